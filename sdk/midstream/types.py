@@ -1,0 +1,101 @@
+"""Values that cross floors. Knows nothing of how they are coded, sent or run."""
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+__all__ = ["DType", "Fidelity", "Tensor", "UnitKind"]
+
+
+class DType(IntEnum):
+    """Data type of a tensor's weights; the numbers are those of the bitstream."""
+
+    FLOAT32 = 1
+    FLOAT16 = 2
+    BFLOAT16 = 3
+    INT32 = 4
+    INT8 = 5
+    UINT8 = 6
+    INT4 = 7
+    """Two weights a byte, the first in the low nibble, two's complement."""
+
+    @property
+    def is_float(self) -> bool:
+        """Whether weights are floating point."""
+        return self <= DType.BFLOAT16
+
+    @property
+    def bits(self) -> int:
+        """Bits of one weight in the model file."""
+        return _BITS[self]
+
+
+_BITS = {
+    DType.FLOAT32: 32,
+    DType.FLOAT16: 16,
+    DType.BFLOAT16: 16,
+    DType.INT32: 32,
+    DType.INT8: 8,
+    DType.UINT8: 8,
+    DType.INT4: 4,
+}
+
+
+class UnitKind(IntEnum):
+    """What a unit does; the numbers are those of the bitstream."""
+
+    BASE = 0
+    """From nothing to coarse levels."""
+    ENHANCEMENT = 1
+    """Finer levels for some slices."""
+    EXACT = 2
+    """From the finest levels to the model file, byte for byte."""
+    UPDATE = 3
+    """From one release to the next."""
+    CONTRIBUTION = 4
+    """Another provider's correction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """A hole in a model file: where the weights of one tensor are."""
+
+    name: str
+    """Its name in the file; for people only, it is not in the bitstream."""
+    dtype: DType
+    """Data type of its weights."""
+    shape: tuple[int, ...]
+    """Dimensions, as stored: the last axis is the fastest."""
+    offset: int
+    """Where its bytes start in the model file."""
+    row_axis: int | None = None
+    """The output-channel axis, if it has one."""
+    column_axis: int | None = None
+    """The input-channel axis, if it has one; all other axes together are the taps."""
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+    @property
+    def length(self) -> int:
+        """Bytes in the model file."""
+        return (self.weights * self.dtype.bits + 7) // 8
+
+    @property
+    def end(self) -> int:
+        """Where its bytes end in the model file."""
+        return self.offset + self.length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fidelity:
+    """How near a layer is to the original, as the publisher measured it."""
+
+    weight_snr: float
+    """Signal to noise of all weights, dB; infinite where exact."""
+    output_snr: float | None = None
+    """Signal to noise of the outputs on the probes, dB; None where it was not run."""
+    probes: int = 0
+    """Number of synthetic inputs that output_snr was measured on."""

@@ -1,0 +1,1 @@
+"""Neural networks, compressed and signed, delivered and updated while they run."""

@@ -1,0 +1,89 @@
+"""How the weights of a network are cut into slices. Knows nothing of their values.
+
+The cut follows from the tensors alone, so it is not in the bitstream (spec/bitstream.md,
+"Slices").
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from midstream.limits import LIMITS
+from midstream.types import DType, Tensor
+
+__all__ = ["GROUP_WEIGHTS", "Run", "SMALL_TENSOR", "Slice", "partition"]
+
+SMALL_TENSOR = 4096
+"""A tensor of fewer weights shares its slice with others of its kind."""
+GROUP_WEIGHTS = 16384
+"""Weights of such a shared slice, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Consecutive weights of one tensor, in flattened order."""
+
+    tensor: int
+    """Index of the tensor."""
+    start: int
+    """First weight."""
+    stop: int
+    """One past the last weight."""
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return self.stop - self.start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Weights that are coded together; its index is its place in the partition."""
+
+    dtype: DType
+    """The one data type of all its weights."""
+    coded: bool
+    """False where its weights are kept as they are."""
+    runs: tuple[Run, ...]
+    """In order of tensors."""
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return sum(run.weights for run in self.runs)
+
+
+def partition(tensors: Sequence[Tensor], coded: Sequence[bool]) -> tuple[Slice, ...]:
+    """Cut tensors into slices.
+
+    Args:
+        tensors: The tensors of a network, in order of their offsets.
+        coded: For each, whether it is coded as levels or kept raw.
+
+    Returns:
+        Slices in order of their first weight. Every weight is in exactly one.
+    """
+    slices: list[Slice] = []
+    groups: dict[tuple[DType, bool], list[Run]] = {}
+    for index, (tensor, is_coded) in enumerate(zip(tensors, coded, strict=True)):
+        if tensor.weights >= SMALL_TENSOR:
+            slices += _cut(index, tensor, is_coded)
+            continue
+        key = tensor.dtype, is_coded
+        group = groups.setdefault(key, [])
+        if sum(run.weights for run in group) + tensor.weights > GROUP_WEIGHTS:
+            slices.append(Slice(dtype=key[0], coded=key[1], runs=tuple(group)))
+            group.clear()
+        group.append(Run(tensor=index, start=0, stop=tensor.weights))
+    slices += [Slice(dtype=d, coded=c, runs=tuple(group)) for (d, c), group in groups.items()]
+    return tuple(sorted(slices, key=lambda piece: (piece.runs[0].tensor, piece.runs[0].start)))
+
+
+def _cut(index: int, tensor: Tensor, coded: bool) -> list[Slice]:
+    pieces = -(-tensor.weights // LIMITS.slice_weights)
+    edges = [tensor.weights * piece // pieces for piece in range(pieces + 1)]
+    return [
+        Slice(
+            dtype=tensor.dtype, coded=coded, runs=(Run(tensor=index, start=start, stop=stop),)
+        )
+        for start, stop in zip(edges, edges[1:], strict=False)
+    ]

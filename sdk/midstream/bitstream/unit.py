@@ -1,0 +1,198 @@
+"""Units as bytes: a header, a head, and records of slices. Knows nothing of their payloads.
+
+A unit is read either whole (`read_unit`) or as it arrives (`UnitReader`); both refuse the
+same bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeVar
+
+from midstream.errors import BitstreamError, ErrorCode
+from midstream.limits import LIMITS, Limits
+from midstream.types import UnitKind
+from midstream.wire import Reader, Writer
+
+__all__ = ["MAGIC", "VERSION", "Operation", "Record", "Unit", "UnitReader", "read_unit", "write_unit"]
+
+MAGIC = b"MDU"
+VERSION = 0
+"""The format's version; 0 means that its bytes may still change."""
+
+_E = TypeVar("_E", bound=IntEnum)
+_MAX_LAYER = 255
+_SLICES = 1 << 24
+
+
+class Operation(IntEnum):
+    """What a record does to its slice; the numbers are those of the bitstream."""
+
+    LEVELS = 0
+    """From nothing to levels."""
+    DIGITS = 1
+    """One refinement: the step divided by three."""
+    EXACT = 2
+    """From levels to the values of the model file."""
+    RAW = 3
+    """The values of the model file as they are, from any state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One operation on one slice."""
+
+    slice: int
+    """Index of the slice."""
+    operation: Operation
+    """What is done to it."""
+    payload: memoryview | bytes
+    """Coded as spec/coding.md says for the operation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A parsed unit."""
+
+    kind: UnitKind
+    """What it does."""
+    layer: int
+    """The quality layer that is reached with it."""
+    head: memoryview | bytes
+    """Topology and tensor parameters in a base, empty otherwise."""
+    records: tuple[Record, ...]
+    """In order of slices; several records of one slice apply in the order they stand."""
+
+
+def write_unit(kind: UnitKind, layer: int, head: bytes, records: Sequence[Record]) -> bytes:
+    """The bytes of a unit."""
+    out = Writer().raw(MAGIC).u8(VERSION).u8(kind).varint(layer).blob(head).varint(len(records))
+    for record in records:
+        out.varint(record.slice).u8(record.operation).blob(record.payload)
+    return out.bytes()
+
+
+def protected_size(data: bytes | memoryview) -> int:
+    """Bytes from the start of a unit to the end of its head: the part with more repair."""
+    reader = Reader(data, "unit")
+    _, _, head = _read_header(reader, LIMITS)
+    return reader.offset if head else 0
+
+
+def read_unit(data: bytes | bytearray | memoryview, *, limits: Limits = LIMITS) -> Unit:
+    """Parse a whole unit; payloads are views of `data`.
+
+    Raises:
+        BitstreamError: It is malformed.
+        LimitError: A count or size is over its limit.
+    """
+    reader = Reader(data, "unit")
+    kind, layer, head = _read_header(reader, limits)
+    records: list[Record] = []
+    for _ in range(reader.varint(limit=_SLICES)):
+        records.append(_read_record(reader, limits))
+        _check_order(records)
+    reader.end()
+    return Unit(kind=kind, layer=layer, head=head, records=tuple(records))
+
+
+def _read_header(reader: Reader, limits: Limits) -> tuple[UnitKind, int, memoryview]:
+    if (magic := bytes(reader.take(3))) != MAGIC:
+        raise BitstreamError(ErrorCode.BAD_MAGIC, f"unit: starts with {magic!r}, not {MAGIC!r}")
+    if (version := reader.u8()) != VERSION:
+        raise BitstreamError(
+            ErrorCode.BAD_VERSION, f"unit: version {version}, this reader knows {VERSION}"
+        )
+    kind = _member(UnitKind, reader.u8(), "kind of unit")
+    layer = reader.varint(limit=_MAX_LAYER)
+    head = reader.blob(limit=limits.unit_size)
+    if bool(head) != (kind is UnitKind.BASE):
+        raise BitstreamError(
+            ErrorCode.BAD_FIELD, f"unit: a head of {len(head)} bytes in a unit of kind {kind.name}"
+        )
+    return kind, layer, head
+
+
+def _read_record(reader: Reader, limits: Limits) -> Record:
+    index = reader.varint(limit=_SLICES)
+    operation = _member(Operation, reader.u8(), "operation")
+    return Record(slice=index, operation=operation, payload=reader.blob(limit=limits.unit_size))
+
+
+def _check_order(records: list[Record]) -> None:
+    if len(records) > 1 and records[-1].slice < records[-2].slice:
+        raise BitstreamError(
+            ErrorCode.BAD_FIELD,
+            f"unit: slice {records[-1].slice} after slice {records[-2].slice}",
+        )
+
+
+def _member(kind: type[_E], value: int, what: str) -> _E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"unit: {value} is no {what}") from None
+
+
+class UnitReader:
+    """Reads a unit as it arrives, record by record.
+
+    Bytes go in by `feed`; records come out as soon as they are whole. It holds at most
+    one unfinished record. `close` says whether the unit was whole.
+    """
+
+    def __init__(self, *, limits: Limits = LIMITS) -> None:
+        self._limits = limits
+        self._rest = bytearray()
+        self._left: int | None = None
+        self._last: list[Record] = []
+        self.header: tuple[UnitKind, int, bytes] | None = None
+        """Kind, layer and head, once they have arrived."""
+
+    def feed(self, data: bytes | memoryview) -> list[Record]:
+        """Take bytes, give the records that they complete.
+
+        Raises:
+            BitstreamError: The unit is malformed.
+            LimitError: A count or size is over its limit.
+        """
+        self._rest += data
+        records: list[Record] = []
+        while (record := self._next()) is not None:
+            records.append(record)
+        if self._left == 0 and self._rest:
+            raise BitstreamError(
+                ErrorCode.TRAILING_BYTES, f"unit: {len(self._rest)} bytes after the end"
+            )
+        return records
+
+    def close(self) -> None:
+        """Make sure that the unit is whole.
+
+        Raises:
+            BitstreamError: BAD_LENGTH where it is not.
+        """
+        if self._left != 0:
+            raise BitstreamError(ErrorCode.BAD_LENGTH, "unit: ends before its last record")
+
+    def _next(self) -> Record | None:
+        if self._left == 0:
+            return None
+        reader = Reader(bytes(self._rest), "unit")
+        try:
+            if self._left is None:
+                kind, layer, head = _read_header(reader, self._limits)
+                self._left = reader.varint(limit=_SLICES)
+                self.header = kind, layer, bytes(head)
+                del self._rest[: reader.offset]
+                return self._next()
+            record = _read_record(reader, self._limits)
+        except BitstreamError as error:
+            if error.code is ErrorCode.BAD_LENGTH:
+                return None  # not here yet
+            raise
+        self._last = [*self._last[-1:], record]
+        _check_order(self._last)
+        self._left -= 1
+        del self._rest[: reader.offset]
+        return record

@@ -1,0 +1,180 @@
+"""Stacks of units to model files, a few slices at a time.
+
+Knows nothing of transport or trust: the units given were verified before.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.bitstream import Operation, Record, Slice
+from midstream.codec import Context, digits, exact, grid, levels, raw, scales, storage
+from midstream.decoder.stack import Stack, read_stack
+from midstream.errors import BitstreamError, ErrorCode
+from midstream.limits import LIMITS, Limits
+
+__all__ = ["peak_decode_bytes", "rebuild"]
+
+_BATCH_WEIGHTS = 1 << 18
+_BYTES_PER_WEIGHT = 256
+"""Working memory of one weight in a batch; a test holds the decoder to it."""
+
+
+def rebuild(
+    units: Sequence[bytes | bytearray | memoryview], *, limits: Limits = LIMITS
+) -> bytearray:
+    """Decode a base and the units on it into a model file.
+
+    It gives the whole model or raises; what was there before is not touched.
+
+    Args:
+        units: The base, then each unit with the one before it as its parent.
+        limits: Bounds on what they claim.
+
+    Returns:
+        The bytes of the model file; those of the original once the exact unit is among them.
+
+    Raises:
+        BitstreamError: A unit is malformed, or does not belong on the one before it.
+        LimitError: A count or size is over its limit.
+        UsageError: There is no unit.
+    """
+    stack = read_stack(units, limits=limits)
+    model = stack.topology.blank()
+    for batch in _batches(stack):
+        _decode(batch)
+        for work in batch:
+            _fill(model, stack, work)
+    return model
+
+
+def peak_decode_bytes(model_size: int, units_size: int) -> int:
+    """An upper bound on the memory that `rebuild` takes, the units and the result included."""
+    return model_size * 2 + units_size + _BATCH_WEIGHTS * _BYTES_PER_WEIGHT
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """One slice while it is decoded."""
+
+    piece: Slice
+    records: tuple[Record, ...]
+    context: Context
+    steps: NDArray[np.int32]  # (weights,), each weight's step index or trit exponent
+    offsets: NDArray[np.int32]  # (weights,)
+    levels: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    trits: int = 0
+    values: NDArray[np.generic] | None = None
+
+
+def _batches(stack: Stack) -> Iterator[list[_Work]]:
+    """Slices in groups of bounded size, so that their lanes are decoded side by side."""
+    batch: list[_Work] = []
+    weights = 0
+    for piece, records in zip(stack.slices, stack.records, strict=True):
+        if weights + piece.weights > _BATCH_WEIGHTS and batch:
+            yield batch
+            batch, weights = [], 0
+        batch.append(_prepare(stack, piece, records))
+        weights += piece.weights
+    if batch:
+        yield batch
+
+
+def _prepare(stack: Stack, piece: Slice, records: tuple[Record, ...]) -> _Work:
+    codes = [stack.codes[run.tensor] for run in piece.runs]
+    sizes = [run.weights for run in piece.runs]
+    return _Work(
+        piece=piece,
+        records=records,
+        context=context_of(stack, piece),
+        steps=np.repeat(np.array([code.step for code in codes], np.int32), sizes),
+        offsets=np.repeat(np.array([code.offset for code in codes], np.int32), sizes),
+    )
+
+
+def context_of(stack: Stack, piece: Slice) -> Context:
+    """The table each weight of a slice is coded with."""
+    if not piece.coded:
+        return Context(shape=np.zeros(0, np.int8), width=np.zeros(0, np.int16))
+    tensors, codes = stack.topology.tensors, stack.codes
+    widths = [
+        scales.contexts(tensors[run.tensor], codes[run.tensor], run.start, run.stop)
+        for run in piece.runs
+    ]
+    shapes = np.array([codes[run.tensor].shape for run in piece.runs], np.int8)
+    sizes = [run.weights for run in piece.runs]
+    return Context(shape=np.repeat(shapes, sizes), width=np.concatenate(widths))
+
+
+def _decode(batch: Sequence[_Work]) -> None:
+    """Apply the records of a batch, the first of each slice, then the second, and so on."""
+    for turn in range(max(len(work.records) for work in batch)):
+        here = [work for work in batch if len(work.records) > turn]
+        for operation, apply in _APPLY.items():
+            chosen = [work for work in here if work.records[turn].operation is operation]
+            if chosen:
+                apply(chosen, [memoryview(work.records[turn].payload) for work in chosen])
+
+
+def _apply_levels(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    decoded = levels.decode(payloads, [work.context for work in batch])
+    for work, values in zip(batch, decoded, strict=True):
+        work.levels = values
+
+
+def _apply_digits(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    decoded = digits.decode(
+        payloads,
+        [work.context for work in batch],
+        [work.levels for work in batch],
+        [work.trits for work in batch],
+    )
+    for work, values in zip(batch, decoded, strict=True):
+        work.levels = values
+        work.trits += 1
+
+
+def _apply_exact(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    for work, payload in zip(batch, payloads, strict=True):
+        steps = grid.step_sizes(work.steps, work.trits, work.piece.dtype)
+        work.values = exact.decode(payload, work.levels, steps, work.piece.dtype)
+
+
+def _apply_raw(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    for work, payload in zip(batch, payloads, strict=True):
+        dtype, weights = work.piece.dtype, work.piece.weights
+        size = (weights * dtype.bits + 7) // 8
+        data = raw.decode(payload, size, max(1, dtype.bits // 8))
+        work.values = storage.load(data, dtype, weights)
+
+
+_APPLY = {
+    Operation.LEVELS: _apply_levels,
+    Operation.DIGITS: _apply_digits,
+    Operation.EXACT: _apply_exact,
+    Operation.RAW: _apply_raw,
+}
+
+
+def _fill(model: bytearray, stack: Stack, work: _Work) -> None:
+    """Write a decoded slice into its holes."""
+    dtype = work.piece.dtype
+    values = work.values
+    if values is None:
+        values = grid.reconstruct(work.levels, dtype, work.steps, work.trits, work.offsets)
+    taken = 0
+    for run in work.piece.runs:
+        tensor = stack.topology.tensors[run.tensor]
+        data = storage.dump(values[taken : taken + run.weights], dtype)
+        start = tensor.offset + _bytes_before(run.start, dtype.bits)
+        model[start : start + len(data)] = data
+        taken += run.weights
+
+
+def _bytes_before(weight: int, bits: int) -> int:
+    if weight * bits % 8:
+        raise BitstreamError(ErrorCode.BAD_OFFSET, f"a run starts inside a byte, at {weight}")
+    return weight * bits // 8

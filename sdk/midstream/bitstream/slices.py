@@ -80,10 +80,15 @@ def partition(tensors: Sequence[Tensor], coded: Sequence[bool]) -> tuple[Slice, 
 
 def _cut(index: int, tensor: Tensor, coded: bool) -> list[Slice]:
     pieces = -(-tensor.weights // LIMITS.slice_weights)
-    edges = [tensor.weights * piece // pieces for piece in range(pieces + 1)]
+    edges = [_edge(tensor.weights, piece, pieces) for piece in range(pieces + 1)]
     return [
         Slice(
             dtype=tensor.dtype, coded=coded, runs=(Run(tensor=index, start=start, stop=stop),)
         )
         for start, stop in zip(edges, edges[1:], strict=False)
     ]
+
+
+def _edge(weights: int, piece: int, pieces: int) -> int:
+    """Where a piece starts: even, so that no byte of two int4 weights is cut."""
+    return weights if piece == pieces else weights * piece // pieces & ~1

@@ -1,0 +1,40 @@
+"""The client's protocol without I/O: bytes, manifests and clock values in, requests and events out.
+
+`machine.Session` is the whole of it; `events` says what it tells, `scheduler` what it
+fetches next and why, `assembly` how one unit becomes verified.
+"""
+
+from midstream.session.events import (
+    Choice,
+    Counters,
+    Event,
+    Purpose,
+    ReleaseOpened,
+    Request,
+    UnitChosen,
+    UnitDamaged,
+    UnitFailed,
+    UnitVerified,
+)
+from midstream.session.machine import Session, SessionState
+from midstream.session.protection import Protection
+from midstream.session.scheduler import Link, Policy, Wait
+
+__all__ = [
+    "Choice",
+    "Counters",
+    "Event",
+    "Link",
+    "Policy",
+    "Protection",
+    "Purpose",
+    "ReleaseOpened",
+    "Request",
+    "Session",
+    "SessionState",
+    "UnitChosen",
+    "UnitDamaged",
+    "UnitFailed",
+    "UnitVerified",
+    "Wait",
+]

@@ -1,0 +1,124 @@
+"""Which unit next, or why none. Knows nothing of requests, packets or clocks.
+
+Rules, in this order: a base before anything else, whatever the link does, since without it
+nothing runs; nothing below the player's low-water mark; nothing over the byte budget; the
+newest release first; then the unit with the most gain per byte.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from midstream.session.events import Choice
+from midstream.trust.manifest import Manifest, UnitEntry
+from midstream.types import UnitKind
+
+__all__ = ["Candidate", "Link", "Policy", "Wait", "choose"]
+
+_SNR_CEILING = 40.0
+"""dB above which outputs, and so decisions, no longer change (an exact unit reaches it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the player allows model bytes to do."""
+
+    low_water: float = 8.0
+    """Seconds of media in the buffer below which no unit is started, bases excepted."""
+    max_layer: int | None = None
+    """The highest layer that is wanted; None for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What the player knows of the link that media and models share."""
+
+    buffer: float = math.inf
+    """Seconds of media in the buffer; infinite where there is no player."""
+    budget: int | None = None
+    """Bytes that may be sent until the next report; None for no bound."""
+    throughput: float | None = None
+    """Bytes per second, as the player estimates it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A release, and which of its units are settled."""
+
+    manifest: Manifest
+    """The release."""
+    verified: frozenset[int]
+    """Indices of units that are there."""
+    failed: frozenset[int]
+    """Indices of units that are given up for now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing is started now."""
+
+    reason: str
+    """Why, for logs."""
+
+
+def choose(candidates: Sequence[Candidate], link: Link, policy: Policy) -> Choice | Wait:
+    """The next unit.
+
+    Args:
+        candidates: Releases, the newest last.
+        link: What the player reported last.
+        policy: What it allows.
+    """
+    running = any(candidate.verified for candidate in candidates)
+    for candidate in reversed(candidates):
+        options = list(_options(candidate, policy))
+        if options:
+            score, unit = max(options, key=lambda option: (option[0], -option[1]))
+            return _permit(candidate, unit, score, link, policy, must=not running)
+    return Wait(reason="nothing is missing")
+
+
+def _options(candidate: Candidate, policy: Policy) -> Iterator[tuple[float, int]]:
+    """Units whose parent is there, with their gain in dB per kilobyte."""
+    units = candidate.manifest.units
+    for index, entry in enumerate(units):
+        if index in candidate.verified or index in candidate.failed:
+            continue
+        if policy.max_layer is not None and entry.layer > policy.max_layer:
+            continue
+        if entry.parent is None or entry.parent in candidate.verified:
+            parent = None if entry.parent is None else units[entry.parent]
+            yield _gain(entry, parent) / entry.size * 1000, index
+
+
+def _gain(entry: UnitEntry, parent: UnitEntry | None) -> float:
+    below = 0.0 if parent is None else _snr(parent)
+    return max(_snr(entry) - below, 0.0)
+
+
+def _snr(entry: UnitEntry) -> float:
+    fidelity = entry.fidelity
+    snr = fidelity.weight_snr if fidelity.output_snr is None else fidelity.output_snr
+    return min(snr, _SNR_CEILING)
+
+
+def _permit(
+    candidate: Candidate, unit: int, score: float, link: Link, policy: Policy, *, must: bool
+) -> Choice | Wait:
+    entry = candidate.manifest.units[unit]
+    if must:
+        reason = "base first: nothing runs yet"
+    elif link.buffer < policy.low_water:
+        return Wait(reason=f"buffer {link.buffer:.1f} s is below {policy.low_water:.1f} s")
+    elif link.budget is not None and entry.size > link.budget:
+        return Wait(reason=f"{entry.size} bytes are over the budget of {link.budget}")
+    else:
+        what = "new release" if entry.kind is UnitKind.BASE else f"layer {entry.layer}"
+        reason = f"{what}: {score:.2f} dB/kB, buffer {link.buffer:.1f} s{_duration(entry, link)}"
+    return Choice(
+        release=candidate.manifest.release, unit=unit, size=entry.size, reason=reason
+    )
+
+
+def _duration(entry: UnitEntry, link: Link) -> str:
+    return f", {entry.size / link.throughput:.1f} s at this rate" if link.throughput else ""

@@ -3,11 +3,21 @@
 The layout is spec/bitstream.md; section names in comments are its headings.
 """
 
+from midstream.bitstream.head import Head
 from midstream.bitstream.slices import Run, Slice, partition
 from midstream.bitstream.topology import Topology
-from midstream.bitstream.unit import Operation, Record, Unit, UnitReader, read_unit, write_unit
+from midstream.bitstream.unit import (
+    Operation,
+    Record,
+    Unit,
+    UnitReader,
+    protected_size,
+    read_unit,
+    write_unit,
+)
 
 __all__ = [
+    "Head",
     "Operation",
     "Record",
     "Run",
@@ -16,6 +26,7 @@ __all__ = [
     "Unit",
     "UnitReader",
     "partition",
+    "protected_size",
     "read_unit",
     "write_unit",
 ]

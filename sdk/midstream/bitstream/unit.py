@@ -14,7 +14,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAGIC", "VERSION", "Operation", "Record", "Unit", "UnitReader", "read_unit", "write_unit"]
+__all__ = ["MAGIC", "VERSION", "Operation", "Record", "Unit", "UnitReader", "protected_size", "read_unit", "write_unit"]
 
 MAGIC = b"MDU"
 VERSION = 0

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream import Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, levels, raw, scales, storage
+from midstream.bitstream import Head, Operation, Record, Slice
+from midstream.codec import Context, digits, exact, grid, levels, raw, storage
 from midstream.decoder.stack import Stack, read_stack
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
@@ -42,7 +42,7 @@ def rebuild(
         UsageError: There is no unit.
     """
     stack = read_stack(units, limits=limits)
-    model = stack.topology.blank()
+    model = stack.head.topology.blank()
     for batch in _batches(stack):
         _decode(batch)
         for work in batch:
@@ -73,40 +73,24 @@ def _batches(stack: Stack) -> Iterator[list[_Work]]:
     """Slices in groups of bounded size, so that their lanes are decoded side by side."""
     batch: list[_Work] = []
     weights = 0
-    for piece, records in zip(stack.slices, stack.records, strict=True):
+    for piece, records in zip(stack.head.slices, stack.records, strict=True):
         if weights + piece.weights > _BATCH_WEIGHTS and batch:
             yield batch
             batch, weights = [], 0
-        batch.append(_prepare(stack, piece, records))
+        batch.append(_prepare(stack.head, piece, records))
         weights += piece.weights
     if batch:
         yield batch
 
 
-def _prepare(stack: Stack, piece: Slice, records: tuple[Record, ...]) -> _Work:
-    codes = [stack.codes[run.tensor] for run in piece.runs]
-    sizes = [run.weights for run in piece.runs]
+def _prepare(head: Head, piece: Slice, records: tuple[Record, ...]) -> _Work:
     return _Work(
         piece=piece,
         records=records,
-        context=context_of(stack, piece),
-        steps=np.repeat(np.array([code.step for code in codes], np.int32), sizes),
-        offsets=np.repeat(np.array([code.offset for code in codes], np.int32), sizes),
+        context=head.context(piece),
+        steps=head.steps(piece),
+        offsets=head.offsets(piece),
     )
-
-
-def context_of(stack: Stack, piece: Slice) -> Context:
-    """The table each weight of a slice is coded with."""
-    if not piece.coded:
-        return Context(shape=np.zeros(0, np.int8), width=np.zeros(0, np.int16))
-    tensors, codes = stack.topology.tensors, stack.codes
-    widths = [
-        scales.contexts(tensors[run.tensor], codes[run.tensor], run.start, run.stop)
-        for run in piece.runs
-    ]
-    shapes = np.array([codes[run.tensor].shape for run in piece.runs], np.int8)
-    sizes = [run.weights for run in piece.runs]
-    return Context(shape=np.repeat(shapes, sizes), width=np.concatenate(widths))
 
 
 def _decode(batch: Sequence[_Work]) -> None:
@@ -167,7 +151,7 @@ def _fill(model: bytearray, stack: Stack, work: _Work) -> None:
         values = grid.reconstruct(work.levels, dtype, work.steps, work.trits, work.offsets)
     taken = 0
     for run in work.piece.runs:
-        tensor = stack.topology.tensors[run.tensor]
+        tensor = stack.head.topology.tensors[run.tensor]
         data = storage.dump(values[taken : taken + run.weights], dtype)
         start = tensor.offset + _bytes_before(run.start, dtype.bits)
         model[start : start + len(data)] = data

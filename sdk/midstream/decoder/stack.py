@@ -6,42 +6,23 @@ Knows nothing of payloads: a stack says which operations each slice goes through
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from midstream.bitstream import Operation, Record, Slice, Topology, Unit, partition, read_unit
-from midstream.codec import TensorCode, scales
+from midstream.bitstream import Head, Operation, Record, Slice, Unit, read_unit
+from midstream.codec import TensorCode
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
-from midstream.wire import Reader, Writer
 
-__all__ = ["Stack", "read_head", "read_stack", "write_head"]
+__all__ = ["Stack", "read_stack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """What a base and the units on it do to each slice."""
 
-    topology: Topology
-    """The file without its weights."""
-    codes: tuple[TensorCode, ...]
-    """Parameters of each tensor."""
-    slices: tuple[Slice, ...]
-    """The network's slices."""
+    head: Head
+    """Topology, parameters and slices."""
     records: tuple[tuple[Record, ...], ...]
     """For each slice, what is done to it, in order."""
-
-
-def write_head(topology: Topology, codes: Sequence[TensorCode]) -> bytes:
-    """The head of a base: the topology, then the parameters of its tensors."""
-    parameters = scales.write(codes, topology.tensors)
-    return Writer().blob(topology.write()).raw(parameters).bytes()
-
-
-def read_head(head: bytes | memoryview, limits: Limits) -> tuple[Topology, tuple[TensorCode, ...]]:
-    """Parse what `write_head` gives; raises BitstreamError or LimitError."""
-    reader = Reader(head, "head")
-    topology = Topology.read(reader.blob(limit=limits.unit_size), limits=limits)
-    codes = scales.read(reader.take(reader.remaining), topology.tensors)
-    return topology, tuple(codes)
 
 
 def read_stack(
@@ -62,12 +43,11 @@ def read_stack(
         raise UsageError(ErrorCode.BAD_ARGUMENT, "no units: a model starts with a base")
     parsed = [read_unit(data, limits=limits) for data in units]
     _check_order(parsed)
-    topology, codes = read_head(parsed[0].head, limits)
-    slices = partition(topology.tensors, [code.coded for code in codes])
-    records = _sort(parsed, len(slices))
-    for piece, steps in zip(slices, records, strict=True):
-        _check_operations(piece, steps, codes, limits)
-    return Stack(topology=topology, codes=codes, slices=slices, records=records)
+    head = Head.read(parsed[0].head, limits=limits)
+    records = _sort(parsed, len(head.slices))
+    for piece, steps in zip(head.slices, records, strict=True):
+        _check_operations(piece, steps, head.codes, limits)
+    return Stack(head=head, records=records)
 
 
 def _check_order(units: Sequence[Unit]) -> None:

@@ -68,14 +68,15 @@ TRANSITIONS: dict[tuple[SessionState, Happening], SessionState] = {
     (SessionState.IDLE, Happening.RELEASE): SessionState.STARTING,
     (SessionState.STARTING, Happening.RELEASE): SessionState.STARTING,
     (SessionState.STARTING, Happening.BASE): SessionState.REFINING,
+    (SessionState.STARTING, Happening.RETRY): SessionState.STARTING,
     (SessionState.STARTING, Happening.BASE_LOST): SessionState.FAILED,
     (SessionState.REFINING, Happening.RELEASE): SessionState.REFINING,
-    (SessionState.REFINING, Happening.BASE): SessionState.REFINING,
     (SessionState.REFINING, Happening.BASE_LOST): SessionState.REFINING,
     (SessionState.REFINING, Happening.RETRY): SessionState.REFINING,
     (SessionState.REFINING, Happening.NOTHING_MISSING): SessionState.COMPLETE,
     (SessionState.COMPLETE, Happening.RELEASE): SessionState.REFINING,
     (SessionState.FAILED, Happening.RELEASE): SessionState.STARTING,
+    (SessionState.FAILED, Happening.BASE): SessionState.REFINING,
     (SessionState.FAILED, Happening.RETRY): SessionState.STARTING,
 }
 """A pair that is missing here is an error of ours, but for CLOSED, where all is refused."""
@@ -263,11 +264,16 @@ class Session:
                 repaired=repaired,
             )
         )
-        if self.state is not SessionState.REFINING:
+        if self.state in (SessionState.STARTING, SessionState.FAILED):
             self._happened(Happening.BASE)
-        everything = choose([r.candidate() for r in self._releases], Link(), self._policy)
-        if isinstance(everything, Wait) and not any(r.failed for r in self._releases):
+        if self.state is SessionState.REFINING and self._is_complete():
             self._happened(Happening.NOTHING_MISSING)
+
+    def _is_complete(self) -> bool:
+        if any(release.failed for release in self._releases):
+            return False
+        everything = choose([r.candidate() for r in self._releases], Link(), self._policy)
+        return isinstance(everything, Wait)
 
     def _failed(
         self, release: _Release, unit: int, error: MidstreamError, now: float

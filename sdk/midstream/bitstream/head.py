@@ -1,0 +1,77 @@
+"""The head of a base: the topology, and the parameters that its tensors are coded with.
+
+Knows nothing of the weights themselves.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.bitstream.slices import Slice, partition
+from midstream.bitstream.topology import Topology
+from midstream.codec import Context, TensorCode, scales
+from midstream.limits import LIMITS, Limits
+from midstream.wire import Reader, Writer
+
+__all__ = ["Head"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What a decoder must know before the first slice."""
+
+    topology: Topology
+    """The file without its weights."""
+    codes: tuple[TensorCode, ...]
+    """Parameters of each tensor."""
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        """The network's slices; they follow from the tensors."""
+        return partition(self.topology.tensors, [code.coded for code in self.codes])
+
+    def context(self, piece: Slice) -> Context:
+        """The table that each weight of a slice is coded with; empty for a raw slice."""
+        if not piece.coded:
+            return Context(shape=np.zeros(0, np.int8), width=np.zeros(0, np.int16))
+        tensors = self.topology.tensors
+        widths = [
+            scales.contexts(tensors[run.tensor], self.codes[run.tensor], run.start, run.stop)
+            for run in piece.runs
+        ]
+        shapes = self.per_weight(piece, [code.shape for code in self.codes])
+        return Context(shape=shapes.astype(np.int8), width=np.concatenate(widths))
+
+    def steps(self, piece: Slice) -> NDArray[np.int32]:
+        """Each weight's step index, or trit exponent for integers; (weights,)."""
+        return self.per_weight(piece, [code.step for code in self.codes])
+
+    def offsets(self, piece: Slice) -> NDArray[np.int32]:
+        """Each weight's offset, for integers; (weights,)."""
+        return self.per_weight(piece, [code.offset for code in self.codes])
+
+    @staticmethod
+    def per_weight(piece: Slice, values: list[int]) -> NDArray[np.int32]:
+        """A value of each tensor, repeated for each weight of a slice; (weights,)."""
+        chosen = np.array([values[run.tensor] for run in piece.runs], np.int32)
+        return np.repeat(chosen, [run.weights for run in piece.runs])
+
+    def write(self) -> bytes:
+        """The bytes of the head."""
+        parameters = scales.write(self.codes, self.topology.tensors)
+        return Writer().blob(self.topology.write()).raw(parameters).bytes()
+
+    @classmethod
+    def read(cls, data: bytes | memoryview, *, limits: Limits = LIMITS) -> "Head":
+        """Parse what `write` gives.
+
+        Raises:
+            BitstreamError: It is malformed.
+            LimitError: A count or size is over its limit.
+        """
+        reader = Reader(data, "head")
+        topology = Topology.read(reader.blob(limit=limits.unit_size), limits=limits)
+        codes = scales.read(reader.take(reader.remaining), topology.tensors)
+        return cls(topology=topology, codes=tuple(codes))

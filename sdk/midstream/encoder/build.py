@@ -1,0 +1,272 @@
+"""Ladders of units, rung by rung. Knows nothing of what moves or runs them.
+
+A rung is built one (slice, trit) at a time, the most gain per byte first, until it reaches
+its target; a rung that does not beat the one below it is merged into the next.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from midstream import formats
+from midstream.bitstream import Head, Record, Topology, protected_size, write_unit
+from midstream.codec import TensorCode, scales
+from midstream.encoder.ladder import Rung, Target, parse_ladder
+from midstream.encoder.plan import Plan, make_plan
+from midstream.encoder.weights import (
+    Weights,
+    choose_steps,
+    entropy_bits,
+    load,
+    relative_steps,
+    squared_error,
+    uniform_steps,
+)
+from midstream.errors import ErrorCode, LimitError
+from midstream.limits import LIMITS, Limits
+from midstream.types import DType, Fidelity, UnitKind
+
+__all__ = ["Encoded", "EncodedUnit", "Evaluate", "encode"]
+
+Evaluate = Callable[[Sequence[bytes]], float | None]
+"""From a base and the units on it to the output SNR in dB; None where it cannot be run."""
+
+_IMPLICIT_BASE = Rung(target=Target.BITS, value=6.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedUnit:
+    """One unit of a ladder."""
+
+    kind: UnitKind
+    """What it does."""
+    layer: int
+    """Its place in the ladder, from 0."""
+    rung: str
+    """The rung it was made for."""
+    data: bytes
+    """Its bytes."""
+    head_size: int
+    """Bytes at its start that deserve more repair."""
+    fidelity: Fidelity
+    """How near the model is with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """A model file as a ladder of units."""
+
+    format: str
+    """Format of the model file."""
+    weights: int
+    """Number of weights in its holes."""
+    units: tuple[EncodedUnit, ...]
+    """The base, then each unit with the one before it as its parent."""
+
+
+def encode(
+    model: bytes,
+    *,
+    ladder: str | Sequence[str],
+    evaluate: Evaluate | None = None,
+    probes: int = 0,
+    limits: Limits = LIMITS,
+) -> Encoded:
+    """Turn a model file into a base and the units that refine it.
+
+    Args:
+        model: The model file.
+        ladder: Its rungs, such as ``("2.5b", "4b", "exact")``.
+        evaluate: Measures a stack of units at the outputs; rungs that do not beat the one
+            below are merged into the next. Without it weight SNR decides.
+        probes: Number of inputs that `evaluate` uses, for the record.
+        limits: Bounds on the model file.
+
+    Raises:
+        UsageError: BAD_LADDER.
+        FormatError: The model file cannot be read.
+        LimitError: The model file is too large.
+    """
+    rungs = parse_ladder(ladder)
+    if len(model) > limits.model_size:
+        raise LimitError(
+            ErrorCode.OVER_LIMIT, f"model: {len(model)} bytes, at most {limits.model_size}"
+        )
+    opened = formats.open_model(model)
+    tensors = [t for t in opened.tensors if t.dtype is not DType.INT4 or t.weights % 2 == 0]
+    topology = Topology.cut(model, tensors)
+    weights = [load(model, tensor) for tensor in tensors]
+    builder = _Builder(topology, weights, rungs, evaluate, probes)
+    units = builder.build()
+    return Encoded(
+        format=opened.format, weights=sum(tensor.weights for tensor in tensors), units=units
+    )
+
+
+class _Builder:
+    """Climbs a ladder; holds what is common to its rungs."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        weights: Sequence[Weights],
+        rungs: Sequence[Rung],
+        evaluate: Evaluate | None,
+        probes: int,
+    ) -> None:
+        first = _IMPLICIT_BASE if rungs[0].target is Target.EXACT else rungs[0]
+        self._weights = weights
+        self._rungs = rungs
+        self._evaluate = evaluate
+        self._probes = probes
+        self._count = sum(w.values.size for w in weights if w.coded)
+        codes = _codes(weights, _base_steps(weights, first, self._count))
+        self._head = Head(topology=topology, codes=codes)
+        self._plans = make_plan(self._head, weights, _importance(weights, first))
+        self._spent = sum(plan.base_bits() for plan in self._plans)
+        self._signal = float(sum(_energy(w) for w in _counted(weights)))
+        self._noise = {plan.index: self._weighted_noise(plan) for plan in self._plans}
+
+    def build(self) -> tuple[EncodedUnit, ...]:
+        """All units, merged where a rung does not pay."""
+        units: list[EncodedUnit] = []
+        pending = [record for plan in self._plans for record in plan.base()]
+        for rung in self._rungs:
+            pending += self._climb(rung, is_base=not units)
+            made = self._make(rung, pending, units)
+            if self._is_worth_it(made, units) or rung is self._rungs[-1]:
+                units.append(made)
+                pending = []
+        return tuple(units)
+
+    def _climb(self, rung: Rung, *, is_base: bool) -> list[Record]:
+        if rung.target is Target.EXACT:
+            return [record for plan in self._plans for record in plan.finish()]
+        return [] if is_base else self._refine_until(rung)
+
+    def _refine_until(self, rung: Rung) -> list[Record]:
+        """Trits of most gain per bit until the rung's target is reached."""
+        records: list[Record] = []
+        queue = [entry for plan in self._plans if (entry := _queue_entry(plan))]
+        heapq.heapify(queue)
+        while queue and not self._reached(rung):
+            plan = self._plans[heapq.heappop(queue)[1]]
+            self._spent += plan.next_bits()
+            records.append(plan.refine())
+            self._noise[plan.index] = self._weighted_noise(plan)
+            if entry := _queue_entry(plan):
+                heapq.heappush(queue, entry)
+        return records
+
+    def _reached(self, rung: Rung) -> bool:
+        if rung.target is Target.BITS:
+            return self._spent >= rung.value * self._count
+        if rung.target is Target.SIZE:
+            return self._spent >= rung.value * 8000
+        return self._snr() >= rung.value
+
+    def _snr(self) -> float:
+        noise = sum(self._noise.values())
+        if noise <= 0 or self._signal <= 0:
+            return float("inf")
+        return 10 * float(np.log10(self._signal / noise))
+
+    def _weighted_noise(self, plan: Plan) -> float:
+        """Squared error of the weights that weight SNR counts."""
+        if not plan.piece.coded or plan.piece.dtype not in _counted_types(self._weights):
+            return 0.0
+        return float(plan.errors(plan.trits).sum())
+
+    def _make(
+        self, rung: Rung, records: list[Record], units: Sequence[EncodedUnit]
+    ) -> EncodedUnit:
+        is_exact = rung.target is Target.EXACT
+        kind = UnitKind.EXACT if is_exact else UnitKind.ENHANCEMENT
+        kind = kind if units else UnitKind.BASE
+        head = b"" if units else self._head.write()
+        ordered = sorted(records, key=lambda record: record.slice)  # stable: order is kept
+        data = write_unit(kind, len(units), head, ordered)
+        outputs = self._evaluate([u.data for u in units] + [data]) if self._evaluate else None
+        snr = float("inf") if is_exact else self._snr()
+        return EncodedUnit(
+            kind=kind,
+            layer=len(units),
+            rung=str(rung),
+            data=data,
+            head_size=protected_size(data),
+            fidelity=Fidelity(
+                weight_snr=snr,
+                output_snr=outputs,
+                probes=self._probes if outputs is not None else 0,
+            ),
+        )
+
+    @staticmethod
+    def _is_worth_it(made: EncodedUnit, units: Sequence[EncodedUnit]) -> bool:
+        if not units:
+            return True
+        below, here = units[-1].fidelity, made.fidelity
+        if here.output_snr is None or below.output_snr is None:
+            return here.weight_snr > below.weight_snr
+        return here.output_snr > below.output_snr
+
+
+def _queue_entry(plan: Plan) -> tuple[float, int] | None:
+    """Gain per bit, negated for a heap whose smallest comes first."""
+    if not plan.can_refine:
+        return None
+    return -plan.next_gain() / max(plan.next_bits(), 1.0), plan.index
+
+
+def _base_steps(weights: Sequence[Weights], rung: Rung, count: int) -> list[int]:
+    if rung.target is Target.SNR:
+        counted = _counted(weights)
+        signal = sum(_energy(w) for w in counted)
+        places = [weights.index(w) for w in counted]
+
+        def is_fine_enough(steps: list[int]) -> bool:
+            noise = sum(squared_error(weights[place], steps[place]) for place in places)
+            return noise * 10 ** (rung.value / 10) <= signal
+
+        return choose_steps(weights, uniform_steps(weights), is_fine_enough)
+    budget = rung.value * (count if rung.target is Target.BITS else 8000)
+
+    def is_small_enough(steps: list[int]) -> bool:
+        pairs = zip(weights, steps, strict=True)
+        return sum(entropy_bits(w, step) for w, step in pairs if w.coded) > budget
+
+    return choose_steps(weights, relative_steps(weights), is_small_enough)
+
+
+def _codes(weights: Sequence[Weights], steps: Sequence[int]) -> tuple[TensorCode, ...]:
+    return tuple(
+        scales.fit(w.levels(step), w.tensor, step=step, offset=w.offset)
+        if w.coded
+        else TensorCode.uncoded()
+        for w, step in zip(weights, steps, strict=True)
+    )
+
+
+def _importance(weights: Sequence[Weights], rung: Rung) -> list[float]:
+    """What a squared error counts: the same for all, or relative to the tensor's noise."""
+    if rung.target is Target.SNR:
+        return [1.0 for _ in weights]
+    return [1.0 / (w.scale**2 * w.tensor.weights**0.5) for w in weights]
+
+
+def _counted_types(weights: Sequence[Weights]) -> set[DType]:
+    """Weight SNR is over floats, or over integers where there are no floats."""
+    types = {w.tensor.dtype for w in weights if w.coded}
+    return {dtype for dtype in types if dtype.is_float} or types
+
+
+def _counted(weights: Sequence[Weights]) -> list[Weights]:
+    types = _counted_types(weights)
+    return [w for w in weights if w.coded and w.tensor.dtype in types]
+
+
+def _energy(weights: Weights) -> float:
+    values = weights.values - weights.offset
+    return float(values @ values)

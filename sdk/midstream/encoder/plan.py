@@ -1,0 +1,155 @@
+"""The state of each slice while a ladder is built, and what its next refinement would bring.
+
+Knows nothing of rungs: `build` decides how far to go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.bitstream import Head, Operation, Record, Slice
+from midstream.codec import Context, digits, exact, grid, levels, raw, storage
+from midstream.encoder.weights import Weights
+from midstream.types import DType
+
+__all__ = ["Plan", "make_plan"]
+
+_MOST_TRITS = 10
+_LARGEST_LEVEL = 1 << 29
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """One slice, refined so far."""
+
+    index: int
+    """Its place in the partition."""
+    piece: Slice
+    """Its weights' places."""
+    context: Context
+    """Tables of its weights."""
+    stored: NDArray[np.generic]
+    """(weights,), in storage form."""
+    values: NDArray[np.float64]
+    """(weights,), less the offsets."""
+    importance: NDArray[np.float64]
+    """(weights,), what a squared error counts."""
+    steps: NDArray[np.int32]
+    """(weights,), step index or trit exponent."""
+    ladder: list[NDArray[np.int32]] = field(default_factory=list)
+    """Levels after 0, 1, ... trits; each (weights,)."""
+    trits: int = 0
+    """Refinements made so far."""
+
+    @property
+    def can_refine(self) -> bool:
+        """Whether another trit is possible."""
+        return self.trits + 1 < len(self.ladder)
+
+    def base(self) -> list[Record]:
+        """What the base does to this slice."""
+        if not self.piece.coded:
+            return [self._record(Operation.RAW, self._raw())]
+        return [self._record(Operation.LEVELS, levels.encode(self.ladder[0], self.context))]
+
+    def refine(self) -> Record:
+        """One more trit."""
+        parents, children = self.ladder[self.trits], self.ladder[self.trits + 1]
+        payload = digits.encode(parents, children, self.context, self.trits)
+        self.trits += 1
+        return self._record(Operation.DIGITS, payload)
+
+    def finish(self) -> list[Record]:
+        """What the exact unit does to this slice."""
+        if not self.piece.coded:
+            return []
+        if not self.piece.dtype.is_float:
+            return [self.refine() for _ in range(len(self.ladder) - 1 - self.trits)]
+        sizes = grid.step_sizes(self.steps, self.trits, self.piece.dtype)
+        payload = exact.encode(self.stored, self.ladder[self.trits], sizes, self.piece.dtype)
+        escape = self._raw()
+        if len(escape) < len(payload):
+            return [self._record(Operation.RAW, escape)]
+        return [self._record(Operation.EXACT, payload)]
+
+    def base_bits(self) -> float:
+        """Estimated bits of the base's levels."""
+        return levels.cost(self.ladder[0], self.context) if self.piece.coded else 0.0
+
+    def next_bits(self) -> float:
+        """Estimated bits of one more trit."""
+        parents, children = self.ladder[self.trits], self.ladder[self.trits + 1]
+        return digits.cost(parents, children, self.context, self.trits)
+
+    def next_gain(self) -> float:
+        """What one more trit takes off the weighted squared error."""
+        here, there = self.errors(self.trits), self.errors(self.trits + 1)
+        return float(self.importance @ (here - there))
+
+    def errors(self, trits: int) -> NDArray[np.float64]:
+        """Squared error of each weight after so many trits; (weights,)."""
+        sizes = grid.step_sizes(self.steps, trits, self.piece.dtype)
+        return np.square(self.values - self.ladder[trits] * sizes)
+
+    def _raw(self) -> bytes:
+        data = storage.dump(self.stored, self.piece.dtype)
+        return raw.encode(data, max(1, self.piece.dtype.bits // 8))
+
+    def _record(self, operation: Operation, payload: bytes) -> Record:
+        return Record(slice=self.index, operation=operation, payload=payload)
+
+
+def make_plan(
+    head: Head, weights: Sequence[Weights], importance: Sequence[float]
+) -> tuple[Plan, ...]:
+    """A plan for each slice of a network, nothing refined yet.
+
+    Args:
+        head: Topology and parameters.
+        weights: Each tensor's weights.
+        importance: Of each tensor, what a squared error counts.
+    """
+    plans: list[Plan] = []
+    for index, piece in enumerate(head.slices):
+        plan = Plan(
+            index=index,
+            piece=piece,
+            context=head.context(piece),
+            stored=_gather(piece, [w.stored for w in weights]),
+            values=_gather(piece, [w.values for w in weights]) - head.offsets(piece),
+            importance=np.repeat(
+                [importance[run.tensor] for run in piece.runs], [r.weights for r in piece.runs]
+            ),
+            steps=head.steps(piece),
+        )
+        if piece.coded:
+            plan.ladder = _nested_levels(plan)
+        plans.append(plan)
+    return tuple(plans)
+
+
+def _gather(piece: Slice, arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    return np.concatenate([arrays[run.tensor][run.start : run.stop] for run in piece.runs])
+
+
+def _nested_levels(plan: Plan) -> list[NDArray[np.int32]]:
+    """The finest levels, and their parents down to the base: nearest rounding nests."""
+    trits = _most_trits(plan)
+    sizes = grid.step_sizes(plan.steps, trits, plan.piece.dtype)
+    finest = np.rint(plan.values / sizes).astype(np.int32)
+    ladder = [finest]
+    for _ in range(trits):
+        ladder.append((ladder[-1] + 1) // 3)  # round(fine / 3); a third is never a tie
+    return ladder[::-1]
+
+
+def _most_trits(plan: Plan) -> int:
+    if not plan.piece.dtype.is_float:
+        return int(plan.steps.min())
+    sizes = grid.step_sizes(plan.steps, 0, plan.piece.dtype)
+    largest = float(np.max(np.abs(plan.values) / sizes, initial=1.0))
+    room = int(np.log(_LARGEST_LEVEL / max(largest, 1.0)) / np.log(3))
+    half = 5 if plan.piece.dtype in (DType.FLOAT16, DType.BFLOAT16) else _MOST_TRITS
+    return max(0, min(half, room))

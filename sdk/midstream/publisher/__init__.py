@@ -1,0 +1,10 @@
+"""A model file to a published release: encode, measure, protect, sign, write.
+
+Knows the decoder and the runtime, and hands the encoder what it needs of them.
+"""
+
+from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.publish import Publisher
+from midstream.publisher.release import Release
+
+__all__ = ["Publisher", "Release", "RepositoryFolder"]

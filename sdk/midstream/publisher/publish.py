@@ -1,0 +1,225 @@
+"""Releases: a model file goes in, a folder that any web server can serve comes out."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from midstream import decoder, fec
+from midstream.encoder import Encoded, EncodedUnit, encode
+from midstream.errors import ErrorCode, UsageError
+from midstream.limits import LIMITS
+from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.measure import make_evaluate
+from midstream.publisher.release import Release
+from midstream.runtime import Backend
+from midstream.session import Protection
+from midstream.trust import bundle, layout, tree
+from midstream.trust.keys import KeyRing, Signer
+from midstream.trust.manifest import Manifest, UnitEntry
+from midstream.trust.repository import Repository
+
+__all__ = ["Publisher", "describe"]
+
+DEFAULT_LADDER = ("2.5b", "4b", "6b", "exact")
+_HEAD_FACTOR = 2
+"""Repair of the head against that of the body: without topology no weight is of use."""
+_METADATA_REPAIR = 0.5
+_BUNDLED_BASE = 4 << 20
+"""A base of at most so many bytes is in the bundle."""
+
+
+class Publisher:
+    """Writes releases into a repository's folder.
+
+    Args:
+        folder: The folder; made, with its first root, where it is missing.
+        signer: One key for all roles, or a ring of keys.
+        backend: The runtime that rungs are run on; None to run none.
+        clock: The time that metadata is dated with.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        signer: Signer | KeyRing,
+        backend: Backend | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._folder = RepositoryFolder(folder)
+        self._keys = signer if isinstance(signer, KeyRing) else KeyRing.single(signer)
+        self._backend = backend
+        self._clock = clock
+
+    def publish(
+        self,
+        model: str | Path | bytes,
+        *,
+        name: str,
+        ladder: str | Sequence[str] = DEFAULT_LADDER,
+        repair: float = 0.15,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Release:
+        """Publish a model as the next release of a network.
+
+        Args:
+            model: The model file, or its bytes.
+            name: The network's name: 1 to 64 of a-z, 0-9, dot, underscore, hyphen.
+            ladder: Rungs, such as ``("2.5b", "4b", "6b", "exact")``.
+            repair: Repair symbols for each packet of weights, 0 to 2; the topology gets twice
+                as many.
+            progress: Told what is done, for people.
+
+        Raises:
+            UsageError: The name, the ladder or the repair ratio makes no sense.
+            FormatError: The model file cannot be read.
+            LimitError: The model file is too large.
+            TrustError: The repository's metadata is not that of these keys.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        check_arguments(name, repair)
+        data = model if isinstance(model, bytes) else read_model(Path(model))
+        encoded = encode_checked(data, ladder, self._backend, progress)
+        with self._folder.locked():
+            return self._write(name, data, encoded, repair, progress)
+
+    def _write(
+        self,
+        name: str,
+        model: bytes,
+        encoded: Encoded,
+        repair: float,
+        progress: Callable[[str], None],
+    ) -> Release:
+        repository = self._open()
+        entries: list[UnitEntry] = []
+        for index, unit in enumerate(encoded.units):
+            entry, files = protect(unit, index, repair, len(model))
+            self._folder.write(files)
+            entries.append(entry)
+            progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
+        described = describe(name, repository.latest(name) + 1, model, encoded, entries)
+        signed = repository.add_release(name, described, self._clock())
+        self._folder.write(_with_parity(signed))
+        self._folder.write(self._bundle(name, repository, described, encoded.units[0].data))
+        progress(f"{name} release {described.release} signed")
+        return Release(manifest=described, rungs=tuple(unit.rung for unit in encoded.units))
+
+    def _open(self) -> Repository:
+        files = self._folder.metadata()
+        if files:
+            return Repository.open(files, self._keys, self._clock())
+        repository = Repository.create(self._keys, self._clock())
+        return repository
+
+    def _bundle(
+        self, name: str, repository: Repository, described: Manifest, base: bytes
+    ) -> Mapping[str, bytes]:
+        """What a client needs first, in one file (spec/delivery.md, "One round trip")."""
+        files = dict(repository.bundle_files(name))
+        if len(base) <= _BUNDLED_BASE:
+            files[described.base.path] = base
+        return _with_parity({layout.bundle_path(name): bundle.encode(files)})
+
+
+def check_arguments(name: str, repair: float) -> None:
+    """Refuse what makes no sense before anything is done."""
+    if not layout.is_name(name):
+        raise UsageError(
+            ErrorCode.BAD_NAME,
+            f"name {name[:80]!r}: expected 1 to 64 of a-z, 0-9, '.', '_', '-', "
+            "the first a letter or digit, and no name of a TUF role",
+        )
+    if not 0 <= repair <= 2:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"repair {repair}: expected 0 to 2")
+
+
+def read_model(path: Path) -> bytes:
+    """A model file's bytes; raises UsageError where there is none, LimitError where too large."""
+    try:
+        size = path.stat().st_size
+        if size > LIMITS.model_size:
+            raise UsageError(
+                ErrorCode.OVER_LIMIT, f"{path}: {size} bytes, at most {LIMITS.model_size}"
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: {error.strerror or error}") from error
+
+
+def encode_checked(
+    model: bytes,
+    ladder: str | Sequence[str],
+    backend: Backend | None,
+    progress: Callable[[str], None],
+) -> Encoded:
+    """Encode, measure each rung at the outputs, and prove that the exact one is exact."""
+    evaluate, probes = make_evaluate(model, backend, progress)
+    encoded = encode(model, ladder=ladder, evaluate=evaluate, probes=probes)
+    rebuilt = decoder.rebuild([unit.data for unit in encoded.units])
+    is_exact = encoded.units[-1].rung == "exact"
+    assert len(rebuilt) == len(model), "a rebuilt model has the size of the original"
+    assert not is_exact or rebuilt == model, "the exact unit gives the original back"
+    return encoded
+
+
+def protect(
+    unit: EncodedUnit, index: int, repair: float, model_size: int
+) -> tuple[UnitEntry, dict[str, bytes]]:
+    """What the manifest says of a unit, and the files that it is."""
+    data = unit.data
+    body = round(1000 * repair)
+    packet_size = choose_packet_size(len(data))
+    cut = Protection(len(data), unit.head_size, packet_size, _HEAD_FACTOR * body, body)
+    symbols = cut.encode(data) if body else b""
+    page = tree.HashPage.of(data, symbols, packet_size)
+    parity = fec.protect(page.bytes(), repair=_METADATA_REPAIR) if body else b""
+    entry = UnitEntry(
+        kind=unit.kind,
+        layer=unit.layer,
+        parent=index - 1 if index else None,
+        size=len(data),
+        head_size=unit.head_size,
+        packet_size=packet_size,
+        repair_head=_HEAD_FACTOR * body,
+        repair_body=body,
+        repair_symbols=len(page.repair),
+        parity_size=len(parity),
+        fidelity=unit.fidelity,
+        peak_decode_bytes=decoder.peak_decode_bytes(model_size, len(data)),
+        source_root=page.source_root,
+        repair_root=page.repair_root,
+    )
+    files = {entry.path: data, entry.hashes_path: page.bytes() + parity}
+    return entry, files | ({entry.repair_path: symbols} if symbols else {})
+
+
+def describe(
+    name: str, release: int, model: bytes, encoded: Encoded, entries: Sequence[UnitEntry]
+) -> Manifest:
+    """The manifest of a release."""
+    return Manifest(
+        name=name,
+        release=release,
+        format=encoded.format,
+        model_size=len(model),
+        model_sha256=hashlib.sha256(model).digest(),
+        weights=encoded.weights,
+        units=tuple(entries),
+    )
+
+
+def choose_packet_size(size: int) -> int:
+    """Bytes of a packet: about a hundred packets a unit, 256 B to 16 KiB, a power of two."""
+    wanted = max(256, min(LIMITS.packet_size, size // 96))
+    return 1 << wanted.bit_length() - 1
+
+
+def _with_parity(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Each file after its parity, so that whoever sees a file finds its parity too."""
+    result: dict[str, bytes] = {}
+    for path, data in files.items():
+        result[f"{path}.repair"] = fec.protect(data, repair=_METADATA_REPAIR)
+        result[path] = data
+    return result

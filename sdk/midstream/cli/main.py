@@ -1,0 +1,63 @@
+"""From arguments to a verb and an exit code. Knows nothing of what verbs do."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from midstream.cli import doctor, files, keys, network, repository
+from midstream.cli.output import Output
+from midstream.errors import MidstreamError
+from midstream.version import __version__
+
+__all__ = ["main"]
+
+_EPILOG = """\
+A first round trip:
+  midstream publish model.tflite --repo repo --keys keys --name net
+  midstream serve repo --port 8000
+  midstream fetch http://127.0.0.1:8000 net --root repo/1.root.json -o copy.tflite
+
+Exit codes: 0 good; 1 the data or the peer is at fault; 2 wrong use; 3 this machine cannot
+(no runtime, disk full). Set MIDSTREAM_PASSPHRASE to encrypt and open keys.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs and their arguments."""
+    parser = argparse.ArgumentParser(
+        prog="midstream",
+        description="Neural networks, compressed and signed, delivered and updated while they run.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"midstream {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for module in (keys, repository, network, files, doctor):
+        module.add_verbs(verbs)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Args:
+        arguments: Words of the command line; those of the process where None.
+
+    Returns:
+        The exit code.
+    """
+    options = build_parser().parse_args(arguments)
+    output = Output(as_json=getattr(options, "json", False))
+    try:
+        options.run(options, output)
+    except MidstreamError as error:
+        output.fail(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # whoever read our output has seen enough; nothing more can be said to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

@@ -1,0 +1,75 @@
+"""What verbs say: results on stdout, progress and errors on stderr. Knows no verb."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from midstream.errors import MidstreamError
+
+__all__ = ["Output", "human_size"]
+
+
+class Output:
+    """Says things to a person or to a script.
+
+    Args:
+        as_json: One JSON object on stdout instead of words.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        """Whether a script is reading."""
+        self._words = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False)
+        self._notes = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+    def note(self, text: str) -> None:
+        """Progress and warnings, for people."""
+        if not self.as_json:
+            self._notes.print(text)
+
+    def warn(self, text: str) -> None:
+        """Something a person must know, whoever reads stdout."""
+        self._notes.print(f"warning: {text}")
+
+    def say(self, text: str) -> None:
+        """A result in words."""
+        if not self.as_json:
+            self._words.print(text)
+
+    def line(self, text: str) -> None:
+        """A result line that is there as soon as it is said."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
+        """A result as a table; the first column is left-aligned, the others right."""
+        if self.as_json:
+            return
+        table = Table(title=title, title_justify="left")
+        for number, column in enumerate(columns):
+            table.add_column(column, justify="right" if number else "left")
+        for row in rows:
+            table.add_row(*row)
+        self._words.print(table)
+
+    def result(self, value: dict[str, Any]) -> None:
+        """A result for scripts."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+
+    def fail(self, error: MidstreamError) -> None:
+        """The one line about an error; on stdout too where a script is reading."""
+        self._notes.print(f"midstream: {error}")
+        self.result({"error": error.code.name, "code": int(error.code), "message": error.message})
+
+
+def human_size(size: int) -> str:
+    """Bytes for people."""
+    if size < 10_000:
+        return f"{size} B"
+    if size < 10_000_000:
+        return f"{size / 1000:.1f} kB"
+    return f"{size / 1e6:.1f} MB"

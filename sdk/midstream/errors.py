@@ -19,6 +19,7 @@ The tree, and the exit code that the command line gives it::
 Messages say what, where, got and expected; they never hold the payload or a secret.
 """
 
+import errno
 from enum import IntEnum
 
 __all__ = [
@@ -159,3 +160,23 @@ class RuntimeMissingError(UnavailableError):
 
 class StoreError(UnavailableError):
     """The disk is full, read-only or gone."""
+
+    @classmethod
+    def of(cls, error: OSError, what: str) -> "StoreError":
+        """What an error of the operating system means, in one line.
+
+        Args:
+            error: The error.
+            what: What could not be done, and to which file.
+        """
+        code = _STORE_CODES.get(error.errno or 0, ErrorCode.STORE_IO)
+        return cls(code, f"{what}: {error.strerror or type(error).__name__}")
+
+
+_STORE_CODES = {
+    errno.ENOSPC: ErrorCode.STORE_FULL,
+    errno.EDQUOT: ErrorCode.STORE_FULL,
+    errno.EROFS: ErrorCode.STORE_READ_ONLY,
+    errno.EACCES: ErrorCode.STORE_READ_ONLY,
+    errno.EPERM: ErrorCode.STORE_READ_ONLY,
+}

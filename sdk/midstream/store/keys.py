@@ -1,0 +1,150 @@
+"""Key files on disk: readable by their owner alone, whole or not there, never overwritten."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import nacl.utils
+
+from midstream.errors import ErrorCode, MidstreamError, StoreError, UsageError
+from midstream.limits import LIMITS, Limits
+from midstream.trust import keys
+
+__all__ = ["Signer", "generate_keys", "load_keys"]
+
+_SUFFIX = ".key"
+
+
+class Signer(keys.Signer):
+    """A secret Ed25519 key that can be made, saved and loaded.
+
+    Example::
+
+        signer = Signer.generate()
+        signer.save("release.key", passphrase="correct horse battery staple")
+        signer = Signer.load("release.key", passphrase="correct horse battery staple")
+    """
+
+    @classmethod
+    def generate(cls) -> Self:
+        """A new key, from the operating system's randomness."""
+        return cls(nacl.utils.random(32))
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, passphrase: str | None = None, limits: Limits = LIMITS
+    ) -> Self:
+        """A key from its file.
+
+        Args:
+            path: The file.
+            passphrase: What it was sealed with, if it was.
+            limits: Bounds; `key_size` is the one used here.
+
+        Raises:
+            UsageError: There is no such file, or it is sealed and there is no passphrase.
+            StoreError: It cannot be read.
+            BitstreamError: It is not a key file, or damaged.
+            LimitError: Unsealing it would cost too much.
+            TrustError: The passphrase is wrong or the key is damaged.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                data = file.read(limits.key_size + 1)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise UsageError(ErrorCode.BAD_KEY, f"{path}: no key file there") from error
+        except OSError as error:
+            raise StoreError.of(error, f"{path}: cannot be read") from error
+        try:
+            return cls.from_bytes(data, passphrase=passphrase, limits=limits)
+        except MidstreamError as error:
+            raise type(error)(error.code, f"{path}: {error.message}") from error
+
+    def save(self, path: str | Path, *, passphrase: str | None = None) -> None:
+        """Write a key file that only its owner may read (mode 0600).
+
+        Args:
+            path: The file; its folder is made where it is missing.
+            passphrase: What seals it; None leaves the key readable for who reads the file.
+
+        Raises:
+            UsageError: There is a file already; a key is never overwritten.
+            StoreError: It cannot be written.
+        """
+        path = Path(path)
+        data = self.to_bytes(passphrase, random=nacl.utils.random)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_new(path, data)
+        except FileExistsError as error:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT, f"{path}: there is a file already, keys are not overwritten"
+            ) from error
+        except OSError as error:
+            raise StoreError.of(error, f"{path}: cannot be written") from error
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write and sync a file beside, then link it to its name, which fails where one exists."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(temporary)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def generate_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:
+    """Make a new key for each role and save it as `ROLE.key` in a folder.
+
+    Raises:
+        UsageError: One of the files is there already; then none is written.
+        StoreError: They cannot be written.
+    """
+    folder = Path(folder)
+    if present := [role for role in keys.ROLES if _path(folder, role).exists()]:
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT,
+            f"{folder}: there are keys already ({', '.join(present)}), they are not overwritten",
+        )
+    signers = {role: Signer.generate() for role in keys.ROLES}
+    for role, signer in signers.items():
+        signer.save(_path(folder, role), passphrase=passphrase)
+    return _ring(signers)
+
+
+def load_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:
+    """The keys in a folder, one `ROLE.key` each, or `NAME.key` for one network alone.
+
+    Roles may be missing: a machine that only publishes releases needs `release`,
+    `snapshot` and `timestamp`.
+
+    Raises:
+        UsageError: There is no key in it, or one is sealed and there is no passphrase.
+        StoreError: One cannot be read.
+        BitstreamError: One is not a key file, or damaged.
+        LimitError: Unsealing one would cost too much.
+        TrustError: The passphrase is wrong or a key is damaged.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*" + _SUFFIX))
+    if not paths:
+        raise UsageError(ErrorCode.BAD_KEY, f"{folder}: no key files (*{_SUFFIX}) there")
+    return _ring({path.stem: Signer.load(path, passphrase=passphrase) for path in paths})
+
+
+def _path(folder: Path, role: str) -> Path:
+    return folder / (role + _SUFFIX)
+
+
+def _ring(signers: Mapping[str, Signer]) -> keys.KeyRing:
+    return keys.KeyRing(signers={role: (signer,) for role, signer in signers.items()})

@@ -222,22 +222,22 @@ def _queue_entry(plan: Plan) -> tuple[float, int] | None:
 
 def _base_steps(weights: Sequence[Weights], rung: Rung, count: int) -> list[int]:
     if rung.target is Target.SNR:
-        counted = _counted(weights)
-        signal = sum(_energy(w) for w in counted)
-        places = [weights.index(w) for w in counted]
+        types = _counted_types(weights)
+        signal = sum(_energy(w) for w in _counted(weights))
 
         def is_fine_enough(steps: list[int]) -> bool:
-            noise = sum(squared_error(weights[place], steps[place]) for place in places)
+            pairs = [(w, s) for w, s in zip(weights, steps, strict=True) if w.coded]
+            noise = sum(squared_error(w, s) for w, s in pairs if w.tensor.dtype in types)
             return noise * 10 ** (rung.value / 10) <= signal
 
         return choose_steps(weights, uniform_steps(weights), is_fine_enough)
     budget = rung.value * (count if rung.target is Target.BITS else 8000)
 
-    def is_small_enough(steps: list[int]) -> bool:
+    def is_rich_enough(steps: list[int]) -> bool:
         pairs = zip(weights, steps, strict=True)
         return sum(entropy_bits(w, step) for w, step in pairs if w.coded) > budget
 
-    return choose_steps(weights, relative_steps(weights), is_small_enough)
+    return choose_steps(weights, relative_steps(weights), is_rich_enough)
 
 
 def _codes(weights: Sequence[Weights], steps: Sequence[int]) -> tuple[TensorCode, ...]:

@@ -41,7 +41,7 @@ class Weights:
 
     def levels(self, step: int) -> NDArray[np.int32]:
         """Nearest levels; (weights,)."""
-        return grid.quantise(self.values, self.tensor.dtype, step, self.offset)
+        return grid.quantise(self.stored, self.tensor.dtype, step, self.offset)
 
 
 def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
@@ -114,7 +114,7 @@ def choose_steps(
 
 def shifted(weights: Sequence[Weights], relative: Sequence[int], shift: int) -> list[int]:
     """Steps after the shift, kept in what each data type allows."""
-    floats = [max(-32000, min(32000, base + shift)) for base in relative]
+    floats = [max(-grid.MAX_STEP_INDEX, min(grid.MAX_STEP_INDEX, base + shift)) for base in relative]
     exponents = _exponents(weights, floats)
     return [
         step if w.tensor.dtype.is_float else exponents[w.tensor.dtype]
@@ -138,7 +138,7 @@ def _exponents(weights: Sequence[Weights], steps: Sequence[int]) -> dict[DType, 
 def entropy_bits(weights: Weights, step: int) -> float:
     """Order-0 entropy of a tensor's levels, bits for all of it, from a sample of large ones."""
     stride = max(1, weights.values.size // _SAMPLE)
-    sample = weights.values[::stride]
+    sample = weights.stored[::stride]
     levels = grid.quantise(sample, weights.tensor.dtype, step, weights.offset)
     _, counts = np.unique(levels, return_counts=True)
     share = counts / counts.sum()

@@ -154,6 +154,16 @@ class Session:
         self._verified(found, unit, data, repaired=0)
         return True
 
+    def restore(self, offset: int, data: bytes) -> None:
+        """Give the unit under way bytes that an earlier run received."""
+        if self._assembly is not None:
+            self._assembly.restore(offset, data)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a unit of an open release is given up for now."""
+        return any(release.failed for release in self._releases)
+
     def report(self, link: Link) -> None:
         """Take what the player knows of the link."""
         self._link = link

@@ -1,0 +1,143 @@
+"""serve and fetch: the two ends of a link."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+from midstream.cli.output import Output, human_size
+from midstream.client import Delivery
+from midstream.errors import ErrorCode, UsageError
+from midstream.origin import Impairments, serve
+from midstream.publisher.folder import write_file
+from midstream.session import Event, Policy, Purpose, UnitVerified
+from midstream.store.keys import read_file
+
+__all__ = ["add_verbs"]
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare serve and fetch."""
+    parser = verbs.add_parser(
+        "serve",
+        help="serve a repository over HTTP, well or badly",
+        description="Serve a repository's folder. Any web server does; this one can also be a "
+        "bad link: cut bodies short, damage bytes, be slow. Prints one line with its URL.",
+    )
+    parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
+    parser.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port, 0 for any (default 8000)")
+    parser.add_argument("--rate", type=float, help="bytes per second, of all answers together")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--loss", type=float, default=0.0, help="share of answers cut short")
+    parser.add_argument(
+        "--corrupt",
+        type=float,
+        default=0.0,
+        help="share of 16 KiB stretches with damaged bytes, the same at every request",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the damage (default 0)")
+    parser.set_defaults(run=_serve)
+
+    parser = verbs.add_parser(
+        "fetch",
+        help="fetch a network's newest release and rebuild the model file",
+        description="Fetch, repair and verify a release, and write the model file. With --store "
+        "an interrupted fetch goes on where it stopped.",
+    )
+    parser.add_argument("url", metavar="URL", help="the repository's address, or its folder")
+    parser.add_argument("name", metavar="NAME", help="the network's name")
+    parser.add_argument("--root", required=True, type=Path, help="1.root.json, given by hand")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="the model file to write")
+    parser.add_argument("--layer", type=int, help="the highest layer to fetch (default: all)")
+    parser.add_argument("--store", type=Path, help="folder that keeps what was fetched")
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    parser.set_defaults(run=_fetch)
+
+
+def _serve(options: argparse.Namespace, output: Output) -> None:
+    for name in ("loss", "corrupt"):
+        if not 0 <= getattr(options, name) <= 1:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT, f"--{name} {getattr(options, name)}: expected 0 to 1"
+            )
+    impairments = Impairments(
+        loss=options.loss,
+        corrupt=options.corrupt,
+        delay=options.delay,
+        rate=options.rate,
+        seed=options.seed,
+    )
+    asyncio.run(_serve_forever(options, impairments, output))
+
+
+async def _serve_forever(
+    options: argparse.Namespace, impairments: Impairments, output: Output
+) -> None:
+    async with serve(
+        options.repo, host=options.host, port=options.port, impairments=impairments
+    ) as url:
+        output.line(f"serving {options.repo} at {url}")
+        await asyncio.Event().wait()
+
+
+def _fetch(options: argparse.Namespace, output: Output) -> None:
+    asyncio.run(_fetch_model(options, output))
+
+
+async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
+    root = read_file(options.root)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        disable=not sys.stderr.isatty() or output.as_json,
+    )
+    with bar:
+        task = bar.add_task(f"fetching {options.name}", total=None)
+
+        def show(event: Event) -> None:
+            if isinstance(event, UnitVerified):
+                bar.update(task, advance=event.entry.size)
+                repaired = f", {event.repaired} packets repaired" if event.repaired else ""
+                output.note(f"layer {event.entry.layer}: {event.entry.size} B verified{repaired}")
+
+        async with Delivery.open(
+            options.url,
+            options.name,
+            root=root,
+            store=options.store,
+            policy=Policy(max_layer=options.layer),
+            on_event=show,
+        ) as delivery:
+            await delivery.complete()
+            model = await delivery.rebuild(layer=options.layer)
+    await asyncio.to_thread(write_file, options.output, bytes(model))
+    _tell(options, output, delivery)
+
+
+def _tell(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:
+    manifest, layer = delivery.manifest, delivery.best_layer(options.layer)
+    received = delivery.bytes_received
+    output.say(
+        f"{options.output}: {manifest.name} release {manifest.release}, layer {layer}, "
+        f"{human_size(received)} received, "
+        f"{delivery.counters.repaired_packets} packets repaired"
+    )
+    output.result(
+        {
+            "name": manifest.name,
+            "release": manifest.release,
+            "layer": layer,
+            "model_size": manifest.model_size,
+            "bytes_received": received,
+            "requests": len(delivery.trace),
+            "repaired_packets": delivery.counters.repaired_packets,
+            "damaged_packets": delivery.counters.damaged_packets,
+            "repair_bytes": delivery.counters.received[Purpose.REPAIR],
+            "from_store": delivery.from_store,
+        }
+    )

@@ -1,0 +1,144 @@
+"""publish and verify: what a publisher does with a repository's folder."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+from midstream.cli.keys import passphrase
+from midstream.cli.output import Output, human_size
+from midstream.errors import RuntimeMissingError
+from midstream.publisher import Publisher, Release
+from midstream.publisher.audit import audit
+from midstream.runtime import Backend, find_backend
+from midstream.store.keys import load_keys, read_file
+
+__all__ = ["add_verbs", "backend_or_none", "layer_rows"]
+
+LAYER_COLUMNS = ["layer", "rung", "bytes", "all so far", "weights dB", "outputs dB"]
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare publish and verify."""
+    parser = verbs.add_parser(
+        "publish",
+        help="publish a model as the next release of a network",
+        description="Encode a model as a ladder of units, run every rung, sign, and write it into "
+        "a folder that any web server can serve. A name that exists gets its next release. "
+        "Clients need REPO/1.root.json, given to them by hand.",
+    )
+    parser.add_argument("model", metavar="MODEL", type=Path, help=".tflite or .safetensors file")
+    parser.add_argument("--repo", required=True, type=Path, help="the repository's folder")
+    parser.add_argument("--keys", required=True, type=Path, help="folder made by keygen")
+    parser.add_argument("--name", required=True, help="the network's name")
+    parser.add_argument(
+        "--ladder",
+        default="2.5b,4b,6b,exact",
+        help="rungs: bits per weight (2.5b), weight SNR (20dB), size (45kB), exact "
+        "(default %(default)s)",
+    )
+    parser.add_argument(
+        "--repair",
+        type=float,
+        default=0.15,
+        help="repair symbols per packet, 0 to 2 (default %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the release as JSON")
+    parser.set_defaults(run=_publish)
+
+    parser = verbs.add_parser(
+        "verify",
+        help="check all of a repository against a root",
+        description="Check signatures, versions and expiry of the metadata, and every packet, "
+        "hash page and repair symbol of each network's newest release.",
+    )
+    parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
+    parser.add_argument("--root", required=True, type=Path, help="the root that clients pin")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.set_defaults(run=_verify)
+
+
+def backend_or_none(output: Output) -> Backend | None:
+    """A runtime to run rungs on, or none and a word about it."""
+    try:
+        return find_backend()
+    except RuntimeMissingError as error:
+        output.note(f"no runtime, so rungs are judged by weights alone: {error.message}")
+        return None
+
+
+def layer_rows(release: Release) -> list[list[str]]:
+    """A row for each layer of a release."""
+    rows, total = [], 0
+    for entry, rung in zip(release.manifest.units, release.rungs, strict=True):
+        total += entry.size
+        rows.append(
+            [
+                str(entry.layer),
+                rung,
+                human_size(entry.size),
+                human_size(total),
+                _decibels(entry.fidelity.weight_snr),
+                _decibels(entry.fidelity.output_snr),
+            ]
+        )
+    return rows
+
+
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "exact" if math.isinf(value) else f"{value:.1f}"
+
+
+def _publish(options: argparse.Namespace, output: Output) -> None:
+    keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
+    publisher = Publisher(options.repo, signer=keys, backend=backend_or_none(output))
+    release = publisher.publish(
+        options.model,
+        name=options.name,
+        ladder=options.ladder,
+        repair=options.repair,
+        progress=output.note,
+    )
+    title = f"{release.name} release {release.number} in {options.repo}"
+    output.table(title, LAYER_COLUMNS, layer_rows(release))
+    output.result(
+        {
+            "name": release.name,
+            "release": release.number,
+            "model_size": release.manifest.model_size,
+            "layers": [
+                {
+                    "layer": entry.layer,
+                    "rung": rung,
+                    "bytes": entry.size,
+                    "weight_snr": _number(entry.fidelity.weight_snr),
+                    "output_snr": _number(entry.fidelity.output_snr),
+                }
+                for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
+            ],
+        }
+    )
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no infinity."""
+    return "exact" if value is not None and math.isinf(value) else value
+
+
+def _verify(options: argparse.Namespace, output: Output) -> None:
+    networks = audit(options.repo, read_file(options.root))
+    for found in networks:
+        output.say(
+            f"{found.name} release {found.release}: {found.units} units, "
+            f"{human_size(found.size)}, all as signed"
+        )
+    output.result(
+        {
+            "networks": [
+                {"name": f.name, "release": f.release, "units": f.units, "bytes": f.size}
+                for f in networks
+            ]
+        }
+    )

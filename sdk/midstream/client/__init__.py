@@ -1,0 +1,27 @@
+"""The client: a network's units fetched, verified and run. Knows nothing of players.
+
+`connect` gives a `Model` that runs while it gets better; `Delivery` is the same without a
+runtime, for those who only want the file.
+"""
+
+from midstream.client.delivery import Delivery
+from midstream.client.model import (
+    CheckFailed,
+    GenerationRefused,
+    GenerationStaged,
+    GenerationSwapped,
+    Model,
+    SwapMode,
+    connect,
+)
+
+__all__ = [
+    "CheckFailed",
+    "Delivery",
+    "GenerationRefused",
+    "GenerationStaged",
+    "GenerationSwapped",
+    "Model",
+    "SwapMode",
+    "connect",
+]

@@ -1,0 +1,394 @@
+"""A network that runs while it gets better: verified units in, generations in two slots.
+
+Knows nothing of the wire. Decisions never wait for it, and its failures are events.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from midstream.client.delivery import Delivery
+from midstream.errors import ErrorCode, MidstreamError, UsageError
+from midstream.limits import LIMITS, Limits
+from midstream.runtime import Backend, Generation, PinnedNetwork, Slots, find_backend
+from midstream.session import Counters, Event, Link, Policy, UnitVerified
+from midstream.transport import RequestRecord
+from midstream.trust.manifest import Manifest
+
+__all__ = ["GenerationRefused", "GenerationStaged", "GenerationSwapped", "Model", "SwapMode", "connect"]
+
+
+class SwapMode(Enum):
+    """When a staged generation becomes the active one."""
+
+    MANUAL = "manual"
+    """When the player calls `swap`; the first one is taken at once."""
+    IMMEDIATE = "immediate"
+    """As soon as it is staged; a decision under way keeps the one it pinned."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationStaged(Event):
+    """A better generation passed its self-test and waits for a swap."""
+
+    release: int
+    """Number of its release."""
+    layer: int
+    """Its layer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationSwapped(Event):
+    """Decisions from now on are made by another generation."""
+
+    generation: Generation
+    """Which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRefused(Event):
+    """A generation did not load or failed its self-test; the active one stays."""
+
+    release: int
+    """Number of its release."""
+    layer: int
+    """Its layer."""
+    error: MidstreamError
+    """Why."""
+
+
+class Model:
+    """A live network; made by `connect`.
+
+    `pin`, `swap` and `revert` never wait and may be called on any thread; coroutines belong
+    to the event loop.
+    """
+
+    def __init__(self, slots: Slots, *, mode: SwapMode, on_event: Callable[[Event], None]) -> None:
+        self._slots = slots
+        self._mode = mode
+        self._on_event = on_event
+        self._delivery: Delivery | None = None
+        self._wake = asyncio.Event()
+        self._first = asyncio.Event()
+        self._staged: tuple[int, int] | None = None
+        self._refused: set[tuple[int, int]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._error: MidstreamError | None = None
+
+    @property
+    def generation(self) -> Generation | None:
+        """The active generation; None before the first."""
+        return self._slots.active
+
+    @property
+    def manifest(self) -> Manifest:
+        """The newest release known."""
+        return self.delivery.manifest
+
+    @property
+    def counters(self) -> Counters:
+        """Totals of what was received and repaired."""
+        return self.delivery.counters
+
+    @property
+    def trace(self) -> list[RequestRecord]:
+        """Every request made, in order."""
+        return self.delivery.trace
+
+    @property
+    def delivery(self) -> Delivery:
+        """The units underneath."""
+        assert self._delivery is not None, "set before the model is handed out"
+        return self._delivery
+
+    async def ready(self, timeout: float | None = None) -> Generation:
+        """Wait until the base is verified, decoded, warmed up and active.
+
+        Args:
+            timeout: Seconds to wait at most.
+
+        Raises:
+            MidstreamError: The reason why the base cannot be had or run.
+            TimeoutError: It took longer than `timeout`.
+        """
+        async with asyncio.timeout(timeout):
+            if self.generation is None and not self._tasks:
+                await self.delivery.base()
+                await self.stage()
+            await self._first.wait()
+        if self.generation is None:
+            raise self._error or UsageError(ErrorCode.BAD_STATE, "the model is closed")
+        return self.generation
+
+    def pin(self) -> AbstractContextManager[PinnedNetwork]:
+        """One generation for one decision, whatever is swapped meanwhile.
+
+        Raises:
+            UsageError: NO_GENERATION before `ready`.
+        """
+        return self._slots.pin()
+
+    async def infer(self, inputs: Mapping[str, Any] | Any) -> Any:
+        """Run the active generation off the event loop.
+
+        Raises:
+            UsageError: NO_GENERATION before `ready`, or inputs of a wrong shape.
+        """
+
+        def run() -> Any:
+            with self._slots.pin() as network:
+                return network.run(inputs)
+
+        return await asyncio.to_thread(run)
+
+    def swap(self) -> Generation | None:
+        """Make the staged generation the active one: one reference assignment.
+
+        Returns:
+            The generation that is active now, or None where nothing was staged.
+        """
+        generation = self._slots.swap()
+        if generation is not None:
+            self._staged = None
+            self._on_event(GenerationSwapped(generation=generation))
+        return generation
+
+    def revert(self) -> Generation | None:
+        """Go back to the generation before; the one left is not used again.
+
+        Returns:
+            The generation that is active now, or None where there is none to go back to.
+        """
+        left = self.generation
+        generation = self._slots.revert()
+        if generation is not None and left is not None:
+            self._refused.add((left.release, left.layer))
+            self._on_event(GenerationSwapped(generation=generation))
+        return generation
+
+    def report(
+        self,
+        *,
+        buffer: float,
+        throughput: float | None = None,
+        budget: int | None = None,
+    ) -> None:
+        """Tell what the player knows of the link that models share with the media.
+
+        Args:
+            buffer: Seconds of media in the buffer.
+            throughput: Bytes per second, as the player estimates it.
+            budget: Bytes of model traffic allowed until the next report.
+        """
+        self.delivery.report(Link(buffer=buffer, throughput=throughput, budget=budget))
+
+    async def check(self) -> bool:
+        """Look for a newer release now; say whether there is one.
+
+        Raises:
+            TrustError: What was found is not signed as it must be; nothing changes.
+            TransportError: The origin does not answer; nothing changes.
+        """
+        return await self.delivery.check()
+
+    async def complete(self) -> None:
+        """Wait until all that the policy wants has arrived and the best of it is staged.
+
+        Raises:
+            MidstreamError: The reason why a unit cannot be had.
+        """
+        if not self._tasks:
+            await self.delivery.complete()
+        while self.delivery.state.name != "COMPLETE":
+            await asyncio.sleep(0.01)
+        await self.stage()
+
+    async def stage(self) -> bool:
+        """Decode, load and test the best generation that has arrived, off the loop.
+
+        Returns:
+            Whether a new one is staged (and active, where it is the first).
+        """
+        best = self._best()
+        if best is None:
+            return False
+        release, layer = best
+        try:
+            model = bytes(await self.delivery.rebuild(layer, release=release))
+            await asyncio.to_thread(self._stage, model, release, layer)
+        except MidstreamError as error:
+            self._refuse(release, layer, error)
+            return False
+        self._staged = best
+        self._on_event(GenerationStaged(release=release, layer=layer))
+        if self.generation is None or self._mode is SwapMode.IMMEDIATE:
+            self.swap()
+        self._first.set()
+        return True
+
+    async def aclose(self) -> None:
+        """Stop fetching and let go of the interpreters; calling it again does nothing."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._first.set()
+        await asyncio.to_thread(self._slots.close)
+
+    def start(self, delivery: Delivery, *, poll: float | None, background: bool) -> None:
+        """Begin to follow a delivery; with `background`, in tasks of its own."""
+        self._delivery = delivery
+        if background:
+            jobs = [self._fetch(), self._stage_all(), self._look(poll)]
+            self._tasks = [asyncio.create_task(job) for job in jobs]
+
+    def heard(self, event: Event) -> None:
+        """Take an event of the delivery and pass it on."""
+        if isinstance(event, UnitVerified):
+            self._wake.set()
+        self._on_event(event)
+
+    def _stage(self, model: bytes, release: int, layer: int) -> None:
+        digest = hashlib.sha256(model).hexdigest()
+        self._slots.stage(model, release=release, layer=layer, sha256=digest)
+
+    def _refuse(self, release: int, layer: int, error: MidstreamError) -> None:
+        self._error = error
+        self._refused.add((release, layer))
+        self._on_event(GenerationRefused(release=release, layer=layer, error=error))
+        if self.generation is None and not self._has_more():
+            self._first.set()
+
+    def _has_more(self) -> bool:
+        """Whether a finer layer than the refused one may still come."""
+        return self.delivery.state.name != "COMPLETE"
+
+    def _best(self) -> tuple[int, int] | None:
+        """The newest release's best layer here that is worth more than what runs."""
+        for release in self.delivery.releases:
+            layer = self.delivery.layer_here(release)
+            if layer is None or (release, layer) in self._refused:
+                continue
+            here = (release, layer)
+            active = self.generation
+            known = self._staged or (active and (active.release, active.layer))
+            if known and (here <= known or not self._is_better(here, known)):
+                return None
+            return here
+        return None
+
+    def _is_better(self, here: tuple[int, int], known: tuple[int, int]) -> bool:
+        """A new release is taken once it is as near to its original as the old one was."""
+        if here[0] == known[0]:
+            return True
+        is_last = self.delivery.is_last(*here)
+        return is_last or self.delivery.fidelity(*here) >= self.delivery.fidelity(*known)
+
+    async def _fetch(self) -> None:
+        try:
+            await self.delivery.run()
+        except MidstreamError as error:
+            self._error = error
+            self._first.set()
+
+    async def _stage_all(self) -> None:
+        while True:
+            while await self.stage():
+                pass
+            await self._wake.wait()
+            self._wake.clear()
+
+    async def _look(self, poll: float | None) -> None:
+        """Newer roots are looked for once the base runs, newer releases every `poll` seconds."""
+        await self._first.wait()
+        while True:
+            try:
+                await self.delivery.check()
+            except MidstreamError as error:
+                self._on_event(CheckFailed(error=error))
+            if poll is None:
+                return
+            await asyncio.sleep(poll)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFailed(Event):
+    """Looking for a newer release failed; what runs goes on running."""
+
+    error: MidstreamError
+    """Why."""
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    name: str,
+    *,
+    root: bytes | str | Path,
+    store: str | Path | None = None,
+    backend: Backend | None = None,
+    policy: Policy | None = None,
+    swap: SwapMode = SwapMode.MANUAL,
+    poll: float | None = None,
+    background: bool = True,
+    on_event: Callable[[Event], None] = lambda _: None,
+    limits: Limits = LIMITS,
+) -> AsyncIterator[Model]:
+    """Follow a network: fetch, repair and verify it, and run the best of what has arrived.
+
+    Args:
+        url: The repository's address, or its folder.
+        name: The network.
+        root: The pinned root, given out of band: its bytes, or the path of its file.
+        store: Folder that keeps verified units between runs; None keeps them in memory.
+        backend: The runtime; the one that is installed where None.
+        policy: What the player allows model bytes to do.
+        swap: When a staged generation becomes the active one.
+        poll: Seconds between looks for a newer release; None looks once, after the start.
+        background: Whether tasks of its own fetch and stage; without them the player does,
+            with `delivery.advance` and `stage`.
+        on_event: Called for each event, on the loop or where `swap` is called; it must not
+            block.
+        limits: Bounds on what is read from outside.
+
+    Raises:
+        UsageError: The address makes no sense, or the root's file is not there.
+        TrustError: The metadata is not signed as it must be.
+        TransportError: The origin does not answer.
+        StoreError: The store cannot be written.
+        RuntimeMissingError: No runtime is installed.
+    """
+    pinned = root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root))
+    model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
+    try:
+        async with Delivery.open(
+            url,
+            name,
+            root=pinned,
+            store=store,
+            policy=policy,
+            on_event=model.heard,
+            limits=limits,
+        ) as delivery:
+            model.start(delivery, poll=poll, background=background)
+            try:
+                yield model
+            finally:
+                await model.aclose()
+    finally:
+        await model.aclose()
+
+
+def _read_root(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT, f"root {path}: {error.strerror or error}"
+        ) from error

@@ -1,0 +1,50 @@
+"""Whole files over a transport that cuts bodies short. Knows nothing of what is in them."""
+
+import asyncio
+
+from midstream.errors import ErrorCode, TransportError
+from midstream.limits import LIMITS, Limits
+from midstream.transport import Transport
+
+__all__ = ["read_all"]
+
+_RETRIED = {
+    ErrorCode.SHORT_BODY,
+    ErrorCode.TIMEOUT,
+    ErrorCode.UNREACHABLE,
+}
+_PAUSE = 0.05
+
+
+async def read_all(
+    transport: Transport, path: str, *, limit: int, limits: Limits = LIMITS
+) -> bytes:
+    """Read a file, going on where a body was cut.
+
+    Args:
+        transport: Moves the bytes.
+        path: Below the repository's address.
+        limit: Bytes that it may have.
+        limits: `attempts` bounds requests in a row that bring nothing.
+
+    Raises:
+        TransportError: It is not there, too long, or the origin does not answer.
+    """
+    data = bytearray()
+    failures = 0
+    etag: str | None = None
+    while True:
+        before = len(data)
+        try:
+            async with transport.fetch(path, start=before, limit=limit, etag=etag) as response:
+                if response.start != before:  # a new version, or a server without ranges
+                    del data[response.start :]
+                etag = response.etag
+                async for chunk in response.chunks():
+                    data += chunk
+            return bytes(data)
+        except TransportError as error:
+            failures = failures + 1 if len(data) <= before else 0
+            if error.code not in _RETRIED or failures >= limits.attempts:
+                raise
+        await asyncio.sleep(_PAUSE * 2**failures)

@@ -26,6 +26,8 @@ class Limits:
     """A tensor's name, UTF-8."""
     slice_weights: int = 1 << 16
     """Weights of one slice."""
+    scale_deltas: int = 1 << 22
+    """Log-scales of rows, columns and taps of all tensors of one model."""
     trits: int = 24
     """Refinements of one slice."""
     units: int = 256

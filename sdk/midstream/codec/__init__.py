@@ -1,0 +1,19 @@
+"""Levels to bytes and back. Knows nothing of units, files or where bytes come from.
+
+The bytes are spec/coding.md; section names in comments are its headings.
+"""
+
+from midstream.codec import digits, exact, grid, levels, raw, scales, storage
+from midstream.codec.parameters import Context, TensorCode
+
+__all__ = [
+    "Context",
+    "TensorCode",
+    "digits",
+    "exact",
+    "grid",
+    "levels",
+    "raw",
+    "scales",
+    "storage",
+]

@@ -1,0 +1,222 @@
+"""Chooses how wide levels spread: shape, width and log-scales of a tensor.
+
+Knows nothing of how they are sent, only about how many bits that takes. All estimates come
+from the tables themselves: levels are sorted into magnitude classes, and a histogram of
+classes times a table of code lengths is the cost of every width at once.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec.levels import code_lengths
+from midstream.codec.parameters import TensorCode
+from midstream.codec.tables import SHAPES, WIDTHS
+from midstream.types import Tensor
+
+__all__ = ["axis_index", "axis_sizes", "fit", "spread"]
+
+_SMALL = 600
+_LARGE = 8000
+_EXACT_CLASSES = 16
+_CLASSES = _EXACT_CLASSES + 4 * 12
+"""Magnitudes 0 to 15, then quarters of octaves up to 2**16."""
+_FIT_WIDTHS = 73
+"""Widths that are tried: 2**-3 to 2**15 steps."""
+_MARGIN = 48
+"""Deltas are between minus and plus this many quarter octaves."""
+_AXIS_BITS = 8.0
+_FIRST_SPREAD = 18
+"""Width of deltas that is assumed before any are known: sigma of 2.8 quarter octaves."""
+_FIRST_SHAPE = 1
+
+_Int = NDArray[np.int64]
+_Float = NDArray[np.float64]
+
+
+def axis_sizes(tensor: Tensor) -> tuple[int, int, int]:
+    """How many rows, columns and taps a tensor has; 0 where it has no such axis."""
+    named = (tensor.row_axis, tensor.column_axis)
+    rows, columns = (0 if axis is None else tensor.shape[axis] for axis in named)
+    taps = math.prod(n for axis, n in enumerate(tensor.shape) if axis not in named)
+    return rows, columns, taps
+
+
+def axis_index(tensor: Tensor, axis: int, start: int, stop: int) -> _Int:
+    """The row (axis 0), column (1) or tap (2) of each weight from `start` to `stop`."""
+    if axis < 2:
+        place = (tensor.row_axis, tensor.column_axis)[axis]
+        assert place is not None, "checked where scales are read, and not chosen by fit"
+        axes = [place]
+    else:
+        named = (tensor.row_axis, tensor.column_axis)
+        axes = [place for place in range(len(tensor.shape)) if place not in named]
+    weight = np.arange(start, stop)
+    index = np.zeros(stop - start, np.int64)
+    for place in axes:
+        stride = math.prod(tensor.shape[place + 1 :])
+        index *= tensor.shape[place]
+        index += weight // stride % tensor.shape[place]
+    return index
+
+
+@cache
+def _class_of() -> NDArray[np.uint8]:
+    """Class of each magnitude below 2**16."""
+    magnitude = np.arange(1 << 16)
+    octave = np.frexp(np.maximum(magnitude, 1).astype(np.float64))[1] - 1
+    quarter = (magnitude >> np.maximum(octave - 2, 0)) - 4
+    coarse = _EXACT_CLASSES + 4 * (octave - 4) + quarter
+    return np.where(magnitude < _EXACT_CLASSES, magnitude, coarse).astype(np.uint8)
+
+
+@cache
+def _costs() -> _Float:
+    """Bits of a level of each class in each table: (shapes, classes, widths)."""
+    magnitude = np.arange(1 << 16)
+    classes = _class_of()
+    middle = np.bincount(classes, magnitude) / np.bincount(classes)
+    levels = np.rint(middle).astype(np.int32)
+    return np.stack([code_lengths(levels, shape, _FIT_WIDTHS) for shape in range(SHAPES)])
+
+
+def spread(values: NDArray[np.int32]) -> int:
+    """The width, 0 to 40, that gives a list of integers its shortest code at shape 0."""
+    if not len(values):
+        return 0
+    histogram = np.bincount(_class_of()[np.minimum(np.abs(values), 0xFFFF)], minlength=_CLASSES)
+    return int(np.argmin(histogram @ _costs()[0, :, :WIDTHS]))
+
+
+@dataclass(slots=True)
+class _Axis:
+    """One axis along which scales may be sent."""
+
+    number: int
+    index: _Int  # (weights,), each weight's place on the axis
+    size: int
+    deltas: _Int  # (size,)
+    spread: int = _FIRST_SPREAD
+
+
+def fit(
+    levels: NDArray[np.int32], tensor: Tensor, *, step: int = 0, offset: int = 0
+) -> TensorCode:
+    """The parameters that give a tensor's levels their shortest code, side information included.
+
+    Args:
+        levels: (weights,) on the base grid.
+        tensor: Where they are from.
+        step: Step index or trit exponent of that grid, passed on.
+        offset: Value of level 0, passed on.
+    """
+    classes = _class_of()[np.minimum(np.abs(levels), 0xFFFF)]
+    search = _Search(classes)
+    for number, size in enumerate(axis_sizes(tensor)):
+        if number in _axes_for(len(levels)) and 1 < size < len(levels):
+            search.try_axis(number, axis_index(tensor, number, 0, len(levels)), size)
+    search.polish()
+    deltas = {axis.number: axis.deltas.astype(np.int8) for axis in search.axes}
+    return TensorCode(
+        step=step,
+        offset=offset,
+        shape=search.shape,
+        width=search.width,
+        rows=deltas.get(0),
+        columns=deltas.get(1),
+        taps=deltas.get(2),
+    )
+
+
+def _axes_for(weights: int) -> tuple[int, ...]:
+    """Axes worth trying: rows; with more weights taps; with many more columns."""
+    if weights < _SMALL:
+        return (0,)
+    return (0, 2) if weights < _LARGE else (0, 1, 2)
+
+
+class _Search:
+    """Descends from one scale to scales on more axes, as long as bits are saved."""
+
+    def __init__(self, classes: NDArray[np.uint8]) -> None:
+        self.classes = classes
+        self.depth = int(classes.max()) + 1
+        self.axes: list[_Axis] = []
+        self.shape = _FIRST_SHAPE
+        self.width = 0
+        self._deltas = np.zeros(len(classes), np.int64)
+        self.bits = self._choose_table()
+
+    def try_axis(self, number: int, index: _Int, size: int) -> None:
+        """Add an axis if it pays."""
+        saved = self.bits, self.shape, self.width
+        axis = _Axis(number, index, size, np.zeros(size, np.int64))
+        self.shape = _FIRST_SHAPE
+        self.axes.append(axis)
+        for _ in range(2):
+            self._improve(axis)
+        bits = self._choose_table()
+        if bits < saved[0]:
+            self.bits = bits
+            return
+        self.axes.remove(axis)
+        self._deltas -= axis.deltas[axis.index]
+        self.bits, self.shape, self.width = saved
+
+    def polish(self) -> None:
+        """Adjust each axis to the others once more."""
+        if len(self.axes) > 1:
+            for axis in self.axes:
+                self._improve(axis)
+            self._choose_table()
+
+    def _improve(self, axis: _Axis) -> None:
+        """The best deltas of one axis, given all others."""
+        others = self._deltas - axis.deltas[axis.index]
+        low = int(others.min())
+        span = int(others.max()) - low + 1
+        cell = (axis.index * span + (others - low)) * self.depth + self.classes
+        histogram = np.bincount(cell, minlength=axis.size * span * self.depth)
+        bits = histogram.reshape(axis.size, -1) @ self._shifted_costs(low, span)
+        bits += _costs()[0][_class_of()[np.abs(_candidates())], axis.spread]
+        deltas = np.argmin(bits, axis=1) - _MARGIN
+        # the middle one is free: it goes into the base width
+        middle = int(np.median(deltas))
+        self.width += middle
+        axis.deltas = np.clip(deltas - middle, -_MARGIN, _MARGIN)
+        axis.spread = spread(axis.deltas.astype(np.int32))
+        self._deltas = others + axis.deltas[axis.index]
+
+    def _shifted_costs(self, low: int, span: int) -> _Float:
+        """Bits of a class at another delta, for each candidate: (span * classes, candidates)."""
+        others = self.width + low + np.arange(span)
+        width = np.clip(others[:, None] + _candidates(), 0, _FIT_WIDTHS - 1)
+        costs: _Float = _costs()[self.shape, : self.depth][:, width]
+        return costs.transpose(1, 0, 2).reshape(span * self.depth, -1)
+
+    def _choose_table(self) -> float:
+        """The best shape and base width for the present deltas, and all bits then."""
+        low = int(self._deltas.min())
+        span = int(self._deltas.max()) - low + 1
+        cell = (self._deltas - low) * self.depth + self.classes
+        histogram = np.bincount(cell, minlength=span * self.depth).reshape(span, self.depth)
+        bases = np.arange(_FIT_WIDTHS - 1, -_MARGIN - 1, -1)  # of equals, the widest
+        width = np.clip(bases[:, None] + low + np.arange(span), 0, _FIT_WIDTHS - 1)
+        bits = np.stack(
+            [np.einsum("sc,cbs->b", histogram, costs[: self.depth][:, width]) for costs in _costs()]
+        )
+        best = int(np.argmin(bits))
+        self.shape, self.width = best // len(bases), int(bases[best % len(bases)])
+        return float(bits.min()) + sum(_side_bits(axis) for axis in self.axes)
+
+
+def _candidates() -> _Int:
+    return np.arange(-_MARGIN, _MARGIN + 1)
+
+
+def _side_bits(axis: _Axis) -> float:
+    classes = _class_of()[np.abs(axis.deltas)]
+    return _AXIS_BITS + float(_costs()[0][classes, axis.spread].sum())

@@ -1,0 +1,134 @@
+"""Steps, levels and values: the quantiser. Knows nothing of how levels are coded.
+
+Floats: step = MANTISSA[i % 16] * 2**(i // 16) / 3**trits, value = level * step.
+Integers: step = 3**(e - trits), value = offset + level * step, clipped to the dtype.
+(spec/coding.md, "Grid".)
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec import storage
+from midstream.codec.parameters import MAX_LEVEL
+from midstream.types import DType
+
+__all__ = [
+    "MANTISSA",
+    "MAX_EXPONENT",
+    "MAX_STEP_INDEX",
+    "coarsen",
+    "quantise",
+    "reconstruct",
+    "step_index",
+    "step_size",
+    "step_sizes",
+]
+
+MANTISSA = tuple(
+    float.fromhex(text)
+    for text in (
+        "0x1.0000000000000p+0",
+        "0x1.0b5586cf9890fp+0",
+        "0x1.172b83c7d517bp+0",
+        "0x1.2387a6e756238p+0",
+        "0x1.306fe0a31b715p+0",
+        "0x1.3dea64c123422p+0",
+        "0x1.4bfdad5362a27p+0",
+        "0x1.5ab07dd485429p+0",
+        "0x1.6a09e667f3bcdp+0",
+        "0x1.7a11473eb0187p+0",
+        "0x1.8ace5422aa0dbp+0",
+        "0x1.9c49182a3f090p+0",
+        "0x1.ae89f995ad3adp+0",
+        "0x1.c199bdd85529cp+0",
+        "0x1.d5818dcfba487p+0",
+        "0x1.ea4afa2a490dap+0",
+    )
+)
+"""2**(j/16), rounded to float64."""
+MAX_STEP_INDEX = 2560
+"""Step indices are at most this far from 0: steps from 2**-160 to 2**160."""
+MAX_EXPONENT = 20
+"""The largest trit exponent of an integer dtype: 3**20 is the last power below 2**32."""
+
+_Ints = NDArray[np.int32] | int
+
+
+def step_sizes(steps: NDArray[np.int32], trits: int, dtype: DType) -> NDArray[np.float64]:
+    """The step of each weight.
+
+    Args:
+        steps: Step indices, or trit exponents for integer dtypes, of the base grid.
+        trits: Refinements applied.
+        dtype: Data type of the weights.
+    """
+    if not dtype.is_float:
+        return _powers(steps, trits).astype(np.float64)
+    octaves, part = np.divmod(np.asarray(steps, np.int32), 16)
+    # a power of two and a power of three, both exact, so that this is one rounding
+    return np.ldexp(np.array(MANTISSA)[part], octaves) / float(3**trits)
+
+
+def step_size(step: int, trits: int, dtype: DType) -> float:
+    """The step after so many refinements of base step `step`."""
+    return float(step_sizes(np.array([step], np.int32), trits, dtype)[0])
+
+
+def step_index(size: float) -> int:
+    """The index of the float step nearest to `size` > 0, on a logarithmic scale."""
+    return int(np.clip(np.rint(np.log2(size) * 16), -MAX_STEP_INDEX, MAX_STEP_INDEX))
+
+
+def quantise(
+    values: NDArray[np.generic], dtype: DType, step: int, offset: int = 0, *, trits: int = 0
+) -> NDArray[np.int32]:
+    """The nearest level of each weight.
+
+    Args:
+        values: Storage array, finite.
+        dtype: Its data type.
+        step: Step index or trit exponent of the base grid.
+        offset: The value of level 0, integer dtypes only.
+        trits: Refinements of the base grid.
+    """
+    numbers = storage.to_float64(values, dtype)
+    if not dtype.is_float:
+        numbers -= offset
+    numbers /= step_size(step, trits, dtype)
+    np.rint(numbers, out=numbers)
+    return np.clip(numbers, -MAX_LEVEL, MAX_LEVEL, out=numbers).astype(np.int32)
+
+
+def coarsen(levels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The parents of levels: round(level / 3), where a tie cannot happen."""
+    return (levels + 1) // 3
+
+
+def reconstruct(
+    levels: NDArray[np.int32],
+    dtype: DType,
+    step: _Ints,
+    trits: int = 0,
+    offset: _Ints = 0,
+) -> NDArray[np.generic]:
+    """The weights that levels stand for, as a storage array.
+
+    Args:
+        levels: (weights,)
+        dtype: Data type of the weights.
+        step: Step index or trit exponent of the base grid, one or (weights,).
+        trits: Refinements applied; for integer dtypes not more than any of `step`.
+        offset: The value of level 0, one or (weights,), integer dtypes only.
+    """
+    if dtype.is_float:
+        sizes = step_sizes(np.asarray(step, np.int32), trits, dtype)
+        return storage.from_float64(levels * sizes, dtype)
+    # level, step and offset are at most 2**30, 3**20 and 2**31: int64 does not overflow
+    values = levels.astype(np.int64) * _powers(step, trits) + np.asarray(offset, np.int64)
+    values = np.clip(values, *storage.integer_range(dtype))
+    return values.astype(storage.ELEMENT[dtype])
+
+
+def _powers(exponents: _Ints, trits: int) -> NDArray[np.int64]:
+    left: NDArray[np.int64] = np.maximum(np.asarray(exponents, np.int64) - trits, 0)
+    return np.int64(3) ** left

@@ -1,0 +1,84 @@
+"""Bytes as they are: the escape where coding does not pay. Knows nothing of levels.
+
+A payload is one byte that says how, and the content (spec/coding.md, "Raw").
+"""
+
+from enum import IntEnum
+
+import numpy as np
+import zstandard
+
+from midstream.errors import BitstreamError, ErrorCode
+
+__all__ = ["decode", "encode"]
+
+_LEVEL = 19
+_MAX_WINDOW = 1 << 27
+
+
+class _Method(IntEnum):
+    """How the content is kept; the numbers are those of the bitstream."""
+
+    STORED = 0
+    ZSTD = 1
+    SHUFFLED = 2
+    """zstd, after all first bytes of the elements, then all second ones, and so on."""
+
+
+def encode(data: bytes | bytearray | memoryview, itemsize: int) -> bytes:
+    """The shortest payload of some bytes, whose elements are `itemsize` bytes each."""
+    content = bytes(data)
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False)
+    payloads = {
+        _Method.STORED: content,
+        _Method.ZSTD: packer.compress(content),
+        _Method.SHUFFLED: packer.compress(_shuffle(content, itemsize)),
+    }
+    method = min(payloads, key=lambda method: len(payloads[method]))
+    return bytes([method]) + payloads[method]
+
+
+def decode(payload: bytes | memoryview, length: int, itemsize: int) -> bytes:
+    """The bytes of a payload; never more memory than `length` and a bounded window.
+
+    Raises:
+        BitstreamError: It does not hold exactly `length` bytes.
+    """
+    if not len(payload):
+        raise BitstreamError(ErrorCode.BAD_LENGTH, "raw: no bytes at all")
+    method, content = payload[0], bytes(payload[1:])
+    if method not in _Method.__members__.values():
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: method {method} is unknown")
+    if method != _Method.STORED:
+        content = _decompress(content, length)
+    if len(content) != length:
+        raise BitstreamError(ErrorCode.BAD_LENGTH, f"raw: {len(content)} bytes, not {length}")
+    return _unshuffle(content, itemsize) if method == _Method.SHUFFLED else content
+
+
+def _decompress(frame: bytes, length: int) -> bytes:
+    try:
+        parameters = zstandard.get_frame_parameters(frame)
+        if parameters.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, length):
+            raise BitstreamError(
+                ErrorCode.BAD_LENGTH, f"raw: zstd frame of {parameters.content_size}, not {length}"
+            )
+        unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
+        # a frame that gives more than there is room for is an error of zstd's
+        return unpacker.decompress(
+            frame, max_output_size=max(length, 1), allow_extra_data=False
+        )
+    except zstandard.ZstdError as error:
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: zstd says {error}") from None
+
+
+def _shuffle(data: bytes, itemsize: int) -> bytes:
+    whole = len(data) // itemsize * itemsize
+    body = np.frombuffer(data, np.uint8, whole).reshape(-1, itemsize)
+    return body.T.tobytes() + data[whole:]
+
+
+def _unshuffle(data: bytes, itemsize: int) -> bytes:
+    whole = len(data) // itemsize * itemsize
+    body = np.frombuffer(data, np.uint8, whole).reshape(itemsize, -1)
+    return body.T.tobytes() + data[whole:]

@@ -1,0 +1,138 @@
+"""The fixed frequency tables. Knows nothing of levels, only of symbols.
+
+They are committed integers, computed once by spec/tables/generate.py; none is ever sent
+(spec/coding.md, "Tables").
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.kernels import TOTAL_BITS
+
+__all__ = [
+    "BINARY_TABLES",
+    "DIGIT_WIDTHS",
+    "ESCAPE_SHARES",
+    "PARENT_CLASSES",
+    "PHASES",
+    "SHAPES",
+    "UNSHIFTED_WIDTH",
+    "WIDTHS",
+    "Family",
+    "binary_family",
+    "digit_family",
+    "level_family",
+    "lowest_symbols",
+]
+
+SHAPES = 3
+"""Generalised Gaussians of exponent 1, 1.75 and 3.5."""
+WIDTHS = 41
+"""Quarter octaves of sigma over step, from 2**-3 to 2**7."""
+PHASES = 2
+"""Centred on level 0, and half way between levels 0 and 1."""
+UNSHIFTED_WIDTH = 24
+"""The widest table whose symbols are levels; beyond, low bits are sent as they are."""
+DIGIT_WIDTHS = 33
+"""Quarter octaves of sigma over the parent's step, from 2**-3 to 2**5."""
+PARENT_CLASSES = (0, 1, 2, 3, 4, 5, 7, 10, 15)
+"""The least parent magnitude of each class."""
+ESCAPE_SHARES = (1, 32, 256, 768)
+"""How often, of 4096, a digit is an escape in each class of slices."""
+BINARY_TABLES = 32
+"""Tables of two symbols, for flags."""
+
+_TOTAL = 1 << TOTAL_BITS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """Tables that are used together; all entries stand in flat arrays, table after table."""
+
+    sizes: NDArray[np.int64]  # (tables,)
+    """Symbols of each table."""
+    firsts: NDArray[np.int64]  # (tables,)
+    """Index of each table's first entry."""
+    frequencies: NDArray[np.int64]  # (entries,)
+    """How often of 4096."""
+    starts: NDArray[np.int64]  # (entries,)
+    """Frequencies of the symbols before, in the same table."""
+    bits: NDArray[np.float64]  # (entries,)
+    """Code length of each symbol."""
+
+    def lookup(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """The rows of a decoder's lookup for some tables, as kernels.rans_decode takes it."""
+        sizes = self.sizes[rows]
+        inside = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        entries = np.repeat(self.firsts[rows], sizes) + inside
+        frequencies = self.frequencies[entries]
+        base = (frequencies << 19) - (self.starts[entries] << 7) + inside
+        slots = np.tile(np.arange(_TOTAL, dtype=np.int64) << 7, len(rows))
+        return (np.repeat(base, frequencies) + slots).astype(np.uint32).reshape(-1, _TOTAL)
+
+
+def _family(tables: list[NDArray[np.int64]]) -> Family:
+    sizes = np.array([len(table) for table in tables], np.int64)
+    frequencies = np.concatenate(tables)
+    starts = np.concatenate([np.cumsum(table) - table for table in tables])
+    return Family(
+        sizes=sizes,
+        firsts=np.cumsum(sizes) - sizes,
+        frequencies=frequencies,
+        starts=starts,
+        bits=TOTAL_BITS - np.log2(frequencies),
+    )
+
+
+@cache
+def _committed() -> tuple[NDArray[np.int64], list[NDArray[np.int64]], NDArray[np.int64]]:
+    """First symbols and counts of the level tables; counts of the digit tables."""
+    data = resources.files("midstream.codec").joinpath("tables.bin").read_bytes()
+    lowest, tables, place = [], [], 0
+    for _ in range(PHASES * SHAPES * WIDTHS):
+        lowest.append(int.from_bytes(data[place : place + 1], signed=True))
+        size = data[place + 1]
+        tables.append(np.frombuffer(data, "<u2", size, place + 2).astype(np.int64))
+        place += 2 + 2 * size
+    digits = np.frombuffer(data, "<u2", offset=place).astype(np.int64).reshape(-1, 4)
+    assert len(digits) == SHAPES * DIGIT_WIDTHS * len(PARENT_CLASSES), "tables.bin is whole"
+    return np.array(lowest, np.int64), tables, digits
+
+
+@cache
+def level_family() -> Family:
+    """Tables of levels: index (phase * 3 + shape) * 41 + width; the last symbol is the escape."""
+    return _family(_committed()[1])
+
+
+@cache
+def lowest_symbols() -> NDArray[np.int64]:
+    """What symbol 0 of each level table stands for."""
+    return _committed()[0]
+
+
+@cache
+def digit_family() -> Family:
+    """Tables of digits: ((escapes * 3 + shape) * 33 + width) * 9 + class of the parent.
+
+    Symbols: toward zero, same, away from zero, escape.
+    """
+    base = _committed()[2]
+    tables: list[NDArray[np.int64]] = []
+    for share in ESCAPE_SHARES:
+        moved = base * (_TOTAL - share) // (_TOTAL - 1)
+        moved[:, 3] = share
+        moved[:, 1] = _TOTAL - share - moved[:, 0] - moved[:, 2]
+        tables += list(moved)
+    return _family(tables)
+
+
+@cache
+def binary_family() -> Family:
+    """Tables of two symbols: in table j, symbol 1 has (2 j + 1) / 64 of the total."""
+    ones = (2 * np.arange(BINARY_TABLES, dtype=np.int64) + 1) << (TOTAL_BITS - 6)
+    return _family([np.array([_TOTAL - one, one]) for one in ones])

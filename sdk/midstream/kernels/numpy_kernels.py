@@ -1,0 +1,289 @@
+"""Entropy coding and bit packing in NumPy. Knows nothing of what the symbols mean.
+
+rANS here has 32-bit states, a lower bound of 2**16 and 16-bit words. Symbol i of a slice
+belongs to lane i % lanes; the lanes of one slice share one stream of words. A loop in
+NumPy costs by the step, not by the lane, so all lanes of many slices step together.
+(spec/coding.md, "Entropy coder" and "Bits".)
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ALPHABET_LIMIT",
+    "STATE_START",
+    "TOTAL_BITS",
+    "pack_bits",
+    "rans_decode",
+    "rans_encode",
+    "read_varints",
+    "unpack_bits",
+    "write_varints",
+]
+
+TOTAL_BITS = 12
+"""The frequencies of a table add up to two to this power."""
+STATE_START = 1 << 16
+"""A lane's state before the first symbol is encoded, and so after the last is decoded."""
+ALPHABET_LIMIT = 128
+"""Symbols of one table, at most."""
+
+_MASK = (1 << TOTAL_BITS) - 1
+_WORD_BITS = 16
+_VARINT_BYTES = 5
+
+_Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Where each symbol stands when all lanes step together.
+
+    Slices are sorted by steps, longest first, so that the lanes still at work are always
+    a prefix. Step t of all lanes takes places[t] to places[t + 1] of a flat array.
+    """
+
+    order: _Int  # (slices,), longest first
+    edges: _Int  # (slices + 1,), first lane of each sorted slice
+    places: _Int  # (steps + 1,)
+    active: _Int  # (steps,), lanes at work in each step
+    index: _Int  # (symbols,), place of each symbol
+
+
+def _plan(counts: _Int, lanes: _Int) -> _Plan:
+    steps = -(-counts // lanes)
+    order = np.argsort(-steps, kind="stable")
+    edges = np.concatenate([[0], np.cumsum(lanes[order])])
+    ending = np.bincount(steps, weights=lanes, minlength=1).astype(np.int64)
+    active = (int(edges[-1]) - np.cumsum(ending))[:-1]
+    places = np.concatenate([[0], np.cumsum(active)])
+    parts: list[_Int] = [np.zeros(0, np.int64)] * len(counts)
+    for first, number in zip(edges, order, strict=False):
+        own = np.arange(lanes[number], dtype=np.int64) + first
+        grid = places[: steps[number], None] + own
+        parts[number] = grid.ravel()[: counts[number]]
+    index = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    return _Plan(order=order, edges=edges, places=places, active=active, index=index)
+
+
+def _lane_order(plan: _Plan, lanes: _Int) -> _Int:
+    """For each lane in sorted order, its place among the lanes in slice order."""
+    firsts = (np.cumsum(lanes) - lanes)[plan.order]
+    counts = lanes[plan.order]
+    return np.repeat(firsts - plan.edges[:-1], counts) + np.arange(plan.edges[-1])
+
+
+def _spread(plan: _Plan, values: _Int, filler: int) -> _Int:
+    """Values in the order of steps; places without a symbol hold `filler`."""
+    flat = np.full(plan.places[-1], filler, np.int64)
+    flat[plan.index] = values
+    return flat
+
+
+def rans_encode(
+    frequencies: _Int, starts: _Int, counts: _Int, lanes: _Int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint16], _Int]:
+    """Encode slices of symbols, each with its own lanes and words.
+
+    Args:
+        frequencies: (symbols,) of each symbol in its table, 1 to 2**12; slice after slice.
+        starts: (symbols,) sum of the frequencies before it in its table.
+        counts: (slices,) symbols of each slice.
+        lanes: (slices,) lanes of each slice, at least 1.
+
+    Returns:
+        The final states (lanes of all slices,), the words in the order in which a decoder
+        reads them, slice after slice, and the number of words of each slice (slices,).
+    """
+    plan = _plan(counts, lanes)
+    # a filler of full frequency leaves a state as it is
+    frequency = _spread(plan, frequencies, 1 << TOTAL_BITS)
+    start = _spread(plan, starts, 0)
+    words = np.zeros(plan.places[-1], np.uint16)
+    full = np.zeros(plan.places[-1], np.bool_)
+    states = np.full(plan.edges[-1], STATE_START, np.int64)
+    for step in range(len(plan.active) - 1, -1, -1):
+        here = slice(plan.places[step], plan.places[step + 1])
+        state = states[: plan.active[step]]
+        f = frequency[here]
+        over = np.greater_equal(state, f << (32 - TOTAL_BITS), out=full[here])
+        words[here] = state & 0xFFFF
+        state >>= np.where(over, _WORD_BITS, 0)
+        quotient = state // f
+        state += start[here] + quotient * ((1 << TOTAL_BITS) - f)
+    emitted = full[plan.index]
+    ends = np.cumsum(np.concatenate([[0], emitted]))[np.cumsum(counts)]
+    result = np.empty(len(states), np.uint32)
+    result[_lane_order(plan, lanes)] = states
+    return result, words[plan.index][emitted], np.diff(ends, prepend=0)
+
+
+def rans_decode(
+    words: NDArray[np.uint16],
+    starts: _Int,
+    states: NDArray[np.uint32],
+    counts: _Int,
+    lanes: _Int,
+    tables: _Int,
+    lookup: NDArray[np.uint32],
+) -> tuple[NDArray[np.uint8], _Int, NDArray[np.uint32]]:
+    """Decode slices of symbols; what is wrong with the words shows in the result.
+
+    Args:
+        words: Words of all slices; not empty.
+        starts: (slices,) index of the first word of each slice.
+        states: (lanes of all slices,) final states of the encoder, slice after slice.
+        counts: (slices,) symbols of each slice.
+        lanes: (slices,) lanes of each slice, at least 1.
+        tables: (symbols,) row of `lookup` of each symbol, slice after slice.
+        lookup: (rows, 2**12) for each slot: frequency << 19 | slot's offset in its
+            symbol << 7 | symbol.
+
+    Returns:
+        The symbols, the index one past the last word that each slice took (a damaged one
+        may say more than there are), and the states that are left: STATE_START in every
+        lane where the words were whole.
+    """
+    plan = _plan(counts, lanes)
+    rows = np.concatenate([lookup, _identity_row()])
+    slots = _spread(plan, tables, len(lookup)) << TOTAL_BITS
+    state = states[_lane_order(plan, lanes)].astype(np.int64)
+    pointers = starts[plan.order].astype(np.int64)
+    _step(plan, words.astype(np.int64), pointers, state, slots, rows.ravel())
+    symbols = rows.ravel()[slots[plan.index]].astype(np.uint8) & (ALPHABET_LIMIT - 1)
+    ends = np.empty_like(pointers)
+    ends[plan.order] = pointers
+    left = np.empty_like(states)
+    left[_lane_order(plan, lanes)] = state & 0xFFFFFFFF
+    return symbols, ends, left
+
+
+def _identity_row() -> NDArray[np.uint32]:
+    slots = np.arange(1 << TOTAL_BITS, dtype=np.uint32)
+    return ((slots << 7) | np.uint32(1 << (TOTAL_BITS + 19)))[None]
+
+
+def _step(
+    plan: _Plan, words: _Int, pointers: _Int, states: _Int, slots: _Int, rows: NDArray[np.uint32]
+) -> None:
+    """All steps of all lanes; `slots` goes in as rows of tables and comes out as slots."""
+    frequency = (rows >> 19).astype(np.int64)
+    offset = ((rows >> 7) & _MASK).astype(np.int64)
+    numbers = np.arange(len(states))
+    owner = np.repeat(np.arange(len(pointers)), np.diff(plan.edges))
+    changes = np.flatnonzero(np.diff(plan.active, prepend=-1, append=-1))
+    for first, last in zip(changes, changes[1:], strict=False):
+        active = int(plan.active[first])
+        state = states[:active]
+        slices = int(owner[active - 1]) + 1
+        edges, pointer = plan.edges[: slices + 1], pointers[:slices]
+        block = slots[plan.places[first] : plan.places[last]].reshape(-1, active)
+        value = np.empty(active, np.int64)
+        low = np.empty(active, np.bool_)
+        for slot in block:
+            np.bitwise_and(state, _MASK, out=value)
+            np.add(slot, value, out=slot)
+            np.right_shift(state, TOTAL_BITS, out=state)
+            frequency.take(slot, out=value, mode="clip")
+            np.multiply(state, value, out=state)
+            offset.take(slot, out=value, mode="clip")
+            np.add(state, value, out=state)
+            np.less(state, STATE_START, out=low)
+            hungry = low.nonzero()[0]
+            if hungry.size:
+                bounds = hungry.searchsorted(edges)
+                before = bounds[:-1]
+                place = (pointer - before).take(owner.take(hungry))
+                place += numbers[: hungry.size]
+                pointer += bounds[1:]
+                pointer -= before
+                # clip: a damaged slice may run on into its neighbours, never outside
+                word = words.take(place, mode="clip")
+                word += state.take(hungry) << _WORD_BITS
+                state[hungry] = word
+
+
+def pack_bits(values: NDArray[np.uint64], widths: _Int) -> bytes:
+    """Write values of given widths one after the other, least significant bit first.
+
+    Args:
+        values: Each less than two to the power of its width.
+        widths: Bits of each value, 0 to 57.
+
+    Returns:
+        The bits, filled up with zeros to whole bytes.
+    """
+    ends = np.cumsum(widths)
+    total = int(ends[-1]) if len(ends) else 0
+    words = np.zeros(total // 64 + 2, "<u8")
+    keep = widths > 0
+    values, starts = values[keep], (ends - widths)[keep]
+    if not len(values):
+        return b""
+    word, shift = starts >> 6, (starts & 63).astype(np.uint64)
+    first = np.flatnonzero(np.diff(word, prepend=-1))
+    words[word[first]] = np.bitwise_or.reduceat(values << shift, first)
+    # only the last value that starts in a word can reach into the next one; no shift by
+    # 64, which is undefined: by 1, and then by up to 63
+    last = np.append(first[1:], len(word)) - 1
+    words[word[last] + 1] |= (values[last] >> np.uint64(1)) >> (np.uint64(63) - shift[last])
+    return words.tobytes()[: (total + 7) // 8]
+
+
+def unpack_bits(data: NDArray[np.uint8], widths: _Int) -> NDArray[np.uint64]:
+    """Read values that `pack_bits` wrote.
+
+    Args:
+        data: At least as many bytes as the widths add up to.
+        widths: Bits of each value, 0 to 57.
+
+    Returns:
+        The values (values,).
+    """
+    ends = np.cumsum(widths)
+    total = int(ends[-1]) if len(ends) else 0
+    words = np.zeros(total // 64 + 2, "<u8")
+    words.view(np.uint8)[: (total + 7) // 8] = data[: (total + 7) // 8]
+    starts = ends - widths
+    word, shift = starts >> 6, (starts & 63).astype(np.uint64)
+    high = (words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
+    mask = (np.uint64(1) << widths.astype(np.uint64)) - np.uint64(1)
+    return ((words[word] >> shift) | high) & mask
+
+
+def write_varints(values: NDArray[np.uint64]) -> bytes:
+    """Unsigned LEB128, each value less than 2**35."""
+    groups = values[:, None] >> np.arange(0, 7 * _VARINT_BYTES, 7, dtype=np.uint64)
+    more = groups[:, 1:] > 0
+    digits = (groups & np.uint64(0x7F)).astype(np.uint8)
+    digits[:, :-1] |= more.astype(np.uint8) << 7
+    used = np.concatenate([np.ones((len(values), 1), np.bool_), more], axis=1)
+    return digits[used].tobytes()
+
+
+def read_varints(data: NDArray[np.uint8], count: int) -> tuple[NDArray[np.uint64], int] | None:
+    """Read what `write_varints` wrote.
+
+    Args:
+        data: The varints and whatever follows.
+        count: How many there are.
+
+    Returns:
+        The values and the number of bytes they took; None where they end early, are longer
+        than 5 bytes or not in their shortest form.
+    """
+    data = data[: count * _VARINT_BYTES]
+    ends = np.flatnonzero(data < 0x80)[:count] + 1
+    if len(ends) < count:
+        return None
+    if not count:
+        return np.zeros(0, np.uint64), 0
+    sizes = np.diff(ends, prepend=0)
+    if sizes.max() > _VARINT_BYTES or np.any((data[ends - 1] == 0) & (sizes > 1)):
+        return None
+    size = int(ends[-1])
+    place = np.arange(size) - np.repeat(ends - sizes, sizes)
+    parts = (data[:size] & np.uint8(0x7F)).astype(np.uint64) << (7 * place).astype(np.uint64)
+    return np.bitwise_or.reduceat(parts, ends - sizes), size

@@ -1,0 +1,143 @@
+"""Computes the frequency tables of spec/coding.md, "Tables", and writes them to FILE.
+
+    python spec/tables/generate.py sdk/midstream/codec/tables.bin
+
+The committed file is the norm. A machine whose mathematical functions differ in their last
+bits may come out one count away here and there; decoders never compute tables.
+"""
+
+import hashlib
+import math
+import struct
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+TOTAL = 1 << 12
+SHAPES = (1.0, 1.75, 3.5)
+WIDTHS = 41
+PHASES = (0.0, 0.5)
+UNSHIFTED_WIDTH = 24  # the widest table whose symbols are levels themselves: sigma 8 steps
+SYMBOL_LIMIT = 63  # symbols are at most this far from zero: with the escape, 128 of them
+DIGIT_WIDTHS = 33
+PARENT_CLASSES = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (7, 9), (10, 14), (15, 30))
+DIGIT_FLOOR = 0.02  # share of a flat distribution in a digit's: real tails are heavier
+
+
+def lower_gamma(a: float, x: float) -> float:
+    """Regularised lower incomplete gamma function P(a, x), DLMF 8.11.4 and 8.9.2."""
+    if x <= 0:
+        return 0.0
+    return _series(a, x) if x < a + 1 else 1 - _fraction(a, x)
+
+
+def _series(a: float, x: float) -> float:
+    term = total = 1 / a
+    n = 0
+    while term > total * 1e-17:
+        n += 1
+        term *= x / (a + n)
+        total += term
+    return total * math.exp(-x + a * math.log(x) - math.lgamma(a))
+
+
+def _fraction(a: float, x: float) -> float:
+    """Q(a, x) by its continued fraction, evaluated backwards."""
+    value = 0.0
+    for n in range(200, 0, -1):
+        value = n * (a - n) / (x + 2 * n + 1 - a + value)
+    return math.exp(-x + a * math.log(x) - math.lgamma(a)) / (x + 1 - a + value)
+
+
+def distribution(shape: float, sigma: float, x: float) -> float:
+    """Share of a generalised Gaussian of standard deviation sigma below x."""
+    scale = sigma * math.exp((math.lgamma(1 / shape) - math.lgamma(3 / shape)) / 2)
+    half = lower_gamma(1 / shape, (abs(x) / scale) ** shape) / 2
+    return 0.5 + math.copysign(half, x)
+
+
+def tail(shape: float, sigma: float, x: float) -> float:
+    """Share beyond x > 0, to full relative precision."""
+    scale = sigma * math.exp((math.lgamma(1 / shape) - math.lgamma(3 / shape)) / 2)
+    a, z = 1 / shape, (x / scale) ** shape
+    return (1 - lower_gamma(a, z)) / 2 if z < a + 1 else _fraction(a, z) / 2
+
+
+def between(shape: float, sigma: float, low: float, high: float) -> float:
+    """Share between two points."""
+    if low > 0:
+        return tail(shape, sigma, low) - tail(shape, sigma, high)
+    if high < 0:
+        return between(shape, sigma, -high, -low)
+    return distribution(shape, sigma, high) - distribution(shape, sigma, low)
+
+
+def apportion(shares: Sequence[float]) -> list[int]:
+    """Integers of the least code length that add up to TOTAL, none of them zero."""
+    scale = TOTAL / sum(shares)
+    counts = [max(1, math.floor(share * scale + 0.5)) for share in shares]
+    symbols = range(len(shares))
+    while (missing := TOTAL - sum(counts)) != 0:
+        if missing > 0:
+            best = max(symbols, key=lambda s: shares[s] * math.log((counts[s] + 1) / counts[s]))
+            counts[best] += 1
+        else:
+            some = [s for s in symbols if counts[s] > 1]
+            best = min(some, key=lambda s: shares[s] * math.log(counts[s] / (counts[s] - 1)))
+            counts[best] -= 1
+    return counts
+
+
+def level_table(shape: float, width: int, phase: float) -> tuple[int, list[int]]:
+    """First symbol and counts of a level table; the last count is the escape's."""
+    sigma = 2 ** (width / 4 - 3)
+    shift = max(0, -(-(width - UNSHIFTED_WIDTH) // 4))
+    shares = {}
+    for symbol in range(-SYMBOL_LIMIT, SYMBOL_LIMIT + 1):
+        first = (symbol << shift) - (1 << shift >> 1)
+        low, high = first - 0.5 - phase, first + (1 << shift) - 0.5 - phase
+        share = between(shape, sigma, low, high)
+        if share * TOTAL >= 0.5:
+            shares[symbol] = share
+    outside = max(0.0, 1 - sum(shares.values()))
+    return min(shares), apportion([*shares.values(), outside])
+
+
+def digit_table(shape: float, width: int, parents: tuple[int, int]) -> list[int]:
+    """Counts of: toward zero, same, away from zero, escape (the least there is)."""
+    sigma = 2 ** (width / 4 - 3)
+    masses = [0.0, 0.0, 0.0]
+    for parent in range(parents[0], parents[1] + 1):
+        for digit in (-1, 0, 1):
+            low = parent + digit / 3 - 1 / 6
+            masses[digit + 1] += between(shape, sigma, low, low + 1 / 3)
+    whole = sum(masses)
+    shares = [mass / whole for mass in masses] if whole > 1e-290 else [1.0, 0.0, 0.0]
+    shares = [(1 - DIGIT_FLOOR) * share + DIGIT_FLOOR / 3 for share in shares]
+    return apportion([*shares, 0.0])
+
+
+def tables() -> bytes:
+    """The committed file: level tables, phase by phase, then digit tables."""
+    out = bytearray()
+    for phase in PHASES:
+        for shape in SHAPES:
+            for width in range(WIDTHS):
+                first, counts = level_table(shape, width, phase)
+                out += struct.pack(f"<bB{len(counts)}H", first, len(counts), *counts)
+    for shape in SHAPES:
+        for width in range(DIGIT_WIDTHS):
+            for parents in PARENT_CLASSES:
+                out += struct.pack("<4H", *digit_table(shape, width, parents))
+    return bytes(out)
+
+
+def main() -> None:
+    """Write the file and print its hash."""
+    data = tables()
+    Path(sys.argv[1]).write_bytes(data)
+    print(f"{len(data)} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

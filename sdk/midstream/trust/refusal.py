@@ -1,0 +1,28 @@
+"""What an error of the TUF library means here. Knows nothing of where it came up."""
+
+from securesystemslib.exceptions import UnverifiedSignatureError
+from tuf.api import exceptions
+
+from midstream.errors import ErrorCode, TrustError
+
+__all__ = ["refusal"]
+
+_CODES: tuple[tuple[type[Exception], ErrorCode], ...] = (
+    (exceptions.UnsignedMetadataError, ErrorCode.BAD_SIGNATURE),
+    (UnverifiedSignatureError, ErrorCode.BAD_SIGNATURE),
+    (exceptions.BadVersionNumberError, ErrorCode.ROLLBACK),
+    (exceptions.ExpiredMetadataError, ErrorCode.EXPIRED),
+    (exceptions.LengthOrHashMismatchError, ErrorCode.BAD_HASH),
+)
+
+
+def refusal(error: Exception, what: str) -> TrustError:
+    """The error to raise for one of the TUF library's.
+
+    Args:
+        error: What it raised; all that has no code of its own is BAD_METADATA.
+        what: What was being checked.
+    """
+    known = (code for kind, code in _CODES if isinstance(error, kind))
+    code = next(known, ErrorCode.BAD_METADATA)
+    return TrustError(code, f"{what}: {' '.join(str(error).split())[:200]}")

@@ -1,0 +1,162 @@
+"""Signed metadata of single roles: made, signed, read, checked. Knows nothing of repositories.
+
+This is the only place on the publisher's side that builds objects of the TUF library.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Root,
+    Signed,
+    Targets,
+)
+
+from midstream.errors import ErrorCode, LimitError, TrustError
+from midstream.limits import LIMITS, Limits
+from midstream.trust.keys import KeyRing, Signer
+from midstream.trust.refusal import refusal
+
+__all__ = [
+    "TOP_LEVEL",
+    "Lifetimes",
+    "assign_keys",
+    "check",
+    "delegate",
+    "describe",
+    "new_root",
+    "parse",
+    "sign",
+]
+
+TOP_LEVEL = ("root", "targets", "snapshot", "timestamp")
+"""TUF's own roles."""
+
+_S = TypeVar("_S", bound=Signed)
+_SHA256 = ["sha256"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetimes:
+    """How long metadata is good for (spec/trust.md, "Lifetimes", says why so long)."""
+
+    root: timedelta = timedelta(days=365)
+    """Keys of all roles; its own key is kept offline."""
+    targets: timedelta = timedelta(days=365)
+    """Which networks there are and who signs for them; its key is kept offline too."""
+    release: timedelta = timedelta(days=90)
+    """Releases of one network."""
+    snapshot: timedelta = timedelta(days=90)
+    """Which versions belong together."""
+    timestamp: timedelta = timedelta(days=14)
+    """Which snapshot is the newest: how long a client can be kept from seeing news."""
+
+    def of(self, role: str) -> timedelta:
+        """For a role; a network is a `release`."""
+        lifetimes: dict[str, timedelta] = {
+            "root": self.root,
+            "targets": self.targets,
+            "snapshot": self.snapshot,
+            "timestamp": self.timestamp,
+        }
+        return lifetimes.get(role, self.release)
+
+    def expiry(self, role: str, now: datetime) -> datetime:
+        """When metadata that is signed now runs out."""
+        return now.astimezone(UTC).replace(microsecond=0) + self.of(role)
+
+
+def new_root(keys: KeyRing, expires: datetime) -> Root:
+    """The first root: who signs for the four roles."""
+    root = Root(expires=expires, consistent_snapshot=True)
+    for role in TOP_LEVEL:
+        assign_keys(root, role, keys.of(role), keys.threshold(role))
+    return root
+
+
+def delegate(targets: Targets, name: str, keys: KeyRing) -> None:
+    """Let a network's keys sign for what is below its name, and for nothing else."""
+    if targets.delegations is None:
+        targets.delegations = Delegations(keys={}, roles={})
+    roles = targets.delegations.roles
+    assert roles is not None, "this project makes no succinct roles, and reads none"
+    roles[name] = DelegatedRole(name, [], 1, terminating=True, paths=[f"{name}/*"])
+    assign_keys(targets, name, keys.of(name), keys.threshold(name))
+
+
+def assign_keys(
+    delegator: Root | Targets, role: str, signers: Iterable[Signer], threshold: int
+) -> None:
+    """Make these the only keys of a role.
+
+    Raises:
+        TrustError: BAD_KEY where there are fewer keys than have to sign.
+    """
+    entry = delegator.get_delegated_role(role)
+    publics = {signer.public.keyid: signer.public for signer in signers}
+    if not 1 <= threshold <= len(publics):
+        raise TrustError(
+            ErrorCode.BAD_KEY, f"{role}: {len(publics)} keys at hand, {threshold} have to sign"
+        )
+    for keyid in list(entry.keyids):
+        delegator.revoke_key(keyid, role)
+    for public in publics.values():
+        delegator.add_key(public, role)
+    entry.threshold = threshold
+
+
+def sign(signed: Signed, signers: Iterable[Signer]) -> bytes:
+    """Metadata with the signatures of these, as it is published."""
+    metadata: Metadata[Any] = Metadata(signed)  # Any: the library's type variable is closed
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return metadata.to_bytes()
+
+
+def parse(kind: type[_S], files: Mapping[str, bytes], path: str, *, limits: Limits = LIMITS) -> _S:
+    """Read one role's metadata; `check` its signatures before believing it.
+
+    Raises:
+        TrustError: NOT_FOUND where it is missing, BAD_METADATA where it is malformed.
+        LimitError: It is too large.
+    """
+    if (data := files.get(path)) is None:
+        raise TrustError(ErrorCode.NOT_FOUND, f"{path}: missing from the repository")
+    if len(data) > limits.metadata_size:
+        raise LimitError(
+            ErrorCode.OVER_LIMIT, f"{path}: {len(data)} bytes, at most {limits.metadata_size}"
+        )
+    try:
+        signed = Metadata[Any].from_bytes(data).signed
+    except RepositoryError as error:
+        raise refusal(error, path) from error
+    if not isinstance(signed, kind):
+        raise TrustError(
+            ErrorCode.BAD_METADATA, f"{path}: metadata of {signed.type}, not of {kind.type}"
+        )
+    return signed
+
+
+def check(delegator: Root | Targets, role: str, data: bytes) -> None:
+    """Make sure that enough of a role's keys signed its metadata.
+
+    Raises:
+        TrustError: BAD_SIGNATURE where they did not.
+    """
+    metadata = Metadata[Any].from_bytes(data)
+    try:
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except UnsignedMetadataError as error:
+        raise refusal(error, role) from error
+
+
+def describe(signed: Signed, data: bytes) -> MetaFile:
+    """What snapshot and timestamp say of a file: version, length and hash."""
+    return MetaFile.from_data(signed.version, data, _SHA256)

@@ -1,0 +1,301 @@
+"""TUF's client workflow over any way to fetch a file. Synchronous: it is run in a worker thread.
+
+It lives on this floor because the library it drives writes to disk and reads the clock. What
+it does beyond the library is in spec/trust.md, [TRU-1] to [TRU-12].
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import DelegatedRole, Metadata, TargetFile
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+
+from midstream.errors import (
+    DataError,
+    ErrorCode,
+    LimitError,
+    MidstreamError,
+    StoreError,
+    TransportError,
+    TrustError,
+)
+from midstream.limits import LIMITS, Limits
+from midstream.trust import layout, manifest
+from midstream.trust.keys import PublicKey
+from midstream.trust.manifest import Manifest
+from midstream.trust.refusal import refusal
+
+__all__ = ["Fetch", "TrustedClient"]
+
+Fetch = Callable[[str, int], bytes]
+"""Gives the file at a path below the repository's address, of at most so many bytes.
+
+Raises TransportError where it cannot: NOT_FOUND, or BAD_STATUS with a `status` attribute of
+403 or 404, where there is no such file.
+"""
+
+_ROOT_VERSION = re.compile(re.escape(layout.METADATA) + r"[0-9]+\.root\.json")
+_ABSENT = {403, 404}
+_FINGERPRINT_SIZE = 32
+_KEY_TYPE = PublicKey  # imported for its effect: it registers itself with the library
+
+
+class TrustedClient:
+    """Takes manifests from a repository that is known by its first root alone.
+
+    One at a time may use a folder. Nothing that was not verified is returned or kept.
+
+    Args:
+        metadata_dir: Where trusted metadata is kept; a root of its own gets a folder of its own.
+        root: The pinned root, `1.root.json`, which came out of band.
+        fetch: How files are got.
+        limits: Bounds; `metadata_size` and `manifest_size` are used here.
+    """
+
+    def __init__(
+        self, metadata_dir: Path, root: bytes, fetch: Fetch, *, limits: Limits = LIMITS
+    ) -> None:
+        self._root = root
+        self._folder = Path(metadata_dir) / hashlib.sha256(root).hexdigest()[:32]
+        self._fetch = fetch
+        self._limits = limits
+        self.requests: list[str] = []
+        """Paths that were asked of `fetch`, in order."""
+
+    def refresh(
+        self, name: str, *, bundle: Mapping[str, bytes] | None = None, newer_root: bool = True
+    ) -> Manifest:
+        """The manifest of the newest release.
+
+        Args:
+            name: The network.
+            bundle: Files that are at hand already, unverified; what is missing of them is
+                fetched, and everything is where they turn out damaged or stale.
+            newer_root: Whether to ask for a root newer than those at hand. Without it the
+                first start saves a round trip; ask soon after.
+
+        Raises:
+            TrustError: A signature, hash, version or expiry is wrong, or there is no such
+                network; nothing of it was taken over.
+            BitstreamError: The manifest is malformed.
+            LimitError: Something is too large.
+            TransportError: A file could not be fetched.
+            StoreError: The folder cannot be written.
+        """
+        if not layout.is_name(name):
+            raise TrustError(ErrorCode.UNKNOWN_ROLE, f"{name[:80]!r} is no name of a network")
+        if bundle:
+            try:
+                return self._update(name, _Fetcher(self, bundle, newer_root=newer_root))
+            except (DataError, TransportError) as error:
+                if not _is_of_bundle(error):
+                    raise
+        return self._update(name, _Fetcher(self, {}, newer_root=newer_root or bool(bundle)))
+
+    def trusted(self, name: str) -> Manifest | None:
+        """The manifest that was verified last, without asking anybody; None before the first."""
+        stored = self._read_trusted(name) if layout.is_name(name) else None
+        return stored[1] if stored else None
+
+    def fetch(self, path: str, max_length: int) -> bytes:
+        """Ask for a file and note it down; what comes back is not verified."""
+        self.requests.append(path)
+        return self._fetch(path, max_length)
+
+    def _update(self, name: str, fetcher: "_Fetcher") -> Manifest:
+        with _translated(name):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            updater = Updater(
+                str(self._folder),
+                layout.METADATA,
+                target_base_url=layout.TARGETS,
+                fetcher=fetcher,
+                config=self._config(),
+                bootstrap=self._root,
+            )
+            updater.refresh()
+            role = self._delegation(name)
+            release, target = self._newest(updater, name)
+            data = self._target(updater, name, target)
+            return self._accept(name, release, role, data)
+
+    def _config(self) -> UpdaterConfig:
+        size = self._limits.metadata_size
+        return UpdaterConfig(
+            root_max_length=size, snapshot_max_length=size, targets_max_length=size
+        )
+
+    def _read_verified(self, role: str) -> Any:
+        """What a role says, from where the library keeps it after it verified it."""
+        return Metadata[Any].from_bytes((self._folder / f"{role}.json").read_bytes()).signed
+
+    def _delegation(self, name: str) -> DelegatedRole:
+        """[TRU-6] A network is a role that targets delegates to."""
+        delegations = self._read_verified("targets").delegations
+        role = (delegations.roles or {}).get(name) if delegations else None
+        if role is None:
+            raise TrustError(ErrorCode.UNKNOWN_ROLE, f"{name}: the repository has no such network")
+        assert isinstance(role, DelegatedRole), "the library parsed it"
+        return role
+
+    def _newest(self, updater: Updater, name: str) -> tuple[int, TargetFile]:
+        """[TRU-7] The highest number that the network's role lists, under its own path alone."""
+        # release 0 does not exist: looking for it makes the library load and verify the role
+        updater.get_targetinfo(layout.target_path(name, 0))
+        listed = [layout.release_of(path, name) for path in self._read_verified(name).targets]
+        newest = max((release for release in listed if release is not None), default=0)
+        target = updater.get_targetinfo(layout.target_path(name, newest)) if newest else None
+        if target is None:
+            raise TrustError(ErrorCode.NOT_FOUND, f"{name}: no release is signed for")
+        return newest, target
+
+    def _target(self, updater: Updater, name: str, target: TargetFile) -> bytes:
+        """[TRU-8] The manifest's bytes, of the length and hash that are signed for."""
+        if target.length > self._limits.manifest_size:
+            raise LimitError(
+                ErrorCode.OVER_LIMIT,
+                f"{target.path}: {target.length} bytes, at most {self._limits.manifest_size}",
+            )
+        path = str(self._folder / f"{name}.manifest")
+        if updater.find_cached_target(target, path) is None:
+            updater.download_target(target, path)
+        data = Path(path).read_bytes()
+        target.verify_length_and_hashes(data)  # what is used is what was checked
+        return data
+
+    def _accept(self, name: str, release: int, role: DelegatedRole, data: bytes) -> Manifest:
+        """[TRU-9] to [TRU-11]: it is what its path says, and no older than what was trusted."""
+        found = manifest.decode(data, limits=self._limits)
+        if found.name != name or found.release != release:
+            raise TrustError(
+                ErrorCode.BAD_METADATA,
+                f"{name}/{release}: holds the manifest of {found.name}/{found.release}",
+            )
+        fingerprint = _fingerprint(role)
+        last = self._read_trusted(name)
+        if last is not None and last[0] == fingerprint:
+            _check_order(last[1], found)
+        if last is None or last != (fingerprint, found):
+            _write(self._trusted_path(name), fingerprint + data)
+        return found
+
+    def _trusted_path(self, name: str) -> Path:
+        return self._folder / f"{name}.trusted"
+
+    def _read_trusted(self, name: str) -> tuple[bytes, Manifest] | None:
+        """Fingerprint of the keys and manifest of the last release, if it is there and whole."""
+        try:
+            data = self._trusted_path(name).read_bytes()
+            found = manifest.decode(data[_FINGERPRINT_SIZE:], limits=self._limits)
+        except (FileNotFoundError, DataError):
+            return None
+        except OSError as error:
+            raise StoreError.of(error, f"{self._folder}: cannot be read") from error
+        return data[:_FINGERPRINT_SIZE], found
+
+
+class _Fetcher(FetcherInterface):
+    """Serves the library from a bundle first, then from the network."""
+
+    def __init__(
+        self, client: TrustedClient, bundle: Mapping[str, bytes], *, newer_root: bool
+    ) -> None:
+        self._client = client
+        self._bundle = bundle
+        self._newer_root = newer_root
+        self._max_length = 0
+
+    @contextmanager
+    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
+        """The same as ever, but the bound is known before the request is made."""
+        self._max_length = max_length
+        with super().download_file(url, max_length) as file:
+            yield file
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        if (data := self._bundle.get(url)) is not None:
+            return iter((data,))
+        if _ROOT_VERSION.fullmatch(url) and not self._newer_root:
+            raise DownloadHTTPError(f"{url}: not asked for now", 404)
+        try:
+            return iter((self._client.fetch(url, self._max_length),))
+        except TransportError as error:
+            status = getattr(error, "status", None)
+            if error.code is ErrorCode.NOT_FOUND or status in _ABSENT:
+                raise DownloadHTTPError(str(error), 404) from error
+            raise
+
+
+def _is_of_bundle(error: MidstreamError) -> bool:
+    """Whether fetching file by file may do better than the bundle did."""
+    absent = {ErrorCode.NOT_FOUND, ErrorCode.BAD_STATUS, ErrorCode.LONG_BODY}
+    return not isinstance(error, TransportError) or error.code in absent
+
+
+def _check_order(last: Manifest, found: Manifest) -> None:
+    """[TRU-10] and [TRU-11]: releases never go back, and never change."""
+    if found.release < last.release:
+        raise TrustError(
+            ErrorCode.ROLLBACK,
+            f"{found.name}: release {found.release} offered, {last.release} was trusted before",
+        )
+    if found.release == last.release and found != last:
+        raise TrustError(
+            ErrorCode.BAD_METADATA,
+            f"{found.name}: release {found.release} is not what it was when first seen",
+        )
+
+
+def _fingerprint(role: DelegatedRole) -> bytes:
+    """Of the keys that sign for a network: where they change, its numbers may start anew."""
+    text = f"{role.threshold} {' '.join(sorted(role.keyids))}"
+    return hashlib.sha256(text.encode()).digest()
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Errors of the library and of the system as errors of ours; ours pass through it."""
+    try:
+        yield
+    except RepositoryError as error:
+        refused = refusal(error, what)
+        if refused.code is ErrorCode.EXPIRED:
+            refused.message += f" (the clock here says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC)"
+        raise refused from error
+    except DownloadError as error:
+        raise _transport_error(error, what) from None
+    except OSError as error:
+        raise StoreError.of(error, f"{what}: trusted metadata cannot be kept") from error
+
+
+def _transport_error(error: BaseException, what: str) -> MidstreamError:
+    """The error that `fetch` raised, from under those that the library put around it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MidstreamError):
+            return cause
+        cause = cause.__cause__
+    return TransportError(ErrorCode.LONG_BODY, f"{what}: {error}")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Replace a file so that a crash leaves the old one or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise

@@ -92,6 +92,9 @@ class TrustedClient:
         """
         if not layout.is_name(name):
             raise TrustError(ErrorCode.UNKNOWN_ROLE, f"{name[:80]!r} is no name of a network")
+        if not self._root:
+            # the library would take an empty root for none, and trust what is on disk instead
+            raise TrustError(ErrorCode.BAD_METADATA, "the pinned root is empty")
         if bundle:
             try:
                 return self._update(name, _Fetcher(self, bundle, newer_root=newer_root))

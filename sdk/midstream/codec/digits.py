@@ -13,11 +13,11 @@ from midstream.codec import levels as level_coding
 from midstream.codec import rans
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import (
+    DIGIT_TABLES,
     DIGIT_WIDTHS,
     ESCAPE_SHARES,
     PARENT_CLASSES,
-    SHAPES,
-    WIDTHS,
+    SPIKE_SHARES,
     digit_family,
 )
 from midstream.errors import BitstreamError, ErrorCode
@@ -25,6 +25,7 @@ from midstream.errors import BitstreamError, ErrorCode
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
 
 _ESCAPE = 3
+_MOVED_WIDTHS = 16
 _Int = NDArray[np.int64]
 
 
@@ -33,12 +34,12 @@ def width_shift(trits: int) -> int:
     return (634 * trits + 50) // 100
 
 
-def _tables(parents: _Int, context: Context, trits: int, escapes: int) -> _Int:
-    """The table of each digit."""
+def _tables(parents: _Int, context: Context, trits: int) -> _Int:
+    """The table of each digit, in slice class 0."""
     width = np.clip(context.width.astype(np.int64) + width_shift(trits), 0, DIGIT_WIDTHS - 1)
     classes = np.searchsorted(PARENT_CLASSES, np.arange(PARENT_CLASSES[-1] + 1), "right") - 1
     parent = classes[np.minimum(np.abs(parents), PARENT_CLASSES[-1])]
-    row = (escapes * SHAPES + context.shape.astype(np.int64)) * DIGIT_WIDTHS + width
+    row = context.shape.astype(np.int64) * DIGIT_WIDTHS + width
     return row * len(PARENT_CLASSES) + parent
 
 
@@ -71,25 +72,35 @@ def encode_many(
     trits: Sequence[int],
 ) -> list[bytes]:
     """The payloads of several slices, much faster than one by one."""
-    heads, tails, tables, symbols = [], [], [], []
+    heads, folded, moved_contexts, tables, symbols = [], [], [], [], []
     for parent, child, context, trit in zip(parents, children, contexts, trits, strict=True):
         before = parent.astype(np.int64)
         symbol, moved = _symbols(before, child.astype(np.int64))
-        escapes = _escape_class(len(symbol), len(moved))
-        width, tail = _encode_moved(moved)
-        heads.append(bytes([escapes | width << 2]))
-        tails.append(tail)
-        tables.append(_tables(before, context, trit, escapes))
+        table = _tables(before, context, trit)
+        kind = _slice_class(before, table, symbol)
+        folded.append(_fold(moved))
+        half_width = _moved_cost(folded[-1])[0]
+        heads.append(bytes([kind | half_width << 4]))
+        moved_contexts.append(_moved_context(len(moved), half_width))
+        tables.append(table + kind * DIGIT_TABLES)
         symbols.append(symbol)
     streams = rans.encode(digit_family(), tables, symbols)
+    tails = level_coding.encode_many(folded, moved_contexts, phase=1)
     return [b"".join(parts) for parts in zip(heads, streams, tails, strict=True)]
 
 
-def _escape_class(digits: int, moved: int) -> int:
-    """Which share of escapes gives the shortest code."""
+def _slice_class(parents: _Int, table: _Int, symbol: _Int) -> int:
+    """The class whose tables give the shortest code."""
+    moved = int(np.count_nonzero(symbol == _ESCAPE))
     shares = np.array(ESCAPE_SHARES) / 4096
-    bits = -moved * np.log2(shares) - (digits - moved) * np.log2(1 - shares)
-    return int(np.argmin(bits))
+    lengths = -moved * np.log2(shares) - (len(symbol) - moved) * np.log2(1 - shares)
+    escapes = int(np.argmin(lengths))
+    zero = parents == 0
+    entries = np.bincount(digit_family().firsts[table[zero]] + symbol[zero])
+    kinds = [len(ESCAPE_SHARES) * spike + escapes for spike in range(len(SPIKE_SHARES))]
+    firsts = [int(digit_family().firsts[kind * DIGIT_TABLES]) for kind in kinds]
+    bits = [digit_family().bits[first : first + len(entries)] @ entries for first in firsts]
+    return kinds[int(np.argmin(bits))]
 
 
 def _fold(moved: _Int) -> NDArray[np.int32]:
@@ -102,22 +113,23 @@ def _unfold(levels: NDArray[np.int32]) -> _Int:
     return folded + np.where(folded > 0, 1, -2)
 
 
-def _moved_context(moved: int, width: int) -> Context:
-    return Context(shape=np.zeros(moved, np.int8), width=np.full(moved, width, np.int16))
+def _moved_context(moved: int, half_width: int) -> Context:
+    return Context(shape=np.zeros(moved, np.int8), width=np.full(moved, 2 * half_width, np.int16))
 
 
-def _encode_moved(moved: _Int) -> tuple[int, bytes]:
-    """Width and bytes of the shortest code of the escaped digits."""
-    if not len(moved):
-        return 0, b""
-    folded = _fold(moved)
+def _moved_cost(folded: NDArray[np.int32]) -> tuple[int, float]:
+    """Half the width that codes escaped digits shortest, and the bits it takes."""
+    if not len(folded):
+        return 0, 0.0
     # around the width of their mean distance from one half
-    centre = int(4 * np.log2(np.abs(folded - 0.5).mean() + 0.01)) + 14
-    widths = [int(np.clip(centre + delta, 0, WIDTHS - 1)) for delta in range(-4, 5, 2)]
-    contexts = [_moved_context(len(moved), width) for width in widths]
-    tails = level_coding.encode_many([folded] * len(widths), contexts, phase=1)
-    best = min(range(len(widths)), key=lambda place: len(tails[place]))
-    return widths[best], tails[best]
+    centre = int(2 * np.log2(np.abs(folded - 0.5).mean() + 0.01)) + 7
+    halves = {min(max(centre + delta, 0), _MOVED_WIDTHS - 1) for delta in range(-2, 3)}
+    bits = {
+        half: level_coding.cost(folded, _moved_context(len(folded), half), phase=1)
+        for half in sorted(halves)
+    }
+    best = min(bits, key=lambda half: bits[half])
+    return best, bits[best]
 
 
 def decode(
@@ -139,8 +151,8 @@ def decode(
     """
     tables, rests, widths = [], [], []
     for payload, context, parent, trit in zip(payloads, contexts, parents, trits, strict=True):
-        escapes, width = _head(payload)
-        tables.append(_tables(parent.astype(np.int64), context, trit, escapes))
+        kind, width = _head(payload)
+        tables.append(_tables(parent.astype(np.int64), context, trit) + kind * DIGIT_TABLES)
         rests.append(payload[1:])
         widths.append(width)
     symbols, sizes = rans.decode(digit_family(), rests, tables)
@@ -152,10 +164,7 @@ def decode(
 def _head(payload: memoryview) -> tuple[int, int]:
     if not len(payload):
         raise BitstreamError(ErrorCode.BAD_LENGTH, "digits: no bytes at all")
-    escapes, width = payload[0] & 3, payload[0] >> 2
-    if width >= WIDTHS:
-        raise BitstreamError(ErrorCode.BAD_FIELD, f"digits: width {width}, at most {WIDTHS - 1}")
-    return escapes, width
+    return payload[0] & 15, payload[0] >> 4
 
 
 def _decode_moved(
@@ -193,6 +202,7 @@ def cost(
     family = digit_family()
     before = parents.astype(np.int64)
     symbol, moved = _symbols(before, children.astype(np.int64))
-    table = _tables(before, context, trits, _escape_class(len(symbol), len(moved)))
+    table = _tables(before, context, trits)
+    table += _slice_class(before, table, symbol) * DIGIT_TABLES
     bits = float(family.bits[family.firsts[table] + symbol].sum())
-    return bits + 8 * len(_encode_moved(moved)[1])
+    return bits + _moved_cost(_fold(moved))[1]

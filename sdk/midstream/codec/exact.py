@@ -34,7 +34,14 @@ class _Core(IntEnum):
     NOTHING = 0
     ZERO = 1
     """Only 0.0."""
-    VALUES = 2
+    ZEROS = 2
+    """0.0 and -0.0."""
+    VALUES = 3
+    """Anything."""
+
+
+_ZERO_RANGES = {_Core.ZERO: (0, 1), _Core.ZEROS: (-1, 2)}
+"""Least ordinal and number of ordinals of such a core."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +67,8 @@ def encode(
     numbers = storage.to_float64(values, dtype)
     zero = levels == 0
     core = zero & (np.abs(numbers) < np.ldexp(steps, -1 - _OCTAVES))
-    mode = _core_mode(ordinals[core], int(zero.sum()))
-    if mode is not _Core.VALUES:
-        core &= (ordinals == 0) & (mode is _Core.ZERO)
+    mode = _core_mode(ordinals[core], int(zero.sum()), dtype)
+    core &= _in_core(ordinals, mode)
     head, flags = _encode_flags(core[zero], mode)
     out = [head, flags]
     index, cell_parts = _encode_cells(numbers, levels, steps, core, dtype)
@@ -154,19 +160,28 @@ def _log2(counts: _Int) -> _Int:
 # --- flags of the core ---------------------------------------------------------------------
 
 
-def _core_mode(ordinals: _Int, zeros: int) -> _Core:
-    """The core's cheapest mode, by an estimate: an exception takes about five bytes."""
-    if not len(ordinals):
-        return _Core.NOTHING
-    others = int(np.count_nonzero(ordinals))
-    share = len(ordinals) / zeros
-    flags = zeros * -(share * np.log2(share) + (1 - share) * np.log2(1 - share + 1e-9)) + 64
-    bits = {
-        _Core.NOTHING: 40.0 * len(ordinals),
-        _Core.ZERO: flags + 40 * others,
-        _Core.VALUES: flags + 31 * len(ordinals),
-    }
+def _in_core(ordinals: _Int, mode: _Core) -> NDArray[np.bool_]:
+    """Which of the values near zero count as core."""
+    if mode is _Core.ZEROS:
+        return (ordinals == 0) | (ordinals == -1)
+    return np.full(len(ordinals), mode is _Core.VALUES) | ((ordinals == 0) & (mode is _Core.ZERO))
+
+
+def _core_mode(ordinals: _Int, zeros: int, dtype: DType) -> _Core:
+    """The cheapest mode by an estimate, given all ordinals that are near enough to zero."""
+    bits = {}
+    place = {_Core.NOTHING: 0, _Core.ZERO: 0, _Core.ZEROS: 1, _Core.VALUES: dtype.bits - 1}
+    for mode, size in place.items():
+        inside = int(_in_core(ordinals, mode).sum())
+        # an exception takes a byte for the gap, too
+        outside = (len(ordinals) - inside) * (8 + dtype.bits)
+        bits[mode] = outside + inside * size + (_flag_bits(inside, zeros) if mode else 0.0)
     return min(bits, key=lambda mode: bits[mode])
+
+
+def _flag_bits(ones: int, flags: int) -> float:
+    shares = np.array([ones, flags - ones]) / max(flags, 1)
+    return 64.0 - flags * float((shares * np.log2(np.maximum(shares, 1 / 64))).sum())
 
 
 def _encode_flags(flags: NDArray[np.bool_], mode: _Core) -> tuple[bytes, bytes]:
@@ -181,7 +196,7 @@ def _encode_flags(flags: NDArray[np.bool_], mode: _Core) -> tuple[bytes, bytes]:
 def _decode_flags(reader: _Bits, zeros: int) -> tuple[_Core, NDArray[np.bool_]]:
     head = int(reader.take(1)[0])
     number, table = head & 3, head >> 2
-    if number > _Core.VALUES or table >= BINARY_TABLES or (table and not number):
+    if table >= BINARY_TABLES or (table and not number):
         raise BitstreamError(ErrorCode.BAD_FIELD, f"exact: head {head} is unknown")
     if number == _Core.NOTHING:
         return _Core.NOTHING, np.zeros(zeros, np.bool_)
@@ -295,8 +310,8 @@ def _cells(
     high[core] = -low[core]
     first = _first_at(low, dtype)
     count = np.maximum(_first_at(high, dtype) - first, 1)
-    if mode is _Core.ZERO:
-        first[core], count[core] = 0, 1
+    if mode in _ZERO_RANGES:
+        first[core], count[core] = _ZERO_RANGES[mode]
     return _Cells(first, count)
 
 

@@ -76,9 +76,7 @@ def _symbols(values: _Int, table: _Int) -> tuple[_Int, NDArray[np.uint64]]:
     return symbol, excess.astype(np.uint64)
 
 
-def decode(
-    payloads: Sequence[memoryview], contexts: Sequence[Context]
-) -> list[NDArray[np.int32]]:
+def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[NDArray[np.int32]]:
     """The levels of several slices.
 
     Raises:
@@ -150,25 +148,24 @@ def _bounded(levels: _Int) -> NDArray[np.int32]:
     return levels.astype(np.int32)
 
 
-def cost(levels: NDArray[np.int32], context: Context) -> float:
+def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:
     """Bits that the levels take by the tables, without what a stream costs by itself."""
-    table, shift = table_and_shift(context)
+    table, shift = table_and_shift(context, phase)
     return float(_bits(levels.astype(np.int64), table, shift).sum())
 
 
 def code_lengths(levels: NDArray[np.int32], shape: int, widths: int) -> NDArray[np.float64]:
     """Bits of each level in each table of one shape: (levels, widths)."""
-    grid = np.repeat(levels.astype(np.int64), widths)
+    each = np.repeat(levels.astype(np.int64), widths)
     width = np.tile(np.arange(widths, dtype=np.int16), len(levels))
     table, shift = table_and_shift(Context(shape=np.full(len(width), shape, np.int8), width=width))
-    bits = _bits(grid, table, shift)
-    return bits.reshape(len(levels), widths)
+    return _bits(each, table, shift).reshape(len(levels), widths)
 
 
 def _bits(levels: _Int, table: _Int, shift: _Int) -> NDArray[np.float64]:
     family = level_family()
     symbol, escapes = _symbols(levels + (1 << shift >> 1) >> shift, table)
-    bits = family.bits[family.firsts[table] + symbol] + shift
+    bits: NDArray[np.float64] = family.bits[family.firsts[table] + symbol] + shift
     # an escape takes a byte for each seven bits
     groups = np.maximum(np.frexp(escapes.astype(np.float64))[1] + 6, 7) // 7
     bits[symbol == family.sizes[table] - 1] += 8 * groups

@@ -65,9 +65,7 @@ def _decompress(frame: bytes, length: int) -> bytes:
             )
         unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW)
         # a frame that gives more than there is room for is an error of zstd's
-        return unpacker.decompress(
-            frame, max_output_size=max(length, 1), allow_extra_data=False
-        )
+        return unpacker.decompress(frame, max_output_size=max(length, 1), allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: zstd says {error}") from None
 

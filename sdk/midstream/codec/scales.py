@@ -150,9 +150,7 @@ def _read_lists(
     if max(widths) >= WIDTHS:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor parameters: a width of {max(widths)}")
     coded = sum(map(bool, flags))
-    integers = sum(
-        bool(flag) and not tensor.dtype.is_float for tensor, flag in zip(tensors, flags, strict=True)
-    )
+    integers = sum(bool(f) and not t.dtype.is_float for t, f in zip(tensors, flags, strict=True))
     sizes = [coded, coded, integers, axes]
     values, taken = levels.decode_prefix([data[_COLUMNS:]], [_context(widths, sizes)])
     steps, width, offsets, spreads = np.split(values[0].astype(np.int64), np.cumsum(sizes)[:-1])

@@ -15,11 +15,13 @@ from midstream.kernels import TOTAL_BITS
 
 __all__ = [
     "BINARY_TABLES",
+    "DIGIT_TABLES",
     "DIGIT_WIDTHS",
     "ESCAPE_SHARES",
     "PARENT_CLASSES",
     "PHASES",
     "SHAPES",
+    "SPIKE_SHARES",
     "UNSHIFTED_WIDTH",
     "WIDTHS",
     "Family",
@@ -43,6 +45,10 @@ PARENT_CLASSES = (0, 1, 2, 3, 4, 5, 7, 10, 15)
 """The least parent magnitude of each class."""
 ESCAPE_SHARES = (1, 32, 256, 768)
 """How often, of 4096, a digit is an escape in each class of slices."""
+SPIKE_SHARES = (8, 6, 4, 2)
+"""What is left, in eighths, of the digits other than 0 under a parent of 0, in each class."""
+DIGIT_TABLES = SHAPES * DIGIT_WIDTHS * len(PARENT_CLASSES)
+"""Digit tables of one class of slices."""
 BINARY_TABLES = 32
 """Tables of two symbols, for flags."""
 
@@ -117,17 +123,21 @@ def lowest_symbols() -> NDArray[np.int64]:
 
 @cache
 def digit_family() -> Family:
-    """Tables of digits: ((escapes * 3 + shape) * 33 + width) * 9 + class of the parent.
+    """Tables of digits: ((slice class * 3 + shape) * 33 + width) * 9 + class of the parent.
 
-    Symbols: toward zero, same, away from zero, escape.
+    The slice class is 4 * spike class + escape class. Symbols: toward zero, same, away from
+    zero, escape.
     """
     base = _committed()[2]
+    under_zero = (np.arange(len(base)) % len(PARENT_CLASSES) == 0)[:, None]
     tables: list[NDArray[np.int64]] = []
-    for share in ESCAPE_SHARES:
-        moved = base * (_TOTAL - share) // (_TOTAL - 1)
-        moved[:, 3] = share
-        moved[:, 1] = _TOTAL - share - moved[:, 0] - moved[:, 2]
-        tables += list(moved)
+    for spike in SPIKE_SHARES:
+        rarer = np.where(under_zero, np.maximum(base * spike >> 3, 1), base)
+        for escapes in ESCAPE_SHARES:
+            moved = rarer * (_TOTAL - escapes) // (_TOTAL - 1)
+            moved[:, 3] = escapes
+            moved[:, 1] = _TOTAL - escapes - moved[:, 0] - moved[:, 2]
+            tables += list(np.maximum(moved, 1))
     return _family(tables)
 
 

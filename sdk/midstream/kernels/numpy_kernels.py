@@ -7,6 +7,7 @@ NumPy costs by the step, not by the lane, so all lanes of many slices step toget
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,12 +153,12 @@ def rans_decode(
     state = states[_lane_order(plan, lanes)].astype(np.int64)
     pointers = starts[plan.order].astype(np.int64)
     _step(plan, words.astype(np.int64), pointers, state, slots, rows.ravel())
-    symbols = rows.ravel()[slots[plan.index]].astype(np.uint8) & (ALPHABET_LIMIT - 1)
+    found = rows.ravel()[slots[plan.index]] & (ALPHABET_LIMIT - 1)
     ends = np.empty_like(pointers)
     ends[plan.order] = pointers
     left = np.empty_like(states)
     left[_lane_order(plan, lanes)] = state & 0xFFFFFFFF
-    return symbols, ends, left
+    return found.astype(np.uint8), ends, left
 
 
 def _identity_row() -> NDArray[np.uint32]:
@@ -174,7 +175,7 @@ def _step(
     numbers = np.arange(len(states))
     owner = np.repeat(np.arange(len(pointers)), np.diff(plan.edges))
     changes = np.flatnonzero(np.diff(plan.active, prepend=-1, append=-1))
-    for first, last in zip(changes, changes[1:], strict=False):
+    for first, last in pairwise(changes):
         active = int(plan.active[first])
         state = states[:active]
         slices = int(owner[active - 1]) + 1

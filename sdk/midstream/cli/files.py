@@ -6,8 +6,8 @@ from typing import Any
 
 from midstream.cli.output import Output, human_size
 from midstream.cli.repository import LAYER_COLUMNS, backend_or_none, layer_rows
-from midstream.publisher.folder import write_file
 from midstream.publisher.local import decode_folder, encode_folder, inspect
+from midstream.store.files import write_file
 
 __all__ = ["add_verbs"]
 

@@ -12,9 +12,8 @@ from midstream.cli.output import Output, human_size
 from midstream.client import Delivery
 from midstream.errors import ErrorCode, UsageError
 from midstream.origin import Impairments, serve
-from midstream.publisher.folder import write_file
 from midstream.session import Event, Policy, Purpose, UnitVerified
-from midstream.store.keys import read_file
+from midstream.store.files import read_file, write_file
 
 __all__ = ["add_verbs"]
 

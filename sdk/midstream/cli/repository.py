@@ -11,7 +11,8 @@ from midstream.errors import RuntimeMissingError
 from midstream.publisher import Publisher, Release
 from midstream.publisher.audit import audit
 from midstream.runtime import Backend, find_backend
-from midstream.store.keys import load_keys, read_file
+from midstream.store.files import read_file
+from midstream.store.keys import load_keys
 
 __all__ = ["add_verbs", "backend_or_none", "layer_rows"]
 

@@ -29,7 +29,7 @@ from midstream.session import (
     UnitFailed,
     UnitVerified,
 )
-from midstream.store import MemoryStore, PartialUnit, Store
+from midstream.store import MemoryPartial, MemoryStore, PartialUnit, Store
 from midstream.transport import RequestRecord, Transport, open_transport
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest, UnitEntry
@@ -66,7 +66,7 @@ class Delivery:
         self._on_event = on_event
         self._units: dict[int, dict[int, bytes]] = {}
         self._manifests: dict[int, Manifest] = {}
-        self._partial: PartialUnit | None = None
+        self._partial: PartialUnit | MemoryPartial | None = None
         self.from_store = 0
         """Bytes of verified units that were in the store already."""
         self.last_error: MidstreamError | None = None
@@ -307,6 +307,7 @@ class Delivery:
         self._manifests[manifest.release] = manifest
         self._units.setdefault(manifest.release, {})
         self._session.open_release(manifest, time.monotonic())
+        self._store.keep(frozenset(entry.id for entry in manifest.units))
         for index, entry in enumerate(manifest.units):
             data = await asyncio.to_thread(self._store.unit, entry.id, _verifier(entry))
             if data is not None and self._session.offer(manifest.release, index, data):
@@ -319,7 +320,7 @@ class Delivery:
         assert assembly is not None, "a request belongs to a unit under way"
         entry = assembly.entry
         self._partial = await asyncio.to_thread(
-            self._store.partial, entry.id, entry.size, entry.packet_size
+            self._store.partial, entry.id, entry.size
         )
         for start, data in await asyncio.to_thread(self._partial.received):
             self._session.restore(start, data)
@@ -360,7 +361,7 @@ class Delivery:
                 await self._keep(event)
             elif isinstance(event, UnitFailed):
                 self.last_error = event.error
-                self._partial = None
+                self._drop_partial()
             self._on_event(event)
             happened = True
         return happened
@@ -369,11 +370,15 @@ class Delivery:
         self._partial = None
         self._units[event.release][event.unit] = event.data
         try:
-            await asyncio.to_thread(
-                self._store.commit, event.entry.id, event.data, release=event.release
-            )
+            await asyncio.to_thread(self._store.commit, event.entry.id, event.data)
         except MidstreamError as error:
             self.last_error = error  # a full disk costs the next run, not this one
+
+    def _drop_partial(self) -> None:
+        """Bytes that could not be repaired are not worth resuming from."""
+        if self._partial is not None:
+            self._partial.discard()
+        self._partial = None
 
     async def _pause(self) -> None:
         due = self._session.next_timeout()

@@ -11,10 +11,10 @@ from midstream import decoder, formats
 from midstream.bitstream import Head, read_unit
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
-from midstream.publisher.folder import write_file
 from midstream.publisher.publish import describe, encode_checked, protect, read_model
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
+from midstream.store.files import write_file
 from midstream.trust import bundle, manifest, tree
 from midstream.trust.manifest import Manifest
 from midstream.types import UnitKind

@@ -84,7 +84,7 @@ class HttpTransport:
                 self.bytes_received += _header_size(response)
                 record.status = response.status
                 yield self._answer(response, record, limit)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _translated(error, path) from error
         finally:
             record.ended = self._clock()

@@ -79,17 +79,17 @@ class Signer(keys.Signer):
         data = self.to_bytes(passphrase, random=nacl.utils.random)
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write_new(path, data)
-        except FileExistsError as error:
-            raise UsageError(
-                ErrorCode.BAD_ARGUMENT, f"{path}: there is a file already, keys are not overwritten"
-            ) from error
+            is_new = _write_new(path, data)
         except OSError as error:
             raise StoreError.of(error, f"{path}: cannot be written") from error
+        if not is_new:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT, f"{path}: there is a file already, keys are not overwritten"
+            )
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    """Write and sync a file beside, then link it to its name, which fails where one exists."""
+def _write_new(path: Path, data: bytes) -> bool:
+    """Write and sync a file, then link it to its name; say whether that was free."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # mode 0600
     temporary = Path(name)
     try:
@@ -97,10 +97,13 @@ def _write_new(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        path.hardlink_to(temporary)
+        path.hardlink_to(temporary)  # unlike a rename, it fails where there is a file
+    except FileExistsError:
+        return False
     finally:
         with suppress(OSError):
             temporary.unlink()
+    return True
 
 
 def generate_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:

@@ -328,6 +328,7 @@ def _check_entry(entry: UnitEntry) -> None:
     _check_limit("as a layer", entry.layer, _MAX_LAYER)
     _check_limit("repair symbols a thousand", entry.repair_head, _MAX_PERMILLE)
     _check_limit("repair symbols a thousand", entry.repair_body, _MAX_PERMILLE)
+    _check_limit("bytes to decode with", entry.peak_decode_bytes, 2 * LIMITS.model_size)
     _check_limit("probes", entry.fidelity.probes, _MAX_PROBES)
     if entry.size < 1 or entry.packet_size < _MIN_PACKET_SIZE or entry.head_size > entry.size:
         raise _bad(
@@ -367,6 +368,7 @@ def _check_manifest(manifest: Manifest) -> None:
             f"with a hash of {len(manifest.model_sha256)} bytes"
         )
     _check_limit("bytes of a model", manifest.model_size, LIMITS.model_size)
+    _check_limit("weights", manifest.weights, _MAX_WEIGHTS)
     _check_limit("units", len(manifest.units), LIMITS.units)
     if not manifest.units or manifest.units[0].kind is not UnitKind.BASE:
         raise _bad("a release that does not begin with a base")

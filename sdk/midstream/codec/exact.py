@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import rans, storage
+from midstream.codec.sections import Sections, floor_log2, write_truncated, write_unary
 from midstream.codec.tables import BINARY_TABLES, binary_family
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import pack_bits, read_varints, unpack_bits, write_varints
+from midstream.kernels import pack_bits, write_varints
 from midstream.types import DType
 
 __all__ = ["decode", "encode"]
@@ -75,7 +76,7 @@ def encode(
     out += cell_parts
     cells = _cells(index, levels, steps, core, mode, dtype)
     inside = (ordinals >= cells.first) & (ordinals < cells.first + cells.count)
-    out += _encode_places(np.where(inside, ordinals - cells.first, 0), cells.count)
+    out += write_truncated(np.where(inside, ordinals - cells.first, 0), cells.count)
     out.append(_encode_exceptions(~inside, values, dtype))
     return b"".join(out)
 
@@ -88,46 +89,18 @@ def decode(
     Raises:
         BitstreamError: The payload did not come from an encoder.
     """
-    reader = _Bits(memoryview(payload))
+    reader = Sections(memoryview(payload))
     zero = levels == 0
     mode, flags = _decode_flags(reader, int(zero.sum()))
     core = np.zeros(len(levels), np.bool_)
     core[zero] = flags
     index = _decode_cells(reader, levels, steps, core, dtype)
     cells = _cells(index, levels, steps, core, mode, dtype)
-    ordinals = cells.first + _decode_places(reader, cells.count)
+    ordinals = cells.first + reader.truncated(cells.count)
     bits = np.where(ordinals < 0, (-1 - ordinals) | 1 << dtype.bits - 1, ordinals)
     values = bits.astype(storage.bits_dtype(dtype))
     _decode_exceptions(reader, values)
     return values.view(storage.ELEMENT[dtype])
-
-
-class _Bits:
-    """Reads the sections of a payload, never past its end."""
-
-    def __init__(self, payload: memoryview) -> None:
-        self.payload = payload
-
-    def take(self, size: int) -> NDArray[np.uint8]:
-        if size > len(self.payload):
-            raise BitstreamError(
-                ErrorCode.BAD_LENGTH, f"exact: {size} bytes wanted, {len(self.payload)} left"
-            )
-        part = np.frombuffer(self.payload, np.uint8, size)
-        self.payload = self.payload[size:]
-        return part
-
-    def fields(self, widths: _Int) -> _Int:
-        """Values of so many bits each."""
-        data = self.take((int(widths.sum()) + 7) // 8)
-        return unpack_bits(data, widths).astype(np.int64)
-
-    def varints(self, count: int) -> _Int:
-        read = read_varints(np.frombuffer(self.payload, np.uint8), count)
-        if read is None:
-            raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: a varint is malformed")
-        self.take(read[1])
-        return read[0].astype(np.int64)
 
 
 def _ordinals(values: NDArray[np.generic], dtype: DType) -> _Int:
@@ -149,12 +122,7 @@ def _split_bits(levels: NDArray[np.int32], steps: _Float, dtype: DType) -> _Int:
     """Into how many sub-cells, as a power of two, a cell of a level other than 0 is cut."""
     low = _first_at((levels - 0.5) * steps, dtype)
     count = np.maximum(_first_at((levels + 0.5) * steps, dtype) - low, 1)
-    return np.clip(_log2(count) - _RANGE_BITS, 0, _MAX_CELL_BITS)
-
-
-def _log2(counts: _Int) -> _Int:
-    """floor(log2(count)) of counts from 1 to 2**53."""
-    return np.frexp(counts.astype(np.float64))[1].astype(np.int64) - 1
+    return np.clip(floor_log2(count) - _RANGE_BITS, 0, _MAX_CELL_BITS)
 
 
 # --- flags of the core ---------------------------------------------------------------------
@@ -162,9 +130,11 @@ def _log2(counts: _Int) -> _Int:
 
 def _in_core(ordinals: _Int, mode: _Core) -> NDArray[np.bool_]:
     """Which of the values near zero count as core."""
-    if mode is _Core.ZEROS:
-        return (ordinals == 0) | (ordinals == -1)
-    return np.full(len(ordinals), mode is _Core.VALUES) | ((ordinals == 0) & (mode is _Core.ZERO))
+    if mode in _ZERO_RANGES:
+        first, count = _ZERO_RANGES[mode]
+        inside: NDArray[np.bool_] = (ordinals >= first) & (ordinals < first + count)
+        return inside
+    return np.full(len(ordinals), mode is _Core.VALUES)
 
 
 def _core_mode(ordinals: _Int, zeros: int, dtype: DType) -> _Core:
@@ -193,7 +163,7 @@ def _encode_flags(flags: NDArray[np.bool_], mode: _Core) -> tuple[bytes, bytes]:
     return bytes([mode | table << 2]), stream
 
 
-def _decode_flags(reader: _Bits, zeros: int) -> tuple[_Core, NDArray[np.bool_]]:
+def _decode_flags(reader: Sections, zeros: int) -> tuple[_Core, NDArray[np.bool_]]:
     head = int(reader.take(1)[0])
     number, table = head & 3, head >> 2
     if table >= BINARY_TABLES or (table and not number):
@@ -230,7 +200,7 @@ def _encode_cells(
     octave = _nudge_octave(octave, np.abs(numbers[inner]), steps[inner])
     index[inner] = octave << 1 | negative
     sections = [pack_bits(index[outer].astype(np.uint64), widths)]
-    sections += [np.packbits(negative, bitorder="little").tobytes(), _unary(octave)]
+    sections += [np.packbits(negative, bitorder="little").tobytes(), write_unary(octave)]
     return index, sections
 
 
@@ -248,38 +218,21 @@ def _nudge_octave(octave: _Int, sizes: _Float, steps: _Float) -> _Int:
     return np.clip(octave + below - above, 0, _OCTAVES - 1)
 
 
-def _unary(octaves: _Int) -> bytes:
-    """So many zeros and a one, for each."""
-    ends = np.cumsum(octaves + 1)
-    bits = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)
-    bits[ends - 1] = 1
-    return np.packbits(bits, bitorder="little").tobytes()
-
-
 def _decode_cells(
-    reader: _Bits, levels: NDArray[np.int32], steps: _Float, core: NDArray[np.bool_], dtype: DType
+    reader: Sections,
+    levels: NDArray[np.int32],
+    steps: _Float,
+    core: NDArray[np.bool_],
+    dtype: DType,
 ) -> _Int:
     index = np.zeros(len(levels), np.int64)
     outer = levels != 0
     index[outer] = reader.fields(_split_bits(levels[outer], steps[outer], dtype))
     inner = (levels == 0) & ~core
     count = int(inner.sum())
-    signs = np.unpackbits(reader.take((count + 7) // 8), count=count, bitorder="little")
-    index[inner] = _decode_unary(reader, count) << 1 | signs
+    signs = reader.flags(count)
+    index[inner] = reader.unary(count, below=_OCTAVES) << 1 | signs
     return index
-
-
-def _decode_unary(reader: _Bits, count: int) -> _Int:
-    if not count:
-        return np.zeros(0, np.int64)
-    longest = min((count * _OCTAVES + 7) // 8, len(reader.payload))
-    bits = np.unpackbits(np.frombuffer(reader.payload, np.uint8, longest), bitorder="little")
-    ends = np.flatnonzero(bits)[:count]
-    octaves = np.diff(ends, prepend=-1) - 1
-    if len(ends) < count or octaves.max() >= _OCTAVES:
-        raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: an octave is malformed")
-    reader.take((int(ends[-1]) + 8) // 8)
-    return octaves
 
 
 def _edge(levels: NDArray[np.int32], index: _Int, widths: _Int, steps: _Float) -> _Float:
@@ -315,31 +268,7 @@ def _cells(
     return _Cells(first, count)
 
 
-# --- which value in the part ----------------------------------------------------------------
-
-
-def _encode_places(places: _Int, counts: _Int) -> list[bytes]:
-    """Truncated binary, the last bit of long codes apart, so that both read at once."""
-    widths = _log2(counts)
-    short = (2 << widths) - counts
-    long = places >= short
-    codes = places + np.where(long, short, 0)
-    main = (codes >> long).astype(np.uint64)
-    last = (codes[long] & 1).astype(np.uint8)
-    return [pack_bits(main, widths), np.packbits(last, bitorder="little").tobytes()]
-
-
-def _decode_places(reader: _Bits, counts: _Int) -> _Int:
-    widths = _log2(counts)
-    short = (2 << widths) - counts
-    places = reader.fields(widths)
-    long = np.flatnonzero(places >= short)
-    last = np.unpackbits(reader.take((len(long) + 7) // 8), count=len(long), bitorder="little")
-    places[long] = (places[long] << 1 | last) - short[long]
-    return places
-
-
-# --- what lies outside its cell ---------------------------------------------------------------
+# --- what lies outside its cell ----------------------------------------------------------------
 
 
 def _encode_exceptions(
@@ -350,7 +279,7 @@ def _encode_exceptions(
     return write_varints(numbers) + storage.dump(values[where], dtype)
 
 
-def _decode_exceptions(reader: _Bits, values: NDArray[np.generic]) -> None:
+def _decode_exceptions(reader: Sections, values: NDArray[np.generic]) -> None:
     count = int(reader.varints(1)[0])
     if count > len(values):
         raise BitstreamError(

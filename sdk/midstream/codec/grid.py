@@ -66,7 +66,8 @@ def step_sizes(steps: NDArray[np.int32], trits: int, dtype: DType) -> NDArray[np
         return _powers(steps, trits).astype(np.float64)
     octaves, part = np.divmod(np.asarray(steps, np.int32), 16)
     # a power of two and a power of three, both exact, so that this is one rounding
-    return np.ldexp(np.array(MANTISSA)[part], octaves) / float(3**trits)
+    sizes: NDArray[np.float64] = np.ldexp(np.array(MANTISSA)[part], octaves) / float(3**trits)
+    return sizes
 
 
 def step_size(step: int, trits: int, dtype: DType) -> float:
@@ -125,10 +126,13 @@ def reconstruct(
         return storage.from_float64(levels * sizes, dtype)
     # level, step and offset are at most 2**30, 3**20 and 2**31: int64 does not overflow
     values = levels.astype(np.int64) * _powers(step, trits) + np.asarray(offset, np.int64)
-    values = np.clip(values, *storage.integer_range(dtype))
-    return values.astype(storage.ELEMENT[dtype])
+    stored: NDArray[np.generic] = np.clip(values, *storage.integer_range(dtype)).astype(
+        storage.ELEMENT[dtype]
+    )
+    return stored
 
 
 def _powers(exponents: _Ints, trits: int) -> NDArray[np.int64]:
     left: NDArray[np.int64] = np.maximum(np.asarray(exponents, np.int64) - trits, 0)
-    return np.int64(3) ** left
+    powers: NDArray[np.int64] = np.int64(3) ** left
+    return powers

@@ -154,16 +154,17 @@ def rans_decode(
     pointers = starts[plan.order].astype(np.int64)
     _step(plan, words.astype(np.int64), pointers, state, slots, rows.ravel())
     found = rows.ravel()[slots[plan.index]] & (ALPHABET_LIMIT - 1)
-    ends = np.empty_like(pointers)
+    ends = np.empty(len(pointers), np.int64)
     ends[plan.order] = pointers
-    left = np.empty_like(states)
-    left[_lane_order(plan, lanes)] = state & 0xFFFFFFFF
+    left = np.empty(len(states), np.uint32)
+    left[_lane_order(plan, lanes)] = state
     return found.astype(np.uint8), ends, left
 
 
 def _identity_row() -> NDArray[np.uint32]:
     slots = np.arange(1 << TOTAL_BITS, dtype=np.uint32)
-    return ((slots << 7) | np.uint32(1 << (TOTAL_BITS + 19)))[None]
+    row: NDArray[np.uint32] = (slots * np.uint32(128)) | np.uint32(1 << (TOTAL_BITS + 19))
+    return row[None]
 
 
 def _step(
@@ -251,7 +252,8 @@ def unpack_bits(data: NDArray[np.uint8], widths: _Int) -> NDArray[np.uint64]:
     word, shift = starts >> 6, (starts & 63).astype(np.uint64)
     high = (words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift)
     mask = (np.uint64(1) << widths.astype(np.uint64)) - np.uint64(1)
-    return ((words[word] >> shift) | high) & mask
+    values: NDArray[np.uint64] = ((words[word] >> shift) | high) & mask
+    return values
 
 
 def write_varints(values: NDArray[np.uint64]) -> bytes:
@@ -261,7 +263,7 @@ def write_varints(values: NDArray[np.uint64]) -> bytes:
     digits = (groups & np.uint64(0x7F)).astype(np.uint8)
     digits[:, :-1] |= more.astype(np.uint8) << 7
     used = np.concatenate([np.ones((len(values), 1), np.bool_), more], axis=1)
-    return digits[used].tobytes()
+    return bytes(digits[used])
 
 
 def read_varints(data: NDArray[np.uint8], count: int) -> tuple[NDArray[np.uint64], int] | None:

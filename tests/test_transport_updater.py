@@ -1,5 +1,6 @@
 """TUF's client workflow over our fetches: what it takes, asks for, keeps and reports."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -330,6 +331,24 @@ def test_a_record_that_cannot_be_written_leaves_nothing_behind(world: World) -> 
     (path / "x").write_bytes(b"")
     with pytest.raises(StoreError):
         world.client().refresh("abr")
+    assert not list(world.folder.rglob(".new-*"))
+
+
+def test_a_full_disk_is_said_and_leaves_what_was_trusted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = world.publish()
+    world.client().refresh("abr")
+    world.publish(number=2)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StoreError) as caught:
+        world.client().refresh("abr")
+    assert caught.value.code is ErrorCode.STORE_FULL
+    assert world.client().trusted("abr") == made
     assert not list(world.folder.rglob(".new-*"))
 
 

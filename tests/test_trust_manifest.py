@@ -283,3 +283,7 @@ def test_a_release_is_read_off_its_path(path: str) -> None:
 )
 def test_other_targets_are_no_releases(path: str) -> None:
     assert layout.release_of(path, "abr") is None
+
+
+def test_a_bundle_has_its_network_s_name() -> None:
+    assert layout.bundle_path("abr") == "bundles/abr.bundle"

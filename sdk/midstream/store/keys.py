@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -106,23 +105,26 @@ def _write_new(path: Path, data: bytes) -> bool:
     return True
 
 
-def generate_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:
+def generate_keys(folder: str | Path, *, passphrase: str | None = None) -> tuple[Path, ...]:
     """Make a new key for each role and save it as `ROLE.key` in a folder.
+
+    Returns:
+        The files that were written, in the order of `ROLES`.
 
     Raises:
         UsageError: One of the files is there already; then none is written.
         StoreError: They cannot be written.
     """
     folder = Path(folder)
-    if present := [role for role in keys.ROLES if _path(folder, role).exists()]:
+    paths = tuple(_path(folder, role) for role in keys.ROLES)
+    if present := [path.stem for path in paths if path.exists()]:
         raise UsageError(
             ErrorCode.BAD_ARGUMENT,
             f"{folder}: there are keys already ({', '.join(present)}), they are not overwritten",
         )
-    signers = {role: Signer.generate() for role in keys.ROLES}
-    for role, signer in signers.items():
-        signer.save(_path(folder, role), passphrase=passphrase)
-    return _ring(signers)
+    for path in paths:
+        Signer.generate().save(path, passphrase=passphrase)
+    return paths
 
 
 def load_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:
@@ -142,12 +144,10 @@ def load_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyR
     paths = sorted(folder.glob("*" + _SUFFIX))
     if not paths:
         raise UsageError(ErrorCode.BAD_KEY, f"{folder}: no key files (*{_SUFFIX}) there")
-    return _ring({path.stem: Signer.load(path, passphrase=passphrase) for path in paths})
+    return keys.KeyRing(
+        signers={path.stem: (Signer.load(path, passphrase=passphrase),) for path in paths}
+    )
 
 
 def _path(folder: Path, role: str) -> Path:
     return folder / (role + _SUFFIX)
-
-
-def _ring(signers: Mapping[str, Signer]) -> keys.KeyRing:
-    return keys.KeyRing(signers={role: (signer,) for role, signer in signers.items()})

@@ -245,8 +245,6 @@ class Repository:
         return path, data
 
     def _add_network(self, name: str, now: datetime) -> None:
-        if not layout.is_name(name):
-            raise UsageError(ErrorCode.BAD_NAME, f"{name[:80]!r} is no name for a network")
         roles.delegate(self._state.targets, name, self._keys)
         self._state.networks[name] = Targets(expires=self._lifetimes.expiry(name, now))
         self._change("targets", now)

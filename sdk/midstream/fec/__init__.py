@@ -1,0 +1,9 @@
+"""Reed-Solomon: repair symbols for packets, parity for small files. Knows nothing of units.
+
+The bytes are spec/recovery.md; a column of a block is a codeword of `reedsolo`.
+"""
+
+from midstream.fec.blocks import Block, encode, partition, repair
+from midstream.fec.small import correct, protect
+
+__all__ = ["Block", "correct", "encode", "partition", "protect", "repair"]

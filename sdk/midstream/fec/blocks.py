@@ -1,0 +1,140 @@
+"""Source blocks: packets side by side, a codeword in each column of bytes.
+
+A lost packet is the same erasure in every codeword of its block, so repairing is one small
+matrix times a large one. Knows nothing of hashes: who is missing is told.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.errors import ErrorCode, RecoveryError
+from midstream.kernels import gf256
+
+__all__ = ["Block", "encode", "partition", "repair"]
+
+_LONGEST = 255
+"""Symbols of a codeword over GF(2^8)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Consecutive packets that are coded together."""
+
+    first: int
+    """Index of the first."""
+    source: int
+    """How many there are."""
+    repair: int
+    """Repair symbols that cover them."""
+
+
+def partition(packets: int, repair: float) -> tuple[Block, ...]:
+    """Cut packets into source blocks of nearly equal size (RFC 5052, 9.1).
+
+    Args:
+        packets: Number of packets, at least 1.
+        repair: Repair symbols per packet, 0 or more; rounded up in each block.
+
+    Returns:
+        Blocks of at most 255 symbols together with their repair symbols.
+    """
+    longest = _longest_source(repair)
+    blocks = -(-packets // longest)
+    small, larger = divmod(packets, blocks)
+    result: list[Block] = []
+    first = 0
+    for index in range(blocks):
+        source = small + (index < larger)
+        result.append(Block(first=first, source=source, repair=_repair_of(source, repair)))
+        first += source
+    return tuple(result)
+
+
+def _repair_of(source: int, repair: float) -> int:
+    # the ratio is a whole number of thousandths, so this is exact on any machine
+    return -(-source * round(repair * 1000) // 1000)
+
+
+def _longest_source(repair: float) -> int:
+    source = math.floor(_LONGEST / (1 + repair))
+    while source > 1 and source + _repair_of(source, repair) > _LONGEST:
+        source -= 1
+    return source
+
+
+@lru_cache(maxsize=64)
+def _parity_matrix(source: int, repair: int) -> NDArray[np.uint8]:
+    """(repair, source): what each source symbol adds to each repair symbol.
+
+    Column i is x^(source - 1 - i + repair) modulo the generator polynomial, the product of
+    (x - 2^j) for j from 0 to repair - 1.
+    """
+    generator = [1]
+    for j in range(repair):
+        root = gf256.EXP[j]
+        shifted = [*generator, 0]
+        scaled = [0, *(gf256.multiply(c, root) for c in generator)]
+        generator = [a ^ b for a, b in zip(shifted, scaled, strict=True)]
+    tail = generator[1:]
+    columns = np.zeros((source, repair), np.uint8)
+    remainder = tail
+    for i in reversed(range(source)):
+        columns[i] = remainder
+        lead = remainder[0]
+        moved = [*remainder[1:], 0]
+        remainder = [m ^ gf256.multiply(lead, t) for m, t in zip(moved, tail, strict=True)]
+    return columns.T
+
+
+def encode(symbols: NDArray[np.uint8], repair: int) -> NDArray[np.uint8]:
+    """Repair symbols of a block.
+
+    Args:
+        symbols: (source, size), the packets, zero-padded to one size.
+        repair: How many; together with the source at most 255.
+
+    Returns:
+        (repair, size)
+    """
+    assert len(symbols) + repair <= _LONGEST, "partition keeps to the field"
+    if not repair:
+        return np.zeros((0, symbols.shape[1]), np.uint8)
+    return gf256.combine(_parity_matrix(len(symbols), repair), symbols)
+
+
+def repair(
+    symbols: NDArray[np.uint8], source: int, present: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Rebuild the packets of a block.
+
+    Args:
+        symbols: (source + repair, size), packets then repair symbols; those that are not
+            present may hold anything.
+        source: Number of packets.
+        present: (source + repair,), which symbols are as they were made.
+
+    Returns:
+        (source, size), all packets.
+
+    Raises:
+        RecoveryError: TOO_MANY_ERASURES.
+    """
+    lost = np.flatnonzero(~present[:source])
+    spare = np.flatnonzero(present[source:])[: len(lost)]
+    if len(spare) < len(lost):
+        raise RecoveryError(
+            ErrorCode.TOO_MANY_ERASURES,
+            f"block: {len(lost)} of {source} packets lost, {len(spare)} repair symbols left",
+        )
+    packets = symbols[:source].copy()
+    if not len(lost):
+        return packets
+    matrix = _parity_matrix(source, len(symbols) - source)[spare]
+    packets[lost] = 0
+    known = gf256.combine(matrix, packets) ^ symbols[source:][spare]
+    packets[lost] = gf256.combine(gf256.invert(matrix[:, lost]), known)
+    return packets

@@ -92,6 +92,7 @@ class ErrorCode(IntEnum):
     SELF_TEST_FAILED = 902
     STALE_PIN = 903
     NO_GENERATION = 904
+    RUN_FAILED = 905
 
 
 class MidstreamError(Exception):

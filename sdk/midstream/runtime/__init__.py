@@ -3,21 +3,34 @@
 Knows nothing of units, signatures or links: it gets model files as bytes.
 """
 
-from midstream.runtime.backend import Backend, Network, TensorInfo
-from midstream.runtime.fidelity import Evaluator
-from midstream.runtime.interpreters import LITERT, TFLITE, InterpreterBackend, find_backend
-from midstream.runtime.slots import Generation, PinnedNetwork, Slots
+from midstream.runtime.backend import Array, Backend, Inputs, Network, TensorInfo
+from midstream.runtime.fidelity import Evaluator, output_snr
+from midstream.runtime.interpreters import (
+    LITERT,
+    TFLITE,
+    InterpreterBackend,
+    Wheel,
+    find_backend,
+)
+from midstream.runtime.pins import Generation, PinnedNetwork
+from midstream.runtime.probes import make_probes
+from midstream.runtime.slots import Slots
 
 __all__ = [
     "LITERT",
     "TFLITE",
+    "Array",
     "Backend",
     "Evaluator",
     "Generation",
+    "Inputs",
     "InterpreterBackend",
     "Network",
     "PinnedNetwork",
     "Slots",
     "TensorInfo",
+    "Wheel",
     "find_backend",
+    "make_probes",
+    "output_snr",
 ]

@@ -24,9 +24,16 @@ class TensorInfo:
     name: str
     """Its name in the model file."""
     shape: tuple[int, ...]
-    """Dimensions."""
+    """Dimensions; in an output, -1 for one that the model file leaves open."""
     dtype: np.dtype[np.generic]
     """Data type of its elements."""
+
+    def takes(self, array: Array) -> bool:
+        """Whether an array has this shape and data type."""
+        if array.dtype != self.dtype or array.ndim != len(self.shape):
+            return False
+        pairs = zip(self.shape, array.shape, strict=True)
+        return all(here in (there, -1) for here, there in pairs)
 
 
 class Network(Protocol):
@@ -44,15 +51,16 @@ class Network(Protocol):
         """Run it once.
 
         Returns:
-            A copy of each output, in order.
+            A copy of each output, in order: the next run does not change it.
 
         Raises:
-            UsageError: The inputs are not those of this network.
-            RefusedError: The runtime failed.
+            UsageError: BAD_ARGUMENT for inputs that are not those of this network, STALE_PIN
+                after `close`.
+            RefusedError: RUN_FAILED where the runtime failed.
         """
 
     def close(self) -> None:
-        """Let go of its memory; calling it again does nothing."""
+        """Let go of its memory, which may take milliseconds; a second call does nothing."""
 
 
 class Backend(Protocol):
@@ -60,11 +68,21 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called, with its version."""
+        """What it is called, such as `litert`."""
 
-    def load(self, model: bytes) -> Network:
-        """Build a network; the bytes are kept as long as it lives.
+    @property
+    def version(self) -> str:
+        """Which version of it this is."""
+
+    def load(self, model: bytes | memoryview, *, threads: int = 1) -> Network:
+        """Build a network.
+
+        Args:
+            model: The model file. `bytes` are referred to as long as the network lives, not
+                copied; a memoryview is copied, since its owner may write to it, and a runtime
+                that reads weights where they are would see that in mid-run.
+            threads: Threads that one run may use.
 
         Raises:
-            RefusedError: LOAD_FAILED where the runtime does not take it.
+            RefusedError: LOAD_FAILED where the runtime does not take the model.
         """

@@ -1,130 +1,126 @@
-"""How near a network's outputs are to another's, on seeded inputs. Knows nothing of units."""
+"""How near a network's outputs are to another's. Knows nothing of units."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from midstream.errors import ErrorCode, RefusedError
-from midstream.runtime.backend import Array, Backend, TensorInfo
+from midstream.errors import ErrorCode, RefusedError, UsageError
+from midstream.runtime.backend import Array, Backend, Inputs
+from midstream.runtime.probes import SEED, make_probes
 
-__all__ = ["Evaluator", "make_probes", "output_snr"]
-
-_SEED = 20260101
-_COARSEST = 8
-
-
-def make_probes(inputs: Sequence[TensorInfo], count: int, *, seed: int = _SEED) -> list[list[Array]]:
-    """Seeded inputs for a network, made from nothing but its shapes.
-
-    Args:
-        inputs: What the network takes.
-        count: Number of probes.
-        seed: Of the random numbers.
-
-    Returns:
-        For each probe an array per input: smooth pictures in [0, 1] for inputs of shape
-        (1, height, width, channels), normal numbers for other floats, small integers for
-        integers.
-
-    Raises:
-        RefusedError: An input is of a type that cannot be made up, such as text.
-    """
-    rng = np.random.default_rng(seed)
-    return [[_probe(info, rng) for info in inputs] for _ in range(count)]
-
-
-def _probe(info: TensorInfo, rng: np.random.Generator) -> Array:
-    if info.dtype.kind == "f":
-        is_picture = len(info.shape) == 4 and min(info.shape[1:3]) >= _COARSEST
-        numbers = _picture(info.shape, rng) if is_picture else rng.standard_normal(info.shape)
-        return numbers.astype(info.dtype)
-    if info.dtype.kind == "b":
-        return rng.integers(0, 2, info.shape).astype(info.dtype)
-    if info.dtype.kind in "iu":
-        top = 256 if info.dtype == np.uint8 else 128
-        return rng.integers(0, top, info.shape).astype(info.dtype)
-    raise RefusedError(
-        ErrorCode.SELF_TEST_FAILED, f"input {info.name}: no probe can be made of {info.dtype}"
-    )
-
-
-def _picture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Noise of all octaves, each half as strong as the one below: about 1/f, as pictures are."""
-    total = np.zeros(shape)
-    size, weight = _COARSEST, 1.0
-    while size <= max(shape[1:3]):
-        coarse = rng.random((shape[0], size, size, shape[3]))
-        rows = np.arange(shape[1]) * size // shape[1]
-        columns = np.arange(shape[2]) * size // shape[2]
-        total += weight * coarse[:, rows][:, :, columns]
-        size, weight = size * 2, weight / 2
-    low, high = total.min(), total.max()
-    return np.asarray((total - low) / max(high - low, 1e-9))
+__all__ = ["Evaluator", "output_snr"]
 
 
 def output_snr(reference: Sequence[Sequence[Array]], outputs: Sequence[Sequence[Array]]) -> float:
     """Signal to noise of outputs, dB.
 
-    Each output counts by its own variance over all probes: the noise of output o is
-    ``sum (y_o - r_o)^2 / sum (r_o - mean r_o)^2``, and the result is ``-10 log10`` of the mean
-    over outputs. Infinite where all are equal.
+    Each output counts by its own variance over all probes. With ``r`` the reference's numbers
+    of one output, all probes together, and ``y`` those of the network that is measured, its
+    relative noise is ``sum (y - r)^2 / sum (r - mean r)^2``; the result is ``-10 log10`` of the
+    mean of that over the outputs. An output that never varies counts 0 where it is the same
+    and 1 where not; one of another shape, which may depend on the data, counts 1.
 
     Args:
         reference: For each probe, the outputs of the original.
         outputs: For each probe, those of the network that is measured.
+
+    Returns:
+        Infinity where all are equal; minus infinity where one is not finite.
+
+    Raises:
+        UsageError: The number of probes or of outputs differs, or is 0.
     """
-    noises = []
-    for originals, others in zip(zip(*reference, strict=True), zip(*outputs, strict=True), strict=True):
-        original = np.stack(originals).astype(np.float64)
-        difference = np.stack(others).astype(np.float64) - original
-        power = float(np.square(original - original.mean()).sum())
-        noise = float(np.square(difference).sum())
-        noises.append(noise / power if power > 0 else float(noise > 0))
-    mean = float(np.mean(noises))
-    return float("inf") if mean == 0 else -10 * float(np.log10(mean))
+    counts = [len(reference)] + [len(probe) for probe in reference]
+    if counts != [len(outputs)] + [len(probe) for probe in outputs] or not all(counts):
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT,
+            f"{len(outputs)} probes of other outputs than the {len(reference)} of the reference",
+        )
+    noises = [
+        _relative_noise([probe[at] for probe in reference], [probe[at] for probe in outputs])
+        for at in range(len(reference[0]))
+    ]
+    mean = math.fsum(noises) / len(noises)
+    return math.inf if mean == 0 else -10 * math.log10(mean) if math.isfinite(mean) else -math.inf
+
+
+def _relative_noise(reference: Sequence[Array], output: Sequence[Array]) -> float:
+    """Noise power over signal power of one output, all probes together."""
+    if [array.shape for array in reference] != [array.shape for array in output]:
+        return 1.0
+    original, other = _flat(reference), _flat(output)
+    if not np.isfinite(other).all():
+        return math.inf
+    noise = float(np.square(other - original).sum())
+    power = float(np.square(original - original.mean()).sum())
+    return noise / power if power > 0 else float(noise > 0)
+
+
+def _flat(arrays: Sequence[Array]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.concatenate([array.ravel() for array in arrays]).astype(np.float64)
 
 
 class Evaluator:
-    """Measures networks against an original at their outputs."""
+    """Measures model files against an original at their outputs.
 
-    def __init__(
-        self, backend: Backend, probes: list[list[Array]], reference: list[tuple[Array, ...]]
-    ) -> None:
+    Args:
+        backend: The runtime.
+        model: The original.
+        probes: What both are run on.
+
+    Raises:
+        RefusedError: The original does not load or run here, or its outputs are not finite.
+        UsageError: There are no probes, or they are not inputs of the original.
+    """
+
+    def __init__(self, backend: Backend, model: bytes, probes: Sequence[Inputs]) -> None:
+        if not probes:
+            raise UsageError(ErrorCode.BAD_ARGUMENT, "nothing can be measured on no probes")
         self._backend = backend
         self._probes = probes
-        self._reference = reference
+        self._reference = self._run(model)
 
     @classmethod
-    def create(cls, backend: Backend, model: bytes, *, probes: int) -> "Evaluator":
-        """Run the original on so many probes.
+    def create(
+        cls, backend: Backend, model: bytes, *, probes: int, seed: int = SEED
+    ) -> "Evaluator":
+        """Measure on seeded probes, made for the original.
+
+        Args:
+            backend: The runtime.
+            model: The original.
+            probes: Number of them.
+            seed: Of the random numbers.
 
         Raises:
             RefusedError: It does not load or run here, or its outputs are not finite.
+            UsageError: There are no probes.
         """
         network = backend.load(model)
         try:
-            inputs = make_probes(network.inputs, probes)
-            reference = [network.run(probe) for probe in inputs]
+            inputs = make_probes(network.inputs, probes, seed=seed)
         finally:
             network.close()
-        for output in (array for outputs in reference for array in outputs):
-            if output.dtype.kind == "f" and not np.isfinite(output).all():
-                raise RefusedError(
-                    ErrorCode.SELF_TEST_FAILED, "the original's outputs are not finite"
-                )
-        return cls(backend, inputs, reference)
+        return cls(backend, model, inputs)
 
     def __call__(self, model: bytes) -> float:
-        """The output SNR of a model file in dB; very low where an output is not finite.
+        """The output SNR of a model file, dB; infinite where all outputs are equal.
 
         Raises:
-            RefusedError: It does not load or run.
+            RefusedError: It does not load or run, or an output is not finite.
+            UsageError: Its inputs or outputs are not those of the original.
         """
+        return output_snr(self._reference, self._run(model))
+
+    def _run(self, model: bytes) -> list[tuple[Array, ...]]:
+        """The outputs for each probe, all finite."""
         network = self._backend.load(model)
         try:
-            outputs = [network.run(probe) for probe in self._probes]
+            ran = [network.run(probe) for probe in self._probes]
         finally:
             network.close()
-        snr = output_snr(self._reference, outputs)
-        return snr if not np.isnan(snr) else -1000.0
+        for array in (array for outputs in ran for array in outputs):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise RefusedError(ErrorCode.SELF_TEST_FAILED, "an output is not finite on a probe")
+        return ran

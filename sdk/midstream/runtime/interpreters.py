@@ -1,10 +1,10 @@
 """LiteRT and tflite-runtime behind one interface. Knows nothing of slots.
 
-Both wheels have the same `Interpreter` class; LiteRT is preferred where both are there.
+Both wheels have the same `Interpreter` class; LiteRT is preferred where both are there. Its
+`CompiledModel` is not used: it holds the GIL while it runs.
 """
 
 import importlib
-import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,64 +12,94 @@ from typing import Any
 import numpy as np
 
 from midstream.errors import ErrorCode, RefusedError, RuntimeMissingError, UsageError
-from midstream.runtime.backend import Array, Backend, Inputs, Network, TensorInfo
+from midstream.runtime.backend import Array, Inputs, Network, TensorInfo
 
-__all__ = ["LITERT", "TFLITE", "InterpreterBackend", "find_backend"]
+__all__ = ["LITERT", "TFLITE", "InterpreterBackend", "Wheel", "find_backend"]
+
+_NUMBERS = "fiub"
+"""Kinds of data types that can be probed and compared: not text, not complex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wheel:
-    distribution: str
-    module: str
+class Wheel:
+    """A distribution with an `Interpreter` class."""
+
+    name: str
+    """What its backend is called, and the extra of this package that installs it."""
+    package: str
+    """What is imported."""
 
 
-LITERT = _Wheel(distribution="ai-edge-litert", module="ai_edge_litert.interpreter")
-TFLITE = _Wheel(distribution="tflite-runtime", module="tflite_runtime.interpreter")
+LITERT = Wheel(name="litert", package="ai_edge_litert")
+TFLITE = Wheel(name="tflite", package="tflite_runtime")
+_WHEELS = (LITERT, TFLITE)
 
 
-def find_backend() -> Backend:
+def find_backend(preferred: str | None = None) -> "InterpreterBackend":
     """The runtime that is installed.
+
+    Args:
+        preferred: `litert` or `tflite`, and no other; LiteRT before tflite-runtime where None.
 
     Raises:
         RuntimeMissingError: NO_RUNTIME, with what to install.
+        UsageError: There is no runtime of that name.
     """
-    for wheel in (LITERT, TFLITE):
+    wheels = [wheel for wheel in _WHEELS if preferred in (None, wheel.name)]
+    if not wheels:
+        names = ", ".join(wheel.name for wheel in _WHEELS)
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"runtime {preferred!r}: expected one of {names}")
+    reasons = []
+    for wheel in wheels:
         try:
             return InterpreterBackend(wheel)
-        except ImportError:
-            continue
+        except ImportError as error:
+            reasons.append(f"pip install midstream[{wheel.name}] ({_first_line(error)})")
     raise RuntimeMissingError(
-        ErrorCode.NO_RUNTIME,
-        "no TFLite runtime is installed; expected one of: pip install midstream[litert], "
-        "pip install midstream[tflite]",
+        ErrorCode.NO_RUNTIME, f"no TFLite runtime is installed: {' or '.join(reasons)}"
     )
 
 
 class InterpreterBackend:
     """A wheel with an `Interpreter` class.
 
+    LiteRT checks a model file before it is used. tflite-runtime does not: a damaged file can
+    end the process, so give it only files whose hash was checked.
+
     Args:
         wheel: Which.
 
     Raises:
-        ImportError: It is not installed.
+        ImportError: It is not installed, or not with this NumPy.
     """
 
-    def __init__(self, wheel: _Wheel) -> None:
-        self._interpreter: Any = importlib.import_module(wheel.module).Interpreter
-        version = importlib.metadata.version(wheel.distribution)
-        self.name = f"{wheel.distribution} {version}"
+    def __init__(self, wheel: Wheel) -> None:
+        self._interpreter: Any = importlib.import_module(f"{wheel.package}.interpreter").Interpreter
+        package = importlib.import_module(wheel.package)
+        self.name = wheel.name
+        """What it is called."""
+        self.version = str(getattr(package, "__version__", "unknown"))
+        """Its wheel's version."""
 
-    def load(self, model: bytes) -> Network:
-        """Build an interpreter with one thread and allocate its tensors."""
+    def load(self, model: bytes | memoryview, *, threads: int = 1) -> Network:
+        """Build an interpreter, open dimensions of its inputs set to 1, and allocate its tensors.
+
+        Args:
+            model: The model file; `bytes` are referred to, a memoryview is copied.
+            threads: Threads that one run may use.
+
+        Raises:
+            RefusedError: LOAD_FAILED where the runtime does not take the model, or an input or
+                output is not numbers.
+        """
+        kept = bytes(model)
         try:
-            interpreter = self._interpreter(model_content=model, num_threads=1)
+            interpreter = self._interpreter(model_content=kept, num_threads=threads)
+            _close_dimensions(interpreter)
             interpreter.allocate_tensors()
-            return _Interpreted(interpreter, model)
-        except (ValueError, RuntimeError, TypeError) as error:
-            raise RefusedError(
-                ErrorCode.LOAD_FAILED, f"{self.name} does not take the model: {_first_line(error)}"
-            ) from error
+            return _Interpreted(interpreter, kept)
+        except (ValueError, RuntimeError) as error:
+            raise _refused(f"{self.name} {self.version}: {_first_line(error)}") from error
 
 
 class _Interpreted:
@@ -82,48 +112,68 @@ class _Interpreted:
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         self._input_indices = [detail["index"] for detail in inputs]
         self._output_indices = [detail["index"] for detail in outputs]
-        self.inputs = tuple(_info(detail) for detail in inputs)
-        self.outputs = tuple(_info(detail) for detail in outputs)
+        self.inputs = tuple(_info(detail, detail["shape"]) for detail in inputs)
+        self.outputs = tuple(_info(detail, _open_shape(detail)) for detail in outputs)
 
     def run(self, inputs: Inputs) -> tuple[Array, ...]:
-        if self._interpreter is None:
+        interpreter = self._interpreter
+        if interpreter is None:
             raise UsageError(ErrorCode.STALE_PIN, "the network is closed")
         arrays = _in_order(inputs, self.inputs)
         try:
             for index, array in zip(self._input_indices, arrays, strict=True):
-                self._interpreter.set_tensor(index, array)
-            self._interpreter.invoke()
-            return tuple(self._interpreter.get_tensor(index) for index in self._output_indices)
+                interpreter.set_tensor(index, array)
+            interpreter.invoke()
+            return tuple([interpreter.get_tensor(index) for index in self._output_indices])
         except (ValueError, RuntimeError) as error:
             raise RefusedError(
-                ErrorCode.SELF_TEST_FAILED, f"the network does not run: {_first_line(error)}"
+                ErrorCode.RUN_FAILED, f"the network does not run: {_first_line(error)}"
             ) from error
 
     def close(self) -> None:
         self._interpreter = None
 
 
-def _info(detail: Mapping[str, Any]) -> TensorInfo:
-    shape = tuple(int(dimension) for dimension in detail["shape"])
-    return TensorInfo(name=detail["name"], shape=shape, dtype=np.dtype(detail["dtype"]))
+def _close_dimensions(interpreter: Any) -> None:
+    for detail in interpreter.get_input_details():
+        shape = [1 if dimension < 0 else int(dimension) for dimension in _open_shape(detail)]
+        if shape != detail["shape"].tolist():
+            interpreter.resize_tensor_input(detail["index"], shape)
+
+
+def _open_shape(detail: Mapping[str, Any]) -> Any:
+    """The shape, -1 where the model file leaves a dimension open; without such, no signature."""
+    signature = detail["shape_signature"]
+    return signature if len(signature) == len(detail["shape"]) else detail["shape"]
+
+
+def _info(detail: Mapping[str, Any], shape: Any) -> TensorInfo:
+    name, dtype = detail["name"], np.dtype(detail["dtype"])
+    if dtype.kind not in _NUMBERS:
+        raise _refused(f"{name} is of {dtype}; expected numbers")
+    return TensorInfo(name=name, shape=tuple(int(size) for size in shape), dtype=dtype)
 
 
 def _in_order(inputs: Inputs, expected: tuple[TensorInfo, ...]) -> list[Array]:
     """Inputs as a list, each of the right shape and type."""
-    if isinstance(inputs, Mapping):
-        if set(inputs) != {info.name for info in expected}:
+    if isinstance(inputs, np.ndarray):
+        arrays = [inputs]
+    elif isinstance(inputs, Mapping):
+        if inputs.keys() != {info.name for info in expected}:
             raise _wrong(f"inputs {sorted(inputs)}", [info.name for info in expected])
-        arrays = [inputs[info.name] for info in expected]
+        arrays = [np.asarray(inputs[info.name]) for info in expected]
     else:
-        arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+        arrays = [np.asarray(array) for array in inputs]
     if len(arrays) != len(expected):
         raise _wrong(f"{len(arrays)} inputs", len(expected))
     for array, info in zip(arrays, expected, strict=True):
         if array.shape != info.shape or array.dtype != info.dtype:
-            raise _wrong(
-                f"{info.name}: {array.dtype} {array.shape}", f"{info.dtype} {info.shape}"
-            )
+            raise _wrong(f"{info.name}: {array.dtype} {array.shape}", f"{info.dtype} {info.shape}")
     return arrays
+
+
+def _refused(why: str) -> RefusedError:
+    return RefusedError(ErrorCode.LOAD_FAILED, f"the model does not load: {why}")
 
 
 def _wrong(got: str, expected: object) -> UsageError:
@@ -131,4 +181,8 @@ def _wrong(got: str, expected: object) -> UsageError:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+    """What a runtime says, without bytes of the model that it may quote."""
+    line = str(error).strip().split("\n")[0][:200]
+    return "".join(
+        character for character in line if character.isascii() and character.isprintable()
+    )

@@ -5,8 +5,9 @@ signed file comes from: the bundle, the network, or either corrected by its pari
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 from midstream import fec
 from midstream.errors import (
@@ -27,6 +28,7 @@ from midstream.trust.manifest import Manifest
 
 __all__ = ["MetadataSource"]
 
+_Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
 _PARITY = ".repair"
 _SLACK = 1024
 
@@ -57,8 +59,6 @@ class MetadataSource:
         self._folder = folder
         self._root = root
         self._parts: dict[str, bytes] = {}
-        self._corrects = False
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def part(self, path: str) -> bytes | None:
         """A file that came with the bundle, not verified; None where it did not."""
@@ -69,41 +69,48 @@ class MetadataSource:
         self._parts.clear()
 
     async def first(self) -> Manifest:
-        """The newest manifest, in one round trip where the bundle allows it.
+        """The newest manifest, in one round trip where the bundle is whole and fresh.
 
-        Tried in turn: the bundle; the bundle corrected by its parity; each file by itself,
-        corrected by its parity where that helps.
+        What the bundle lacks is fetched file by file, and what does not verify is fetched
+        once more with its parity.
 
         Raises:
             TrustError: What was found is not signed as it must be.
             TransportError: The origin does not answer.
         """
-        self._parts = _files(await self._bundle())
-        try:
-            return await self._refresh(is_local=True)
-        except (BitstreamError, LimitError, TrustError, TransportError) as error:
-            if isinstance(error, TransportError) and not self._parts:
-                raise
-        return await self._corrected()
+        self._parts = dict(BundleReader(limits=self._limits).feed(await self._bundle()))
+        return await self._refresh(newer_root=False)
 
     async def newest(self) -> Manifest:
-        """The newest manifest by the full client workflow, newer roots included."""
-        self._parts.clear()
-        self._corrects = False
-        try:
-            return await self._refresh(is_local=False)
-        except (BitstreamError, LimitError, TrustError):
-            self._corrects = True
-            return await self._refresh(is_local=False)
+        """The newest manifest by the full client workflow, newer roots included.
 
-    async def _corrected(self) -> Manifest:
-        path = layout.bundle_path(self._name)
-        whole = await self._get_corrected(path, self._limits.bundle_size)
-        self._parts = _files(whole)
+        Raises:
+            TrustError: What was found is not signed as it must be.
+            TransportError: The origin does not answer.
+        """
+        self._parts.clear()
+        return await self._refresh(newer_root=True)
+
+    async def _refresh(self, *, newer_root: bool) -> Manifest:
         try:
-            return await self._refresh(is_local=True)
-        except (BitstreamError, LimitError, TrustError):
-            return await self.newest()
+            return await self._try(self._get, self._parts, newer_root=newer_root)
+        except (BitstreamError, LimitError, TrustError) as error:
+            try:
+                return await self._try(self._get_corrected, {}, newer_root=True)
+            except (BitstreamError, LimitError, TrustError):
+                raise error from None  # the first one says what is wrong, not what was tried
+
+    async def _try(self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
+        loop = asyncio.get_running_loop()
+
+        def fetch(path: str, max_length: int) -> bytes:
+            """Runs in the updater's thread; the transport lives on the loop."""
+            return asyncio.run_coroutine_threadsafe(get(path, max_length), loop).result()
+
+        client = TrustedClient(self._folder, self._root, fetch, limits=self._limits)
+        return await asyncio.to_thread(
+            client.refresh, self._name, bundle=bundle, newer_root=newer_root
+        )
 
     async def _bundle(self) -> bytes:
         """The bundle, or as much of it as came; nothing where there is none."""
@@ -117,23 +124,6 @@ class MetadataSource:
                 return b""
             raise
 
-    async def _refresh(self, *, is_local: bool) -> Manifest:
-        self._loop = asyncio.get_running_loop()
-        client = TrustedClient(self._folder, self._root, self._fetcher(is_local))
-        return await asyncio.to_thread(client.refresh, self._name, newer_root=not is_local)
-
-    def _fetcher(self, is_local: bool) -> Callable[[str, int], bytes]:
-        def fetch(path: str, max_length: int) -> bytes:
-            """Runs in the updater's thread; the transport lives on the loop."""
-            if is_local and (part := self._parts.get(path)) is not None:
-                return part
-            assert self._loop is not None, "set by whoever started the thread"
-            coming = self._get_corrected if self._corrects else self._get
-            future = asyncio.run_coroutine_threadsafe(coming(path, max_length), self._loop)
-            return future.result()
-
-        return fetch
-
     async def _get(self, path: str, limit: int) -> bytes:
         return await read_all(self._transport, path, limit=limit, limits=self._limits)
 
@@ -145,10 +135,3 @@ class MetadataSource:
             return fec.correct(data, parity)
         except (TransportError, RecoveryError):
             return data
-
-
-def _files(bundle: bytes) -> dict[str, bytes]:
-    """The files of a bundle that came whole; nothing of it is trusted."""
-    return dict(BundleReader().feed(bundle))
-
-

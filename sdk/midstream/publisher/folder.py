@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from midstream.errors import ErrorCode, StoreError
-from midstream.store.files import read_file, store_error, write_file
+from midstream.store.files import read_file, write_file
 
 __all__ = ["RepositoryFolder"]
 
@@ -37,7 +37,7 @@ class RepositoryFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise store_error(lock, error) from error
+            raise StoreError.of(error, f"{lock}: cannot be opened") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

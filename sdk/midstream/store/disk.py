@@ -17,7 +17,7 @@ from typing import Self
 import platformdirs
 
 from midstream.errors import ErrorCode, StoreError, UsageError
-from midstream.store.files import read_file, store_error, write_file
+from midstream.store.files import read_file, write_file
 from midstream.store.partial import PartialUnit
 
 __all__ = ["DEFAULT_SIZE_LIMIT", "Store", "default_folder"]
@@ -53,7 +53,7 @@ class Store:
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise store_error(self._folder, error) from error
+            raise StoreError.of(error, f"{self._folder}: cannot be opened") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

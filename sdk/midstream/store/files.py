@@ -1,26 +1,13 @@
 """Whole files on disk, and what went wrong with them. Knows nothing of what is in them."""
 
-import errno
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from midstream.errors import ErrorCode, StoreError
+from midstream.errors import StoreError
 
-__all__ = ["read_file", "store_error", "write_file"]
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-def store_error(path: Path, error: OSError) -> StoreError:
-    """The error for a failed disk operation."""
-    if error.errno in _FULL:
-        return StoreError(ErrorCode.STORE_FULL, f"{path}: the disk is full")
-    if error.errno in _READ_ONLY:
-        return StoreError(ErrorCode.STORE_READ_ONLY, f"{path}: may not be written")
-    return StoreError(ErrorCode.STORE_IO, f"{path}: {error.strerror or error}")
+__all__ = ["read_file", "write_file"]
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -33,7 +20,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     except OSError as error:
-        raise store_error(path, error) from error
+        raise StoreError.of(error, f"{path}: cannot be written") from error
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -46,7 +33,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise store_error(path, error) from error
+        raise StoreError.of(error, f"{path}: cannot be written") from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -62,9 +49,9 @@ def read_file(path: Path) -> bytes:
     """A file's bytes.
 
     Raises:
-        StoreError: STORE_IO where it cannot be read.
+        StoreError: It cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise StoreError(ErrorCode.STORE_IO, f"{path}: {error.strerror or error}") from error
+        raise StoreError.of(error, f"{path}: cannot be read") from error

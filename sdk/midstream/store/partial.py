@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from midstream.errors import StoreError
-from midstream.store.files import store_error
 
 __all__ = ["PartialUnit"]
 
@@ -38,7 +37,7 @@ class PartialUnit:
             path.touch()
             self._spans = self._read_journal()
         except OSError as error:
-            raise store_error(path, error) from error
+            raise StoreError.of(error, f"{path}: cannot be used") from error
 
     def received(self) -> list[tuple[int, bytes]]:
         """What an earlier run received: offsets and bytes.
@@ -54,7 +53,7 @@ class PartialUnit:
                     found.append((start, file.read(stop - start)))
                 return found
         except OSError as error:
-            raise store_error(self._path, error) from error
+            raise StoreError.of(error, f"{self._path}: cannot be used") from error
 
     def write(self, offset: int, data: bytes) -> None:
         """Keep bytes that arrived.
@@ -69,7 +68,7 @@ class PartialUnit:
             with self._journal.open("ab") as journal:
                 journal.write(_entry(offset, offset + len(data)))
         except OSError as error:
-            raise store_error(self._path, error) from error
+            raise StoreError.of(error, f"{self._path}: cannot be used") from error
 
     def discard(self) -> None:
         """Forget the unit; what cannot be removed is of no harm."""

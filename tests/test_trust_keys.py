@@ -131,6 +131,7 @@ def test_a_missing_passphrase_is_said_to_be_missing() -> None:
 
 
 def test_a_damaged_plain_key_is_not_taken_for_another_key() -> None:
+    """[TRU-16]"""
     data = bytearray(plain())
     data[-1] ^= 1
     with pytest.raises(TrustError, match="do not match"):
@@ -159,6 +160,7 @@ def with_cost(operations: int, memory: int) -> bytes:
 
 @pytest.mark.parametrize(("operations", "memory"), [(17, 8192), (1, (1 << 30) + 1)])
 def test_a_key_file_that_would_cost_too_much_is_refused(operations: int, memory: int) -> None:
+    """[TRU-16]"""
     with pytest.raises(LimitError):
         Signer.from_bytes(with_cost(operations, memory), passphrase="x")
 

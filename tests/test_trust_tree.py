@@ -93,6 +93,7 @@ def test_a_page_without_repair_symbols_has_no_repair_root() -> None:
 
 @pytest.mark.parametrize("at", [0, 100, 5 * 32, 7 * 32 - 1])
 def test_a_damaged_page_is_refused(at: int) -> None:
+    """[TRU-12] Packets are checked against a page that was checked against the manifest."""
     made = page()
     data = bytearray(made.bytes())
     data[at] ^= 1

@@ -1,7 +1,7 @@
 """TUF's client workflow over any way to fetch a file. Synchronous: it is run in a worker thread.
 
 It lives on this floor because the library it drives writes to disk and reads the clock. What
-it does beyond the library is in spec/trust.md, [TRU-1] to [TRU-12].
+it does beyond the library is in spec/trust.md, [TRU-1] to [TRU-11].
 """
 
 import hashlib

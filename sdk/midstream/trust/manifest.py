@@ -127,7 +127,7 @@ class Extension:
     """A field that this version does not know; an odd tag may be ignored, an even one not."""
 
     tag: int
-    """Its number in spec/registries.toml."""
+    """Its number in spec/trust.md, "Extensions"."""
     value: bytes
     """What it holds."""
 

@@ -7,6 +7,7 @@ refers to, so that every offset points forward as the format wants.
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,7 @@ def mlp(
     rng = np.random.default_rng(seed)
     matrices = [
         rng.standard_normal((high, low)) / np.sqrt(low) * scale
-        for low, high in zip(sizes[:-1], sizes[1:], strict=True)
+        for low, high in pairwise(sizes)
     ]
     parameters = [(matrix.astype("f4"), np.zeros(len(matrix), "f4")) for matrix in matrices]
     return layers(parameters, dtype=dtype, open_batch=open_batch)

@@ -3,7 +3,7 @@
 Knows nothing of units, signatures or links: it gets model files as bytes.
 """
 
-from midstream.runtime.backend import Array, Backend, Inputs, Network, TensorInfo
+from midstream.runtime.backend import Array, Backend, Inputs, Network, TensorInfo, in_order
 from midstream.runtime.fidelity import Evaluator, output_snr
 from midstream.runtime.interpreters import (
     LITERT,
@@ -31,6 +31,7 @@ __all__ = [
     "TensorInfo",
     "Wheel",
     "find_backend",
+    "in_order",
     "make_probes",
     "output_snr",
 ]

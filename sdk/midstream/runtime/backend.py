@@ -10,7 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Backend", "Inputs", "Network", "TensorInfo"]
+from midstream.errors import ErrorCode, UsageError
+
+__all__ = ["Array", "Backend", "Inputs", "Network", "TensorInfo", "in_order"]
 
 Array = NDArray[np.generic]
 Inputs = Array | Sequence[Array] | Mapping[str, Array]
@@ -86,3 +88,33 @@ class Backend(Protocol):
         Raises:
             RefusedError: LOAD_FAILED where the runtime does not take the model.
         """
+
+
+def in_order(inputs: Inputs, expected: tuple[TensorInfo, ...]) -> list[Array]:
+    """Inputs as a list, in the order that a network takes them; for those who write a backend.
+
+    Args:
+        inputs: As they came.
+        expected: What the network takes.
+
+    Raises:
+        UsageError: BAD_ARGUMENT where a number, name, shape or data type differs.
+    """
+    if isinstance(inputs, np.ndarray):
+        arrays = [inputs]
+    elif isinstance(inputs, Mapping):
+        if inputs.keys() != {info.name for info in expected}:
+            raise _wrong(f"inputs {sorted(inputs)}", [info.name for info in expected])
+        arrays = [np.asarray(inputs[info.name]) for info in expected]
+    else:
+        arrays = [np.asarray(array) for array in inputs]
+    if len(arrays) != len(expected):
+        raise _wrong(f"{len(arrays)} inputs", len(expected))
+    for array, info in zip(arrays, expected, strict=True):
+        if array.shape != info.shape or array.dtype != info.dtype:
+            raise _wrong(f"{info.name}: {array.dtype} {array.shape}", f"{info.dtype} {info.shape}")
+    return arrays
+
+
+def _wrong(got: str, expected: object) -> UsageError:
+    return UsageError(ErrorCode.BAD_ARGUMENT, f"run: got {got}, expected {expected}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from midstream.errors import ErrorCode, RefusedError, RuntimeMissingError, UsageError
-from midstream.runtime.backend import Array, Inputs, Network, TensorInfo
+from midstream.runtime.backend import Array, Inputs, Network, TensorInfo, in_order
 
 __all__ = ["LITERT", "TFLITE", "InterpreterBackend", "Wheel", "find_backend"]
 
@@ -119,7 +119,7 @@ class _Interpreted:
         interpreter = self._interpreter
         if interpreter is None:
             raise UsageError(ErrorCode.STALE_PIN, "the network is closed")
-        arrays = _in_order(inputs, self.inputs)
+        arrays = in_order(inputs, self.inputs)
         try:
             for index, array in zip(self._input_indices, arrays, strict=True):
                 interpreter.set_tensor(index, array)
@@ -154,30 +154,8 @@ def _info(detail: Mapping[str, Any], shape: Any) -> TensorInfo:
     return TensorInfo(name=name, shape=tuple(int(size) for size in shape), dtype=dtype)
 
 
-def _in_order(inputs: Inputs, expected: tuple[TensorInfo, ...]) -> list[Array]:
-    """Inputs as a list, each of the right shape and type."""
-    if isinstance(inputs, np.ndarray):
-        arrays = [inputs]
-    elif isinstance(inputs, Mapping):
-        if inputs.keys() != {info.name for info in expected}:
-            raise _wrong(f"inputs {sorted(inputs)}", [info.name for info in expected])
-        arrays = [np.asarray(inputs[info.name]) for info in expected]
-    else:
-        arrays = [np.asarray(array) for array in inputs]
-    if len(arrays) != len(expected):
-        raise _wrong(f"{len(arrays)} inputs", len(expected))
-    for array, info in zip(arrays, expected, strict=True):
-        if array.shape != info.shape or array.dtype != info.dtype:
-            raise _wrong(f"{info.name}: {array.dtype} {array.shape}", f"{info.dtype} {info.shape}")
-    return arrays
-
-
 def _refused(why: str) -> RefusedError:
     return RefusedError(ErrorCode.LOAD_FAILED, f"the model does not load: {why}")
-
-
-def _wrong(got: str, expected: object) -> UsageError:
-    return UsageError(ErrorCode.BAD_ARGUMENT, f"run: got {got}, expected {expected}")
 
 
 def _first_line(error: Exception) -> str:

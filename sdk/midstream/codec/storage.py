@@ -81,9 +81,10 @@ def dump(values: NDArray[np.generic], dtype: DType) -> bytes:
 
 def to_float64(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float64]:
     """The numbers of a storage array, exactly."""
-    if dtype is DType.BFLOAT16:
-        return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return values.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        if dtype is DType.BFLOAT16:
+            return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        return values.astype(np.float64)
 
 
 def from_float64(numbers: NDArray[np.float64], dtype: DType) -> NDArray[np.generic]:

@@ -1,0 +1,73 @@
+"""The raw escape."""
+
+import numpy as np
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from midstream.codec import raw
+from midstream.errors import BitstreamError, DataError, ErrorCode
+
+
+@given(st.binary(max_size=300), st.sampled_from([1, 2, 4]))
+@settings(deadline=None)
+def test_any_bytes_come_back(data, itemsize):
+    assert raw.decode(raw.encode(data, itemsize), len(data), itemsize) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "itemsize", "method"),
+    [
+        (np.random.default_rng(1).bytes(200), 4, 0),
+        (b"the same again " * 40, 1, 1),
+        (np.linspace(0.5, 0.9, 400).astype("<f4").tobytes(), 4, 2),
+    ],
+)
+def test_the_shortest_method_is_chosen(data, itemsize, method):
+    payload = raw.encode(data, itemsize)
+    assert payload[0] == method
+    assert len(payload) <= len(data) + 1
+    assert raw.decode(memoryview(payload), len(data), itemsize) == data
+
+
+def test_bytes_are_shuffled_by_their_place_in_the_element():
+    frame = zstandard.compress(bytes([0, 2, 4, 1, 3, 5, 9]))
+    assert raw.decode(b"\x02" + frame, 7, 2) == bytes([0, 1, 2, 3, 4, 5, 9])
+
+
+ZEROS = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"", ErrorCode.BAD_LENGTH),
+        (b"\x03abc", ErrorCode.BAD_FIELD),
+        (b"\x00ab", ErrorCode.BAD_LENGTH),
+        (b"\x00abcd", ErrorCode.BAD_LENGTH),
+        (b"\x01abc", ErrorCode.BAD_FIELD),
+        (b"\x01" + zstandard.compress(b"ab"), ErrorCode.BAD_LENGTH),
+        (b"\x01" + zstandard.compress(b"abcd"), ErrorCode.BAD_LENGTH),
+        (b"\x01" + ZEROS, ErrorCode.BAD_FIELD),
+        (b"\x01" + zstandard.compress(b"abc")[:-1], ErrorCode.BAD_FIELD),
+        (b"\x01" + zstandard.compress(b"abc") + b"x", ErrorCode.BAD_FIELD),
+        (
+            b"\x02" + zstandard.ZstdCompressor(write_content_size=False).compress(b"ab"),
+            ErrorCode.BAD_LENGTH,
+        ),
+    ],
+)
+def test_a_bad_payload_is_refused(payload, code):  # COD-1 COD-6
+    with pytest.raises(BitstreamError) as caught:
+        raw.decode(payload, 3, 1)
+    assert caught.value.code is code
+
+
+@given(st.binary(max_size=60), st.integers(0, 50))
+@settings(deadline=None)
+def test_any_bytes_give_data_or_a_data_error(payload, length):
+    try:
+        assert len(raw.decode(payload, length, 2)) == length
+    except DataError:
+        pass

@@ -1,0 +1,258 @@
+"""Tensor parameters: fitted, written, read."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from midstream.codec import Context, TensorCode, fitting, levels, scales
+from midstream.errors import BitstreamError, DataError, ErrorCode, LimitError
+from midstream.types import DType, Tensor
+
+
+def tensor(*shape: int, dtype: DType = DType.FLOAT32, row=0, column=None) -> Tensor:
+    return Tensor(name="t", dtype=dtype, shape=shape, offset=0, row_axis=row, column_axis=column)
+
+
+def same(one: TensorCode, other: TensorCode) -> bool:
+    return all(
+        np.array_equal(getattr(one, field.name), getattr(other, field.name))
+        for field in dataclasses.fields(TensorCode)
+        if getattr(one, field.name) is not None or getattr(other, field.name) is not None
+    )
+
+
+KERNEL = tensor(6, 3, 3, 8, column=3)
+
+
+def test_each_weight_has_the_width_of_its_row_column_and_tap():
+    rows, columns, taps = np.arange(6), 10 * np.arange(8), -np.arange(9)
+    code = TensorCode(
+        width=20,
+        rows=rows.astype(np.int8),
+        columns=columns.astype(np.int8),
+        taps=taps.astype(np.int8),
+    )
+    widths = scales.contexts(KERNEL, code, 0, KERNEL.weights)
+    expected = 20 + rows[:, None, None] + taps[None, :, None] + columns[None, None, :]
+    assert np.array_equal(widths, expected.ravel())
+    assert np.array_equal(scales.contexts(KERNEL, code, 100, 333), expected.ravel()[100:333])
+
+
+def test_without_axes_each_weight_has_the_base_width():
+    widths = scales.contexts(tensor(7, row=None), TensorCode(width=-3), 2, 5)
+    assert widths.tolist() == [-3, -3, -3]
+    assert widths.dtype == np.int16
+
+
+def spread_levels(shape: tuple[int, ...], *axes: int) -> tuple[Tensor, np.ndarray]:
+    rng = np.random.default_rng(5)
+    scale = np.ones(shape)
+    for axis in axes:
+        sizes = np.ones(len(shape), int)
+        sizes[axis] = shape[axis]
+        scale = scale * 2 ** rng.normal(0, 1.5, sizes)
+    values = np.rint(rng.normal(size=shape) * scale * 3).astype(np.int32)
+    return tensor(*shape, column=len(shape) - 1), values.ravel()
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "chosen"),
+    [
+        ((40, 3, 3, 60), (0, 3), (True, True, False)),
+        ((40, 3, 3, 60), (1,), (False, False, True)),
+        ((40, 5, 5, 4), (0,), (True, False, False)),
+        ((8, 20), (0,), (True, False, False)),
+        ((30, 300), (), (False, False, False)),
+    ],
+)
+def test_axes_are_sent_where_the_spread_is_theirs(shape, axes, chosen):
+    where, values = spread_levels(shape, *axes)
+    code = scales.fit(values, where, step=-7, offset=0)
+    assert (code.rows is not None, code.columns is not None, code.taps is not None) == chosen
+    assert code.step == -7
+
+
+def cost(code: TensorCode, where: Tensor, values: np.ndarray) -> float:
+    widths = scales.contexts(where, code, 0, len(values))
+    context = Context(shape=np.full(len(values), code.shape, np.int8), width=widths)
+    return levels.cost(values, context)
+
+
+def test_scales_save_what_the_spread_is_worth():
+    where, values = spread_levels((40, 3, 3, 60), 0, 3)
+    code = scales.fit(values, where)
+    plain = min(
+        cost(TensorCode(shape=shape, width=width), where, values)
+        for shape in range(3)
+        for width in range(45)
+    )
+    assert cost(code, where, values) < 0.8 * plain
+
+
+@pytest.mark.parametrize(("sigma", "width"), [(0.5, 8), (2.0, 16), (16.0, 28), (500.0, 48)])
+def test_the_width_is_that_of_the_levels(sigma, width):
+    values = np.rint(np.random.default_rng(2).normal(size=5000) * sigma).astype(np.int32)
+    code = scales.fit(values, tensor(5000, row=None))
+    assert abs(code.width - width) <= 1
+    assert code.shape == 1
+
+
+def test_fitting_to_a_refinement_gives_the_base_width():
+    fine = np.rint(np.random.default_rng(2).normal(size=5000) * 9).astype(np.int32)
+    code = scales.fit(fine, tensor(5000, row=None), trits=2)
+    assert abs(code.width - 12) <= 1
+
+
+@pytest.mark.parametrize("value", [0, 1, -5, 1 << 30])
+def test_levels_all_alike_are_fitted_too(value):
+    for shape in ((1,), (3,), (10, 70)):
+        values = np.full(np.prod(shape), value, np.int32)
+        assert scales.fit(values, tensor(*shape)).coded
+
+
+def test_dead_rows_are_told_from_live_ones():
+    values = np.random.default_rng(2).integers(-9, 10, (50, 100)).astype(np.int32)
+    values[::2] = 0
+    code = scales.fit(values.ravel(), tensor(50, 100))
+    assert code.rows is not None
+    assert code.rows[::2].max() < code.rows[1::2].min() - 12
+
+
+def test_a_list_of_integers_has_the_width_that_codes_it_shortest():
+    assert fitting.spread(np.zeros(0, np.int32)) == 0
+    assert fitting.spread(np.zeros(9, np.int32)) == 0
+    assert fitting.spread(np.array([30, -28, 14, -60, 2], np.int32)) > 20
+
+
+codes = st.builds(
+    lambda coded, step, shape, width, axes, seed: (coded, step, shape, width, axes, seed),
+    st.booleans(),
+    st.integers(0, 20),
+    st.integers(0, 2),
+    st.integers(-512, 512),
+    st.integers(0, 7),
+    st.integers(0, 99),
+)
+
+
+def build(entry, where: Tensor) -> TensorCode:
+    coded, step, shape, width, axes, seed = entry
+    if not coded:
+        return TensorCode(coded=False)
+    rng = np.random.default_rng(seed)
+    deltas = [
+        rng.integers(-128, 128, size).astype(np.int8) if axes >> place & 1 and size else None
+        for place, size in enumerate(fitting.axis_sizes(where))
+    ]
+    return TensorCode(
+        step=step if not where.dtype.is_float else -100 * step,
+        offset=0 if where.dtype.is_float else seed - 50,
+        shape=shape,
+        width=width,
+        rows=deltas[0],
+        columns=deltas[1],
+        taps=deltas[2],
+    )
+
+
+SHAPES = [
+    KERNEL,
+    tensor(5, dtype=DType.INT8, row=None),
+    tensor(3, 4, dtype=DType.UINT8, column=1),
+    tensor(2, 2, 2),
+]
+
+
+@given(st.lists(codes, min_size=4, max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_parameters_come_back(entries):
+    written = [build(entry, where) for entry, where in zip(entries, SHAPES, strict=True)]
+    read = scales.read(scales.write(written, SHAPES), SHAPES)
+    assert all(same(one, other) for one, other in zip(written, read, strict=True))
+
+
+def test_no_tensors_at_all_are_fine():
+    assert scales.read(scales.write([], []), []) == []
+
+
+def test_parameters_cost_bytes_not_dozens_of_bytes():
+    count = 50
+    entries = [TensorCode(step=-70, shape=1, width=12 + place % 3) for place in range(count)]
+    tensors = [tensor(100)] * count
+    assert len(scales.write(entries, tensors)) < 2 * count
+
+
+def written() -> bytes:
+    entries = [(True, 3, 1, 12, 7, seed) for seed in range(4)]
+    return scales.write([build(e, w) for e, w in zip(entries, SHAPES, strict=True)], SHAPES)
+
+
+def test_parameters_cut_anywhere_are_refused():
+    data = written()
+    for size in range(len(data)):
+        with pytest.raises(DataError):
+            scales.read(data[:size], SHAPES)
+
+
+def test_bytes_after_the_parameters_are_refused():  # COD-1
+    with pytest.raises(BitstreamError):
+        scales.read(written() + b"\x00", SHAPES)
+
+
+@pytest.mark.parametrize("flags", [2, 64 | 1, 128 | 1, 0x31, 1 | 4, 1 | 2])
+def test_unknown_flags_are_refused(flags):  # COD-7
+    with pytest.raises(BitstreamError) as caught:
+        scales.read(b"\x02\x00" + bytes([flags]) + bytes(40), [tensor(9, row=None)])
+    assert caught.value.code is ErrorCode.BAD_FIELD
+
+
+def test_too_many_scales_are_refused_before_memory_is_reserved():  # COD-8
+    huge = [tensor(1 << 30, row=0)]
+    with pytest.raises(LimitError):
+        scales.read(b"\x02\x00\x03" + bytes(40), huge)
+
+
+@pytest.mark.parametrize(
+    ("code", "where"),
+    [
+        (TensorCode(step=2561), tensor(5)),
+        (TensorCode(step=-1), tensor(5, dtype=DType.INT8)),
+        (TensorCode(step=21), tensor(5, dtype=DType.INT8)),
+        (TensorCode(width=513), tensor(5)),
+        (TensorCode(rows=np.array([200, 0], np.int16)), tensor(2)),
+    ],
+)
+def test_parameters_out_of_range_are_refused(code, where):
+    with pytest.raises(BitstreamError) as caught:
+        scales.read(scales.write([code], [where]), [where])
+    assert caught.value.code is ErrorCode.BAD_FIELD
+
+
+def test_spreads_out_of_range_are_refused(monkeypatch):
+    code = TensorCode(rows=np.array([1, 0], np.int8))
+    monkeypatch.setattr(scales, "spread", lambda values: 40)
+    data = bytearray(scales.write([code], [tensor(2)]))
+    assert data[3:7] == bytes([40, 40, 40, 40])
+    data[3] = 41
+    with pytest.raises(BitstreamError, match="width"):
+        scales.read(data, [tensor(2)])
+
+
+def test_a_negative_spread_is_refused():
+    context = Context(shape=np.zeros(3, np.int8), width=np.zeros(3, np.int16))
+    lists = levels.encode(np.array([0, 0, -1], np.int32), context)
+    with pytest.raises(BitstreamError, match="spread"):
+        scales.read(b"\x02\x00\x03" + bytes(4) + lists, [tensor(2)])
+
+
+@given(st.binary(max_size=80))
+@settings(deadline=None, max_examples=150)
+def test_any_bytes_give_parameters_or_a_data_error(data):
+    try:
+        read = scales.read(b"\x05\x00\x0f\x01\x17\x03" + data, SHAPES)
+    except DataError:
+        return
+    assert len(read) == 4

@@ -52,6 +52,8 @@ class Limits:
     """From request to the first byte of the answer."""
     read_timeout: float = 10.0
     """Between two reads of one body."""
+    least_throughput: float = 64.0
+    """Bytes per second of a body that has been awaited for `read_timeout`."""
     attempts: int = 6
     """Requests for the same bytes before giving up."""
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import aiohttp
 
@@ -24,16 +24,28 @@ async def open_transport(url: str | Path, *, limits: Limits = LIMITS) -> AsyncIt
         UsageError: BAD_URL where it makes no sense, or there is no such folder.
     """
     text = str(url)
-    if text.startswith(("http://", "https://")):
-        async with aiohttp.ClientSession(auto_decompress=False) as client:
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        yield FolderTransport(_folder(text))
+    elif scheme.lower() == "file":
+        yield FolderTransport(_folder(unquote(rest.removeprefix("localhost"))))
+    elif scheme.lower() in ("http", "https"):
+        # what a server says of a request is not told to the next one
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=jar) as client:
             yield HttpTransport(text, client, limits=limits)
-        return
-    parts = urlsplit(text)
-    folder = Path(unquote(parts.path)) if parts.scheme == "file" else Path(text)
-    if "://" in text and parts.scheme != "file":
+    else:
         raise UsageError(
             ErrorCode.BAD_URL, f"{text[:200]!r}: expected an http(s) address or a folder"
         )
-    if not folder.is_dir():
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    try:
+        is_there = folder.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        is_there = False
+    if not text or not is_there:
         raise UsageError(ErrorCode.BAD_URL, f"{text[:200]!r}: there is no such folder")
-    yield FolderTransport(folder)
+    return folder

@@ -1,4 +1,4 @@
-"""What a transport is: files by path, from any byte on. Knows none."""
+"""What a transport is: files by path, from any byte on. Knows none (spec/delivery.md)."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from midstream.errors import ErrorCode, TransportError
+from midstream.trust import layout
 
-__all__ = ["RequestRecord", "Response", "Transport", "check_path"]
+__all__ = ["RequestRecord", "Response", "Transport", "check_path", "resolve_range"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class RequestRecord:
     """First byte asked for."""
     stop: int | None
     """One past the last byte asked for; None for all that follow."""
+    method: str = "GET"
+    """HTTP's method, or what corresponds to it."""
     status: int = 0
     """HTTP's status, or 0 where none came."""
     received: int = 0
@@ -34,8 +37,16 @@ class Response(Protocol):
     """An answer whose body is still coming."""
 
     @property
+    def status(self) -> int:
+        """200 where the whole object comes, 206 a part, 304 nothing: the caller has it."""
+
+    @property
     def start(self) -> int:
         """Where in the object the body begins: 0 where a server sends all of it."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole object; None where it was not said."""
 
     @property
     def etag(self) -> str | None:
@@ -69,6 +80,7 @@ class Transport(Protocol):
         stop: int | None = None,
         limit: int,
         etag: str | None = None,
+        if_none_match: str | None = None,
     ) -> AbstractAsyncContextManager[Response]:
         """Ask for a file, or bytes [start, stop) of it.
 
@@ -78,6 +90,7 @@ class Transport(Protocol):
             stop: One past the last byte; None for all that follow.
             limit: Bytes that the object may have, all of it.
             etag: The version that `start` goes on from; another version comes from its start.
+            if_none_match: The version that the caller has; it is not sent again (304).
 
         Raises (when entered):
             TransportError: NOT_FOUND, BAD_STATUS, UNREACHABLE, TIMEOUT, LONG_BODY or BAD_URL.
@@ -85,7 +98,26 @@ class Transport(Protocol):
 
 
 def check_path(path: str) -> None:
-    """Refuse a path that could leave the repository; raises TransportError."""
-    parts = path.split("/")
-    if not path or any(part in ("", ".", "..") or part != part.strip() for part in parts):
+    """Refuse a path that could leave the repository, or that cannot be in one.
+
+    Raises:
+        TransportError: BAD_URL.
+    """
+    if not layout.is_path(path):
         raise TransportError(ErrorCode.BAD_URL, f"{path[:80]!r} is no path in a repository")
+
+
+def resolve_range(
+    path: str, size: int, *, start: int, stop: int | None, limit: int
+) -> tuple[int, int]:
+    """What a request means for an object whose size is known: first byte, one past the last.
+
+    Raises:
+        TransportError: LONG_BODY where the object is over its limit, BAD_STATUS where the
+            range begins behind its end.
+    """
+    if size > limit:
+        raise TransportError(ErrorCode.LONG_BODY, f"{path}: {size} bytes, at most {limit}")
+    if start > size:
+        raise TransportError(ErrorCode.BAD_STATUS, f"{path}: byte {start} asked for, it has {size}")
+    return start, size if stop is None else max(start, min(stop, size))

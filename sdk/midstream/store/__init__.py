@@ -1,15 +1,17 @@
 """Verified units on disk, and units on their way there. Knows nothing of how they came."""
 
-from midstream.store.disk import Store
+from midstream.store.disk import DEFAULT_SIZE_LIMIT, Store, default_folder
 from midstream.store.keys import generate_keys, load_keys
 from midstream.store.memory import MemoryPartial, MemoryStore
 from midstream.store.partial import PartialUnit
 
 __all__ = [
+    "DEFAULT_SIZE_LIMIT",
     "MemoryPartial",
     "MemoryStore",
     "PartialUnit",
     "Store",
+    "default_folder",
     "generate_keys",
     "load_keys",
 ]

@@ -5,9 +5,17 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from midstream.errors import StoreError
+from midstream.errors import ErrorCode, StoreError
 
-__all__ = ["read_file", "write_file"]
+__all__ = ["NEW_PREFIX", "read_file", "store_error", "write_file"]
+
+NEW_PREFIX = ".new-"
+"""How the name of a file begins that is not whole yet."""
+
+
+def store_error(path: Path, error: OSError) -> StoreError:
+    """The error for a failed disk operation."""
+    return StoreError.of(error, str(path))
 
 
 def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -18,9 +26,9 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=NEW_PREFIX)
     except OSError as error:
-        raise StoreError.of(error, f"{path}: cannot be written") from error
+        raise store_error(path, error) from error
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -33,7 +41,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise StoreError.of(error, f"{path}: cannot be written") from error
+        raise store_error(path, error) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -49,9 +57,9 @@ def read_file(path: Path) -> bytes:
     """A file's bytes.
 
     Raises:
-        StoreError: It cannot be read.
+        StoreError: STORE_IO where it cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise StoreError.of(error, f"{path}: cannot be read") from error
+        raise StoreError(ErrorCode.STORE_IO, f"{path}: {error.strerror or error}") from error

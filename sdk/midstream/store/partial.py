@@ -3,18 +3,30 @@
 Two files: the bytes at their places, and a journal of which ranges are there. Bytes are
 written before the journal speaks of them; a journal entry carries a checksum, and reading
 stops at the first that is torn. So a kill at any moment costs at most the last write.
+Whoever resumes checks the bytes again: a power failure may keep an entry and lose its bytes.
+
+An entry of the journal: first byte (u64), one past the last (u64), CRC-32 of the two (u32),
+little-endian.
 """
 
 import struct
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from midstream.errors import StoreError
+from midstream.session.ranges import Ranges
+from midstream.store.files import store_error, write_file
 
-__all__ = ["PartialUnit"]
+__all__ = ["JOURNAL", "PartialUnit"]
 
-_ENTRY = struct.Struct("<QQI")
+JOURNAL = ".journal"
+"""What the name of a journal ends with."""
+_RANGE = struct.Struct("<QQ")
+_CHECK = struct.Struct("<I")
+_ENTRY_SIZE = _RANGE.size + _CHECK.size
+_MOST_ENTRIES = 4096
+"""Entries of a journal before it is written anew, with its ranges merged."""
 
 
 class PartialUnit:
@@ -30,73 +42,98 @@ class PartialUnit:
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
-        self._journal = path.with_suffix(".journal")
-        self._size = size
+        self._journal = path.with_name(path.name + JOURNAL)
+        self._ranges = Ranges(size)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
-            self._spans = self._read_journal()
+            self._entries = self._read_journal()
         except OSError as error:
-            raise StoreError.of(error, f"{path}: cannot be used") from error
+            raise store_error(path, error) from error
+
+    def missing(self) -> list[tuple[int, int]]:
+        """The ranges [start, stop) that are not here."""
+        return self._ranges.missing()
 
     def received(self) -> list[tuple[int, bytes]]:
-        """What an earlier run received: offsets and bytes.
+        """What is here: offsets and bytes, in order, with gaps between them.
 
         Raises:
             StoreError: The files cannot be read.
         """
+        found = []
         try:
             with self._path.open("rb") as file:
-                found = []
-                for start, stop in self._spans:
+                for start, stop in self._ranges:
                     file.seek(start)
                     found.append((start, file.read(stop - start)))
-                return found
         except OSError as error:
-            raise StoreError.of(error, f"{self._path}: cannot be used") from error
+            raise store_error(self._path, error) from error
+        return found
 
     def write(self, offset: int, data: bytes) -> None:
-        """Keep bytes that arrived.
+        """Keep bytes that arrived; what lies behind the unit's end is not kept.
 
         Raises:
             StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
         """
+        data = data[: max(self._ranges.size - offset, 0)]
+        if not data:
+            return
+        stop = offset + len(data)
         try:
             with self._path.open("r+b") as file:
                 file.seek(offset)
                 file.write(data)
             with self._journal.open("ab") as journal:
-                journal.write(_entry(offset, offset + len(data)))
+                journal.write(_entry(offset, stop))
         except OSError as error:
-            raise StoreError.of(error, f"{self._path}: cannot be used") from error
+            raise store_error(self._path, error) from error
+        self._ranges.add(offset, stop)
+        self._entries += 1
+        if self._entries > _MOST_ENTRIES:
+            self._merge()
 
     def discard(self) -> None:
         """Forget the unit; what cannot be removed is of no harm."""
-        for path in (self._journal, self._path):
-            with suppress(OSError, StoreError):
+        for path in (self._journal, self._path):  # bytes that no journal speaks of are none
+            with suppress(OSError):
                 path.unlink()
 
-    def _read_journal(self) -> list[tuple[int, int]]:
+    def _read_journal(self) -> int:
+        """Take the ranges that are there; say how many entries tell them."""
         if not self._journal.exists():
-            return []
+            return 0
         data = self._journal.read_bytes()
-        there = self._path.stat().st_size
-        spans = []
-        for place in range(0, len(data) - _ENTRY.size + 1, _ENTRY.size):
-            start, stop, check = _ENTRY.unpack_from(data, place)
-            if check != _check(start, stop) or not start < stop <= min(self._size, there):
+        there = min(self._ranges.size, self._path.stat().st_size)
+        good = 0
+        for start, stop in _entries(data):
+            if stop > there:
                 break
-            spans.append((start, stop))
-        whole = len(spans) * _ENTRY.size
-        if whole < len(data):  # a torn entry would hide those that are written after it
+            self._ranges.add(start, stop)
+            good += 1
+        if good * _ENTRY_SIZE < len(data):
+            # a torn entry would hide those that are written after it
             with self._journal.open("r+b") as journal:
-                journal.truncate(whole)
-        return spans
+                journal.truncate(good * _ENTRY_SIZE)
+        return good
+
+    def _merge(self) -> None:
+        """A server that sends byte by byte must not make the journal longer than the unit."""
+        merged = list(self._ranges)
+        write_file(self._journal, b"".join(_entry(start, stop) for start, stop in merged))
+        self._entries = len(merged)
 
 
 def _entry(start: int, stop: int) -> bytes:
-    return _ENTRY.pack(start, stop, _check(start, stop))
+    span = _RANGE.pack(start, stop)
+    return span + _CHECK.pack(zlib.crc32(span))
 
 
-def _check(start: int, stop: int) -> int:
-    return zlib.crc32(struct.pack("<QQ", start, stop))
+def _entries(data: bytes) -> Iterable[tuple[int, int]]:
+    """Entries up to the first that is torn or makes no sense."""
+    for place in range(0, len(data) - _ENTRY_SIZE + 1, _ENTRY_SIZE):
+        span = data[place : place + _RANGE.size]
+        start, stop = _RANGE.unpack(span)
+        if _entry(start, stop) != data[place : place + _ENTRY_SIZE] or start >= stop:
+            return
+        yield start, stop

@@ -244,7 +244,7 @@ def _codes(weights: Sequence[Weights], steps: Sequence[int]) -> tuple[TensorCode
     return tuple(
         scales.fit(w.levels(step), w.tensor, step=step, offset=w.offset)
         if w.coded
-        else TensorCode.uncoded()
+        else TensorCode(coded=False)
         for w, step in zip(weights, steps, strict=True)
     )
 

@@ -1,9 +1,11 @@
-"""A web server for a repository's folder, good or bad on purpose. Knows nothing of units.
+"""A repository's folder over HTTP, well or badly. Knows nothing of what is in the files.
 
-Any static web server does as well; this one caches right and can be a bad link for tests.
+Any static web server is an origin too (spec/delivery.md); this one has the right headers and
+can be a bad link for tests and demonstrations.
 """
 
-from midstream.origin.app import Counts, create_app, serve
-from midstream.origin.impairments import Impairments
+from midstream.origin.app import create_app
+from midstream.origin.impairments import Counters, Impairments
+from midstream.origin.serving import serve
 
-__all__ = ["Counts", "Impairments", "create_app", "serve"]
+__all__ = ["Counters", "Impairments", "create_app", "serve"]

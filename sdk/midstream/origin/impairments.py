@@ -1,109 +1,161 @@
-"""What a bad link does to bodies: loss, damage, delay, throttling. Knows nothing of HTTP.
+"""What a bad link does to bytes: cuts, damages, delays, throttles. Knows nothing of HTTP.
 
-Loss is of one answer: its body is cut. Damage is of an object: the same bytes are wrong at
-every request, so that asking again does not help and only repair symbols do.
+All of it follows from a seed, so a test or a demonstration is the same each time.
 """
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from midstream.errors import ErrorCode, UsageError
 
-__all__ = ["Impairments", "Throttle", "damage"]
+__all__ = ["BURST", "STRETCH", "Counters", "Impairments", "Link"]
 
 STRETCH = 1 << 14
-"""Bytes of an object that are damaged, or not, together."""
-_LONGEST_BURST = 64
+"""Bytes of an object, aligned, that are damaged or not as one."""
+BURST = 64
+"""Bytes that a damaged stretch has wrong, at most."""
+_PIECE = 1 << 16
+_PIECES_PER_SECOND = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impairments:
-    """How bad a link is; a perfect one by default.
+    """How bad a link is; by default it is perfect.
 
-    Raises (when built):
-        UsageError: A share is not within 0 to 1, or a time or rate is not positive.
+    Raises:
+        UsageError: BAD_ARGUMENT where a value makes no sense.
     """
 
     loss: float = 0.0
-    """Share of answers whose body is cut short."""
+    """Probability that the body of a response is cut short, anywhere."""
     corrupt: float = 0.0
-    """Share of 16 KiB stretches of an object that carry a burst of wrong bytes."""
+    """Probability that an aligned stretch of 16 KiB of an object, or a shorter one at its
+    end, carries a burst of up to 64 changed bytes: the same at every request for it."""
     delay: float = 0.0
-    """Seconds added before each answer."""
+    """Seconds before each response, as a longer round trip would add."""
     rate: float | None = None
-    """Bytes per second of all bodies together; None for no bound."""
+    """Bytes per second of all bodies together; None for as fast as it goes."""
     seed: int = 0
-    """Of what is lost and damaged."""
+    """What is lost and damaged follows from it."""
 
     def __post_init__(self) -> None:
-        shares_are_good = 0 <= self.loss <= 1 and 0 <= self.corrupt <= 1
-        if not shares_are_good or self.delay < 0 or (self.rate is not None and self.rate <= 0):
-            raise UsageError(
-                ErrorCode.BAD_ARGUMENT,
-                f"loss {self.loss}, corrupt {self.corrupt}, delay {self.delay}, rate {self.rate}: "
-                "expected shares of 0 to 1, a delay of 0 or more, a rate above 0",
-            )
+        _check("loss", self.loss, 0 <= self.loss <= 1, "0 to 1")
+        _check("corrupt", self.corrupt, 0 <= self.corrupt <= 1, "0 to 1")
+        _check("delay", self.delay, 0 <= self.delay < math.inf, "seconds")
+        rate = self.rate
+        _check("rate", rate, rate is None or 0 < rate < math.inf, "more than 0 bytes a second")
 
 
-def damage(chunk: bytes, offset: int, size: int, path: str, how: Impairments) -> bytes:
-    """The bytes of an object as the bad link gives them.
+@dataclass(slots=True, kw_only=True)
+class Counters:
+    """What came over a link, and what did not."""
 
-    Args:
-        chunk: Bytes of the object.
-        offset: Where in the object they are.
-        size: Bytes of the whole object.
-        path: What the object is called.
-        how: The link.
-    """
-    if not how.corrupt:
-        return chunk
-    result = bytearray(chunk)
-    for stretch in range(offset // STRETCH, (offset + len(chunk) - 1) // STRETCH + 1):
-        for place, flip in _burst(stretch, size, path, how):
-            if offset <= place < offset + len(chunk):
-                result[place - offset] ^= flip
-    return bytes(result)
+    requests: int = 0
+    """Requests, answered well or not."""
+    bytes_sent: int = 0
+    """Bytes of bodies."""
+    cut_responses: int = 0
+    """Bodies that were cut short."""
+    lost_bytes: int = 0
+    """Bytes that were missing of those."""
+    damaged_bytes: int = 0
+    """Bytes that were changed on their way, counted each time."""
 
 
-def _burst(stretch: int, size: int, path: str, how: Impairments) -> list[tuple[int, int]]:
-    """Places and bit masks of the damage in one stretch."""
-    rng = random.Random(f"{how.seed}:{path}:{stretch}")  # noqa: S311 - it has to repeat
-    if rng.random() >= how.corrupt:
-        return []
-    first = stretch * STRETCH
-    length = min(STRETCH, size - first)
-    start = first + rng.randrange(length)
-    stop = min(start + rng.randint(1, _LONGEST_BURST), first + length)
-    return [(place, rng.randint(1, 255)) for place in range(start, stop)]
-
-
-class Throttle:
-    """A token bucket that all answers share.
+class Link:
+    """One bad link.
 
     Args:
-        rate: Bytes per second.
-        clock: The time.
-        sleep: Waits for so many seconds.
+        impairments: How bad.
+        counters: Where it is counted.
+        clock: Seconds, for `rate`.
+        sleep: Waits so many seconds on that clock.
     """
 
     def __init__(
         self,
-        rate: float,
+        impairments: Impairments,
         *,
+        counters: Counters | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._rate = rate
+        self._impairments = impairments
+        self.counters = counters or Counters()
+        """Running totals."""
         self._clock = clock
         self._sleep = sleep
         self._free_at = 0.0
+        self._responses: Counter[str] = Counter()
 
-    async def take(self, size: int) -> None:
-        """Wait until so many bytes may be sent."""
-        now = self._clock()
-        self._free_at = max(self._free_at, now) + size / self._rate
-        if self._free_at > now:
+    async def wait(self) -> None:
+        """A request is under way; its answer begins when this returns."""
+        self.counters.requests += 1
+        if self._impairments.delay:
+            await self._sleep(self._impairments.delay)
+
+    def cut(self, path: str, length: int) -> int:
+        """How many bytes of a body will come."""
+        self._responses[path] += 1
+        rng = self._random("cut", path, self._responses[path])
+        if not length or rng.random() >= self._impairments.loss:
+            return length
+        kept = rng.randrange(length)
+        self.counters.cut_responses += 1
+        self.counters.lost_bytes += length - kept
+        return kept
+
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """A body in pieces that are small enough to be throttled evenly."""
+        rate = self._impairments.rate
+        piece = _PIECE if rate is None else int(min(max(1, rate / _PIECES_PER_SECOND), _PIECE))
+        for place in range(start, stop, piece):
+            yield place, min(place + piece, stop)
+
+    async def carry(self, path: str, offset: int, data: bytes, *, size: int) -> bytes:
+        """Move a piece of an object; gives what is left of it.
+
+        Args:
+            path: Of the object.
+            offset: Of the piece in it.
+            data: The piece.
+            size: Of the object.
+        """
+        self.counters.bytes_sent += len(data)
+        carried = bytearray(data)
+        if self._impairments.corrupt:
+            for stretch in range(offset // STRETCH, -(-(offset + len(data)) // STRETCH)):
+                self._damage(carried, path, offset, stretch, size)
+        if self._impairments.rate is not None:
+            now = self._clock()
+            self._free_at = max(now, self._free_at) + len(data) / self._impairments.rate
             await self._sleep(self._free_at - now)
+        return bytes(carried)
+
+    def _damage(self, data: bytearray, path: str, offset: int, stretch: int, size: int) -> None:
+        """Change the bytes of a stretch's burst that are in this piece."""
+        rng = self._random("damage", path, stretch)
+        if rng.random() >= self._impairments.corrupt:
+            return
+        length = min(STRETCH, size - stretch * STRETCH)
+        burst = min(rng.randint(1, BURST), length)
+        first = stretch * STRETCH + rng.randrange(length - burst + 1) - offset
+        for place in range(first, first + burst):
+            mask = rng.randint(1, 255)
+            if 0 <= place < len(data):
+                data[place] ^= mask
+                self.counters.damaged_bytes += 1
+
+    def _random(self, what: str, path: str, number: int) -> random.Random:
+        # it makes repeatable damage, not secrets
+        return random.Random(f"{self._impairments.seed} {what} {path} {number}")  # noqa: S311
+
+
+def _check(name: str, value: float | None, is_good: bool, expected: str) -> None:
+    if not is_good:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{name} {value}: expected {expected}")

@@ -20,10 +20,11 @@ def slow_decode(payload: bytes, frequencies: list[list[int]], lanes: int) -> lis
     for place, table in enumerate(frequencies):
         x = states[place % lanes]
         start = 0
-        for symbol, frequency in enumerate(table):
-            if x % 4096 < start + frequency:
-                break
-            start += frequency
+        symbol = 0
+        while x % 4096 >= start + table[symbol]:
+            start += table[symbol]
+            symbol += 1
+        frequency = table[symbol]
         x = frequency * (x >> 12) + x % 4096 - start
         if x < 65536:
             x = x * 65536 + words.pop(0)

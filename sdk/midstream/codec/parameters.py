@@ -51,6 +51,3 @@ class Context:
 
     def __post_init__(self) -> None:
         assert self.shape.shape == self.width.shape, "one of each for a weight"
-
-    def __len__(self) -> int:
-        return len(self.shape)

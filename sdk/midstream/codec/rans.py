@@ -77,8 +77,9 @@ def decode(
     lanes = np.array([lanes_of(len(tables[s])) for s in streams], np.int64)
     states, words, starts = _read([payloads[s] for s in streams], lanes)
     counts = np.array([len(tables[s]) for s in streams], np.int64)
-    rows, lookup = _compact(family, np.concatenate([tables[s] for s in streams]))
-    found, ends, left = rans_decode(words, starts[:-1], states, counts, lanes, rows, lookup)
+    rows, used = _compact(family, np.concatenate([tables[s] for s in streams]))
+    lookup = family.lookup(used)
+    found, ends, left = rans_decode(words, starts[:-1], states, counts, lanes, rows, *lookup)
     _check(ends > starts[1:], left != STATE_START, lanes)
     for stream, part in zip(streams, np.split(found, np.cumsum(counts)[:-1]), strict=True):
         symbols[stream] = part
@@ -104,12 +105,12 @@ def _read(
     return np.concatenate(states), np.concatenate([*words, np.zeros(1, np.uint16)]), starts
 
 
-def _compact(family: Family, tables: _Int) -> tuple[_Int, NDArray[np.uint32]]:
-    """A lookup of only the tables in use, and its row for each symbol."""
+def _compact(family: Family, tables: _Int) -> tuple[_Int, _Int]:
+    """The table of each symbol as its place among those in use, and those in use."""
     used = np.flatnonzero(np.bincount(tables, minlength=len(family.sizes)))
     row_of = np.zeros(len(family.sizes), np.int64)
     row_of[used] = np.arange(len(used))
-    return row_of[tables], family.lookup(used)
+    return row_of[tables], used
 
 
 def _check(short: NDArray[np.bool_], bad: NDArray[np.bool_], lanes: _Int) -> None:

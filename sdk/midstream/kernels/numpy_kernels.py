@@ -128,7 +128,9 @@ def rans_decode(
     counts: _Int,
     lanes: _Int,
     tables: _Int,
-    lookup: NDArray[np.uint32],
+    frequencies: NDArray[np.uint16],
+    offsets: NDArray[np.uint16],
+    names: NDArray[np.uint8],
 ) -> tuple[NDArray[np.uint8], _Int, NDArray[np.uint32]]:
     """Decode slices of symbols; what is wrong with the words shows in the result.
 
@@ -138,9 +140,10 @@ def rans_decode(
         states: (lanes of all slices,) final states of the encoder, slice after slice.
         counts: (slices,) symbols of each slice.
         lanes: (slices,) lanes of each slice, at least 1.
-        tables: (symbols,) row of `lookup` of each symbol, slice after slice.
-        lookup: (rows, 2**12) for each slot: frequency << 19 | slot's offset in its
-            symbol << 7 | symbol.
+        tables: (symbols,) table of each symbol, as a row of the next three.
+        frequencies: (rows, 2**12) for each slot of a table, that of the symbol there.
+        offsets: (rows, 2**12) how far the slot is from the first one of that symbol.
+        names: (rows, 2**12) the symbol.
 
     Returns:
         The symbols, the index one past the last word that each slice took (a damaged one
@@ -148,31 +151,31 @@ def rans_decode(
         lane where the words were whole.
     """
     plan = _plan(counts, lanes)
-    rows = np.concatenate([lookup, _identity_row()])
-    slots = _spread(plan, tables, len(lookup)) << TOTAL_BITS
+    # a filler is the only symbol of its table and leaves a state as it is
+    frequency = np.append(frequencies, np.full(_MASK + 1, _MASK + 1, np.uint16))
+    offset = np.append(offsets, np.arange(_MASK + 1, dtype=np.uint16))
+    slots = _spread(plan, tables, len(names)) << TOTAL_BITS
     state = states[_lane_order(plan, lanes)].astype(np.int64)
     pointers = starts[plan.order].astype(np.int64)
-    _step(plan, words.astype(np.int64), pointers, state, slots, rows.ravel())
-    found = rows.ravel()[slots[plan.index]] & (ALPHABET_LIMIT - 1)
+    _step(plan, words, pointers, state, slots, (frequency, offset))
+    symbols = names.ravel()[slots[plan.index]]
     ends = np.empty(len(pointers), np.int64)
     ends[plan.order] = pointers
     left = np.empty(len(states), np.uint32)
     left[_lane_order(plan, lanes)] = state
-    return found.astype(np.uint8), ends, left
-
-
-def _identity_row() -> NDArray[np.uint32]:
-    slots = np.arange(1 << TOTAL_BITS, dtype=np.uint32)
-    row: NDArray[np.uint32] = (slots * np.uint32(128)) | np.uint32(1 << (TOTAL_BITS + 19))
-    return row[None]
+    return symbols, ends, left
 
 
 def _step(
-    plan: _Plan, words: _Int, pointers: _Int, states: _Int, slots: _Int, rows: NDArray[np.uint32]
+    plan: _Plan,
+    words: NDArray[np.uint16],
+    pointers: _Int,
+    states: _Int,
+    slots: _Int,
+    lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
 ) -> None:
     """All steps of all lanes; `slots` goes in as rows of tables and comes out as slots."""
-    frequency = (rows >> 19).astype(np.int64)
-    offset = ((rows >> 7) & _MASK).astype(np.int64)
+    frequency, offset = lookup
     numbers = np.arange(len(states))
     owner = np.repeat(np.arange(len(pointers)), np.diff(plan.edges))
     changes = np.flatnonzero(np.diff(plan.active, prepend=-1, append=-1))
@@ -183,15 +186,16 @@ def _step(
         edges, pointer = plan.edges[: slices + 1], pointers[:slices]
         block = slots[plan.places[first] : plan.places[last]].reshape(-1, active)
         value = np.empty(active, np.int64)
+        small = np.empty(active, np.uint16)
         low = np.empty(active, np.bool_)
         for slot in block:
             np.bitwise_and(state, _MASK, out=value)
             np.add(slot, value, out=slot)
             np.right_shift(state, TOTAL_BITS, out=state)
-            frequency.take(slot, out=value, mode="clip")
-            np.multiply(state, value, out=state)
-            offset.take(slot, out=value, mode="clip")
-            np.add(state, value, out=state)
+            frequency.take(slot, out=small, mode="clip")
+            np.multiply(state, small, out=state)
+            offset.take(slot, out=small, mode="clip")
+            np.add(state, small, out=state)
             np.less(state, STATE_START, out=low)
             hungry = low.nonzero()[0]
             if hungry.size:
@@ -203,8 +207,7 @@ def _step(
                 pointer -= before
                 # clip: a damaged slice may run on into its neighbours, never outside
                 word = words.take(place, mode="clip")
-                word += state.take(hungry) << _WORD_BITS
-                state[hungry] = word
+                state[hungry] = (state.take(hungry) << _WORD_BITS) + word
 
 
 def pack_bits(values: NDArray[np.uint64], widths: _Int) -> bytes:

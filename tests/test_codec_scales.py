@@ -209,7 +209,7 @@ def test_unknown_flags_are_refused(flags):  # COD-7
     assert caught.value.code is ErrorCode.BAD_FIELD
 
 
-def test_too_many_scales_are_refused_before_memory_is_reserved():  # COD-8
+def test_too_many_scales_are_refused_before_memory_is_reserved():  # COD-9
     huge = [tensor(1 << 30, row=0)]
     with pytest.raises(LimitError):
         scales.read(b"\x02\x00\x03" + bytes(40), huge)
@@ -225,7 +225,7 @@ def test_too_many_scales_are_refused_before_memory_is_reserved():  # COD-8
         (TensorCode(rows=np.array([200, 0], np.int16)), tensor(2)),
     ],
 )
-def test_parameters_out_of_range_are_refused(code, where):
+def test_parameters_out_of_range_are_refused(code, where):  # COD-8
     with pytest.raises(BitstreamError) as caught:
         scales.read(scales.write([code], [where]), [where])
     assert caught.value.code is ErrorCode.BAD_FIELD

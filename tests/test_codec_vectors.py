@@ -87,5 +87,5 @@ def test_every_requirement_of_the_spec_is_named_by_a_test():
 
 
 def test_the_package_exports_what_it_says():
-    assert sorted(codec.__all__, key=str.lower) or codec.__all__
+    assert sorted(codec.__all__) == codec.__all__
     assert all(hasattr(codec, name) for name in codec.__all__)

@@ -15,7 +15,9 @@ from midstream.bitstream import Head, Record, Topology, protected_size, write_un
 from midstream.codec import TensorCode, scales
 from midstream.encoder.ladder import Rung, Target, parse_ladder
 from midstream.encoder.plan import Plan, make_plan
+from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensitive_steps
 from midstream.encoder.weights import (
+    STEPS_PER_OCTAVE,
     Weights,
     choose_steps,
     entropy_bits,
@@ -71,6 +73,7 @@ def encode(
     *,
     ladder: str | Sequence[str],
     evaluate: Evaluate | None = None,
+    measure: Measure | None = None,
     probes: int = 0,
     limits: Limits = LIMITS,
 ) -> Encoded:
@@ -81,6 +84,8 @@ def encode(
         ladder: Its rungs, such as ``("2.5b", "4b", "exact")``.
         evaluate: Measures a stack of units at the outputs; rungs that do not beat the one
             below are merged into the next. Without it weight SNR decides.
+        measure: Measures a model file at the outputs; targets in bits and kB then spend them
+            where the outputs need them.
         probes: Number of inputs that `evaluate` uses, for the record.
         limits: Bounds on the model file.
 
@@ -98,7 +103,10 @@ def encode(
     tensors = [t for t in opened.tensors if t.dtype is not DType.INT4 or t.weights % 2 == 0]
     topology = Topology.cut(model, tensors)
     weights = [load(model, tensor) for tensor in tensors]
-    builder = _Builder(topology, weights, rungs, evaluate, probes)
+    sensitivities = None
+    if measure is not None and rungs[0].target is not Target.SNR:
+        sensitivities = measure_sensitivities(model, weights, measure)
+    builder = _Builder(topology, weights, rungs, sensitivities, evaluate, probes)
     units = builder.build()
     return Encoded(
         format=opened.format, weights=sum(tensor.weights for tensor in tensors), units=units
@@ -113,6 +121,7 @@ class _Builder:
         topology: Topology,
         weights: Sequence[Weights],
         rungs: Sequence[Rung],
+        sensitivities: Sequence[float | None] | None,
         evaluate: Evaluate | None,
         probes: int,
     ) -> None:
@@ -122,9 +131,10 @@ class _Builder:
         self._evaluate = evaluate
         self._probes = probes
         self._count = sum(w.values.size for w in weights if w.coded)
-        codes = _codes(weights, _base_steps(weights, first, self._count))
+        relative = _relative_steps(weights, first, sensitivities)
+        codes = _codes(weights, _base_steps(weights, first, self._count, relative))
         self._head = Head(topology=topology, codes=codes)
-        self._plans = make_plan(self._head, weights, _importance(weights, first))
+        self._plans = make_plan(self._head, weights, _importance(relative))
         self._spent = sum(plan.base_bits() for plan in self._plans)
         self._signal = float(sum(_energy(w) for w in _counted(weights)))
         self._noise = {plan.index: self._weighted_noise(plan) for plan in self._plans}
@@ -220,7 +230,19 @@ def _queue_entry(plan: Plan) -> tuple[float, int] | None:
     return -plan.next_gain() / max(plan.next_bits(), 1.0), plan.index
 
 
-def _base_steps(weights: Sequence[Weights], rung: Rung, count: int) -> list[int]:
+def _relative_steps(
+    weights: Sequence[Weights], rung: Rung, sensitivities: Sequence[float | None] | None
+) -> list[int]:
+    if rung.target is Target.SNR:
+        return uniform_steps(weights)
+    if sensitivities is None:
+        return relative_steps(weights)
+    return sensitive_steps(weights, sensitivities)
+
+
+def _base_steps(
+    weights: Sequence[Weights], rung: Rung, count: int, relative: Sequence[int]
+) -> list[int]:
     if rung.target is Target.SNR:
         types = _counted_types(weights)
         signal = sum(_energy(w) for w in _counted(weights))
@@ -230,14 +252,14 @@ def _base_steps(weights: Sequence[Weights], rung: Rung, count: int) -> list[int]
             noise = sum(squared_error(w, s) for w, s in pairs if w.tensor.dtype in types)
             return noise * 10 ** (rung.value / 10) <= signal
 
-        return choose_steps(weights, uniform_steps(weights), is_fine_enough)
+        return choose_steps(weights, relative, is_fine_enough)
     budget = rung.value * (count if rung.target is Target.BITS else 8000)
 
     def is_rich_enough(steps: list[int]) -> bool:
         pairs = zip(weights, steps, strict=True)
         return sum(entropy_bits(w, step) for w, step in pairs if w.coded) > budget
 
-    return choose_steps(weights, relative_steps(weights), is_rich_enough)
+    return choose_steps(weights, relative, is_rich_enough)
 
 
 def _codes(weights: Sequence[Weights], steps: Sequence[int]) -> tuple[TensorCode, ...]:
@@ -249,11 +271,9 @@ def _codes(weights: Sequence[Weights], steps: Sequence[int]) -> tuple[TensorCode
     )
 
 
-def _importance(weights: Sequence[Weights], rung: Rung) -> list[float]:
-    """What a squared error counts: the same for all, or relative to the tensor's noise."""
-    if rung.target is Target.SNR:
-        return [1.0 for _ in weights]
-    return [1.0 / (w.scale**2 * w.tensor.weights**0.5) for w in weights]
+def _importance(relative: Sequence[int]) -> list[float]:
+    """What a squared error counts, so that the steps chosen are the best for it."""
+    return [2.0 ** (-2 * step / STEPS_PER_OCTAVE) for step in relative]
 
 
 def _counted_types(weights: Sequence[Weights]) -> set[DType]:

@@ -1,36 +1,62 @@
-"""Rungs run on real interpreters, for the encoder. Knows nothing of how rungs are made."""
+"""Rungs and tensors tried on real interpreters, for the encoder. Knows nothing of ladders."""
 
 from collections.abc import Callable, Sequence
 
 from midstream import decoder
-from midstream.encoder import build
-from midstream.errors import MidstreamError
+from midstream.errors import MidstreamError, RefusedError
 from midstream.runtime import Backend
 from midstream.runtime.fidelity import Evaluator
 
-__all__ = ["make_evaluate"]
+__all__ = ["Outputs"]
 
 _PROBES = 8
+_QUICK_PROBES = 3
+"""For each tensor by itself: there are many, and only their order of magnitude matters."""
+_DOES_NOT_RUN = -1000.0
 
 
-def make_evaluate(
-    model: bytes, backend: Backend | None, progress: Callable[[str], None]
-) -> tuple[build.Evaluate | None, int]:
-    """A function that measures a stack of units at the outputs, and how many inputs it uses.
+class Outputs:
+    """What a network's outputs are worth, against the original's.
 
-    Returns:
-        None and 0 where there is no runtime, or where it cannot run the original either; the
-        ladder is then judged by weight SNR, and `progress` is told why.
+    Args:
+        backend: The runtime.
+        model: The original.
+
+    Raises:
+        RefusedError: The original does not load or run here.
     """
-    if backend is None or not model[4:8] == b"TFL3":
-        return None, 0
-    try:
-        evaluator = Evaluator.create(backend, model, probes=_PROBES)
-    except MidstreamError as error:
-        progress(f"the original does not run here, so rungs are judged by weights: {error}")
-        return None, 0
 
-    def evaluate(units: Sequence[bytes]) -> float | None:
-        return evaluator(bytes(decoder.rebuild(units)))
+    probes = _PROBES
+    """Number of inputs that rungs are measured on."""
 
-    return evaluate, _PROBES
+    def __init__(self, backend: Backend, model: bytes) -> None:
+        self._thorough = Evaluator.create(backend, model, probes=_PROBES)
+        self._quick = Evaluator.create(backend, model, probes=_QUICK_PROBES)
+
+    @classmethod
+    def of(
+        cls, model: bytes, backend: Backend | None, progress: Callable[[str], None]
+    ) -> "Outputs | None":
+        """None where it cannot be run here; `progress` is told why."""
+        if backend is None or model[4:8] != b"TFL3":
+            return None
+        try:
+            return cls(backend, model)
+        except MidstreamError as error:
+            progress(f"the original does not run here, so rungs are judged by weights: {error}")
+            return None
+
+    def evaluate(self, units: Sequence[bytes]) -> float:
+        """Output SNR of a base and the units on it, dB; very low where it does not run."""
+        try:
+            return self._thorough(bytes(decoder.rebuild(units)))
+        except RefusedError:
+            return _DOES_NOT_RUN
+
+    def measure(self, model: bytes) -> float:
+        """Output SNR of a model file, dB, on a few probes.
+
+        Raises:
+            RefusedError: It does not run, or an output is not finite.
+        """
+        return self._quick(model)

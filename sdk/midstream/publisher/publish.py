@@ -10,7 +10,7 @@ from midstream.encoder import Encoded, EncodedUnit, encode
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.folder import RepositoryFolder
-from midstream.publisher.measure import make_evaluate
+from midstream.publisher.measure import Outputs
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
 from midstream.session import Protection
@@ -155,8 +155,17 @@ def encode_checked(
     progress: Callable[[str], None],
 ) -> Encoded:
     """Encode, measure each rung at the outputs, and prove that the exact one is exact."""
-    evaluate, probes = make_evaluate(model, backend, progress)
-    encoded = encode(model, ladder=ladder, evaluate=evaluate, probes=probes)
+    outputs = Outputs.of(model, backend, progress)
+    if outputs is None:
+        encoded = encode(model, ladder=ladder)
+    else:
+        encoded = encode(
+            model,
+            ladder=ladder,
+            evaluate=outputs.evaluate,
+            measure=outputs.measure,
+            probes=outputs.probes,
+        )
     rebuilt = decoder.rebuild([unit.data for unit in encoded.units])
     is_exact = encoded.units[-1].rung == "exact"
     assert len(rebuilt) == len(model), "a rebuilt model has the size of the original"

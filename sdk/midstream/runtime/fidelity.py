@@ -11,15 +11,20 @@ from midstream.runtime.probes import SEED, make_probes
 
 __all__ = ["Evaluator", "output_snr"]
 
+_MOST_DB = 120.0
+"""What an output that is the same counts among others that are not."""
+
 
 def output_snr(reference: Sequence[Sequence[Array]], outputs: Sequence[Sequence[Array]]) -> float:
     """Signal to noise of outputs, dB.
 
     Each output counts by its own variance over all probes. With ``r`` the reference's numbers
     of one output, all probes together, and ``y`` those of the network that is measured, its
-    relative noise is ``sum (y - r)^2 / sum (r - mean r)^2``; the result is ``-10 log10`` of the
-    mean of that over the outputs. An output that never varies counts 0 where it is the same
-    and 1 where not; one of another shape, which may depend on the data, counts 1.
+    relative noise is ``sum (y - r)^2 / sum (r - mean r)^2``; the result is the mean over the
+    outputs of ``-10 log10`` of that, each at most 120 dB, so that one output that hardly
+    varies, such as a saturated score, does not hide all others. An output that never varies
+    counts 0 dB where it is not the same; so does one of another shape, which may depend on
+    the data.
 
     Args:
         reference: For each probe, the outputs of the original.
@@ -41,8 +46,15 @@ def output_snr(reference: Sequence[Sequence[Array]], outputs: Sequence[Sequence[
         _relative_noise([probe[at] for probe in reference], [probe[at] for probe in outputs])
         for at in range(len(reference[0]))
     ]
-    mean = math.fsum(noises) / len(noises)
-    return math.inf if mean == 0 else -10 * math.log10(mean) if math.isfinite(mean) else -math.inf
+    if not any(noises):
+        return math.inf
+    if not all(map(math.isfinite, noises)):
+        return -math.inf
+    return math.fsum(_decibels(noise) for noise in noises) / len(noises)
+
+
+def _decibels(noise: float) -> float:
+    return _MOST_DB if noise < 10 ** (-_MOST_DB / 10) else -10 * math.log10(noise)
 
 
 def _relative_noise(reference: Sequence[Array], output: Sequence[Array]) -> float:

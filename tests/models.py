@@ -200,8 +200,7 @@ def mlp(
     """
     rng = np.random.default_rng(seed)
     matrices = [
-        rng.standard_normal((high, low)) / np.sqrt(low) * scale
-        for low, high in pairwise(sizes)
+        rng.standard_normal((high, low)) / np.sqrt(low) * scale for low, high in pairwise(sizes)
     ]
     parameters = [(matrix.astype("f4"), np.zeros(len(matrix), "f4")) for matrix in matrices]
     return layers(parameters, dtype=dtype, open_batch=open_batch)

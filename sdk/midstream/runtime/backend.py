@@ -87,6 +87,7 @@ class Backend(Protocol):
 
         Raises:
             RefusedError: LOAD_FAILED where the runtime does not take the model.
+            UsageError: BAD_ARGUMENT for fewer threads than one.
         """
 
 

@@ -23,8 +23,8 @@ def output_snr(reference: Sequence[Sequence[Array]], outputs: Sequence[Sequence[
     relative noise is ``sum (y - r)^2 / sum (r - mean r)^2``; the result is the mean over the
     outputs of ``-10 log10`` of that, each at most 120 dB, so that one output that hardly
     varies, such as a saturated score, does not hide all others. An output that never varies
-    counts 0 dB where it is not the same; so does one of another shape, which may depend on
-    the data.
+    counts 0 dB where it is not the same, and nothing where it is; one of another shape, which
+    may depend on the data, counts 0 dB.
 
     Args:
         reference: For each probe, the outputs of the original.
@@ -42,10 +42,11 @@ def output_snr(reference: Sequence[Sequence[Array]], outputs: Sequence[Sequence[
             ErrorCode.BAD_ARGUMENT,
             f"{len(outputs)} probes of other outputs than the {len(reference)} of the reference",
         )
-    noises = [
-        _relative_noise([probe[at] for probe in reference], [probe[at] for probe in outputs])
+    pairs = (
+        ([probe[at] for probe in reference], [probe[at] for probe in outputs])
         for at in range(len(reference[0]))
-    ]
+    )
+    noises = [noise for pair in pairs if (noise := _relative_noise(*pair)) is not None]
     if not any(noises):
         return math.inf
     if not all(map(math.isfinite, noises)):
@@ -57,8 +58,8 @@ def _decibels(noise: float) -> float:
     return _MOST_DB if noise < 10 ** (-_MOST_DB / 10) else -10 * math.log10(noise)
 
 
-def _relative_noise(reference: Sequence[Array], output: Sequence[Array]) -> float:
-    """Noise power over signal power of one output, all probes together."""
+def _relative_noise(reference: Sequence[Array], output: Sequence[Array]) -> float | None:
+    """Noise power over signal power of one output, all probes together; None for 0 over 0."""
     if [array.shape for array in reference] != [array.shape for array in output]:
         return 1.0
     original, other = _flat(reference), _flat(output)
@@ -66,7 +67,9 @@ def _relative_noise(reference: Sequence[Array], output: Sequence[Array]) -> floa
         return math.inf
     noise = float(np.square(other - original).sum())
     power = float(np.square(original - original.mean()).sum())
-    return noise / power if power > 0 else float(noise > 0)
+    if power > 0:
+        return noise / power
+    return 1.0 if noise > 0 else None
 
 
 def _flat(arrays: Sequence[Array]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from midstream.errors import ErrorCode, RefusedError, RuntimeMissingError, UsageError
+from midstream.errors import DataError, ErrorCode, RefusedError, RuntimeMissingError, UsageError
+from midstream.formats import tflite
 from midstream.runtime.backend import Array, Inputs, Network, TensorInfo, in_order
 
 __all__ = ["LITERT", "TFLITE", "InterpreterBackend", "Wheel", "find_backend"]
@@ -28,10 +29,12 @@ class Wheel:
     """What its backend is called, and the extra of this package that installs it."""
     package: str
     """What is imported."""
+    verifies: bool
+    """Whether it checks the offsets in a model file before it follows them."""
 
 
-LITERT = Wheel(name="litert", package="ai_edge_litert")
-TFLITE = Wheel(name="tflite", package="tflite_runtime")
+LITERT = Wheel(name="litert", package="ai_edge_litert", verifies=True)
+TFLITE = Wheel(name="tflite", package="tflite_runtime", verifies=False)
 _WHEELS = (LITERT, TFLITE)
 
 
@@ -63,8 +66,9 @@ def find_backend(preferred: str | None = None) -> "InterpreterBackend":
 class InterpreterBackend:
     """A wheel with an `Interpreter` class.
 
-    LiteRT checks a model file before it is used. tflite-runtime does not: a damaged file can
-    end the process, so give it only files whose hash was checked.
+    LiteRT checks a whole model file before it uses it. tflite-runtime does not, and a damaged
+    file ends the process; tables and weights are checked for it here, but not what operators
+    refer to: give it only files whose hash was checked.
 
     Args:
         wheel: Which.
@@ -74,7 +78,8 @@ class InterpreterBackend:
     """
 
     def __init__(self, wheel: Wheel) -> None:
-        self._interpreter: Any = importlib.import_module(f"{wheel.package}.interpreter").Interpreter
+        self._build: Any = importlib.import_module(f"{wheel.package}.interpreter").Interpreter
+        self._verifies = wheel.verifies
         package = importlib.import_module(wheel.package)
         self.name = wheel.name
         """What it is called."""
@@ -91,10 +96,15 @@ class InterpreterBackend:
         Raises:
             RefusedError: LOAD_FAILED where the runtime does not take the model, or an input or
                 output is not numbers.
+            UsageError: BAD_ARGUMENT for fewer threads than one.
         """
+        if threads < 1:
+            raise UsageError(ErrorCode.BAD_ARGUMENT, f"{threads} threads; expected 1 or more")
         kept = bytes(model)
+        if not self._verifies:
+            _check_offsets(kept)
         try:
-            interpreter = self._interpreter(model_content=kept, num_threads=threads)
+            interpreter = self._build(model_content=kept, num_threads=threads)
             _close_dimensions(interpreter)
             interpreter.allocate_tensors()
             return _Interpreted(interpreter, kept)
@@ -132,6 +142,14 @@ class _Interpreted:
 
     def close(self) -> None:
         self._interpreter = None
+        self._model = b""
+
+
+def _check_offsets(model: bytes) -> None:
+    try:
+        tflite.locate(model)
+    except DataError as error:
+        raise _refused(error.message) from error
 
 
 def _close_dimensions(interpreter: Any) -> None:

@@ -30,7 +30,7 @@ class Fault(Enum):
     RUNNING = "running"
     """They load, and do not run."""
     NOT_FINITE = "not finite"
-    """Their outputs are not numbers."""
+    """Their outputs are not numbers; for networks whose outputs are all floating point."""
     SHAPE = "shape"
     """They have outputs of one more dimension than they say."""
 
@@ -177,7 +177,7 @@ def _spoil(fault: Fault, outputs: Sequence[Array]) -> Sequence[Array]:
     if fault is Fault.RUNNING:
         raise RefusedError(ErrorCode.RUN_FAILED, "the network does not run: a fake fault")
     if fault is Fault.NOT_FINITE:
-        return [np.full_like(output, np.nan) for output in outputs]
+        return [np.full(output.shape, np.nan, output.dtype) for output in outputs]
     if fault is Fault.SHAPE:
         return [output[np.newaxis] for output in outputs]
     return outputs

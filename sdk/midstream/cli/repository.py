@@ -48,6 +48,16 @@ def add_verbs(verbs: Any) -> None:
     parser.set_defaults(run=_publish)
 
     parser = verbs.add_parser(
+        "renew",
+        help="sign a repository's metadata anew before it runs out",
+        description="Sign the timestamp anew, and what else has less than half its life left. "
+        "Run it daily: clients refuse news that is older than two weeks.",
+    )
+    parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
+    parser.add_argument("--keys", required=True, type=Path, help="folder made by keygen")
+    parser.set_defaults(run=_renew)
+
+    parser = verbs.add_parser(
         "verify",
         help="check all of a repository against a root",
         description="Check signatures, versions and expiry of the metadata, and every packet, "
@@ -121,6 +131,12 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
             ],
         }
     )
+
+
+def _renew(options: argparse.Namespace, output: Output) -> None:
+    keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
+    for name in Publisher(options.repo, signer=keys).renew():
+        output.say(f"{name}: renewed in {options.repo}")
 
 
 def _number(value: float | None) -> float | str | None:

@@ -14,7 +14,8 @@ from midstream.publisher.measure import Outputs
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
 from midstream.session import Protection
-from midstream.trust import bundle, layout, tree
+from midstream.store.files import read_file
+from midstream.trust import bundle, layout, manifest, tree
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.repository import Repository
@@ -84,6 +85,28 @@ class Publisher:
         with self._folder.locked():
             return self._write(name, data, encoded, repair, progress)
 
+    def renew(self) -> tuple[str, ...]:
+        """Sign the metadata anew before it runs out; releases stay as they are.
+
+        Returns:
+            The networks of the repository.
+
+        Raises:
+            UsageError: There is no repository in the folder.
+            TrustError: The repository's metadata is not that of these keys, or has run out.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        with self._folder.locked():
+            repository = self._open()
+            if not repository.networks:
+                raise UsageError(
+                    ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no repository in it"
+                )
+            self._folder.write(_with_parity(repository.resign(self._clock())))
+            for name in repository.networks:
+                self._folder.write(self._bundle(name, repository))
+            return repository.networks
+
     def _write(
         self,
         name: str,
@@ -102,7 +125,7 @@ class Publisher:
         described = describe(name, repository.latest(name) + 1, model, encoded, entries)
         signed = repository.add_release(name, described, self._clock())
         self._folder.write(_with_parity(signed))
-        self._folder.write(self._bundle(name, repository, described, encoded.units[0].data))
+        self._folder.write(self._bundle(name, repository))
         progress(f"{name} release {described.release} signed")
         return Release(manifest=described, rungs=tuple(unit.rung for unit in encoded.units))
 
@@ -113,13 +136,12 @@ class Publisher:
         repository = Repository.create(self._keys, self._clock())
         return repository
 
-    def _bundle(
-        self, name: str, repository: Repository, described: Manifest, base: bytes
-    ) -> Mapping[str, bytes]:
+    def _bundle(self, name: str, repository: Repository) -> Mapping[str, bytes]:
         """What a client needs first, in one file (spec/delivery.md, "One round trip")."""
         files = dict(repository.bundle_files(name))
-        if len(base) <= _BUNDLED_BASE:
-            files[described.base.path] = base
+        base = manifest.decode(list(files.values())[-1]).base
+        if base.size <= _BUNDLED_BASE:
+            files[base.path] = read_file(self._folder.path / base.path)
         return _with_parity({layout.bundle_path(name): bundle.encode(files)})
 
 

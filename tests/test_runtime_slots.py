@@ -437,6 +437,8 @@ def test_every_decision_is_made_by_one_generation_while_they_change() -> None:
     for number in range(2, 60):
         assert take(slots, b"%d" % number).number == number
         made.append(decisions.get(timeout=10))
+        while made[-1][0] < number:  # until it has decided something
+            made.append(decisions.get(timeout=10))
         if number % 7 == 0:
             slots.revert()
     stop.set()
@@ -447,7 +449,7 @@ def test_every_decision_is_made_by_one_generation_while_they_change() -> None:
     while not decisions.empty():
         made.append(decisions.get())
     fresh = FakeBackend()
-    assert len({number for number, _ in made}) > 5
+    assert {number for number, _ in made} >= set(range(2, 60))
     assert all(outputs == {of(fresh, b"%d" % number)} for number, outputs in made)
 
 

@@ -38,7 +38,7 @@ def create_app(
     if link is None:
         link = Link(impairments or Impairments(), counters=counters)
     app = web.Application()
-    app.router.add_get("/{path:.*}", _Handler(Files(Path(folder)), link).handle)
+    app.router.add_get(r"/{path:[\s\S]*}", _Handler(Files(Path(folder)), link).handle)
     return app
 
 

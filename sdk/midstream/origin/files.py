@@ -63,13 +63,13 @@ class Files:
         """
         if not layout.is_path(path):
             return None
-        file = (self._folder / path).resolve()
-        if not file.is_relative_to(self._folder):
-            return None
         try:
+            file = (self._folder / path).resolve()
+            if not file.is_relative_to(self._folder):
+                return None
             # no link put there since; no waiting, should it be a pipe
             handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
+        except (OSError, RuntimeError):  # a loop of links is a RuntimeError
             return None
         try:
             return self._served(path, handle)

@@ -75,14 +75,16 @@ class FolderTransport:
             record.ended = self._clock()
 
     def _open(self, path: str) -> BinaryIO:
-        file = (self._folder / path).resolve()
-        if not file.is_relative_to(self._folder):
-            raise TransportError(ErrorCode.BAD_URL, f"{path}: leads out of the repository")
         try:
+            file = (self._folder / path).resolve()
+            if not file.is_relative_to(self._folder):
+                raise TransportError(ErrorCode.BAD_URL, f"{path}: leads out of the repository")
             # not to wait for a writer, should it be a pipe
             handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
             raise TransportError(ErrorCode.NOT_FOUND, f"{path}: is not in the folder") from None
+        except RuntimeError:
+            raise TransportError(ErrorCode.BAD_URL, f"{path}: a loop of links") from None
         except OSError as error:
             raise TransportError(ErrorCode.UNREACHABLE, f"{path}: {error.strerror}") from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):

@@ -5,8 +5,9 @@ An adapter only locates holes; everything else of the file is topology and comes
 
 from dataclasses import dataclass
 
-from midstream.errors import ErrorCode, FormatError
+from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.formats import safetensors, tflite
+from midstream.limits import LIMITS
 from midstream.types import Tensor
 
 __all__ = ["ModelFile", "open_model", "skeleton"]
@@ -29,6 +30,10 @@ def open_model(data: bytes | memoryview) -> ModelFile:
         FormatError: It is of no format known here, or damaged.
         LimitError: A count or size in it is over its limit.
     """
+    if len(data) > LIMITS.model_size:
+        raise LimitError(
+            ErrorCode.OVER_LIMIT, f"model: {len(data)} bytes, at most {LIMITS.model_size}"
+        )
     if tflite.is_tflite(data):
         return ModelFile(format="tflite", tensors=tflite.locate(data))
     if safetensors.is_safetensors(data):

@@ -1,14 +1,21 @@
 """Bounded reading of flatbuffers. Knows nothing of what the tables mean.
 
 Every offset is checked against the buffer before it is followed, so a hostile file costs one
-error and never a read outside of it.
+error and never a read outside of it. Tables may share what they point to, so a small file can
+describe a huge one: what is read is counted, and reading ends with an error long before it hurts.
 """
 
+import struct
 from collections.abc import Iterator
 
 from midstream.errors import ErrorCode, FormatError, LimitError
 
 __all__ = ["Buffer", "Table"]
+
+_TABLE_COST = 16
+"""What visiting a table counts as, bytes; about what the smallest table takes in a file."""
+_LEAST_BUDGET = 1 << 16
+_MOST_BUDGET = 32 << 20
 
 
 class Buffer:
@@ -17,6 +24,21 @@ class Buffer:
     def __init__(self, data: bytes | memoryview) -> None:
         self.data = memoryview(data).cast("B")
         """All of them."""
+        # a file that shares nothing is read once at most; twice leaves room for honest sharing
+        self._budget = min(2 * len(self.data) + _LEAST_BUDGET, _MOST_BUDGET)
+
+    def spend(self, size: int) -> None:
+        """Count what is read.
+
+        Raises:
+            LimitError: More was read than any honest file of this size needs.
+        """
+        self._budget -= size
+        if self._budget < 0:
+            raise LimitError(
+                ErrorCode.OVER_LIMIT,
+                f"flatbuffer: more to read than {len(self.data)} bytes can hold",
+            )
 
     def number(self, offset: int, size: int, *, signed: bool = False) -> int:
         """A little-endian integer."""
@@ -39,22 +61,25 @@ class Buffer:
 class Table:
     """One table: fields by their number in the schema."""
 
-    __slots__ = ("_buffer", "_fields", "_offset")
+    __slots__ = ("_buffer", "_offset", "_vtable", "_vtable_size")
 
     def __init__(self, buffer: Buffer, offset: int) -> None:
+        buffer.spend(_TABLE_COST)
         self._buffer = buffer
         self._offset = offset
-        vtable = offset - buffer.number(offset, 4, signed=True)
-        size = buffer.number(vtable, 2)
+        self._vtable = offset - buffer.number(offset, 4, signed=True)
+        size = buffer.number(self._vtable, 2)
         if size < 4 or size % 2:
             raise FormatError(ErrorCode.BAD_HEADER, f"flatbuffer: a vtable of {size} bytes")
-        raw = buffer.span(vtable, size)[4:]
-        self._fields = [int.from_bytes(raw[i : i + 2], "little") for i in range(0, len(raw), 2)]
+        buffer.span(self._vtable, size)
+        self._vtable_size = size
 
     def _place(self, field: int) -> int | None:
-        if field >= len(self._fields) or not self._fields[field]:
+        entry = 4 + 2 * field
+        if entry >= self._vtable_size:
             return None
-        return self._offset + self._fields[field]
+        distance = self._buffer.number(self._vtable + entry, 2)
+        return self._offset + distance if distance else None
 
     def number(self, field: int, size: int, *, default: int = 0, signed: bool = False) -> int:
         """An integer field."""
@@ -79,13 +104,11 @@ class Table:
         self._buffer.span(start + 4, count * item_size)
         return start + 4, count
 
-    def numbers(self, field: int, limit: int) -> list[int]:
+    def numbers(self, field: int, limit: int) -> tuple[int, ...]:
         """A vector of int32; empty where it is absent."""
-        found = self.vector(field, 4, limit)
-        if found is None:
-            return []
-        start, count = found
-        return [self._buffer.number(start + 4 * i, 4, signed=True) for i in range(count)]
+        start, count = self.vector(field, 4, limit) or (0, 0)
+        self._buffer.spend(4 * count)
+        return struct.unpack(f"<{count}i", self._buffer.span(start, 4 * count))
 
     def tables(self, field: int, limit: int) -> Iterator["Table"]:
         """A vector of tables; none where it is absent."""
@@ -95,5 +118,6 @@ class Table:
 
     def text(self, field: int, limit: int) -> str:
         """A string, what is not UTF-8 in it replaced; empty where it is absent."""
-        found = self.vector(field, 1, limit)
-        return "" if found is None else str(self._buffer.span(*found), "utf-8", "replace")
+        start, count = self.vector(field, 1, limit) or (0, 0)
+        self._buffer.spend(count)
+        return str(self._buffer.span(start, count), "utf-8", "replace")

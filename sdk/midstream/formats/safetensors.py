@@ -1,7 +1,7 @@
 """Holes of safetensors files. Knows nothing of the frameworks that write them."""
 
 import json
-from typing import Any
+from typing import Any, TypeGuard
 
 from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.limits import LIMITS
@@ -18,12 +18,13 @@ _DTYPES = {
     "U8": DType.UINT8,
 }
 _SMALLEST = 16
+"""Fewer weights than this are topology: their parameters would cost more than they save."""
 
 
 def is_safetensors(data: bytes | memoryview) -> bool:
     """Whether it begins with a header length that makes sense, and a JSON object."""
     size = int.from_bytes(data[:8], "little")
-    return len(data) > 9 and 2 <= size and bytes(data[8:9]) == b"{"
+    return len(data) > 9 and size >= 2 and bytes(data[8:9]) == b"{"
 
 
 def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
@@ -33,7 +34,7 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
         Holes in order of their offsets; other data types and tiny tensors are topology.
 
     Raises:
-        FormatError: The header is damaged, or tensors overlap or leave the file.
+        FormatError: The header is damaged, or tensors overlap, leave a gap or leave the file.
         LimitError: A count or size in it is over its limit.
     """
     start, header = _header(data)
@@ -46,8 +47,9 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
         )
     spans = sorted((_span(name, entry, start, len(data)), name) for name, entry in entries)
     for (first, last), name in spans:
-        if first < end:
-            raise _bad(ErrorCode.BAD_OFFSET, f"{name[:80]!r} overlaps the tensor before it")
+        if first != end:
+            problem = "overlaps the tensor" if first < end else "leaves a gap to what is"
+            raise _bad(ErrorCode.BAD_OFFSET, f"{name[:80]!r} {problem} before it")
         end = last
         tensor = _tensor(name, header[name], first)
         if tensor is not None and tensor.length != last - first:
@@ -57,6 +59,8 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
             )
         if tensor is not None and tensor.weights >= _SMALLEST:
             tensors.append(tensor)
+    if end != len(data):
+        raise _bad(ErrorCode.BAD_OFFSET, f"{len(data) - end} bytes after the last tensor")
     return tuple(tensors)
 
 
@@ -69,12 +73,20 @@ def _header(data: bytes | memoryview) -> tuple[int, dict[str, Any]]:
     if 8 + size > len(data):
         raise _bad(ErrorCode.TRUNCATED, f"header of {size} bytes in a file of {len(data)}")
     try:
-        header = json.loads(bytes(data[8 : 8 + size]))
+        header = json.loads(str(data[8 : 8 + size], "utf-8"), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise _bad(ErrorCode.BAD_HEADER, f"header is not JSON: {str(error)[:80]}") from None
     if not isinstance(header, dict):
         raise _bad(ErrorCode.BAD_HEADER, "header is no JSON object")
     return 8 + size, header
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a name that comes twice would mean two things to two readers."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name comes twice")
+    return result
 
 
 def _span(name: str, entry: Any, start: int, file_size: int) -> tuple[int, int]:
@@ -84,9 +96,7 @@ def _span(name: str, entry: Any, start: int, file_size: int) -> tuple[int, int]:
         raise _bad(ErrorCode.BAD_HEADER, f"{name[:80]!r} has no data_offsets")
     first, last = start + offsets[0], start + offsets[1]
     if first > last or last > file_size:
-        raise _bad(
-            ErrorCode.BAD_OFFSET, f"{name[:80]!r}: bytes {first} to {last} of {file_size}"
-        )
+        raise _bad(ErrorCode.BAD_OFFSET, f"{name[:80]!r}: bytes {first} to {last} of {file_size}")
     return first, last
 
 
@@ -94,13 +104,16 @@ def _tensor(name: str, entry: dict[str, Any], offset: int) -> Tensor | None:
     shape = entry.get("shape")
     if not _is_sizes(shape):
         raise _bad(ErrorCode.BAD_HEADER, f"{name[:80]!r} has no shape")
-    dtype = _DTYPES.get(str(entry.get("dtype")))
-    if dtype is None or len(shape) > LIMITS.dimensions or 0 in shape:
+    dtype = entry.get("dtype")
+    if not isinstance(dtype, str):
+        raise _bad(ErrorCode.BAD_HEADER, f"{name[:80]!r} has no dtype")
+    if dtype not in _DTYPES or len(shape) > LIMITS.dimensions or 0 in shape:
         return None
     rank = len(shape)
     return Tensor(
-        name=name[: LIMITS.tensor_name],
-        dtype=dtype,
+        # JSON may hold half a surrogate pair, which nothing can print
+        name=name[: LIMITS.tensor_name].encode("utf-8", "replace").decode(),
+        dtype=_DTYPES[dtype],
         shape=tuple(shape),
         offset=offset,
         row_axis=0 if rank > 1 else None,
@@ -108,8 +121,11 @@ def _tensor(name: str, entry: dict[str, Any], offset: int) -> Tensor | None:
     )
 
 
-def _is_sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+def _is_sizes(value: object) -> TypeGuard[list[int]]:
+    """Whether it is a list of sizes, none of them larger than a model may be."""
+    return isinstance(value, list) and all(
+        type(item) is int and 0 <= item <= LIMITS.model_size for item in value
+    )
 
 
 def _bad(code: ErrorCode, problem: str) -> FormatError:

@@ -40,8 +40,17 @@ _DTYPES = {
     18: DType.BFLOAT16,
 }
 _CONV, _DEPTHWISE, _DEQUANTIZE, _FULLY_CONNECTED = 3, 4, 6, 9
-_TRANSPOSE_CONV, _CONV_3D = 67, 132
-_WITH_BIAS = {_CONV: 2, _DEPTHWISE: 2, _FULLY_CONNECTED: 2, _TRANSPOSE_CONV: 3, _CONV_3D: 2}
+_TRANSPOSE_CONV, _CONV_3D, _TRANSPOSE_CONV_3D = 67, 132, 141
+_CONVOLUTIONS = {_CONV, _TRANSPOSE_CONV}
+_WITH_BIAS = {
+    _CONV: 2,
+    _DEPTHWISE: 2,
+    _FULLY_CONNECTED: 2,
+    _TRANSPOSE_CONV: 3,
+    _CONV_3D: 2,
+    _TRANSPOSE_CONV_3D: 3,
+}
+"""Which input of an operator is its bias."""
 
 
 def is_tflite(data: bytes | memoryview) -> bool:
@@ -70,7 +79,7 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
     file = Buffer(data)
     model = file.root()
     codes = [_code(table) for table in model.tables(_MODEL_CODES, _VECTOR)]
-    buffers = [_place(table, file) for table in model.tables(_MODEL_BUFFERS, _VECTOR)]
+    buffers = [_place(table, file) for table in model.tables(_MODEL_BUFFERS, LIMITS.tensors)]
     found: dict[int, Tensor | None] = {}
     for graph in model.tables(_MODEL_SUBGRAPHS, _VECTOR):
         _locate_in_graph(graph, codes, buffers, found)
@@ -128,7 +137,7 @@ def _shared(known: Tensor | None, other: Tensor | None) -> Tensor | None:
 def _tensor(table: Table, place: tuple[int, int], use: _Use) -> Tensor | None:
     """The hole that a tensor is, or None where it is topology."""
     dtype = _DTYPES.get(table.number(_TENSOR_TYPE, 1))
-    shape = tuple(table.numbers(_TENSOR_SHAPE, LIMITS.dimensions))
+    shape = table.numbers(_TENSOR_SHAPE, LIMITS.dimensions)
     if dtype is None or table.has(_TENSOR_SPARSITY) or table.number(_TENSOR_VARIABLE, 1):
         return None
     if any(dimension < 1 for dimension in shape):
@@ -154,9 +163,15 @@ def _axes(shape: tuple[int, ...], use: _Use) -> tuple[int | None, int | None]:
     rank = len(shape)
     if rank < 2:
         return None, None
-    if rank == 4 and (use.operators & {_DEPTHWISE} or shape[0] == 1):
-        return 3, None
-    return 0, rank - 1
+    if rank == 4 and _DEPTHWISE in use.operators:
+        return 3, None  # 1HWC
+    if rank == 4 and shape[0] == 1 and not use.operators & _CONVOLUTIONS:
+        return 3, None  # a picture or a row of channels, not a kernel
+    if rank == 5 and _CONV_3D in use.operators:
+        return 4, 3  # DHWIO
+    if rank == 5 and _TRANSPOSE_CONV_3D in use.operators:
+        return 3, 4  # DHWOI
+    return 0, rank - 1  # OHWI, or outputs by inputs
 
 
 def _uses(graph: Table, codes: list[int], count: int) -> list[_Use]:

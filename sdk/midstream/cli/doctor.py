@@ -47,7 +47,8 @@ def _doctor(options: argparse.Namespace, output: Output) -> None:  # noqa: ARG00
     }
     missing: RuntimeMissingError | None = None
     try:
-        found["runtime"] = find_backend().name
+        backend = find_backend()
+        found["runtime"] = f"{backend.name} {backend.version}"
     except RuntimeMissingError as error:
         found["runtime"] = None
         missing = error

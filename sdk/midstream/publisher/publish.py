@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from midstream import decoder, fec
+from midstream import decoder, fec, formats
 from midstream.encoder import Encoded, EncodedUnit, encode
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
@@ -177,6 +177,7 @@ def encode_checked(
     progress: Callable[[str], None],
 ) -> Encoded:
     """Encode, measure each rung at the outputs, and prove that the exact one is exact."""
+    formats.open_model(model)  # a damaged file must not reach a runtime, which may crash on it
     outputs = Outputs.of(model, backend, progress)
     if outputs is None:
         encoded = encode(model, ladder=ladder)

@@ -21,12 +21,14 @@ class Reader:
     Every method raises BitstreamError (BAD_LENGTH) where the buffer ends early.
     """
 
-    __slots__ = ("_data", "_offset", "_what")
+    __slots__ = ("_data", "_offset", "_what", "missing")
 
     def __init__(self, data: bytes | bytearray | memoryview, what: str = "data") -> None:
         self._data = memoryview(data).cast("B")
         self._offset = 0
         self._what = what
+        self.missing = 0
+        """Bytes that the read which failed with BAD_LENGTH lacked."""
 
     @property
     def offset(self) -> int:
@@ -41,6 +43,7 @@ class Reader:
     def take(self, size: int) -> memoryview:
         """The next `size` bytes, not copied."""
         if size > self.remaining:
+            self.missing = size - self.remaining
             raise BitstreamError(
                 ErrorCode.BAD_LENGTH,
                 f"{self._what} at {self._offset}: {size} bytes wanted, {self.remaining} left",

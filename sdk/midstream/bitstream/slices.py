@@ -4,13 +4,15 @@ The cut follows from the tensors alone, so it is not in the bitstream (spec/bits
 "Slices").
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
-__all__ = ["GROUP_WEIGHTS", "Run", "SMALL_TENSOR", "Slice", "partition"]
+__all__ = ["GROUP_WEIGHTS", "SMALL_TENSOR", "Run", "Slice", "partition"]
 
 SMALL_TENSOR = 4096
 """A tensor of fewer weights shares its slice with others of its kind."""
@@ -64,15 +66,18 @@ def partition(tensors: Sequence[Tensor], coded: Sequence[bool]) -> tuple[Slice, 
     """
     slices: list[Slice] = []
     groups: dict[tuple[DType, bool], list[Run]] = {}
+    sizes: Counter[tuple[DType, bool]] = Counter()
     for index, (tensor, is_coded) in enumerate(zip(tensors, coded, strict=True)):
         if tensor.weights >= SMALL_TENSOR:
             slices += _cut(index, tensor, is_coded)
             continue
         key = tensor.dtype, is_coded
         group = groups.setdefault(key, [])
-        if sum(run.weights for run in group) + tensor.weights > GROUP_WEIGHTS:
+        if sizes[key] + tensor.weights > GROUP_WEIGHTS:
             slices.append(Slice(dtype=key[0], coded=key[1], runs=tuple(group)))
             group.clear()
+            sizes[key] = 0
+        sizes[key] += tensor.weights
         group.append(Run(tensor=index, start=0, stop=tensor.weights))
     slices += [Slice(dtype=d, coded=c, runs=tuple(group)) for (d, c), group in groups.items()]
     return tuple(sorted(slices, key=lambda piece: (piece.runs[0].tensor, piece.runs[0].start)))
@@ -82,10 +87,8 @@ def _cut(index: int, tensor: Tensor, coded: bool) -> list[Slice]:
     pieces = -(-tensor.weights // LIMITS.slice_weights)
     edges = [_edge(tensor.weights, piece, pieces) for piece in range(pieces + 1)]
     return [
-        Slice(
-            dtype=tensor.dtype, coded=coded, runs=(Run(tensor=index, start=start, stop=stop),)
-        )
-        for start, stop in zip(edges, edges[1:], strict=False)
+        Slice(dtype=tensor.dtype, coded=coded, runs=(Run(tensor=index, start=start, stop=stop),))
+        for start, stop in pairwise(edges)
     ]
 
 

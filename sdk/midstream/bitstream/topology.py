@@ -93,10 +93,11 @@ def _decompress(frame: bytes, size: int) -> bytes:
         parameters = zstandard.get_frame_parameters(frame)
         if parameters.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, size):
             raise BitstreamError(
-                ErrorCode.BAD_LENGTH, f"topology: zstd frame of {parameters.content_size}, not {size}"
+                ErrorCode.BAD_LENGTH,
+                f"topology: zstd frame of {parameters.content_size}, not {size}",
             )
         unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        content = unpacker.decompress(frame, max_output_size=max(size, 1))
+        content = unpacker.decompress(frame, max_output_size=max(size, 1), allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"topology: zstd says {error}") from None
     if len(content) != size:

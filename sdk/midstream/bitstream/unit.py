@@ -14,7 +14,17 @@ from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAGIC", "VERSION", "Operation", "Record", "Unit", "UnitReader", "protected_size", "read_unit", "write_unit"]
+__all__ = [
+    "MAGIC",
+    "VERSION",
+    "Operation",
+    "Record",
+    "Unit",
+    "UnitReader",
+    "protected_size",
+    "read_unit",
+    "write_unit",
+]
 
 MAGIC = b"MDU"
 VERSION = 0
@@ -144,6 +154,7 @@ class UnitReader:
     def __init__(self, *, limits: Limits = LIMITS) -> None:
         self._limits = limits
         self._rest = bytearray()
+        self._missing = 0
         self._left: int | None = None
         self._last: list[Record] = []
         self.header: tuple[UnitKind, int, bytes] | None = None
@@ -157,14 +168,9 @@ class UnitReader:
             LimitError: A count or size is over its limit.
         """
         self._rest += data
-        records: list[Record] = []
-        while (record := self._next()) is not None:
-            records.append(record)
-        if self._left == 0 and self._rest:
-            raise BitstreamError(
-                ErrorCode.TRAILING_BYTES, f"unit: {len(self._rest)} bytes after the end"
-            )
-        return records
+        self._missing -= len(data)
+        # without this a long record would be copied again for each piece of it
+        return [] if self._missing > 0 else self._read()
 
     def close(self) -> None:
         """Make sure that the unit is whole.
@@ -175,24 +181,31 @@ class UnitReader:
         if self._left != 0:
             raise BitstreamError(ErrorCode.BAD_LENGTH, "unit: ends before its last record")
 
-    def _next(self) -> Record | None:
-        if self._left == 0:
-            return None
+    def _read(self) -> list[Record]:
         reader = Reader(bytes(self._rest), "unit")
+        whole = 0
+        records: list[Record] = []
         try:
-            if self._left is None:
-                kind, layer, head = _read_header(reader, self._limits)
-                self._left = reader.varint(limit=_SLICES)
-                self.header = kind, layer, bytes(head)
-                del self._rest[: reader.offset]
-                return self._next()
-            record = _read_record(reader, self._limits)
+            while self._left != 0:
+                records += self._next(reader)
+                whole = reader.offset
+            reader.end()
         except BitstreamError as error:
-            if error.code is ErrorCode.BAD_LENGTH:
-                return None  # not here yet
-            raise
+            if error.code is not ErrorCode.BAD_LENGTH:
+                raise
+            self._missing = reader.missing
+        del self._rest[:whole]
+        return records
+
+    def _next(self, reader: Reader) -> list[Record]:
+        """What is next: the header, which gives no record, or one record."""
+        if self._left is None:
+            kind, layer, head = _read_header(reader, self._limits)
+            self._left = reader.varint(limit=_SLICES)
+            self.header = kind, layer, bytes(head)
+            return []
+        record = _read_record(reader, self._limits)
         self._last = [*self._last[-1:], record]
         _check_order(self._last)
         self._left -= 1
-        del self._rest[: reader.offset]
-        return record
+        return [record]

@@ -14,6 +14,8 @@ from midstream.types import UnitKind
 
 __all__ = ["Stack", "read_stack"]
 
+_ON_TOP = (UnitKind.ENHANCEMENT, UnitKind.EXACT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
@@ -52,7 +54,7 @@ def read_stack(
 
 def _check_order(units: Sequence[Unit]) -> None:
     for place, unit in enumerate(units):
-        if (unit.kind is UnitKind.BASE) != (place == 0):
+        if unit.kind not in (_ON_TOP if place else (UnitKind.BASE,)):
             raise BitstreamError(
                 ErrorCode.WRONG_PARENT, f"unit {place}: a {unit.kind.name} in that place"
             )
@@ -68,9 +70,7 @@ def _sort(units: Sequence[Unit], slices: int) -> tuple[tuple[Record, ...], ...]:
     for unit in units:
         for record in unit.records:
             if record.slice >= slices:
-                raise BitstreamError(
-                    ErrorCode.BAD_FIELD, f"unit: slice {record.slice} of {slices}"
-                )
+                raise BitstreamError(ErrorCode.BAD_FIELD, f"unit: slice {record.slice} of {slices}")
             sorted_records[record.slice].append(record)
     return tuple(tuple(records) for records in sorted_records)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from midstream.errors import ErrorCode, UsageError
 
@@ -57,7 +58,7 @@ def parse_ladder(ladder: str | Sequence[str]) -> tuple[Rung, ...]:
     rungs = tuple(_parse_rung(word.strip()) for word in words)
     if not 0 < len(rungs) <= _MAX_RUNGS:
         raise _bad(f"{len(rungs)} rungs, expected 1 to {_MAX_RUNGS}")
-    for below, rung in zip(rungs, rungs[1:], strict=False):
+    for below, rung in pairwise(rungs):
         same = below.target is rung.target
         if below.target is Target.EXACT or (same and below.value >= rung.value):
             raise _bad(f"{rung} cannot come after {below}")

@@ -114,7 +114,9 @@ def choose_steps(
 
 def shifted(weights: Sequence[Weights], relative: Sequence[int], shift: int) -> list[int]:
     """Steps after the shift, kept in what each data type allows."""
-    floats = [max(-grid.MAX_STEP_INDEX, min(grid.MAX_STEP_INDEX, base + shift)) for base in relative]
+    floats = [
+        max(-grid.MAX_STEP_INDEX, min(grid.MAX_STEP_INDEX, base + shift)) for base in relative
+    ]
     exponents = _exponents(weights, floats)
     return [
         step if w.tensor.dtype.is_float else exponents[w.tensor.dtype]

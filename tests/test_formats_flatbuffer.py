@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from models import Data, Scalar, write
-from models import Table as Fields
 
 from midstream.errors import DataError, ErrorCode, FormatError, LimitError
 from midstream.formats.flatbuffer import Buffer, Table
+from models import Data, Scalar, write
+from models import Table as Fields
 
 
 def _root(fields: Fields) -> Table:
@@ -128,8 +128,7 @@ def test_one_table_met_again_and_again_costs_an_error_not_the_day() -> None:
     buffer = Buffer(write(Fields({0: _ints(*range(1000))}), b"TEST"))
     table = buffer.root()
     with pytest.raises(LimitError, match="more to read than"):
-        for _ in range(1000):
-            table.numbers(0, 1000)
+        [table.numbers(0, 1000) for _ in range(1000)]
 
 
 @given(st.binary(max_size=200))

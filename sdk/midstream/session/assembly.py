@@ -122,7 +122,8 @@ class Assembly:
         self._counters = counters
         self._limits = limits
         self._protection = protection_of(entry)
-        symbols = self._protection.repair_symbols if entry.repair_root else 0
+        # where a publisher signed for another number, no hash page will verify
+        symbols = entry.repair_symbols
         self._buffers = {
             Purpose.BODY: bytearray(entry.size),
             Purpose.HASHES: bytearray(entry.hashes_size),
@@ -134,6 +135,7 @@ class Assembly:
         self._page: tree.HashPage | None = None
         self._tried: set[int] = set()
         self._refetched = 0
+        self._pages_refused = 0
 
     @property
     def data(self) -> bytes:
@@ -242,7 +244,7 @@ class Assembly:
             return
         self._page = self._read_page()
         if self._page is None:
-            self._forget(Purpose.HASHES)
+            self._refuse_page()
             return
         self.attempts = 0
         self._find_erasures(self._page)
@@ -253,6 +255,14 @@ class Assembly:
         self._move(Input.ERASURES)
         if not self._wanted_symbols():
             self._check_repair()
+
+    def _refuse_page(self) -> None:
+        """Damage may be of one answer only, so ask again, but not for ever."""
+        self._pages_refused += 1
+        if self._pages_refused >= self._limits.attempts:
+            self._fail(self._not_as_signed())
+            return
+        self._have[Purpose.HASHES] = Ranges(self._size(Purpose.HASHES))
 
     def _read_page(self) -> tree.HashPage | None:
         """The hash page, if it is the signed one, corrected by its parity where it is not."""
@@ -291,9 +301,7 @@ class Assembly:
             for index in fresh:
                 wanted.add(index * size, (index + 1) * size)
         return [
-            gap
-            for start, stop in wanted
-            for gap in self._have[Purpose.REPAIR].missing(start, stop)
+            gap for start, stop in wanted for gap in self._have[Purpose.REPAIR].missing(start, stop)
         ]
 
     def _check_repair(self) -> None:
@@ -368,9 +376,6 @@ class Assembly:
     def _fail(self, error: MidstreamError) -> None:
         self.error = error
         self._move(Input.GIVE_UP)
-
-    def _forget(self, purpose: Purpose) -> None:
-        self._have[purpose] = Ranges(self._size(purpose))
 
     def _not_as_signed(self) -> TrustError:
         return TrustError(

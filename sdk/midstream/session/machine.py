@@ -77,6 +77,7 @@ TRANSITIONS: dict[tuple[SessionState, Happening], SessionState] = {
     (SessionState.COMPLETE, Happening.RELEASE): SessionState.REFINING,
     (SessionState.FAILED, Happening.RELEASE): SessionState.STARTING,
     (SessionState.FAILED, Happening.BASE): SessionState.REFINING,
+    (SessionState.FAILED, Happening.BASE_LOST): SessionState.FAILED,
     (SessionState.FAILED, Happening.RETRY): SessionState.STARTING,
 }
 """A pair that is missing here is an error of ours, but for CLOSED, where all is refused."""
@@ -87,6 +88,10 @@ class _Release:
     manifest: Manifest
     verified: set[int] = field(default_factory=set)
     failed: dict[int, float] = field(default_factory=dict)  # unit: when it was given up
+
+    @property
+    def has_base(self) -> bool:
+        return any(self.manifest.units[unit].parent is None for unit in self.verified)
 
     def candidate(self) -> Candidate:
         return Candidate(
@@ -132,24 +137,37 @@ class Session:
         return self._assembly
 
     def open_release(self, manifest: Manifest, now: float) -> None:
-        """Take a verified manifest; older than the newest one is refused by trust before."""
+        """Take a verified manifest; one that is not newer than the newest changes nothing.
+
+        Of those before it, only the one whose base is here goes on, until this one's base is.
+
+        Raises:
+            UsageError: BAD_STATE after `close`.
+        """
         self._refuse_if_closed()
         if self.manifest is not None and manifest.release <= self.manifest.release:
             return
-        self._releases = [*self._releases[-1:], _Release(manifest=manifest)]
+        running = [release for release in self._releases if release.has_base]
+        self._keep([*running, _Release(manifest=manifest)])
         self._not_before = now
+        self.wait = None
         self._happened(Happening.RELEASE)
         self._events.append(ReleaseOpened(manifest=manifest))
 
     def offer(self, release: int, unit: int, data: bytes) -> bool:
-        """Take a whole unit from elsewhere, a bundle or a store; say whether it is as signed."""
+        """Take a whole unit from elsewhere, a bundle or a store; say whether it is as signed.
+
+        Raises:
+            UsageError: BAD_STATE after `close`, BAD_ARGUMENT where that release is not open.
+        """
+        self._refuse_if_closed()
         found = self._find(release)
         entry = found.manifest.units[unit]
         if unit in found.verified or len(data) != entry.size:
             return False
         if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
             return False
-        if self._assembly and self._assembly.choice.unit == unit:
+        if self._assembly and _place(self._assembly.choice) == (release, unit):
             self._assembly = None
         self._verified(found, unit, data, repaired=0)
         return True
@@ -161,15 +179,21 @@ class Session:
 
     @property
     def has_failed(self) -> bool:
-        """Whether a unit of an open release is given up for now."""
-        return any(release.failed for release in self._releases)
+        """Whether a unit of the newest release is given up for now."""
+        return bool(self._releases and self._releases[-1].failed)
 
     def report(self, link: Link) -> None:
         """Take what the player knows of the link."""
         self._link = link
+        self.wait = None
 
     def choose(self, now: float) -> Choice | None:
-        """The unit under way, or the one that would be started now; see `wait` where None."""
+        """The unit under way, or the one that would be started now; see `wait` where None.
+
+        Raises:
+            UsageError: BAD_STATE after `close`.
+        """
+        self._refuse_if_closed()
         if self._assembly is not None:
             return self._assembly.choice
         self._retry(now)
@@ -186,7 +210,11 @@ class Session:
         return self._assembly
 
     def next_request(self, now: float) -> Request | None:
-        """The bytes wanted now; None where it waits for a timeout, a report or a release."""
+        """The bytes wanted now; None where it waits for a timeout, a report or a release.
+
+        Raises:
+            UsageError: BAD_STATE after `close`.
+        """
         self._refuse_if_closed()
         if now < self._not_before:
             return None
@@ -219,9 +247,7 @@ class Session:
         before = assembly.state
         assembly.finish(error)
         if assembly.state is State.REPAIR and before is not State.REPAIR:
-            self._events.append(
-                UnitDamaged(choice=assembly.choice, erasures=assembly.erasures)
-            )
+            self._events.append(UnitDamaged(choice=assembly.choice, erasures=assembly.erasures))
         if assembly.attempts:
             pause = _FIRST_PAUSE * 2 ** (assembly.attempts - 1)
             self._not_before = now + min(pause, _LONGEST_PAUSE)
@@ -229,8 +255,10 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When `next_request` may have something new to say without anything happening."""
+        if self._assembly is not None or self.wait is None:
+            return self._not_before or None
         failed = [t + _RETRY_FAILED for r in self._releases for t in r.failed.values()]
-        return max(self._not_before, min(failed, default=0.0)) or None
+        return min(failed, default=None)
 
     def next_event(self) -> Event | None:
         """The oldest event not taken yet."""
@@ -240,6 +268,13 @@ class Session:
         """End; everything but taking events is refused from now on."""
         self.state = SessionState.CLOSED
         self._assembly = None
+
+    def _keep(self, releases: list[_Release]) -> None:
+        """Follow these releases alone; a unit of another one is not finished."""
+        self._releases = releases
+        numbers = [release.manifest.release for release in releases]
+        if self._assembly is not None and self._assembly.choice.release not in numbers:
+            self._assembly = None
 
     def _find(self, release: int) -> _Release:
         for known in self._releases:
@@ -252,7 +287,7 @@ class Session:
         assembly = self._assembly
         if assembly is None or assembly.state not in (State.VERIFIED, State.FAILED):
             return
-        self._assembly = None
+        self._assembly = self.wait = None
         release, unit = self._find(assembly.choice.release), assembly.choice.unit
         if assembly.state is State.VERIFIED:
             self._not_before = now
@@ -274,7 +309,9 @@ class Session:
                 repaired=repaired,
             )
         )
-        if self.state in (SessionState.STARTING, SessionState.FAILED):
+        if entry.parent is None and release is self._releases[-1]:
+            self._keep([release])  # no byte is spent on what it replaces
+        if entry.parent is None and self.state in (SessionState.STARTING, SessionState.FAILED):
             self._happened(Happening.BASE)
         if self.state is SessionState.REFINING and self._is_complete():
             self._happened(Happening.NOTHING_MISSING)
@@ -285,14 +322,10 @@ class Session:
         everything = choose([r.candidate() for r in self._releases], Link(), self._policy)
         return isinstance(everything, Wait)
 
-    def _failed(
-        self, release: _Release, unit: int, error: MidstreamError, now: float
-    ) -> None:
+    def _failed(self, release: _Release, unit: int, error: MidstreamError, now: float) -> None:
         release.failed[unit] = now
         self.counters.units_failed += 1
-        self._events.append(
-            UnitFailed(release=release.manifest.release, unit=unit, error=error)
-        )
+        self._events.append(UnitFailed(release=release.manifest.release, unit=unit, error=error))
         if release.manifest.units[unit].parent is None:
             self._happened(Happening.BASE_LOST)
 
@@ -309,3 +342,7 @@ class Session:
     def _refuse_if_closed(self) -> None:
         if self.state is SessionState.CLOSED:
             raise UsageError(ErrorCode.BAD_STATE, "the session is closed")
+
+
+def _place(choice: Choice) -> tuple[int, int]:
+    return choice.release, choice.unit

@@ -27,7 +27,8 @@ class Ranges:
         return self.total == self.size
 
     def add(self, start: int, stop: int) -> None:
-        """Put [start, stop) in."""
+        """Put [start, stop) in; what lies behind the end is left out."""
+        stop = min(stop, self.size)
         if start >= stop:
             return
         before = [r for r in self._ranges if r[1] < start]
@@ -35,7 +36,7 @@ class Ranges:
         touched = self._ranges[len(before) : len(self._ranges) - len(after)]
         low = min([start, *(r[0] for r in touched)])
         high = max([stop, *(r[1] for r in touched)])
-        self._ranges = [*before, (low, min(high, self.size)), *after]
+        self._ranges = [*before, (low, high), *after]
 
     def missing(self, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
         """What of [start, stop) is not in."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from midstream.errors import ErrorCode, UsageError
 from midstream.session.events import Choice
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import UnitKind
@@ -21,12 +22,26 @@ _SNR_CEILING = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the player allows model bytes to do."""
+    """What the player allows model bytes to do.
+
+    Raises:
+        UsageError: BAD_ARGUMENT where a value makes no sense.
+    """
 
     low_water: float = 8.0
     """Seconds of media in the buffer below which no unit is started, bases excepted."""
     max_layer: int | None = None
-    """The highest layer that is wanted; None for all."""
+    """The highest layer that is wanted; None for all. The base is wanted in any case."""
+
+    def __post_init__(self) -> None:
+        if not self.low_water >= 0:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT, f"low water {self.low_water}: expected 0 s or more"
+            )
+        if self.max_layer is not None and self.max_layer < 0:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT, f"highest layer {self.max_layer}: expected 0 or more"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +84,7 @@ def choose(candidates: Sequence[Candidate], link: Link, policy: Policy) -> Choic
         link: What the player reported last.
         policy: What it allows.
     """
-    running = any(candidate.verified for candidate in candidates)
+    running = any(_runs(candidate) for candidate in candidates)
     for candidate in reversed(candidates):
         options = list(_options(candidate, policy))
         if options:
@@ -78,17 +93,25 @@ def choose(candidates: Sequence[Candidate], link: Link, policy: Policy) -> Choic
     return Wait(reason="nothing is missing")
 
 
+def _runs(candidate: Candidate) -> bool:
+    """Whether a base is there; without one, the units on it are of no use."""
+    return any(candidate.manifest.units[unit].parent is None for unit in candidate.verified)
+
+
 def _options(candidate: Candidate, policy: Policy) -> Iterator[tuple[float, int]]:
     """Units whose parent is there, with their gain in dB per kilobyte."""
     units = candidate.manifest.units
     for index, entry in enumerate(units):
         if index in candidate.verified or index in candidate.failed:
             continue
-        if policy.max_layer is not None and entry.layer > policy.max_layer:
-            continue
-        if entry.parent is None or entry.parent in candidate.verified:
-            parent = None if entry.parent is None else units[entry.parent]
-            yield _gain(entry, parent) / entry.size * 1000, index
+        if entry.parent is None:
+            yield _gain(entry, None) / entry.size * 1000, index
+        elif entry.parent in candidate.verified and _is_wanted(entry, policy):
+            yield _gain(entry, units[entry.parent]) / entry.size * 1000, index
+
+
+def _is_wanted(entry: UnitEntry, policy: Policy) -> bool:
+    return policy.max_layer is None or entry.layer <= policy.max_layer
 
 
 def _gain(entry: UnitEntry, parent: UnitEntry | None) -> float:
@@ -115,9 +138,7 @@ def _permit(
     else:
         what = "new release" if entry.kind is UnitKind.BASE else f"layer {entry.layer}"
         reason = f"{what}: {score:.2f} dB/kB, buffer {link.buffer:.1f} s{_duration(entry, link)}"
-    return Choice(
-        release=candidate.manifest.release, unit=unit, size=entry.size, reason=reason
-    )
+    return Choice(release=candidate.manifest.release, unit=unit, size=entry.size, reason=reason)
 
 
 def _duration(entry: UnitEntry, link: Link) -> str:

@@ -666,3 +666,11 @@ async def test_a_name_that_does_not_resolve_is_unreachable() -> None:
             async with transport.fetch("units/ab", limit=9):
                 pass
     assert caught.value.code in (ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT)
+
+
+async def test_an_address_that_only_the_library_refuses_is_one_clear_error() -> None:
+    async with open_transport("http://host\\repo/") as transport:
+        with pytest.raises(TransportError) as caught:
+            async with transport.fetch("units/ab", limit=9):
+                pass
+    assert caught.value.code is ErrorCode.BAD_URL

@@ -172,7 +172,7 @@ class Store:
         """
         path = self._path(_PARTIAL, unit_id)
         if not self._make_room(size, unit_id):
-            return MemoryPartial()
+            return MemoryPartial(size)
         return PartialUnit(path, size)
 
     def keep(self, unit_ids: frozenset[str]) -> None:

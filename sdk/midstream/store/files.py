@@ -5,7 +5,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from midstream.errors import ErrorCode, StoreError
+from midstream.errors import StoreError
 
 __all__ = ["NEW_PREFIX", "read_file", "store_error", "write_file"]
 
@@ -57,9 +57,9 @@ def read_file(path: Path) -> bytes:
     """A file's bytes.
 
     Raises:
-        StoreError: STORE_IO where it cannot be read.
+        StoreError: It cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise StoreError(ErrorCode.STORE_IO, f"{path}: {error.strerror or error}") from error
+        raise store_error(path, error) from error

@@ -6,7 +6,18 @@ __all__ = ["MemoryPartial", "MemoryStore"]
 
 
 class MemoryPartial:
-    """What has arrived of one unit, kept nowhere: the session has it."""
+    """What has arrived of one unit, kept nowhere: the session has it.
+
+    Args:
+        size: Bytes of the whole unit.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def missing(self) -> list[tuple[int, int]]:
+        """All of it."""
+        return [(0, self._size)]
 
     def received(self) -> list[tuple[int, bytes]]:
         """Nothing: there was no earlier run."""
@@ -31,7 +42,7 @@ class MemoryStore:
 
     def partial(self, unit_id: str, size: int) -> MemoryPartial:  # noqa: ARG002
         """A unit on its way in."""
-        return MemoryPartial()
+        return MemoryPartial(size)
 
     def keep(self, unit_ids: frozenset[str]) -> None:
         """Nothing is ever evicted."""

@@ -110,10 +110,9 @@ class _FolderResponse:
     etag: str
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        self.file.seek(self.start)
         place = self.start
         while place < self.stop:
-            chunk = await asyncio.to_thread(self._read, min(_CHUNK, self.stop - place))
+            chunk = await asyncio.to_thread(self._read, place)
             if not chunk:
                 raise TransportError(
                     ErrorCode.SHORT_BODY, f"{self.record.path}: ends at {place}, not {self.stop}"
@@ -122,9 +121,10 @@ class _FolderResponse:
             self.transport.count(self.record, len(chunk))
             yield chunk
 
-    def _read(self, size: int) -> bytes:
+    def _read(self, place: int) -> bytes:
         try:
-            return self.file.read(size)
+            self.file.seek(place)
+            return self.file.read(min(_CHUNK, self.stop - place))
         except OSError as error:
             raise TransportError(
                 ErrorCode.UNREACHABLE, f"{self.record.path}: {error.strerror}"

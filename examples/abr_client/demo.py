@@ -1,0 +1,136 @@
+"""The whole of it at work: publish, serve badly, play, repair, verify, swap, compare.
+
+    python examples/abr_client/demo.py [--traces FOLDER] [--loss .05] [--corrupt .02]
+
+Publishes two releases of the example's network, then plays one video a trace with each strategy.
+In the live ones every unit is fetched over loopback HTTP from an origin that cuts and damages
+bodies, and its bytes share the simulated link with the media. Writes results.json and demo.png.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from plot import draw
+from publishing import MODELS, Repositories, publish_releases
+from results import summarise, table_rows
+from strategies import Played, play_float, play_live, play_rule
+from traces import Trace, generate_traces, load_traces
+from video import Video, generate_video, load_video
+from view import View, print_table
+
+from midstream import MidstreamError, find_backend
+from midstream.abr import BufferBased, RateBased, RobustMpc
+from midstream.origin import Impairments
+
+_SEED = 2026
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--traces", type=Path, help="folder or archive of real throughput traces")
+    parser.add_argument("--video", type=Path, help="folder with video_size_0 to video_size_5")
+    parser.add_argument("--limit", type=int, help="play so many traces only")
+    parser.add_argument("--generated", type=int, default=20, help="traces to make up (default 20)")
+    parser.add_argument("--loss", type=float, default=0.05, help="share of bodies cut short")
+    parser.add_argument("--corrupt", type=float, default=0.02, help="share of stretches damaged")
+    parser.add_argument("--seed", type=int, default=_SEED, help="of traces, loss and damage")
+    parser.add_argument("--out", type=Path, default=Path("demo-results"), help="folder to write")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; the exit code is that of the command line's errors."""
+    options = parse(arguments)
+    try:
+        return run(options)
+    except MidstreamError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def run(options: argparse.Namespace) -> int:
+    """Publish, play all traces with all strategies, show and write what came of it."""
+    began = time.perf_counter()
+    traces, video = _inputs(options)
+    with tempfile.TemporaryDirectory() as folder:
+        repositories = publish_releases(Path(folder), progress=lambda _: None)
+        for release in repositories.releases:
+            print(release)
+        runs = _play_all(options, traces, video, repositories)
+    summary = summarise(runs)
+    summary["loss"], summary["corrupt"] = options.loss, options.corrupt
+    print_table(f"QoE over {len(traces)} traces", table_rows(summary))
+    print(
+        f"{summary['repairs']} packets repaired, {summary['swaps']} swaps, "
+        f"{summary['unverified_decisions']} of {summary['decisions']} decisions by unverified "
+        f"weights, {summary['stalls_by_model_bytes_below_low_water']} stalls by model bytes "
+        "below the low-water mark"
+    )
+    _write(options.out, runs, summary)
+    print(f"{options.out}/results.json, {options.out}/demo.png; {time.perf_counter() - began:.0f} s")
+    return 0
+
+
+def _inputs(options: argparse.Namespace) -> tuple[list[Trace], Video]:
+    """Real traces and sizes where they are named, generated ones elsewhere."""
+    if options.traces:
+        traces = load_traces(options.traces)
+    else:
+        traces = generate_traces(options.generated, seed=options.seed)
+    video = load_video(options.video) if options.video else generate_video(seed=options.seed)
+    return traces[: options.limit], video
+
+
+def _play_all(
+    options: argparse.Namespace, traces: list[Trace], video: Video, repositories: Repositories
+) -> dict[str, list[Played]]:
+    """Every strategy on every trace."""
+    model = (MODELS / "abr-1.tflite").read_bytes()
+    network = find_backend().load(model)
+    runs: dict[str, list[Played]] = {
+        "no_model": [play_rule(trace, video, RobustMpc()) for trace in traces],
+        "base_only": [],
+        "mid_stream": [],
+        "full_float": [play_float(trace, video, network, len(model)) for trace in traces],
+        "buffer_based": [play_rule(trace, video, BufferBased()) for trace in traces],
+        "rate_based": [play_rule(trace, video, RateBased()) for trace in traces],
+    }
+    runs["robust_mpc"] = runs["no_model"]
+    with View(len(traces)) as view:
+        for number, trace in enumerate(traces):
+            link = Impairments(
+                loss=options.loss, corrupt=options.corrupt, seed=options.seed + number
+            )
+            runs["base_only"].append(play_live(trace, video, repositories, link, upgrades=False))
+            view.begin(trace.name)
+            played = play_live(
+                trace, video, repositories, link, upgrades=True, show=view.show
+            )
+            runs["mid_stream"].append(played)
+            assert played.live is not None, "a live session tells what happened"
+            view.end(played.qoe, played.live.moments[-1])
+    return runs
+
+
+def _write(folder: Path, runs: dict[str, list[Played]], summary: dict[str, object]) -> None:
+    """The results and the picture of the session with the most repairs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(summary, indent=2) + os.linesep)
+    live = [played for played in runs["mid_stream"] if played.live is not None]
+    shown = max(live, key=lambda played: played.live.repaired if played.live else 0)
+    assert shown.live is not None, "chosen among live sessions"
+    try:
+        draw(folder / "demo.png", shown.trace, shown.live.moments, summary)
+    except ImportError:
+        print("no picture: matplotlib is not installed (pip install midstream[plot])")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -162,7 +162,7 @@ class Drive:
             if self.step() or self.session.next_request(self.now) is not None:
                 continue
             due = self.session.next_timeout()
-            if due is None or due <= self.now:
+            if due is None or not self.now < due <= until:
                 break
             self.now = due
         self.events += self._told()

@@ -185,3 +185,8 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> Non
     with pytest.raises(UsageError) as caught:
         Policy(**wrong)  # type: ignore[arg-type]
     assert caught.value.code is ErrorCode.BAD_ARGUMENT
+
+
+def test_a_unit_whose_base_is_missing_waits_for_it() -> None:
+    assert choice_of(candidate(LADDER, {1})).unit == 0
+    assert wait_of(candidate(LADDER, {1}, {0})) == "nothing is missing"

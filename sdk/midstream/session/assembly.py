@@ -186,14 +186,18 @@ class Assembly:
         self.attempts += 1
         if error is not None:
             self._counters.cuts += 1
+        self.look()
+        if _SERVES[self.state] and self.attempts >= self._limits.attempts:
+            self._exhausted(error)
+
+    def look(self) -> None:
+        """Go on where what has arrived is enough; a request may have been left without its end."""
         if self.state is State.BODY:
             self._check_body()
         elif self.state is State.HASHES:
             self._check_hashes()
         elif self.state is State.REPAIR:
             self._check_repair()
-        if _SERVES[self.state] and self.attempts >= self._limits.attempts:
-            self._exhausted(error)
 
     def _request(self, purpose: Purpose, span: tuple[int, int]) -> Request:
         paths = {

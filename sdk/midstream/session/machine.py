@@ -220,8 +220,11 @@ class Session:
             return None
         if self._assembly is None and (choice := self.choose(now)):
             self.begin(choice)
-        if self._assembly and self._assembly.state is State.WANTED:
-            self._assembly.start()
+        if self._assembly is not None:
+            if self._assembly.state is State.WANTED:
+                self._assembly.start()
+            else:
+                self._assembly.look()
             self._settle(now)
         request = self._assembly.request() if self._assembly else None
         self.counters.requests += request is not None

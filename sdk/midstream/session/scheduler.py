@@ -99,19 +99,21 @@ def _runs(candidate: Candidate) -> bool:
 
 
 def _options(candidate: Candidate, policy: Policy) -> Iterator[tuple[float, int]]:
-    """Units whose parent is there, with their gain in dB per kilobyte."""
-    units = candidate.manifest.units
+    """Units whose ancestors are all there, with their gain in dB per kilobyte."""
+    manifest = candidate.manifest
+    units = manifest.units
     for index, entry in enumerate(units):
         if index in candidate.verified or index in candidate.failed:
             continue
-        if entry.parent is None:
-            yield _gain(entry, None) / entry.size * 1000, index
-        elif entry.parent in candidate.verified and _is_wanted(entry, policy):
-            yield _gain(entry, units[entry.parent]) / entry.size * 1000, index
+        has_ancestors = candidate.verified.issuperset(manifest.chain(index)[:-1])
+        if has_ancestors and _is_wanted(entry, policy):
+            parent = None if entry.parent is None else units[entry.parent]
+            yield _gain(entry, parent) / entry.size * 1000, index
 
 
 def _is_wanted(entry: UnitEntry, policy: Policy) -> bool:
-    return policy.max_layer is None or entry.layer <= policy.max_layer
+    is_base = entry.parent is None
+    return is_base or policy.max_layer is None or entry.layer <= policy.max_layer
 
 
 def _gain(entry: UnitEntry, parent: UnitEntry | None) -> float:

@@ -16,6 +16,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from midstream import MidstreamError, find_backend
+from midstream.abr import BufferBased, RateBased, RobustMpc
+from midstream.origin import Impairments
 from plot import draw
 from publishing import MODELS, Repositories, publish_releases
 from results import summarise, table_rows
@@ -23,10 +26,6 @@ from strategies import Played, play_float, play_live, play_rule
 from traces import Trace, generate_traces, load_traces
 from video import Video, generate_video, load_video
 from view import View, print_table
-
-from midstream import MidstreamError, find_backend
-from midstream.abr import BufferBased, RateBased, RobustMpc
-from midstream.origin import Impairments
 
 _SEED = 2026
 
@@ -74,7 +73,9 @@ def run(options: argparse.Namespace) -> int:
         "below the low-water mark"
     )
     _write(options.out, runs, summary)
-    print(f"{options.out}/results.json, {options.out}/demo.png; {time.perf_counter() - began:.0f} s")
+    print(
+        f"{options.out}/results.json, {options.out}/demo.png; {time.perf_counter() - began:.0f} s"
+    )
     return 0
 
 
@@ -110,9 +111,7 @@ def _play_all(
             )
             runs["base_only"].append(play_live(trace, video, repositories, link, upgrades=False))
             view.begin(trace.name)
-            played = play_live(
-                trace, video, repositories, link, upgrades=True, show=view.show
-            )
+            played = play_live(trace, video, repositories, link, upgrades=True, show=view.show)
             runs["mid_stream"].append(played)
             assert played.live is not None, "a live session tells what happened"
             view.end(played.qoe, played.live.moments[-1])

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from player import Player
-
 import midstream
 from midstream.abr import Controller
+from player import Player
 
 __all__ = ["LOW_WATER", "LiveResult", "LiveSession", "Moment"]
 
@@ -195,9 +194,7 @@ class LiveSession:
         refused = isinstance(event, midstream.GenerationRefused | midstream.UnitFailed)
         self.result.refused += refused
 
-    def _tell(
-        self, model: midstream.Model, rung: int, generation: midstream.Generation
-    ) -> None:
+    def _tell(self, model: midstream.Model, rung: int, generation: midstream.Generation) -> None:
         moment = Moment(
             segment=self._player.segment,
             seconds=self._player.clock,

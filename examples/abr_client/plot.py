@@ -16,9 +16,7 @@ _RELEASES = {1: "#9ecae9", 2: "#d6a5c9"}
 _HIGHLIGHT, _PLAIN = "#54a24b", "#b9c4cd"
 
 
-def draw(
-    path: Path, session: str, moments: Sequence[Moment], summary: Mapping[str, Any]
-) -> None:
+def draw(path: Path, session: str, moments: Sequence[Moment], summary: Mapping[str, Any]) -> None:
     """Write the picture.
 
     Args:

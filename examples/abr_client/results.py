@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
 from strategies import Played, mean_of_worst
 
 __all__ = ["TITLES", "summarise", "table_rows"]

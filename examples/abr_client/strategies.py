@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from live import LiveResult, LiveSession, Moment
+from midstream.abr import Controller, Observation, Rule
+from midstream.origin import Impairments, serve
+from midstream.runtime import Network
 from player import Player
 from publishing import Repositories, copy_news
 from traces import Trace
 from video import Video
-
-from midstream.abr import Controller, Observation, Rule
-from midstream.origin import Impairments, serve
-from midstream.runtime import Network
 
 __all__ = ["NEWS_AT", "Played", "play_float", "play_live", "play_rule"]
 
@@ -109,5 +109,3 @@ def mean_of_worst(values: Sequence[float], share: float = 0.05) -> float:
     """The mean of the worst share of values, at least one of them."""
     count = max(1, round(share * len(values)))
     return float(np.mean(sorted(values)[:count]))
-
-

@@ -4,13 +4,14 @@ import sys
 from types import TracebackType
 from typing import Self
 
-from live import Moment
 from rich.console import Console, Group
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from live import Moment
 from video import LADDER_KBPS, SEGMENTS
 
 __all__ = ["View", "print_table"]
@@ -85,8 +86,9 @@ class View:
         grid.add_row("rung", self._history(moment))
         grid.add_row("network", _network(moment))
         grid.add_row(
-            "bytes", f"media {moment.media_bytes / 1e6:.1f} MB, models "
-            f"{moment.model_bytes / 1e3:.1f} kB, {moment.repaired} packets repaired"
+            "bytes",
+            f"media {moment.media_bytes / 1e6:.1f} MB, models "
+            f"{moment.model_bytes / 1e3:.1f} kB, {moment.repaired} packets repaired",
         )
         footer = Text(f"trace {self._done + 1} of {self._traces}: {self._name}", style="dim")
         return Panel(Group(grid, footer), title="midstream", width=76)

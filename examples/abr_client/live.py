@@ -157,16 +157,15 @@ class LiveSession:
         if self._player.segment % _LOOK_EVERY == 0 and self._player.buffer > LOW_WATER:
             await model.check()
             self._spend(model)
-        while True:
-            model.report(
-                buffer=self._player.buffer,
-                throughput=self._player.throughput,
-                budget=int(self._player.room(LOW_WATER) * _SHARE),
-            )
-            choice = model.delivery.choose()
-            if choice is None or not await model.delivery.advance(choice):
-                break
-            self._spend(model)
+        model.report(
+            buffer=self._player.buffer,
+            throughput=self._player.throughput,
+            budget=int(self._player.room(LOW_WATER) * _SHARE),
+        )
+        # one unit a segment: the media have the link in between
+        choice = model.delivery.choose()
+        if choice is not None:
+            await model.delivery.advance(choice)
         self._spend(model)
         if await model.stage() and model.swap() is not None:
             self.result.swaps += 1

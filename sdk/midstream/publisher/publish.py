@@ -133,8 +133,7 @@ class Publisher:
         files = self._folder.metadata()
         if files:
             return Repository.open(files, self._keys, self._clock())
-        repository = Repository.create(self._keys, self._clock())
-        return repository
+        return Repository.create(self._keys, self._clock())
 
     def _bundle(self, name: str, repository: Repository) -> Mapping[str, bytes]:
         """What a client needs first, in one file (spec/delivery.md, "One round trip")."""

@@ -1,0 +1,63 @@
+"""The example client, whole: published, served badly, played, repaired, swapped."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+import demo
+
+STRATEGIES = {
+    "no_model",
+    "base_only",
+    "mid_stream",
+    "full_float",
+    "buffer_based",
+    "rate_based",
+    "robust_mpc",
+}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("demo")
+    assert demo.main(["--generated", "3", "--corrupt", ".2", "--out", str(out)]) == 0
+    return out
+
+
+def test_every_strategy_has_a_score(results: Path) -> None:
+    summary = json.loads((results / "results.json").read_text())
+    assert set(summary["qoe"]) == set(summary["startup_seconds"]) == STRATEGIES
+    assert all(math.isfinite(score) for score in summary["qoe"].values())
+
+
+def test_no_decision_is_made_by_weights_that_were_not_published(results: Path) -> None:
+    summary = json.loads((results / "results.json").read_text())
+    assert summary["decisions"] == 2 * 3 * 47
+    assert summary["unverified_decisions"] == 0
+
+
+def test_damage_is_repaired_and_better_networks_are_taken(results: Path) -> None:
+    summary = json.loads((results / "results.json").read_text())
+    assert summary["repairs"] > 0
+    assert summary["swaps"] >= 3
+    assert summary["model_bytes"] > 100_000
+
+
+def test_model_bytes_never_stall_below_the_low_water_mark(results: Path) -> None:
+    summary = json.loads((results / "results.json").read_text())
+    assert summary["stalls_by_model_bytes_below_low_water"] == 0
+
+
+def test_a_live_start_costs_less_than_a_full_download(results: Path) -> None:
+    startup = json.loads((results / "results.json").read_text())["startup_seconds"]
+    assert 0 < startup["mid_stream"] < startup["full_float"] / 2
+
+
+def test_a_folder_without_traces_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert demo.main(["--traces", str(tmp_path / "none"), "--out", str(tmp_path)]) in (1, 2, 3)
+    assert capsys.readouterr().err.startswith("demo: ")
+    assert not (tmp_path / "results.json").exists()

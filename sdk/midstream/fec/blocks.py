@@ -36,14 +36,15 @@ def partition(packets: int, repair: float) -> tuple[Block, ...]:
     """Cut packets into source blocks of nearly equal size (RFC 5052, 9.1).
 
     Args:
-        packets: Number of packets, at least 1.
+        packets: Number of packets, 0 or more.
         repair: Repair symbols per packet, 0 or more; rounded up in each block.
 
     Returns:
         Blocks of at most 255 symbols together with their repair symbols.
     """
-    longest = _longest_source(repair)
-    blocks = -(-packets // longest)
+    if not packets:
+        return ()
+    blocks = -(-packets // _longest_source(repair))
     small, larger = divmod(packets, blocks)
     result: list[Block] = []
     first = 0
@@ -73,21 +74,20 @@ def _parity_matrix(source: int, repair: int) -> NDArray[np.uint8]:
     Column i is x^(source - 1 - i + repair) modulo the generator polynomial, the product of
     (x - 2^j) for j from 0 to repair - 1.
     """
-    generator = [1]
+    generator = np.ones(1, np.uint8)
     for j in range(repair):
-        root = gf256.EXP[j]
-        shifted = [*generator, 0]
-        scaled = [0, *(gf256.multiply(c, root) for c in generator)]
-        generator = [a ^ b for a, b in zip(shifted, scaled, strict=True)]
+        generator = np.append(generator, np.uint8(0))
+        generator[1:] ^= gf256.PRODUCTS[gf256.EXP[j]][generator[:-1]]
     tail = generator[1:]
     columns = np.zeros((source, repair), np.uint8)
     remainder = tail
     for i in reversed(range(source)):
         columns[i] = remainder
-        lead = remainder[0]
-        moved = [*remainder[1:], 0]
-        remainder = [m ^ gf256.multiply(lead, t) for m, t in zip(moved, tail, strict=True)]
-    return columns.T
+        shifted = np.append(remainder[1:], np.uint8(0))
+        remainder = shifted ^ gf256.PRODUCTS[remainder[0]][tail]
+    matrix = columns.T
+    matrix.setflags(write=False)  # it is shared by all who ask for it
+    return matrix
 
 
 def encode(symbols: NDArray[np.uint8], repair: int) -> NDArray[np.uint8]:
@@ -121,14 +121,14 @@ def repair(
         (source, size), all packets.
 
     Raises:
-        RecoveryError: TOO_MANY_ERASURES.
+        RecoveryError: TOO_MANY_ERASURES where fewer repair symbols are present than packets lost.
     """
     lost = np.flatnonzero(~present[:source])
     spare = np.flatnonzero(present[source:])[: len(lost)]
     if len(spare) < len(lost):
         raise RecoveryError(
             ErrorCode.TOO_MANY_ERASURES,
-            f"block: {len(lost)} of {source} packets lost, {len(spare)} repair symbols left",
+            f"block: {len(lost)} of {source} packets lost, only {len(spare)} repair symbols left",
         )
     packets = symbols[:source].copy()
     if not len(lost):

@@ -4,12 +4,14 @@ Knows nothing of hashes or signatures: whoever corrects a file verifies it after
 """
 
 from collections import Counter
+from functools import lru_cache
 
 import numpy as np
 import reedsolo
 from numpy.typing import NDArray
 
 from midstream.errors import ErrorCode, LimitError, RecoveryError
+from midstream.fec import blocks
 from midstream.kernels import gf256
 from midstream.limits import LIMITS
 
@@ -35,11 +37,8 @@ def protect(data: bytes, *, repair: float = 0.25) -> bytes:
         The parity (spec/recovery.md, "Small files").
     """
     symbols = max(_LEAST_SYMBOLS, min(_MOST_SYMBOLS, round(_LONGEST * repair / (1 + repair))))
-    columns = _columns(len(data), symbols)
-    coder = reedsolo.RSCodec(symbols)
-    rows = _rows(data, columns)
-    parity = [bytes(coder.encode(column.tobytes())[-symbols:]) for column in rows.T]
-    body = np.frombuffer(b"".join(parity), np.uint8).reshape(columns, symbols).T.tobytes()
+    rows = _rows(data, _columns(len(data), symbols))
+    body = blocks.encode(rows, symbols).tobytes()
     header = len(data).to_bytes(4, "little") + bytes([symbols, 0, 0, 0])
     half = len(body) // 2
     return header + body[:half] + header + body[half:] + header
@@ -50,7 +49,10 @@ def correct(data: bytes, parity: bytes) -> bytes:
 
     Args:
         data: What came of the file.
-        parity: What `protect` gave, perhaps damaged too.
+        parity: What `protect` gave, perhaps damaged too, or without its end.
+
+    Returns:
+        The file, if no codeword has more damage than it corrects; whoever asked verifies it.
 
     Raises:
         RecoveryError: More is wrong than the parity covers, or the parity is of another file.
@@ -58,17 +60,19 @@ def correct(data: bytes, parity: bytes) -> bytes:
     """
     size, symbols, body = _split(parity)
     columns = _columns(size, symbols)
-    if len(body) != columns * symbols or len(data) > size:
-        raise _impossible(f"{len(data)} bytes do not go with {len(parity)} of parity")
-    missing = range(len(data), size)
-    rows = _rows(data + bytes(size - len(data)), columns)
-    tail = np.frombuffer(body, np.uint8).reshape(symbols, columns)
-    words = np.concatenate([rows, tail])
-    erasures = {place // columns for place in missing}
+    if len(data) > size:
+        raise _impossible(f"{len(data)} bytes, its parity is of {size}")
+    table = _rows(data + bytes(size - len(data)), columns)
+    missing = np.zeros(table.size + symbols * columns, np.bool_)
+    missing[len(data) : size] = True
+    missing[table.size + len(body) :] = True
+    tail = np.frombuffer(body.ljust(symbols * columns, b"\0"), np.uint8)
+    words = np.concatenate([table, tail.reshape(symbols, columns)])
+    lost = missing.reshape(words.shape)
     for column in np.flatnonzero(_syndromes(words, symbols).any(axis=0)):
-        lost = [row for row in erasures if row * columns + column >= len(data)]
-        words[: len(rows), column] = _solve(words[:, column], symbols, sorted(lost))
-    return words[: len(rows)].tobytes()[:size]
+        erasures = np.flatnonzero(lost[:, column]).tolist()
+        words[: len(table), column] = _solve(words[:, column], symbols, erasures)
+    return words[: len(table)].tobytes()[:size]
 
 
 def _columns(size: int, symbols: int) -> int:
@@ -85,22 +89,40 @@ def _rows(data: bytes, columns: int) -> NDArray[np.uint8]:
 
 def _split(parity: bytes) -> tuple[int, int, bytes]:
     """Size of the file, parity symbols of a codeword, and the parity without its headers."""
-    body_size = len(parity) - _COPIES * _HEADER
-    if body_size < 0:
+    starts = _header_starts(len(parity))
+    if starts[1] < _HEADER:
         raise _impossible(f"parity of {len(parity)} bytes")
-    half = body_size // 2
-    starts = (0, _HEADER + half, len(parity) - _HEADER)
-    votes = Counter(parity[start : start + _HEADER] for start in starts)
-    header, _ = votes.most_common(1)[0]
-    size, symbols = int.from_bytes(header[:4], "little"), header[4]
+    copies = [parity[start : start + _HEADER] for start in starts]
+    # the first copy alone serves where the end is missing: the others are then somewhere else
+    for header in (_majority(copies), copies[0]):
+        size, symbols = int.from_bytes(header[:4], "little"), header[4]
+        if not 0 < symbols <= _MOST_SYMBOLS or header[5:] != bytes(3):
+            continue
+        whole = _columns(size, symbols) * symbols + _COPIES * _HEADER
+        # half of it must be there, so that nobody reserves much memory by a few bytes
+        if len(parity) <= whole <= 2 * len(parity):
+            _check_size(size)
+            _, middle, last = _header_starts(whole)
+            return size, symbols, parity[_HEADER:middle] + parity[middle + _HEADER : last]
+    raise _impossible(f"no header fits {len(parity)} bytes of parity")
+
+
+def _header_starts(parity_size: int) -> tuple[int, int, int]:
+    """Where the copies of the header are: first, in the middle, last."""
+    half = (parity_size - _COPIES * _HEADER) // 2
+    return 0, _HEADER + half, parity_size - _HEADER
+
+
+def _majority(copies: list[bytes]) -> bytes:
+    """Each byte as most copies have it, as the first has it where none agree."""
+    return bytes(Counter(column).most_common(1)[0][0] for column in zip(*copies, strict=True))
+
+
+def _check_size(size: int) -> None:
     if size > LIMITS.bundle_size:
         raise LimitError(
             ErrorCode.OVER_LIMIT, f"parity: of {size} bytes, at most {LIMITS.bundle_size}"
         )
-    if not 0 < symbols <= _MOST_SYMBOLS or header[5:] != bytes(3):
-        raise _impossible(f"parity of {symbols} symbols a codeword")
-    middle = _HEADER + half
-    return size, symbols, parity[_HEADER:middle] + parity[middle + _HEADER : -_HEADER]
 
 
 def _syndromes(words: NDArray[np.uint8], symbols: int) -> NDArray[np.uint8]:
@@ -114,10 +136,15 @@ def _syndromes(words: NDArray[np.uint8], symbols: int) -> NDArray[np.uint8]:
 
 def _solve(word: NDArray[np.uint8], symbols: int, lost: list[int]) -> NDArray[np.uint8]:
     try:
-        decoded = reedsolo.RSCodec(symbols).decode(word.tobytes(), erase_pos=lost)[0]
+        decoded = _coder(symbols).decode(word.tobytes(), erase_pos=lost)[0]
     except (reedsolo.ReedSolomonError, ZeroDivisionError, IndexError) as error:
         raise _impossible(f"a codeword of {symbols} parity symbols: {error}") from error
     return np.frombuffer(bytes(decoded), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _coder(symbols: int) -> reedsolo.RSCodec:
+    return reedsolo.RSCodec(symbols)
 
 
 def _impossible(problem: str) -> RecoveryError:

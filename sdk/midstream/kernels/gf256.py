@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EXP", "LOG", "combine", "invert", "multiply"]
+__all__ = ["EXP", "LOG", "PRODUCTS", "combine", "invert"]
 
 _PRIMITIVE = 0x11D
 
@@ -24,20 +24,27 @@ def _powers() -> list[int]:
 EXP = (_powers() * 2)[:510]
 """Powers of 2, twice, so that sums of two logarithms need no reduction."""
 LOG = [0] * 256
-"""Logarithms to base 2; that of 0 is not defined."""
+"""Logarithms to base 2; the entry of 0 means nothing."""
 for _exponent, _value in enumerate(EXP[:255]):
     LOG[_value] = _exponent
 
 
-def multiply(a: int, b: int) -> int:
-    """A product."""
-    return EXP[LOG[a] + LOG[b]] if a and b else 0
+def _products() -> NDArray[np.uint8]:
+    logarithms = np.array(LOG)
+    table: NDArray[np.uint8] = np.array(EXP, np.uint8)[logarithms[:, None] + logarithms]
+    table[0] = table[:, 0] = 0
+    table.setflags(write=False)
+    return table
+
+
+PRODUCTS = _products()
+"""(256, 256): the product of any two."""
 
 
 @cache
 def _table(factor: int) -> bytes:
     """The products of one factor with every byte, for bytes.translate."""
-    return bytes(multiply(factor, byte) for byte in range(256))
+    return bytes(PRODUCTS[factor])
 
 
 def combine(matrix: NDArray[np.uint8], rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -57,15 +64,12 @@ def invert(matrix: NDArray[np.uint8]) -> NDArray[np.uint8]:
     size = len(matrix)
     work = np.concatenate([matrix, np.eye(size, dtype=np.uint8)], axis=1)
     for column in range(size):
-        pivot = column + int(np.flatnonzero(work[column:, column])[0])
+        pivot = column + int(np.argmax(work[column:, column] != 0))
         work[[column, pivot]] = work[[pivot, column]]
-        inverse = EXP[255 - LOG[work[column, column]]]
-        work[column] = _scaled(work[column], inverse)
-        for row in np.flatnonzero(work[:, column]):
-            if row != column:
-                work[row] ^= _scaled(work[column], int(work[row, column]))
+        lead = int(work[column, column])
+        assert lead, "the caller's matrix has an inverse"
+        work[column] = PRODUCTS[EXP[255 - LOG[lead]]][work[column]]
+        factors = work[:, column].copy()
+        factors[column] = 0
+        work ^= PRODUCTS[factors[:, None], work[column]]
     return work[:, size:]
-
-
-def _scaled(row: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    return np.frombuffer(row.tobytes().translate(_table(factor)), np.uint8)

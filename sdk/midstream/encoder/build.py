@@ -8,13 +8,12 @@ import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from midstream import formats
 from midstream.bitstream import Head, Record, Topology, protected_size, write_unit
 from midstream.codec import TensorCode, scales
 from midstream.encoder.ladder import Rung, Target, parse_ladder
 from midstream.encoder.plan import Plan, make_plan
+from midstream.encoder.ratio import decibels, noise_factors
 from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensitive_steps
 from midstream.encoder.weights import (
     STEPS_PER_OCTAVE,
@@ -131,12 +130,12 @@ class _Builder:
         self._evaluate = evaluate
         self._probes = probes
         self._count = sum(w.values.size for w in weights if w.coded)
-        relative = _relative_steps(weights, first, sensitivities)
-        codes = _codes(weights, _base_steps(weights, first, self._count, relative))
+        self._factors = noise_factors(weights)
+        relative = _relative_steps(weights, first, sensitivities, self._factors)
+        codes = _codes(weights, _base_steps(weights, first, self._factors, relative))
         self._head = Head(topology=topology, codes=codes)
         self._plans = make_plan(self._head, weights, _importance(relative))
         self._spent = sum(plan.base_bits() for plan in self._plans)
-        self._signal = float(sum(_energy(w) for w in _counted(weights)))
         self._noise = {plan.index: self._weighted_noise(plan) for plan in self._plans}
 
     def build(self) -> tuple[EncodedUnit, ...]:
@@ -146,7 +145,7 @@ class _Builder:
         for rung in self._rungs:
             pending += self._climb(rung, is_base=not units)
             made = self._make(rung, pending, units)
-            if self._is_worth_it(made, units) or rung is self._rungs[-1]:
+            if self._is_worth_it(made, units) or (pending and rung is self._rungs[-1]):
                 units.append(made)
                 pending = []
         return tuple(units)
@@ -177,21 +176,18 @@ class _Builder:
             return self._spent >= rung.value * 8000
         return self._snr() >= rung.value
 
-    def _snr(self) -> float:
-        noise = sum(self._noise.values())
-        if noise <= 0 or self._signal <= 0:
-            return float("inf")
-        return 10 * float(np.log10(self._signal / noise))
+    def _snr(self, *, is_exact: bool = False) -> float:
+        return decibels(sum(self._noise.values()), is_exact=is_exact)
 
     def _weighted_noise(self, plan: Plan) -> float:
-        """Squared error of the weights that weight SNR counts."""
-        if not plan.piece.coded or plan.piece.dtype not in _counted_types(self._weights):
+        """What a slice adds to noise over signal."""
+        if not plan.piece.coded:
             return 0.0
-        return float(plan.errors(plan.trits).sum())
+        # the tensors of a slice have one data type, and so one factor
+        factor = self._factors[plan.piece.runs[0].tensor]
+        return factor * float(plan.errors(plan.trits).sum())
 
-    def _make(
-        self, rung: Rung, records: list[Record], units: Sequence[EncodedUnit]
-    ) -> EncodedUnit:
+    def _make(self, rung: Rung, records: list[Record], units: Sequence[EncodedUnit]) -> EncodedUnit:
         is_exact = rung.target is Target.EXACT
         kind = UnitKind.EXACT if is_exact else UnitKind.ENHANCEMENT
         kind = kind if units else UnitKind.BASE
@@ -199,7 +195,7 @@ class _Builder:
         ordered = sorted(records, key=lambda record: record.slice)  # stable: order is kept
         data = write_unit(kind, len(units), head, ordered)
         outputs = self._evaluate([u.data for u in units] + [data]) if self._evaluate else None
-        snr = float("inf") if is_exact else self._snr()
+        snr = self._snr(is_exact=is_exact or all(plan.is_exact for plan in self._plans))
         return EncodedUnit(
             kind=kind,
             layer=len(units),
@@ -215,7 +211,7 @@ class _Builder:
 
     @staticmethod
     def _is_worth_it(made: EncodedUnit, units: Sequence[EncodedUnit]) -> bool:
-        if not units:
+        if not units or made.kind is UnitKind.EXACT:
             return True
         below, here = units[-1].fidelity, made.fidelity
         if here.output_snr is None or below.output_snr is None:
@@ -224,35 +220,37 @@ class _Builder:
 
 
 def _queue_entry(plan: Plan) -> tuple[float, int] | None:
-    """Gain per bit, negated for a heap whose smallest comes first."""
-    if not plan.can_refine:
+    """Gain per bit, negated for a heap whose smallest comes first; None where none is left."""
+    if not plan.can_refine or not plan.errors(plan.trits).any():
         return None
     return -plan.next_gain() / max(plan.next_bits(), 1.0), plan.index
 
 
 def _relative_steps(
-    weights: Sequence[Weights], rung: Rung, sensitivities: Sequence[float | None] | None
+    weights: Sequence[Weights],
+    rung: Rung,
+    sensitivities: Sequence[float | None] | None,
+    factors: Sequence[float],
 ) -> list[int]:
     if rung.target is Target.SNR:
-        return uniform_steps(weights)
+        return uniform_steps(weights, factors)
     if sensitivities is None:
         return relative_steps(weights)
     return sensitive_steps(weights, sensitivities)
 
 
 def _base_steps(
-    weights: Sequence[Weights], rung: Rung, count: int, relative: Sequence[int]
+    weights: Sequence[Weights], rung: Rung, factors: Sequence[float], relative: Sequence[int]
 ) -> list[int]:
     if rung.target is Target.SNR:
-        types = _counted_types(weights)
-        signal = sum(_energy(w) for w in _counted(weights))
+        aim = 10 ** (-rung.value / 10)
 
         def is_fine_enough(steps: list[int]) -> bool:
-            pairs = [(w, s) for w, s in zip(weights, steps, strict=True) if w.coded]
-            noise = sum(squared_error(w, s) for w, s in pairs if w.tensor.dtype in types)
-            return noise * 10 ** (rung.value / 10) <= signal
+            triples = zip(weights, steps, factors, strict=True)
+            return sum(f * squared_error(w, s) for w, s, f in triples if f) <= aim
 
         return choose_steps(weights, relative, is_fine_enough)
+    count = sum(w.tensor.weights for w in weights if w.coded)
     budget = rung.value * (count if rung.target is Target.BITS else 8000)
 
     def is_rich_enough(steps: list[int]) -> bool:
@@ -274,19 +272,3 @@ def _codes(weights: Sequence[Weights], steps: Sequence[int]) -> tuple[TensorCode
 def _importance(relative: Sequence[int]) -> list[float]:
     """What a squared error counts, so that the steps chosen are the best for it."""
     return [2.0 ** (-2 * step / STEPS_PER_OCTAVE) for step in relative]
-
-
-def _counted_types(weights: Sequence[Weights]) -> set[DType]:
-    """Weight SNR is over floats, or over integers where there are no floats."""
-    types = {w.tensor.dtype for w in weights if w.coded}
-    return {dtype for dtype in types if dtype.is_float} or types
-
-
-def _counted(weights: Sequence[Weights]) -> list[Weights]:
-    types = _counted_types(weights)
-    return [w for w in weights if w.coded and w.tensor.dtype in types]
-
-
-def _energy(weights: Weights) -> float:
-    values = weights.values - weights.offset
-    return float(values @ values)

@@ -5,6 +5,7 @@ Knows nothing of rungs: `build` decides how far to go.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from midstream.types import DType
 
 __all__ = ["Plan", "make_plan"]
 
+_T = TypeVar("_T", bound=np.generic)
 _MOST_TRITS = 10
 _LARGEST_LEVEL = 1 << 29
 
@@ -38,6 +40,8 @@ class Plan:
     """(weights,), what a squared error counts."""
     steps: NDArray[np.int32]
     """(weights,), step index or trit exponent."""
+    offsets: NDArray[np.int32]
+    """(weights,), what level 0 stands for."""
     ladder: list[NDArray[np.int32]] = field(default_factory=list)
     """Levels after 0, 1, ... trits; each (weights,)."""
     trits: int = 0
@@ -47,6 +51,17 @@ class Plan:
     def can_refine(self) -> bool:
         """Whether another trit is possible."""
         return self.trits + 1 < len(self.ladder)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the levels give the weights bit for bit."""
+        if not self.piece.coded:
+            return True
+        if self.errors(self.trits).any():
+            return False
+        dtype, near = self.piece.dtype, self.ladder[self.trits]
+        values = grid.reconstruct(near, dtype, self.steps, self.trits, self.offsets)
+        return storage.dump(values, dtype) == storage.dump(self.stored, dtype)
 
     def base(self) -> list[Record]:
         """What the base does to this slice."""
@@ -118,11 +133,12 @@ def make_plan(
             piece=piece,
             context=head.context(piece),
             stored=_gather(piece, [w.stored for w in weights]),
-            values=_gather(piece, [w.values for w in weights]) - head.offsets(piece),
+            values=_gather(piece, [w.values - w.offset for w in weights]),
             importance=np.repeat(
                 [importance[run.tensor] for run in piece.runs], [r.weights for r in piece.runs]
             ),
             steps=head.steps(piece),
+            offsets=head.offsets(piece),
         )
         if piece.coded:
             plan.ladder = _nested_levels(plan)
@@ -130,7 +146,7 @@ def make_plan(
     return tuple(plans)
 
 
-def _gather(piece: Slice, arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+def _gather(piece: Slice, arrays: Sequence[NDArray[_T]]) -> NDArray[_T]:
     return np.concatenate([arrays[run.tensor][run.start : run.stop] for run in piece.runs])
 
 
@@ -141,7 +157,7 @@ def _nested_levels(plan: Plan) -> list[NDArray[np.int32]]:
     finest = np.rint(plan.values / sizes).astype(np.int32)
     ladder = [finest]
     for _ in range(trits):
-        ladder.append((ladder[-1] + 1) // 3)  # round(fine / 3); a third is never a tie
+        ladder.append(grid.coarsen(ladder[-1]))
     return ladder[::-1]
 
 

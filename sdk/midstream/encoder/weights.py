@@ -20,6 +20,8 @@ _VECTOR_FINER = 2 * 25
 """Step indices by which one-dimensional tensors are finer: two trits; they are few, and
 their error is not averaged over inputs."""
 _SAMPLE = 1 << 16
+_LARGEST_LEVEL = 1 << 24
+"""Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,14 @@ class Weights:
     offset: int
     """For integers, the level that stands for zero."""
     scale: float
-    """Standard deviation about the offset; 1 where all are equal."""
+    """Root mean square about the offset; 1 where all are equal to it."""
+    finest: int
+    """Least step index: finer steps would put levels out of their range."""
+
+    @property
+    def energy(self) -> float:
+        """Sum of squares about the offset."""
+        return float(np.square(self.values - self.offset).sum())
 
     def levels(self, step: int) -> NDArray[np.int32]:
         """Nearest levels; (weights,)."""
@@ -61,7 +70,14 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         coded=coded,
         offset=offset,
         scale=spread if spread > 0 else 1.0,
+        finest=_finest(values) if coded else -grid.MAX_STEP_INDEX,
     )
+
+
+def _finest(values: NDArray[np.float64]) -> int:
+    """The step index at which the largest weight gets about the largest level of a base."""
+    largest = float(np.abs(values).max())
+    return grid.step_index(largest / _LARGEST_LEVEL) if largest else -grid.MAX_STEP_INDEX
 
 
 def relative_steps(weights: Sequence[Weights]) -> list[int]:
@@ -74,9 +90,15 @@ def relative_steps(weights: Sequence[Weights]) -> list[int]:
     return [_index(w.scale * w.tensor.weights**0.25) - _finer(w) for w in weights]
 
 
-def uniform_steps(weights: Sequence[Weights]) -> list[int]:
-    """Step indices before the shift, for targets in decibels: one step for all."""
-    return [0 for _ in weights]
+def uniform_steps(weights: Sequence[Weights], factors: Sequence[float]) -> list[int]:
+    """Step indices before the shift, for targets in decibels: one step for all of a kind.
+
+    Args:
+        weights: All tensors.
+        factors: What a squared error of each counts, as `ratio.noise_factors` gives it.
+    """
+    pairs = zip(weights, factors, strict=True)
+    return [_index(factor**-0.5 if factor else w.scale) for w, factor in pairs]
 
 
 def _index(step: float) -> int:
@@ -115,7 +137,8 @@ def choose_steps(
 def shifted(weights: Sequence[Weights], relative: Sequence[int], shift: int) -> list[int]:
     """Steps after the shift, kept in what each data type allows."""
     floats = [
-        max(-grid.MAX_STEP_INDEX, min(grid.MAX_STEP_INDEX, base + shift)) for base in relative
+        min(max(base + shift, w.finest), grid.MAX_STEP_INDEX)
+        for w, base in zip(weights, relative, strict=True)
     ]
     exponents = _exponents(weights, floats)
     return [
@@ -138,13 +161,19 @@ def _exponents(weights: Sequence[Weights], steps: Sequence[int]) -> dict[DType, 
 
 
 def entropy_bits(weights: Weights, step: int) -> float:
-    """Order-0 entropy of a tensor's levels, bits for all of it, from a sample of large ones."""
+    """Bits that a tensor's levels take, about, from a sample of large ones.
+
+    Their order-0 entropy, but no less than what numbers so far from zero take: the coder has
+    tables for distributions around zero, and a tensor of one value has no entropy at all.
+    """
     stride = max(1, weights.values.size // _SAMPLE)
     sample = weights.stored[::stride]
     levels = grid.quantise(sample, weights.tensor.dtype, step, weights.offset)
     _, counts = np.unique(levels, return_counts=True)
     share = counts / counts.sum()
-    return float(-(share * np.log2(share)).sum()) * weights.values.size
+    entropy = float(-(share * np.log2(share)).sum())
+    distance = float(np.log2(1 + np.abs(levels.astype(np.float64)).mean()))
+    return max(entropy, distance) * weights.values.size
 
 
 def squared_error(weights: Weights, step: int) -> float:

@@ -1,203 +1,172 @@
-"""A video player on a virtual clock. Knows nothing of what decides or where models come from.
+"""A simulated player on a virtual clock: one link, one buffer. Knows nothing of what decides.
 
-One thing is on the link at a time: a segment, or bytes of a model. Model bytes are carried
-between two segments and delay the next one by exactly what they take; while the buffer is full
-and the player would idle, they delay nothing.
-
-Start-up: model bytes that are carried before the first segment delay the first picture. The
-accepted QoE_lin does not count the first segment, so neither is its own delay counted here; what
-a model adds to it is counted as rebuffering, once (`model_startup`).
+The environment is the accepted one (Mao et al., Pensieve, SIGCOMM 2017): the first segment on
+rung 1, a buffer of at most 60 s drained in steps of half a second. Model bytes use the same
+link, between segments: what the player would have waited with a full buffer costs nothing,
+the rest drains the buffer, and a stall they cause counts like any other.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from fleet import BUFFER_CAP, DRAIN_STEP, FIRST_RUNG, REBUFFER_PENALTY
-from link import ROUND_TRIP, Link
-from midstream.abr import Observation, Transfer, TransferFilter
-from midstream.errors import ErrorCode, UsageError
+from link import Link
 from traces import Trace
 from video import Video
 
-__all__ = ["KNOWN_AHEAD", "Player", "Segment", "session_qoe"]
+from midstream.abr import Observation
 
-KNOWN_AHEAD = 8
-"""Segments whose sizes a player knows in advance."""
+__all__ = ["BUFFER_CAP", "DRAIN_STEP", "FIRST_RUNG", "REBUFFER_PENALTY", "Player"]
 
+FIRST_RUNG = 1
+"""Rung of the first segment, which nobody decides."""
+BUFFER_CAP = 60.0
+"""Seconds of media that a player holds."""
+DRAIN_STEP = 0.5
+"""Seconds that it waits at a time while its buffer is over the cap."""
+REBUFFER_PENALTY = 4.3
+"""QoE of a second without picture, in Mbit/s."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """One segment, fetched."""
-
-    number: int
-    """Which one, from 0."""
-    rung: int
-    """On which rung."""
-    transfer: Transfer
-    """Its bytes and times, on the virtual clock."""
-    stalled: float
-    """Seconds without picture since the segment before it, whatever caused them."""
-    buffer: float
-    """Seconds of media after it came; above the cap where the player will idle."""
-    qoe: float
-    """Its QoE_lin."""
+_CHANGES_FROM = 1  # QoE counts from the second segment on, the first one that was decided
+_RECENT = 5
 
 
 class Player:
-    """Plays one video over one link."""
+    """Plays one video over one trace.
+
+    Args:
+        trace: The link's throughput.
+        video: The sizes of its segments.
+    """
 
     def __init__(self, trace: Trace, video: Video) -> None:
-        self._link = Link(trace)
-        self._video = video
-        self._filter = TransferFilter(smallest=1)
-        self._stalled = 0.0  # not charged to a segment yet
-        self._last = FIRST_RUNG
-        self.segments: list[Segment] = []
-        """What was fetched so far."""
+        self.video = video
+        """What is played."""
         self.clock = 0.0
         """Virtual seconds since the start."""
-        self.buffer = 0.0
-        """Seconds of media not yet played."""
-        self.model_bytes = 0
-        """Model bytes carried so far."""
-        self.model_startup = 0.0
-        """Seconds by which model bytes delayed the first segment."""
+        self.startup = 0.0
+        """Seconds of model bytes before the first segment."""
+        self.model_stall = 0.0
+        """Seconds of stall while model bytes were on the link, after the start."""
+        self.rungs: list[int] = []
+        """Rung of each segment fetched."""
+        self.stalls: list[float] = []
+        """Seconds of stall before each segment fetched."""
+        self._link = Link(trace)
+        self._buffer = 0.0
+        self._throughputs: list[float] = []
+        self._delays: list[float] = []
+
+    @property
+    def segment(self) -> int:
+        """Segments fetched so far."""
+        return len(self.rungs)
 
     @property
     def is_over(self) -> bool:
         """Whether the last segment is fetched."""
-        return len(self.segments) == self._video.segments
+        return self.segment == self.video.segments
 
     @property
-    def is_first(self) -> bool:
-        """Whether the first segment is still to come; nobody decides its rung."""
-        return not self.segments
+    def buffer(self) -> float:
+        """Seconds of media not yet played."""
+        return self._buffer
 
     @property
-    def startup(self) -> float:
-        """Seconds from the start to the first picture; 0 before it."""
-        return self.segments[0].transfer.end if self.segments else 0.0
-
-    @property
-    def idle(self) -> float:
-        """Seconds that the player will wait because its buffer is full."""
-        return math.ceil(max(self.buffer - BUFFER_CAP, 0.0) / DRAIN_STEP) * DRAIN_STEP
-
-    @property
-    def idle_room(self) -> int:
-        """Model bytes that one request can carry now without delaying a segment."""
-        return self._link.room(self.idle)
+    def throughput(self) -> float:
+        """Bytes per second, the harmonic mean of the last segments; 0 before the first."""
+        recent = self._throughputs[-_RECENT:]
+        return len(recent) / sum(1 / rate for rate in recent) if recent else 0.0
 
     @property
     def qoe(self) -> float:
-        """QoE_lin so far, see `session_qoe`."""
-        return session_qoe(self.segments, self.model_startup)
+        """QoE_lin, the mean over decided segments; model bytes' stalls and start-up included."""
+        rates = [self.video.ladder_kbps[rung] / 1000 for rung in self.rungs]
+        total = -REBUFFER_PENALTY * (self.startup + self.model_stall)
+        for index in range(_CHANGES_FROM, len(rates)):
+            total += rates[index] - abs(rates[index] - rates[index - 1])
+            total -= REBUFFER_PENALTY * self.stalls[index]
+        return total / (len(rates) - _CHANGES_FROM)
+
+    def start(self, model_bytes: int) -> float:
+        """Fetch model bytes before anything plays, and the first segment.
+
+        Args:
+            model_bytes: How many; 0 where there is no model.
+
+        Returns:
+            Seconds that the model bytes took.
+        """
+        if model_bytes:
+            self.startup = self._link.download(model_bytes)
+            self.clock += self.startup
+        self.download(FIRST_RUNG)
+        return self.startup
 
     def observe(self) -> Observation:
-        """What the player knows before it asks for the next segment, after idling.
-
-        Raises:
-            UsageError: The video is over.
-        """
-        self._require_more()
-        self._settle()
-        ahead = len(self.segments)
+        """What a policy may know before it decides the next segment."""
+        self._drain()
         return Observation(
-            throughputs=self._filter.throughputs,
-            delays=self._filter.delays,
-            buffer=self.buffer,
-            last_index=self._last,
-            sizes=self._video.sizes[ahead : ahead + KNOWN_AHEAD],
-            segments_left=self._video.segments - ahead,
-            ladder_kbps=self._video.ladder_kbps,
-            segment_seconds=self._video.segment_seconds,
+            throughputs=tuple(self._throughputs),
+            delays=tuple(self._delays),
+            buffer=self._buffer,
+            last_index=self.rungs[-1],
+            sizes=self.video.sizes[self.segment :],
+            segments_left=self.video.segments - self.segment,
+            ladder_kbps=self.video.ladder_kbps,
+            segment_seconds=self.video.segment_seconds,
         )
 
-    def download(self, rung: int = FIRST_RUNG) -> Segment:
+    def download(self, rung: int) -> float:
         """Fetch the next segment.
 
         Args:
             rung: On which rung.
 
-        Raises:
-            UsageError: The video is over, or there is no such rung.
+        Returns:
+            Seconds of stall.
         """
-        self._require_more()
-        if not 0 <= rung < len(self._video.ladder_kbps):
-            raise UsageError(ErrorCode.BAD_ARGUMENT, f"rung {rung} is not on the ladder")
-        self._settle()
-        number = len(self.segments)
-        transfer = self._carry(self._video.sizes[number][rung], self._link.download)
-        self._filter.add(transfer)
-        stalled, self._stalled = self._stalled, 0.0
-        self.buffer += self._video.segment_seconds
-        segment = Segment(
-            number=number,
-            rung=rung,
-            transfer=transfer,
-            stalled=stalled,
-            buffer=self.buffer,
-            qoe=self._value(rung, stalled),
-        )
-        self._last = rung
-        self.segments.append(segment)
-        return segment
+        self._drain()
+        size = self.video.sizes[self.segment][rung]
+        delay = self._link.download(size)
+        stall = self._pass(delay)
+        self._buffer += self.video.segment_seconds
+        self._throughputs.append(size / delay)
+        self._delays.append(delay)
+        self.rungs.append(rung)
+        self.stalls.append(stall)
+        return stall
 
-    def spend(self, size: int, *, requests: int = 1) -> float:
-        """Carry model bytes now, and return the seconds that takes.
+    def spend(self, model_bytes: int) -> float:
+        """Fetch model bytes between two segments.
 
         Args:
-            size: How many, metadata and repair symbols included.
-            requests: Requests one after the other, each of one round trip.
+            model_bytes: How many, everything that came over the wire.
 
-        Raises:
-            UsageError: The size or the number of requests is below 0.
+        Returns:
+            Seconds of stall they caused.
         """
-        if size < 0 or requests < 0:
-            raise UsageError(ErrorCode.BAD_ARGUMENT, f"{size} bytes in {requests} requests")
-        transfer = self._carry(size, lambda count: self._link.carry(count) + requests * ROUND_TRIP)
-        self.model_bytes += size
-        if self.is_first:
-            self.model_startup += transfer.delay
-        return transfer.delay
+        stall = self._pass(self._link.download(model_bytes))
+        self.model_stall += stall
+        return stall
 
-    def _carry(self, size: int, carry: Callable[[float], float]) -> Transfer:
-        start, seconds = self.clock, carry(size)
+    def room(self, floor: float) -> int:
+        """Bytes that the player expects the link to carry until the buffer is down to a floor.
+
+        Args:
+            floor: Seconds of buffer to leave.
+        """
+        return int(max(0.0, self._buffer - floor) * self.throughput)
+
+    def _pass(self, seconds: float) -> float:
+        """Time passes while the link is busy; the buffer plays, and may run dry."""
         self.clock += seconds
-        self._stalled += max(seconds - self.buffer, 0.0)
-        self.buffer = max(self.buffer - seconds, 0.0)
-        first_byte = start + min(ROUND_TRIP, seconds)
-        return Transfer(size=size, start=start, first_byte=first_byte, end=start + seconds)
+        stall = max(seconds - self._buffer, 0.0)
+        self._buffer = max(self._buffer - seconds, 0.0)
+        return stall
 
-    def _settle(self) -> None:
-        """Idle until the buffer has room for a segment."""
-        idle = self.idle
-        self._link.wait(idle)
-        self.clock += idle
-        self.buffer -= idle
-
-    def _value(self, rung: int, stalled: float) -> float:
-        mbps = [kbps / 1000.0 for kbps in self._video.ladder_kbps]
-        change = abs(mbps[rung] - mbps[self._last])
-        return mbps[rung] - REBUFFER_PENALTY * stalled - change
-
-    def _require_more(self) -> None:
-        if self.is_over:
-            raise UsageError(ErrorCode.BAD_STATE, "the video is over: no segment is left")
-
-
-def session_qoe(segments: list[Segment], model_startup: float) -> float:
-    """Mean QoE_lin of a session over its segments from the second on.
-
-    Seconds that a model added to start-up are charged like rebuffering.
-
-    Args:
-        segments: What was fetched.
-        model_startup: Seconds by which model bytes delayed the first one.
-    """
-    counted = segments[1:]
-    if not counted:
-        return 0.0
-    charge = REBUFFER_PENALTY * model_startup
-    return (sum(segment.qoe for segment in counted) - charge) / len(counted)
+    def _drain(self) -> None:
+        """Wait until the buffer is below its cap."""
+        excess = max(self._buffer - BUFFER_CAP, 0.0)
+        wait = math.ceil(excess / DRAIN_STEP) * DRAIN_STEP
+        if wait:
+            self._link.wait(wait)
+            self._pass(wait)

@@ -93,14 +93,15 @@ def _split(parity: bytes) -> tuple[int, int, bytes]:
     if starts[1] < _HEADER:
         raise _impossible(f"parity of {len(parity)} bytes")
     copies = [parity[start : start + _HEADER] for start in starts]
-    # the first copy alone serves where the end is missing: the others are then somewhere else
-    for header in (_majority(copies), copies[0]):
+    # without its end the other copies are somewhere else, so then the first one counts alone;
+    # half of it must be there, so that nobody reserves much memory by a few bytes
+    candidates = [(_majority(copies), len(parity)), (copies[0], 2 * len(parity))]
+    for header, longest in candidates:
         size, symbols = int.from_bytes(header[:4], "little"), header[4]
         if not 0 < symbols <= _MOST_SYMBOLS or header[5:] != bytes(3):
             continue
         whole = _columns(size, symbols) * symbols + _COPIES * _HEADER
-        # half of it must be there, so that nobody reserves much memory by a few bytes
-        if len(parity) <= whole <= 2 * len(parity):
+        if len(parity) <= whole <= longest:
             _check_size(size)
             _, middle, last = _header_starts(whole)
             return size, symbols, parity[_HEADER:middle] + parity[middle + _HEADER : last]

@@ -102,6 +102,15 @@ def test_no_repair_symbols_are_none() -> None:
     assert fec.encode(packets(5, 8), 0).shape == (0, 8)
 
 
+def test_the_highest_ratio_repairs_a_packet_with_all_that_the_field_has() -> None:
+    assert fec.partition(2, 254) == (
+        fec.Block(first=0, source=1, repair=254),
+        fec.Block(first=1, source=1, repair=254),
+    )
+    with pytest.raises(AssertionError):
+        fec.partition(2, 255)
+
+
 def test_a_block_longer_than_the_field_is_a_mistake_of_ours() -> None:
     with pytest.raises(AssertionError):
         fec.encode(packets(200), 56)

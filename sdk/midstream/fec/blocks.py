@@ -4,7 +4,6 @@ A lost packet is the same erasure in every codeword of its block, so repairing i
 matrix times a large one. Knows nothing of hashes: who is missing is told.
 """
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,34 +36,31 @@ def partition(packets: int, repair: float) -> tuple[Block, ...]:
 
     Args:
         packets: Number of packets, 0 or more.
-        repair: Repair symbols per packet, 0 or more; rounded up in each block.
+        repair: Repair symbols per packet, 0 to 254, in whole thousandths; rounded up in each
+            block.
 
     Returns:
         Blocks of at most 255 symbols together with their repair symbols.
     """
     if not packets:
         return ()
-    blocks = -(-packets // _longest_source(repair))
+    permille = round(1000 * repair)  # whole thousandths, so all below is exact on any machine
+    blocks = -(-packets // _longest_source(permille))
     small, larger = divmod(packets, blocks)
     result: list[Block] = []
     first = 0
     for index in range(blocks):
         source = small + (index < larger)
-        result.append(Block(first=first, source=source, repair=_repair_of(source, repair)))
+        result.append(Block(first=first, source=source, repair=-(-source * permille // 1000)))
         first += source
     return tuple(result)
 
 
-def _repair_of(source: int, repair: float) -> int:
-    # the ratio is a whole number of thousandths, so this is exact on any machine
-    return -(-source * round(repair * 1000) // 1000)
-
-
-def _longest_source(repair: float) -> int:
-    source = math.floor(_LONGEST / (1 + repair))
-    while source > 1 and source + _repair_of(source, repair) > _LONGEST:
-        source -= 1
-    return source
+def _longest_source(permille: int) -> int:
+    """The largest k with k + ceil(k * permille / 1000) <= 255."""
+    longest = 1000 * _LONGEST // (1000 + permille)
+    assert longest, "the caller bounds the ratio: one packet and its repair fit a codeword"
+    return longest
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from pathlib import Path
 from midstream import fec
 from midstream.errors import ErrorCode, RecoveryError, TransportError, TrustError, UsageError
 from midstream.limits import LIMITS
+from midstream.publisher.publish import METADATA_REPAIR
 from midstream.session.assembly import protection_of
 from midstream.transport.updater import TrustedClient
 from midstream.trust import tree
@@ -82,6 +83,8 @@ def _audit_unit(folder: Path, entry: UnitEntry) -> None:
     hashes = _read(folder, entry.hashes_path, entry.hashes_size)
     if hashes[: entry.page_size] != page.bytes() or len(hashes) != entry.hashes_size:
         raise _changed(entry.hashes_path)
+    if entry.parity_size:
+        _check_parity(page.bytes(), hashes[entry.page_size :], entry.hashes_path)
 
 
 def _audit_parity(folder: Path, manifest: Manifest) -> None:
@@ -91,12 +94,20 @@ def _audit_parity(folder: Path, manifest: Manifest) -> None:
     ):
         path = parity.relative_to(folder).as_posix()
         data = _read(folder, path.removesuffix(".repair"), LIMITS.metadata_size)
-        try:
-            if fec.correct(data, _read(folder, path, 3 * LIMITS.metadata_size)) == data:
-                continue
-        except RecoveryError as error:
-            raise _changed(path) from error
-        raise _changed(path)
+        _check_parity(data, _read(folder, path, 3 * LIMITS.metadata_size), path)
+
+
+def _check_parity(data: bytes, parity: bytes, path: str) -> None:
+    """What this publisher would write, or what at least leaves a whole file whole."""
+    expected = fec.protect(data, repair=METADATA_REPAIR)
+    if parity == expected:
+        return
+    try:
+        if len(parity) != len(expected) and fec.correct(data, parity) == data:
+            return
+    except RecoveryError as error:
+        raise _changed(path) from error
+    raise _changed(path)
 
 
 def _read(folder: Path, path: str, limit: int) -> bytes:

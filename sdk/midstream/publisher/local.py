@@ -9,7 +9,7 @@ from typing import Any
 
 from midstream import decoder, formats
 from midstream.bitstream import Head, read_unit
-from midstream.errors import ErrorCode, UsageError
+from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.publish import describe, encode_checked, protect, read_model
 from midstream.publisher.release import Release
@@ -72,7 +72,7 @@ def decode_folder(folder: Path, *, layer: int | None) -> tuple[bytes, int]:
     units = [_read(folder / _unit_name(entry.layer)) for entry in chosen]
     for entry, data in zip(chosen, units, strict=True):
         if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
-            raise UsageError(
+            raise BitstreamError(
                 ErrorCode.BAD_HASH, f"{folder / _unit_name(entry.layer)}: changed since encode"
             )
     return bytes(decoder.rebuild(units)), chosen[-1].layer

@@ -20,12 +20,13 @@ from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.repository import Repository
 
-__all__ = ["Publisher", "describe"]
+__all__ = ["METADATA_REPAIR", "Publisher", "describe"]
 
 DEFAULT_LADDER = ("2.5b", "4b", "6b", "exact")
 _HEAD_FACTOR = 2
 """Repair of the head against that of the body: without topology no weight is of use."""
-_METADATA_REPAIR = 0.5
+METADATA_REPAIR = 0.5
+"""Parity bytes per byte of a signed file or hash page."""
 _BUNDLED_BASE = 4 << 20
 """A base of at most so many bytes is in the bundle."""
 
@@ -205,7 +206,7 @@ def protect(
     cut = Protection(len(data), unit.head_size, packet_size, _HEAD_FACTOR * body, body)
     symbols = cut.encode(data) if body else b""
     page = tree.HashPage.of(data, symbols, packet_size)
-    parity = fec.protect(page.bytes(), repair=_METADATA_REPAIR) if body else b""
+    parity = fec.protect(page.bytes(), repair=METADATA_REPAIR) if body else b""
     entry = UnitEntry(
         kind=unit.kind,
         layer=unit.layer,
@@ -251,6 +252,6 @@ def _with_parity(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Each file after its parity, so that whoever sees a file finds its parity too."""
     result: dict[str, bytes] = {}
     for path, data in files.items():
-        result[f"{path}.repair"] = fec.protect(data, repair=_METADATA_REPAIR)
+        result[f"{path}.repair"] = fec.protect(data, repair=METADATA_REPAIR)
         result[path] = data
     return result

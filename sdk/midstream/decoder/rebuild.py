@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from midstream.bitstream import Head, Operation, Record, Slice
 from midstream.codec import Context, digits, exact, grid, levels, raw, storage
 from midstream.decoder.stack import Stack, read_stack
-from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
 
 __all__ = ["peak_decode_bytes", "rebuild"]
@@ -159,6 +158,5 @@ def _fill(model: bytearray, stack: Stack, work: _Work) -> None:
 
 
 def _bytes_before(weight: int, bits: int) -> int:
-    if weight * bits % 8:
-        raise BitstreamError(ErrorCode.BAD_OFFSET, f"a run starts inside a byte, at {weight}")
+    assert weight * bits % 8 == 0, "runs start at even weights"
     return weight * bits // 8

@@ -36,7 +36,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--traces", type=Path, help="folder or archive of real throughput traces")
     parser.add_argument("--video", type=Path, help="folder with video_size_0 to video_size_5")
     parser.add_argument("--limit", type=int, help="play so many traces only")
-    parser.add_argument("--generated", type=int, default=20, help="traces to make up (default 20)")
+    parser.add_argument("--generated", type=int, default=40, help="traces to make up (default 40)")
     parser.add_argument("--loss", type=float, default=0.05, help="share of bodies cut short")
     parser.add_argument("--corrupt", type=float, default=0.02, help="share of stretches damaged")
     parser.add_argument("--seed", type=int, default=_SEED, help="of traces, loss and damage")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import midstream
-from midstream.abr import Controller
+from midstream.abr import Controller, SafeRung
 from player import Player
 
 __all__ = ["LOW_WATER", "LiveResult", "LiveSession", "Moment"]
@@ -103,7 +103,7 @@ class LiveSession:
         self._news_at = news_at
         self._upgrades = upgrades
         self._show = show
-        self._controller = Controller(clock=time.perf_counter, budget=_BUDGET)
+        self._controller = Controller(clock=time.perf_counter, budget=_BUDGET, guard=SafeRung())
         self._charged = 0
         self._media = 0
         self.result = LiveResult()

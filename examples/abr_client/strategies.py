@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from live import LiveResult, LiveSession, Moment
-from midstream.abr import Controller, Observation, Rule
+from midstream.abr import Controller, Observation, Rule, SafeRung
 from midstream.origin import Impairments, serve
 from midstream.runtime import Network
 from player import Player
@@ -50,7 +50,7 @@ def play_rule(trace: Trace, video: Video, rule: Rule) -> Played:
 
 def play_float(trace: Trace, video: Video, network: Network, size: int) -> Played:
     """Play by the full float network, whose file is downloaded before the first segment."""
-    controller = Controller(clock=time.perf_counter, budget=_BUDGET)
+    controller = Controller(clock=time.perf_counter, budget=_BUDGET, guard=SafeRung())
 
     def run(features: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> object:
         return network.run(features)[0]

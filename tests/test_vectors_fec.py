@@ -1,6 +1,7 @@
 """The vectors of spec/vectors/fec.json, which `reedsolo` made by itself."""
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from midstream import fec
+from midstream.errors import RecoveryError
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).parent.parent / "spec/vectors/fec.json").read_text()
@@ -51,3 +53,21 @@ def test_a_burst_and_a_missing_end_are_corrected(vector: dict[str, Any]) -> None
     damaged = bytearray(data[:-40])
     damaged[100:160] = bytes(60)
     assert fec.correct(bytes(damaged), bytes(parity)) == data
+
+
+@pytest.mark.parametrize("vector", VECTORS["corrections"], ids=lambda vector: vector["what"])
+def test_damage_is_corrected_or_refused_as_specified(vector: dict[str, Any]) -> None:
+    """[REC-5] [REC-6]"""
+    data, parity = bytes.fromhex(vector["data"]), bytes.fromhex(vector["parity"])
+    if vector["file"] is None:
+        with pytest.raises(RecoveryError):
+            fec.correct(data, parity)
+    else:
+        assert fec.correct(data, parity).hex() == vector["file"]
+
+
+def test_the_vectors_are_what_their_generator_writes() -> None:
+    folder = Path(__file__).parent.parent / "spec/vectors"
+    names = runpy.run_path(str(folder / "generate_fec.py"))
+    assert VECTORS["blocks"] == [names["block"](*case) for case in names["BLOCKS"]]
+    assert VECTORS["corrections"] == names["corrections"]()

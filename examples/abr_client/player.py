@@ -9,10 +9,9 @@ the rest drains the buffer, and a stall they cause counts like any other.
 import math
 
 from link import Link
+from midstream.abr import Observation
 from traces import Trace
 from video import Video
-
-from midstream.abr import Observation
 
 __all__ = ["BUFFER_CAP", "DRAIN_STEP", "FIRST_RUNG", "REBUFFER_PENALTY", "Player"]
 

@@ -23,6 +23,7 @@ from midstream.client import (
     GenerationStaged,
     GenerationSwapped,
     Model,
+    StoreFailed,
     SwapMode,
     connect,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "ReleaseOpened",
     "Signer",
     "Slots",
+    "StoreFailed",
     "SwapMode",
     "UnitChosen",
     "UnitDamaged",

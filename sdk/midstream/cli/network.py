@@ -9,11 +9,12 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from midstream.cli.output import Output, human_size
-from midstream.client import Delivery
+from midstream.client import Delivery, StoreFailed
 from midstream.errors import ErrorCode, UsageError
 from midstream.origin import Impairments, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
 from midstream.store.files import read_file, write_file
+from midstream.trust.manifest import Manifest
 
 __all__ = ["add_verbs"]
 
@@ -99,6 +100,8 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
         task = bar.add_task(f"fetching {options.name}", total=None)
 
         def show(event: Event) -> None:
+            if isinstance(event, StoreFailed):
+                output.warn(f"nothing is kept for the next run: {event.error}")
             if isinstance(event, UnitVerified):
                 bar.update(task, advance=event.entry.size)
                 repaired = f", {event.repaired} packets repaired" if event.repaired else ""
@@ -112,10 +115,21 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             policy=Policy(max_layer=options.layer),
             on_event=show,
         ) as delivery:
+            _check_layer(options, delivery.manifest)
             await delivery.complete()
             model = await delivery.rebuild(layer=options.layer)
     await asyncio.to_thread(write_file, options.output, bytes(model))
     _tell(options, output, delivery)
+
+
+def _check_layer(options: argparse.Namespace, manifest: Manifest) -> None:
+    layers = [entry.layer for entry in manifest.units]
+    if options.layer is not None and options.layer not in layers:
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT,
+            f"--layer {options.layer}: {manifest.name} release {manifest.release} "
+            f"has 0 to {layers[-1]}",
+        )
 
 
 def _tell(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:

@@ -5,6 +5,7 @@ runtime, for those who only want the file.
 """
 
 from midstream.client.delivery import Delivery
+from midstream.client.keeping import StoreFailed
 from midstream.client.model import (
     CheckFailed,
     GenerationRefused,
@@ -22,6 +23,7 @@ __all__ = [
     "GenerationStaged",
     "GenerationSwapped",
     "Model",
+    "StoreFailed",
     "SwapMode",
     "connect",
 ]

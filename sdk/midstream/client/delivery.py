@@ -5,16 +5,19 @@ the session's.
 """
 
 import asyncio
-import tempfile
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from midstream import decoder
+from midstream.client.holdings import Holdings
+from midstream.client.keeping import Keeper
 from midstream.client.metadata import MetadataSource
-from midstream.errors import ErrorCode, MidstreamError, TransportError, TrustError, UsageError
+from midstream.client.threads import in_thread
+from midstream.errors import ErrorCode, MidstreamError, TransportError, TrustError
 from midstream.limits import LIMITS, Limits
 from midstream.session import (
     Choice,
@@ -29,12 +32,15 @@ from midstream.session import (
     UnitFailed,
     UnitVerified,
 )
-from midstream.store import MemoryPartial, MemoryStore, PartialUnit, Store
+from midstream.session.assembly import Assembly
 from midstream.transport import RequestRecord, Transport, open_transport
-from midstream.trust import tree
-from midstream.trust.manifest import Manifest, UnitEntry
+from midstream.trust.manifest import Manifest
+from midstream.types import UnitKind
 
 __all__ = ["Delivery"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _CHECK_ON_LOOP = 1 << 16
 """Bytes up to which a unit is hashed on the event loop; larger ones go to a thread."""
@@ -52,25 +58,25 @@ class Delivery:
         name: str,
         *,
         root: bytes,
-        store: Store | MemoryStore,
-        metadata: Path,
+        keeper: Keeper,
         policy: Policy,
         on_event: Callable[[Event], None],
         limits: Limits,
     ) -> None:
         self._transport = transport
-        self._store = store
-        self._source = MetadataSource(transport, name, root=root, folder=metadata, limits=limits)
+        self._keeper = keeper
+        self._source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
         self._policy = policy
         self._session = Session(policy=policy, limits=limits)
         self._on_event = on_event
-        self._units: dict[int, dict[int, bytes]] = {}
-        self._manifests: dict[int, Manifest] = {}
-        self._partial: PartialUnit | MemoryPartial | None = None
+        self._held = Holdings()
+        self._resumed: Assembly | None = None
+        self._failure: MidstreamError | None = None
+        # a thread may be at work on the session while another task has a release for it
+        self._session_free = asyncio.Lock()
+        self._source_free = asyncio.Lock()
         self.from_store = 0
         """Bytes of verified units that were in the store already."""
-        self.last_error: MidstreamError | None = None
-        """Why the last unit that failed did."""
 
     @classmethod
     @asynccontextmanager
@@ -91,7 +97,8 @@ class Delivery:
             url: The repository's address, or its folder.
             name: The network.
             root: The pinned root's bytes, given out of band.
-            store: Folder that keeps verified units; None keeps them in memory.
+            store: Folder that keeps verified units; None keeps them in memory, and so does a
+                disk that is full or read-only.
             policy: What the player allows model bytes to do.
             on_event: Called on the loop for each event; it must not block.
             limits: Bounds on what is read from outside.
@@ -100,28 +107,22 @@ class Delivery:
             UsageError: The address makes no sense.
             TrustError: The metadata is not signed as it must be.
             TransportError: The origin does not answer.
-            StoreError: The store cannot be written.
+            StoreError: The store is open in another process, or cannot be used.
         """
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(open_transport(url, limits=limits))
-            if store is None:
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory("-midstream")))
-                kept: Store | MemoryStore = MemoryStore()
-            else:
-                kept = stack.enter_context(await asyncio.to_thread(Store, Path(store)))
-                folder = kept.metadata_dir
+            keeper = await stack.enter_async_context(Keeper.open(store, on_event=on_event))
             delivery = cls(
                 transport,
                 name,
                 root=root,
-                store=kept,
-                metadata=folder,
+                keeper=keeper,
                 policy=policy or Policy(),
                 on_event=on_event,
                 limits=limits,
             )
-            await delivery._start()
             try:
+                await delivery._start()
                 yield delivery
             finally:
                 delivery._session.close()
@@ -157,12 +158,21 @@ class Delivery:
         """Every request made, in order."""
         return self._transport.trace
 
+    @property
+    def failure(self) -> MidstreamError | None:
+        """Why a unit of the newest release is given up for now, if one is."""
+        return self._failure if self._session.has_failed else None
+
     def report(self, link: Link) -> None:
         """Tell what the player knows of the link."""
         self._session.report(link)
 
     def choose(self) -> Choice | None:
-        """What would be fetched next; None where nothing may be now."""
+        """What would be fetched next; None where nothing may be now.
+
+        Raises:
+            UsageError: BAD_STATE after the end.
+        """
         return self._session.choose(time.monotonic())
 
     def why_waiting(self) -> str:
@@ -173,41 +183,38 @@ class Delivery:
         """The highest layer, up to `layer`, whose units are all here.
 
         Raises:
-            UsageError: BAD_STATE where not even the base is.
+            UsageError: BAD_STATE where not even the base is, BAD_ARGUMENT where that release
+                is not known.
         """
-        return self._entries(layer, release)[-1].layer
+        return self._held.entries(self._number(release), layer)[-1].layer
 
     def units(self, layer: int | None = None, *, release: int | None = None) -> list[bytes]:
         """The base and the units on it up to `layer`, verified.
 
         Raises:
-            UsageError: BAD_STATE where not even the base is here.
+            UsageError: BAD_STATE where not even the base is here, BAD_ARGUMENT where that
+                release is not known.
         """
-        number = self.manifest.release if release is None else release
-        held = self._units.get(number, {})
-        indices = range(len(self._entries(layer, release)))
-        return [held[index] for index in indices]
+        return self._held.units(self._number(release), layer)
 
     @property
     def releases(self) -> list[int]:
         """Releases known to this run, the newest first."""
-        return sorted(self._manifests, reverse=True)
+        return self._held.releases
 
     def layer_here(self, release: int) -> int | None:
         """The highest layer of a release whose units are all here; None without its base."""
-        if 0 not in self._units.get(release, {}):
-            return None
-        return self.best_layer(release=release)
+        return self.best_layer(release=release) if self._held.has(release, 0) else None
 
     def is_last(self, release: int, layer: int) -> bool:
         """Whether no higher layer of that release is wanted."""
-        highest = self._manifests[release].units[-1].layer
+        highest = self._held.manifest(release).units[-1].layer
         wanted = self._policy.max_layer
         return layer >= (highest if wanted is None else min(highest, wanted))
 
     def fidelity(self, release: int, layer: int) -> float:
         """What the manifest says of a layer: SNR of outputs if known, of weights if not, dB."""
-        entry = next(e for e in self._manifests[release].units if e.layer == layer)
+        entry = next(e for e in self._held.manifest(release).units if e.layer == layer)
         outputs = entry.fidelity.output_snr
         return entry.fidelity.weight_snr if outputs is None else outputs
 
@@ -215,22 +222,36 @@ class Delivery:
         """The model file up to a layer.
 
         Raises:
-            UsageError: BAD_STATE where not even the base is here.
+            UsageError: BAD_STATE where not even the base is here, BAD_ARGUMENT where that
+                release is not known.
             BitstreamError: A unit is malformed, though signed.
+            LimitError: A count or size in one is over its limit.
+            TrustError: The exact layer does not give the model that was signed for.
         """
-        return await asyncio.to_thread(decoder.rebuild, self.units(layer, release=release))
+        number = self._number(release)
+        last = self._held.entries(number, layer)[-1]
+        model = await asyncio.to_thread(decoder.rebuild, self._held.units(number, layer))
+        if last.kind is UnitKind.EXACT:
+            await asyncio.to_thread(_check_model, model, self._held.manifest(number))
+        return model
 
     async def step(self) -> bool:
         """Make the one request that the session wants now.
 
         Returns:
             False where it wants none and nothing happened.
+
+        Raises:
+            UsageError: BAD_STATE after the end.
         """
         now = time.monotonic()
         if self._session.assembly is None and (choice := self._session.choose(now)):
             self._session.begin(choice)
-            await self._resume()
-        request = self._session.next_request(now)
+        assembly = self._session.assembly
+        if assembly is not None and assembly is not self._resumed:
+            await self._resume(assembly)
+        arrived = assembly.received.total if assembly else 0
+        request = await self._on_session(arrived, self._session.next_request, now)
         if request is not None:
             await self._perform(request)
         return await self._deliver() or request is not None
@@ -238,14 +259,21 @@ class Delivery:
     async def advance(self, choice: Choice) -> bool:
         """Fetch one chosen unit to its end; say whether it is verified.
 
+        It may be cancelled; what has arrived is not asked for again.
+
         Args:
             choice: As `choose` gave it.
+
+        Raises:
+            UsageError: BAD_STATE after the end.
         """
-        held = self._units.setdefault(choice.release, {})
-        while choice.unit not in held and self.choose() == choice:
+        place = (choice.release, choice.unit)
+        while not self._held.has(*place) and (now := self.choose()):
+            if (now.release, now.unit) != place:
+                break
             if not await self.step():
                 await self._pause()
-        return choice.unit in held
+        return self._held.has(*place)
 
     async def base(self) -> None:
         """Wait for the base of the newest release.
@@ -253,7 +281,7 @@ class Delivery:
         Raises:
             MidstreamError: The reason why it cannot be had.
         """
-        while 0 not in self._units.get(self.manifest.release, {}):
+        while not self._held.has(self.manifest.release, 0):
             if not await self.step():
                 self._raise_if_failed()
                 await self._pause()
@@ -283,7 +311,8 @@ class Delivery:
             TransportError: The origin does not answer; nothing changes.
         """
         before = self.manifest.release
-        await self._open(await self._source.newest())
+        async with self._source_free:
+            await self._open(await self._source.newest())
         return self.manifest.release > before
 
     async def _start(self) -> None:
@@ -291,40 +320,48 @@ class Delivery:
         base = self.manifest.base
         part = self._source.part(base.path)
         self._source.forget_parts()
-        if part is not None and 0 not in self._units[self.manifest.release]:
+        if part is not None and not self._held.has(self.manifest.release, 0):
             await self._take_base(part)
 
     async def _take_base(self, data: bytes) -> None:
         """Use the base that came with the bundle; a damaged one is repaired like any unit."""
-        if self._session.offer(self.manifest.release, 0, data):
+        if await self._offer(0, data):
             await self._deliver()
         elif len(data) == self.manifest.base.size and (choice := self.choose()):
             self._session.begin(choice).restore(0, data)
 
     async def _open(self, manifest: Manifest) -> None:
-        if manifest.release in self._manifests:
+        if not self._held.open(manifest):
             return
-        self._manifests[manifest.release] = manifest
-        self._units.setdefault(manifest.release, {})
-        self._session.open_release(manifest, time.monotonic())
-        self._store.keep(frozenset(entry.id for entry in manifest.units))
+        async with self._session_free:
+            self._session.open_release(manifest, time.monotonic())
+        self._keeper.keep(manifest.units)
         for index, entry in enumerate(manifest.units):
-            data = await asyncio.to_thread(self._store.unit, entry.id, _verifier(entry))
-            if data is not None and self._session.offer(manifest.release, index, data):
+            data = self._held.find(entry.id) or await self._keeper.unit(entry)
+            if data is not None and await self._offer(index, data):
                 self.from_store += len(data)
         await self._deliver()
 
-    async def _resume(self) -> None:
+    async def _offer(self, unit: int, data: bytes) -> bool:
+        """Give the session a unit of the newest release."""
+        number = self.manifest.release
+        return await self._on_session(len(data), self._session.offer, number, unit, data)
+
+    async def _resume(self, assembly: Assembly) -> None:
         """Give the unit under way what an earlier run received of it."""
-        assembly = self._session.assembly
-        assert assembly is not None, "a request belongs to a unit under way"
-        entry = assembly.entry
-        self._partial = await asyncio.to_thread(
-            self._store.partial, entry.id, entry.size
-        )
-        for start, data in await asyncio.to_thread(self._partial.received):
-            self._session.restore(start, data)
+        for start, data in await self._keeper.resume(assembly.entry):
+            assembly.restore(start, data)
             self.from_store += len(data)
+        self._resumed = assembly
+
+    async def _on_session(
+        self, size: int, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Have the session look at so many bytes; it is in a thread where they are many."""
+        async with self._session_free:
+            if size <= _CHECK_ON_LOOP:
+                return function(*args, **kwargs)
+            return await in_thread(function, *args, **kwargs)
 
     async def _perform(self, request: Request) -> None:
         started = time.monotonic()
@@ -343,42 +380,28 @@ class Delivery:
             error = cut
         now = time.monotonic()
         self._session.estimator.add(received, now - started)
-        if request.total <= _CHECK_ON_LOOP:
-            self._session.finish_request(request, now, error)
-        else:
-            await asyncio.to_thread(self._session.finish_request, request, now, error)
+        await self._on_session(request.total, self._session.finish_request, request, now, error)
 
     async def _take(self, request: Request, offset: int, chunk: bytes) -> None:
         is_new = self._session.receive_data(request, offset, chunk)
-        if is_new and self._partial is not None and request.purpose is Purpose.BODY:
-            await asyncio.to_thread(self._partial.write, offset, chunk)
+        if is_new and request.purpose is Purpose.BODY:
+            await self._keeper.write(offset, chunk)
 
     async def _deliver(self) -> bool:
         """Pass on what the session has to tell; keep what it verified."""
         happened = False
         while (event := self._session.next_event()) is not None:
-            if isinstance(event, UnitVerified):
-                await self._keep(event)
-            elif isinstance(event, UnitFailed):
-                self.last_error = event.error
-                self._drop_partial()
-            self._on_event(event)
             happened = True
+            if isinstance(event, UnitVerified):
+                self._held.put(event.release, event.unit, event.data)
+            elif isinstance(event, UnitFailed):
+                self._failure = event.error
+            self._on_event(event)  # before the disk, which may take its time
+            if isinstance(event, UnitVerified):
+                await self._keeper.commit(event.entry, event.data)
+            elif isinstance(event, UnitFailed):
+                await self._keeper.drop()
         return happened
-
-    async def _keep(self, event: UnitVerified) -> None:
-        self._partial = None
-        self._units[event.release][event.unit] = event.data
-        try:
-            await asyncio.to_thread(self._store.commit, event.entry.id, event.data)
-        except MidstreamError as error:
-            self.last_error = error  # a full disk costs the next run, not this one
-
-    def _drop_partial(self) -> None:
-        """Bytes that could not be repaired are not worth resuming from."""
-        if self._partial is not None:
-            self._partial.discard()
-        self._partial = None
 
     async def _pause(self) -> None:
         due = self._session.next_timeout()
@@ -386,28 +409,18 @@ class Delivery:
         await asyncio.sleep(0.05 if due is None else min(max(due - now, 0.005), 0.25))
 
     def _raise_if_failed(self) -> None:
-        if self._session.has_failed:
-            raise self.last_error or TrustError(ErrorCode.BAD_HASH, "a unit failed")
+        if (failure := self.failure) is not None:
+            raise failure
 
-    def _entries(self, layer: int | None, release: int | None) -> list[UnitEntry]:
-        """The unbroken run of units from the base up that are here."""
-        number = self.manifest.release if release is None else release
-        held = self._units.get(number, {})
-        entries: list[UnitEntry] = []
-        for index, entry in enumerate(self._manifests[number].units):
-            if index not in held or (layer is not None and entry.layer > layer):
-                break
-            entries.append(entry)
-        if not entries:
-            raise UsageError(ErrorCode.BAD_STATE, f"release {number}: its base is not here yet")
-        return entries
+    def _number(self, release: int | None) -> int:
+        return self.manifest.release if release is None else release
 
 
-def _verifier(entry: UnitEntry) -> Callable[[bytes], bool]:
-    """Whether bytes are the unit that was signed for."""
-
-    def verify(data: bytes) -> bool:
-        leaves = tree.leaves(data, entry.packet_size)
-        return len(data) == entry.size and tree.root(leaves) == entry.source_root
-
-    return verify
+def _check_model(model: bytearray, manifest: Manifest) -> None:
+    """The exact layer gives the very file; else what decoded it is at fault, or the publisher."""
+    if hashlib.sha256(model).digest() != manifest.model_sha256:
+        raise TrustError(
+            ErrorCode.BAD_HASH,
+            f"{manifest.name} release {manifest.release}: the exact layer is not the model file "
+            "that was signed for",
+        )

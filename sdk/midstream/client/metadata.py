@@ -6,22 +6,24 @@ signed file comes from: the bundle, the network, or either corrected by its pari
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from pathlib import Path
 from typing import Any
 
 from midstream import fec
+from midstream.client.keeping import Keeper
+from midstream.client.reading import read_all
+from midstream.client.threads import in_thread, in_thread_until
 from midstream.errors import (
     BitstreamError,
     ErrorCode,
     LimitError,
     RecoveryError,
+    StoreError,
     TransportError,
     TrustError,
 )
 from midstream.limits import LIMITS, Limits
-from midstream.client.reading import read_all
 from midstream.transport import Transport
-from midstream.transport.updater import TrustedClient
+from midstream.transport.updater import Fetch, TrustedClient
 from midstream.trust import layout
 from midstream.trust.bundle import BundleReader
 from midstream.trust.manifest import Manifest
@@ -40,7 +42,7 @@ class MetadataSource:
         transport: Moves the bytes.
         name: The network.
         root: The pinned root, given out of band.
-        folder: Keeps trusted metadata between runs.
+        keeper: Keeps trusted metadata between runs.
         limits: Bounds on what is read.
     """
 
@@ -50,15 +52,16 @@ class MetadataSource:
         name: str,
         *,
         root: bytes,
-        folder: Path,
+        keeper: Keeper,
         limits: Limits = LIMITS,
     ) -> None:
         self._transport = transport
         self._name = name
         self._limits = limits
-        self._folder = folder
+        self._keeper = keeper
         self._root = root
         self._parts: dict[str, bytes] = {}
+        self._has_bundle = False
 
     def part(self, path: str) -> bytes | None:
         """A file that came with the bundle, not verified; None where it did not."""
@@ -72,14 +75,18 @@ class MetadataSource:
         """The newest manifest, in one round trip where the bundle is whole and fresh.
 
         What the bundle lacks is fetched file by file, and what does not verify is fetched
-        once more with its parity.
+        once more with its parity. Where an earlier run trusted a release, most of the bundle
+        may be here already, so it is fetched only if there is news.
 
         Raises:
             TrustError: What was found is not signed as it must be.
             TransportError: The origin does not answer.
+            StoreError: Trusted metadata can be kept nowhere.
         """
-        self._parts = dict(BundleReader(limits=self._limits).feed(await self._bundle()))
-        return await self._refresh(newer_root=False)
+        if await in_thread(self._is_known):
+            return await self._refresh(self._get_news, newer_root=False)
+        await self._load_bundle()
+        return await self._refresh(self._get, newer_root=False)
 
     async def newest(self) -> Manifest:
         """The newest manifest by the full client workflow, newer roots included.
@@ -87,13 +94,24 @@ class MetadataSource:
         Raises:
             TrustError: What was found is not signed as it must be.
             TransportError: The origin does not answer.
+            StoreError: Trusted metadata can be kept nowhere.
         """
         self._parts.clear()
-        return await self._refresh(newer_root=True)
+        return await self._refresh(self._get, newer_root=True)
 
-    async def _refresh(self, *, newer_root: bool) -> Manifest:
+    def _is_known(self) -> bool:
+        """Whether an earlier run trusted a release; it is looked at again, with all the rest."""
         try:
-            return await self._try(self._get, self._parts, newer_root=newer_root)
+            return self._client(_refuse).trusted(self._name) is not None
+        except StoreError:
+            return False
+
+    def _client(self, fetch: Fetch) -> TrustedClient:
+        return TrustedClient(self._keeper.metadata, self._root, fetch, limits=self._limits)
+
+    async def _refresh(self, get: _Get, *, newer_root: bool) -> Manifest:
+        try:
+            return await self._try(get, self._parts, newer_root=newer_root)
         except (BitstreamError, LimitError, TrustError) as error:
             try:
                 return await self._try(self._get_corrected, {}, newer_root=True)
@@ -101,24 +119,31 @@ class MetadataSource:
                 raise error from None  # the first one says what is wrong, not what was tried
 
     async def _try(self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
-        loop = asyncio.get_running_loop()
+        """Once more elsewhere, where the disk does not take what is trusted."""
+        try:
+            return await self._update(get, bundle, newer_root=newer_root)
+        except StoreError as error:
+            await self._keeper.move_metadata(error)
+            return await self._update(get, bundle, newer_root=newer_root)
 
-        def fetch(path: str, max_length: int) -> bytes:
-            """Runs in the updater's thread; the transport lives on the loop."""
-            return asyncio.run_coroutine_threadsafe(get(path, max_length), loop).result()
-
-        client = TrustedClient(self._folder, self._root, fetch, limits=self._limits)
-        return await asyncio.to_thread(
-            client.refresh, self._name, bundle=bundle, newer_root=newer_root
+    async def _update(
+        self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool
+    ) -> Manifest:
+        bridge = _Bridge(get)
+        client = self._client(bridge.fetch)
+        return await in_thread_until(
+            bridge.end, client.refresh, self._name, bundle=bundle, newer_root=newer_root
         )
 
+    async def _load_bundle(self) -> None:
+        self._parts = dict(BundleReader(limits=self._limits).feed(await self._bundle()))
+        self._has_bundle = True
+
     async def _bundle(self) -> bytes:
-        """The bundle, or as much of it as came; nothing where there is none."""
+        """The bundle, or nothing where there is none."""
         path = layout.bundle_path(self._name)
         try:
-            return await read_all(
-                self._transport, path, limit=self._limits.bundle_size, limits=self._limits
-            )
+            return await self._get(path, self._limits.bundle_size)
         except TransportError as error:
             if error.code is ErrorCode.NOT_FOUND:
                 return b""
@@ -126,6 +151,15 @@ class MetadataSource:
 
     async def _get(self, path: str, limit: int) -> bytes:
         return await read_all(self._transport, path, limit=limit, limits=self._limits)
+
+    async def _get_news(self, path: str, limit: int) -> bytes:
+        """A file; from the bundle, where more than the timestamp has changed."""
+        if path != layout.TIMESTAMP_PATH:
+            if not self._has_bundle:
+                await self._load_bundle()
+            if (data := self._parts.get(path)) is not None and len(data) <= limit:
+                return data
+        return await self._get(path, limit)
 
     async def _get_corrected(self, path: str, limit: int) -> bytes:
         """A file with its parity applied; as it came where there is no parity that helps."""
@@ -135,3 +169,34 @@ class MetadataSource:
             return fec.correct(data, parity)
         except (TransportError, RecoveryError):
             return data
+
+
+class _Bridge:
+    """Lets the updater's thread use the transport, which lives on the loop."""
+
+    def __init__(self, get: _Get) -> None:
+        self._get = get
+        self._loop = asyncio.get_running_loop()
+        self._has_ended = False
+        self._task: asyncio.Task[Any] | None = None
+
+    def fetch(self, path: str, max_length: int) -> bytes:
+        """Called in the thread."""
+        return asyncio.run_coroutine_threadsafe(self._run(path, max_length), self._loop).result()
+
+    def end(self) -> None:
+        """Nobody waits for the thread any more: what it asks for is not fetched."""
+        self._has_ended = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self, path: str, max_length: int) -> bytes:
+        if self._has_ended:
+            raise TransportError(ErrorCode.UNREACHABLE, f"{path}: no longer wanted")
+        self._task = asyncio.current_task()
+        return await self._get(path, max_length)
+
+
+def _refuse(path: str, max_length: int) -> bytes:  # noqa: ARG001 - the shape of a fetch
+    """For what is looked up without asking anybody."""
+    raise TransportError(ErrorCode.UNREACHABLE, f"{path}: not asked for")

@@ -13,14 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from midstream.client.delivery import Delivery
+from midstream.client.threads import Pulse
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.runtime import Backend, Generation, PinnedNetwork, Slots, find_backend
-from midstream.session import Counters, Event, Link, Policy, UnitVerified
+from midstream.session import Counters, Event, Link, Policy, SessionState, UnitVerified
 from midstream.transport import RequestRecord
 from midstream.trust.manifest import Manifest
 
-__all__ = ["GenerationRefused", "GenerationStaged", "GenerationSwapped", "Model", "SwapMode", "connect"]
+__all__ = [
+    "GenerationRefused",
+    "GenerationStaged",
+    "GenerationSwapped",
+    "Model",
+    "SwapMode",
+    "connect",
+]
 
 
 class SwapMode(Enum):
@@ -75,11 +83,13 @@ class Model:
         self._on_event = on_event
         self._delivery: Delivery | None = None
         self._wake = asyncio.Event()
-        self._first = asyncio.Event()
-        self._staged: tuple[int, int] | None = None
+        self._changed = Pulse()
+        self._staging = asyncio.Lock()
         self._refused: set[tuple[int, int]] = set()
+        self._refusal: MidstreamError | None = None
+        self._crash: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._error: MidstreamError | None = None
+        self._is_closed = False
 
     @property
     def generation(self) -> Generation | None:
@@ -107,24 +117,27 @@ class Model:
         assert self._delivery is not None, "set before the model is handed out"
         return self._delivery
 
-    async def ready(self, timeout: float | None = None) -> Generation:
+    async def ready(self, timeout: float | None = None) -> Generation:  # noqa: ASYNC109 - API
         """Wait until the base is verified, decoded, warmed up and active.
 
         Args:
             timeout: Seconds to wait at most.
 
         Raises:
-            MidstreamError: The reason why the base cannot be had or run.
+            MidstreamError: The reason why the base cannot be had or run. In the background it
+                goes on being tried, so another call may do better.
+            UsageError: BAD_STATE after `aclose`.
             TimeoutError: It took longer than `timeout`.
         """
         async with asyncio.timeout(timeout):
-            if self.generation is None and not self._tasks:
+            if not self._tasks and self.generation is None:
+                self._check_open()
                 await self.delivery.base()
                 await self.stage()
-            await self._first.wait()
-        if self.generation is None:
-            raise self._error or UsageError(ErrorCode.BAD_STATE, "the model is closed")
-        return self.generation
+            while (generation := self.generation) is None:
+                self._raise_if_not_ready()
+                await self._changed.wait()
+        return generation
 
     def pin(self) -> AbstractContextManager[PinnedNetwork]:
         """One generation for one decision, whatever is swapped meanwhile.
@@ -155,7 +168,6 @@ class Model:
         """
         generation = self._slots.swap()
         if generation is not None:
-            self._staged = None
             self._on_event(GenerationSwapped(generation=generation))
         return generation
 
@@ -204,9 +216,11 @@ class Model:
             MidstreamError: The reason why a unit cannot be had.
         """
         if not self._tasks:
+            self._check_open()
             await self.delivery.complete()
-        while self.delivery.state.name != "COMPLETE":
-            await asyncio.sleep(0.01)
+        while self.delivery.state is not SessionState.COMPLETE:
+            self._raise_if_stopped()
+            await self._changed.wait()
         await self.stage()
 
     async def stage(self) -> bool:
@@ -214,31 +228,23 @@ class Model:
 
         Returns:
             Whether a new one is staged (and active, where it is the first).
+
+        Raises:
+            UsageError: BAD_STATE after `aclose`.
         """
-        best = self._best()
-        if best is None:
-            return False
-        release, layer = best
-        try:
-            model = bytes(await self.delivery.rebuild(layer, release=release))
-            await asyncio.to_thread(self._stage, model, release, layer)
-        except MidstreamError as error:
-            self._refuse(release, layer, error)
-            return False
-        self._staged = best
-        self._on_event(GenerationStaged(release=release, layer=layer))
-        if self.generation is None or self._mode is SwapMode.IMMEDIATE:
-            self.swap()
-        self._first.set()
-        return True
+        async with self._staging:  # who finds another at work would only do the same again
+            self._check_open()
+            best = self._best()
+            return best is not None and await self._try(*best)
 
     async def aclose(self) -> None:
         """Stop fetching and let go of the interpreters; calling it again does nothing."""
+        self._is_closed = True
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._first.set()
+        self._changed.beat()
         await asyncio.to_thread(self._slots.close)
 
     def start(self, delivery: Delivery, *, poll: float | None, background: bool) -> None:
@@ -247,55 +253,87 @@ class Model:
         if background:
             jobs = [self._fetch(), self._stage_all(), self._look(poll)]
             self._tasks = [asyncio.create_task(job) for job in jobs]
+            for task in self._tasks:
+                task.add_done_callback(self._ended)
 
     def heard(self, event: Event) -> None:
         """Take an event of the delivery and pass it on."""
         if isinstance(event, UnitVerified):
             self._wake.set()
+        self._changed.beat()
         self._on_event(event)
+
+    async def _try(self, release: int, layer: int) -> bool:
+        """Stage one generation; one that is refused is not tried again."""
+        try:
+            model = bytes(await self.delivery.rebuild(layer, release=release))
+            await asyncio.to_thread(self._stage, model, release, layer)
+        except MidstreamError as error:
+            self._refused.add((release, layer))
+            self._refusal = error
+            self._changed.beat()
+            self._on_event(GenerationRefused(release=release, layer=layer, error=error))
+            return False
+        self._on_event(GenerationStaged(release=release, layer=layer))
+        if self.generation is None or self._mode is SwapMode.IMMEDIATE:
+            self.swap()
+        self._changed.beat()
+        return True
 
     def _stage(self, model: bytes, release: int, layer: int) -> None:
         digest = hashlib.sha256(model).hexdigest()
         self._slots.stage(model, release=release, layer=layer, sha256=digest)
 
-    def _refuse(self, release: int, layer: int, error: MidstreamError) -> None:
-        self._error = error
-        self._refused.add((release, layer))
-        self._on_event(GenerationRefused(release=release, layer=layer, error=error))
-        if self.generation is None and not self._has_more():
-            self._first.set()
-
-    def _has_more(self) -> bool:
-        """Whether a finer layer than the refused one may still come."""
-        return self.delivery.state.name != "COMPLETE"
-
     def _best(self) -> tuple[int, int] | None:
-        """The newest release's best layer here that is worth more than what runs."""
+        """The newest release's best layer here, if it is worth more than what is loaded."""
+        loaded = self._slots.standby or self._slots.active
         for release in self.delivery.releases:
             layer = self.delivery.layer_here(release)
             if layer is None or (release, layer) in self._refused:
                 continue
             here = (release, layer)
-            active = self.generation
-            known = self._staged or (active and (active.release, active.layer))
-            if known and (here <= known or not self._is_better(here, known)):
-                return None
-            return here
+            is_better = loaded is None or self._is_better(here, (loaded.release, loaded.layer))
+            return here if is_better else None
         return None
 
     def _is_better(self, here: tuple[int, int], known: tuple[int, int]) -> bool:
         """A new release is taken once it is as near to its original as the old one was."""
-        if here[0] == known[0]:
-            return True
+        if here[0] <= known[0]:
+            return here > known
         is_last = self.delivery.is_last(*here)
         return is_last or self.delivery.fidelity(*here) >= self.delivery.fidelity(*known)
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """An error that is not ours, a callback's perhaps, is for whoever waits next."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self._crash = error
+        self._changed.beat()
+        context = {"message": "a model's task has ended", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(context)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError(ErrorCode.BAD_STATE, "the model is closed")
+
+    def _raise_if_stopped(self) -> None:
+        """What is waited for will not come by itself, or not soon."""
+        self._check_open()
+        if self._crash is not None:
+            raise self._crash
+        if (failure := self.delivery.failure) is not None:
+            raise failure
+
+    def _raise_if_not_ready(self) -> None:
+        self._check_open()
+        error = self._crash or self._refusal
+        if error is None and self.delivery.layer_here(self.manifest.release) is None:
+            error = self.delivery.failure
+        if error is not None:
+            raise error
+
     async def _fetch(self) -> None:
-        try:
-            await self.delivery.run()
-        except MidstreamError as error:
-            self._error = error
-            self._first.set()
+        await self.delivery.run()
 
     async def _stage_all(self) -> None:
         while True:
@@ -306,7 +344,8 @@ class Model:
 
     async def _look(self, poll: float | None) -> None:
         """Newer roots are looked for once the base runs, newer releases every `poll` seconds."""
-        await self._first.wait()
+        while self.generation is None and not (self._refusal or self.delivery.failure):
+            await self._changed.wait()
         while True:
             try:
                 await self.delivery.check()

@@ -1,0 +1,84 @@
+"""Verified units of the last releases, and what they make. Knows nothing of how they came."""
+
+from midstream.errors import ErrorCode, UsageError
+from midstream.trust.manifest import Manifest, UnitEntry
+
+__all__ = ["Holdings"]
+
+_RELEASES = 2
+"""Releases whose units are held, besides one whose base is not here yet."""
+
+
+class Holdings:
+    """Units in memory, by release."""
+
+    def __init__(self) -> None:
+        self._manifests: dict[int, Manifest] = {}
+        self._units: dict[int, dict[int, bytes]] = {}
+
+    @property
+    def releases(self) -> list[int]:
+        """Releases known to this run, the newest first."""
+        return sorted(self._manifests, reverse=True)
+
+    def open(self, manifest: Manifest) -> bool:
+        """Take a release; say whether it is a new one."""
+        if manifest.release in self._manifests:
+            return False
+        self._manifests[manifest.release] = manifest
+        self._units[manifest.release] = {}
+        return True
+
+    def put(self, release: int, unit: int, data: bytes) -> None:
+        """Take a verified unit; with a base, those of releases long past are let go."""
+        self._units[release][unit] = data
+        based = [number for number in self.releases if 0 in self._units[number]]
+        for past in based[_RELEASES:]:
+            self._units[past] = {}
+
+    def has(self, release: int, unit: int) -> bool:
+        """Whether a unit is here."""
+        return unit in self._units.get(release, {})
+
+    def find(self, unit_id: str) -> bytes | None:
+        """A unit by its id, of whatever release."""
+        for number, units in self._units.items():
+            for index, data in units.items():
+                if self._manifests[number].units[index].id == unit_id:
+                    return data
+        return None
+
+    def manifest(self, release: int) -> Manifest:
+        """What was signed of a release.
+
+        Raises:
+            UsageError: BAD_ARGUMENT where it is not known.
+        """
+        if release not in self._manifests:
+            raise UsageError(ErrorCode.BAD_ARGUMENT, f"release {release} is not known here")
+        return self._manifests[release]
+
+    def entries(self, release: int, layer: int | None) -> list[UnitEntry]:
+        """The unbroken run of units from the base up to a layer.
+
+        Raises:
+            UsageError: BAD_STATE where not even the base is here.
+        """
+        entries: list[UnitEntry] = []
+        for index, entry in enumerate(self.manifest(release).units):
+            is_above = layer is not None and entries and entry.layer > layer
+            if is_above or not self.has(release, index):
+                break
+            entries.append(entry)
+        if not entries:
+            raise UsageError(ErrorCode.BAD_STATE, f"release {release}: its base is not here yet")
+        return entries
+
+    def units(self, release: int, layer: int | None) -> list[bytes]:
+        """The bytes of those units.
+
+        Raises:
+            UsageError: BAD_STATE where not even the base is here.
+        """
+        held = self._units.get(release, {})
+        return [held[index] for index in range(len(self.entries(release, layer)))]

@@ -1,0 +1,170 @@
+"""A store that delivery does not depend on: what cannot be kept is told. Knows no session."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from midstream.client.threads import in_thread
+from midstream.errors import ErrorCode, StoreError
+from midstream.session import Event
+from midstream.store import MemoryPartial, MemoryStore, PartialUnit, Store
+from midstream.trust import tree
+from midstream.trust.manifest import UnitEntry
+
+__all__ = ["Keeper", "StoreFailed"]
+
+_WITHOUT = {ErrorCode.STORE_FULL, ErrorCode.STORE_READ_ONLY}
+"""Errors of a disk that a client goes on without; any other is the caller's to mend."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFailed(Event):
+    """Something could not be kept; this run goes on, the next may fetch it again."""
+
+    error: StoreError
+    """Why."""
+
+
+class Keeper:
+    """Units on disk, or in memory alone where the disk does not take them; use `open`.
+
+    Args:
+        store: Where units are kept.
+        metadata: Folder for trusted metadata.
+        on_event: Told of what could not be kept.
+        scratch: Temporary folders; closed with the keeper.
+    """
+
+    def __init__(
+        self,
+        store: Store | MemoryStore,
+        metadata: Path,
+        on_event: Callable[[Event], None],
+        scratch: ExitStack,
+    ) -> None:
+        self.metadata = metadata
+        """Folder for trusted metadata."""
+        self._store = store
+        self._on_event = on_event
+        self._scratch = scratch
+        self._partial: PartialUnit | MemoryPartial | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, folder: str | Path | None, *, on_event: Callable[[Event], None]
+    ) -> AsyncIterator["Keeper"]:
+        """Open a store, or go on in memory where its disk is full or read-only.
+
+        Args:
+            folder: The store's folder; None for memory alone.
+            on_event: Told of what could not be kept.
+
+        Raises:
+            StoreError: The store cannot be used, for another reason.
+        """
+        with ExitStack() as scratch:
+            store: Store | MemoryStore = MemoryStore()
+            metadata: Path | None = None
+            if folder is not None:
+                try:
+                    store = scratch.enter_context(await asyncio.to_thread(Store, folder))
+                    metadata = store.metadata_dir
+                except StoreError as error:
+                    if error.code not in _WITHOUT:
+                        raise
+                    on_event(StoreFailed(error=error))
+            keeper = cls(store, metadata or _temporary(scratch), on_event, scratch)
+            if folder is not None and metadata is None:
+                await in_thread(keeper.copy_metadata, Path(folder) / "metadata")
+            yield keeper
+
+    async def move_metadata(self, error: StoreError) -> None:
+        """Keep trusted metadata elsewhere for this run, since the disk does not take it.
+
+        Raises:
+            StoreError: There is no elsewhere.
+        """
+        if error.code not in _WITHOUT:
+            raise error
+        before, self.metadata = self.metadata, _temporary(self._scratch)
+        await in_thread(self.copy_metadata, before)
+        self._on_event(StoreFailed(error=error))
+
+    def copy_metadata(self, folder: Path) -> None:
+        """What was trusted before protects from rollback, so it is taken along."""
+        try:
+            if folder.is_dir():
+                shutil.copytree(folder, self.metadata, symlinks=True, dirs_exist_ok=True)
+        except OSError as error:
+            raise StoreError.of(error, f"{folder}: cannot be copied") from error
+
+    def keep(self, entries: tuple[UnitEntry, ...]) -> None:
+        """Say which units are in use."""
+        self._store.keep(frozenset(entry.id for entry in entries))
+
+    async def unit(self, entry: UnitEntry) -> bytes | None:
+        """A unit of an earlier run, checked; None where it is not here."""
+        try:
+            return await in_thread(self._store.unit, entry.id, _verifier(entry))
+        except StoreError as error:
+            self._on_event(StoreFailed(error=error))
+            return None
+
+    async def resume(self, entry: UnitEntry) -> list[tuple[int, bytes]]:
+        """Begin to keep what arrives of a unit; gives what an earlier run kept of it."""
+        try:
+            self._partial = await in_thread(self._store.partial, entry.id, entry.size)
+            return await in_thread(self._partial.received)
+        except StoreError as error:
+            self._give_up(error)
+            return []
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Keep bytes that arrived of the unit under way."""
+        if self._partial is None:
+            return
+        try:
+            await in_thread(self._partial.write, offset, data)
+        except StoreError as error:
+            self._give_up(error)
+
+    async def commit(self, entry: UnitEntry, data: bytes) -> None:
+        """Keep a verified unit."""
+        self._partial = None
+        try:
+            await in_thread(self._store.commit, entry.id, data)
+        except StoreError as error:
+            self._on_event(StoreFailed(error=error))
+
+    async def drop(self) -> None:
+        """Bytes that could not be repaired are not worth resuming from."""
+        partial, self._partial = self._partial, None
+        if partial is not None:
+            await in_thread(partial.discard)
+
+    def _give_up(self, error: StoreError) -> None:
+        """Of this unit, no more is kept."""
+        self._partial = None
+        self._on_event(StoreFailed(error=error))
+
+
+def _temporary(scratch: ExitStack) -> Path:
+    try:
+        return Path(scratch.enter_context(tempfile.TemporaryDirectory("-midstream")))
+    except OSError as error:
+        raise StoreError.of(error, "no temporary folder can be made") from error
+
+
+def _verifier(entry: UnitEntry) -> Callable[[bytes], bool]:
+    """Whether bytes are the unit that was signed for."""
+
+    def verify(data: bytes) -> bool:
+        leaves = tree.leaves(data, entry.packet_size)
+        return len(data) == entry.size and tree.root(leaves) == entry.source_root
+
+    return verify

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from midstream.errors import DataError, ErrorCode, FormatError, LimitError
 from midstream.formats import tflite
 from midstream.formats.flatbuffer import Buffer
+from midstream.formats.flatbuffer import Table as Fields
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 from models import (
@@ -338,20 +339,32 @@ def test_every_cut_of_a_file_is_refused_or_has_its_holes_inside() -> None:
         assert all(tensor.end <= size for tensor in tensors)
 
 
+def sharing(data: bytes, table: Fields, field: int) -> bytes:
+    """The file with every item of a vector of tables made to be its first."""
+    start, count = table.vector(field, 4, 1 << 20) or (0, 0)
+    first = start + struct.unpack_from("<I", data, start)[0]
+    offsets = first - np.arange(start, start + 4 * count, 4)
+    return data[:start] + offsets.astype("<u4").tobytes() + data[start + 4 * count :]
+
+
 def test_operators_that_share_one_long_list_end_in_an_error_soon() -> None:
-    # 3,000 operators that are all the first one, which has 3,000 inputs
     net = Tflite()
     net.operator(MUL, list(range(3000)), [])
     for _ in range(2999):
         net.operator(MUL, [], [])
-    data = bytearray(net.file([], []))
-    (graph,) = Buffer(bytes(data)).root().tables(2, 1)
-    start, count = graph.vector(3, 4, 3000) or (0, 0)
-    first = start + struct.unpack_from("<I", data, start)[0]
-    offsets = first - np.arange(start, start + 4 * count, 4)
-    data[start : start + 4 * count] = offsets.astype("<u4").tobytes()
+    data = net.file([], [])
+    (graph,) = Buffer(data).root().tables(2, 1)
     with pytest.raises(LimitError, match="more to read than"):
-        tflite.locate(bytes(data))
+        tflite.locate(sharing(data, graph, 3))
+
+
+def test_graphs_that_share_their_tensors_end_in_an_error_soon() -> None:
+    nets = [Tflite() for _ in range(100)]
+    for _ in range(1000):
+        nets[0].tensor("", (1,))
+    data = several_graphs(nets) + bytes(1 << 20)
+    with pytest.raises(LimitError, match=f"at most {LIMITS.tensors}"):
+        tflite.locate(sharing(data, Buffer(data).root(), 2))
 
 
 _FILE = mlp((8, 16, 4))

@@ -42,7 +42,7 @@ class Limits:
     """Files in a bundle."""
     packet_size: int = 1 << 14
     """A packet: one symbol of a source block, one leaf of a hash tree."""
-    header_size: int = 64 << 20
+    header_size: int = 16 << 20
     """The JSON header of a safetensors file."""
     key_size: int = 64 << 10
     """A key file."""

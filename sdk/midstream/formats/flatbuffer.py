@@ -15,7 +15,7 @@ __all__ = ["Buffer", "Table"]
 _TABLE_COST = 16
 """What visiting a table counts as, bytes; about what the smallest table takes in a file."""
 _LEAST_BUDGET = 1 << 16
-_MOST_BUDGET = 32 << 20
+_MOST_BUDGET = 16 << 20
 
 
 class Buffer:

@@ -8,7 +8,7 @@ numbers are those of the public TFLite schema, version 3.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from midstream.errors import ErrorCode, FormatError
+from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.formats.flatbuffer import Buffer, Table
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
@@ -81,8 +81,13 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
     codes = [_code(table) for table in model.tables(_MODEL_CODES, _VECTOR)]
     buffers = [_place(table, file) for table in model.tables(_MODEL_BUFFERS, LIMITS.tensors)]
     found: dict[int, Tensor | None] = {}
+    tensors = 0
     for graph in model.tables(_MODEL_SUBGRAPHS, _VECTOR):
-        _locate_in_graph(graph, codes, buffers, found)
+        tensors += _locate_in_graph(graph, codes, buffers, found)
+        if tensors > LIMITS.tensors:
+            raise LimitError(
+                ErrorCode.OVER_LIMIT, f"tflite: {tensors} tensors, at most {LIMITS.tensors}"
+            )
     holes = sorted((t for t in found.values() if t is not None), key=lambda t: t.offset)
     return tuple(_without_overlaps(holes))
 
@@ -109,7 +114,8 @@ def _locate_in_graph(
     codes: list[int],
     buffers: list[tuple[int, int]],
     found: dict[int, Tensor | None],
-) -> None:
+) -> int:
+    """Add what a graph knows of its buffers to what is known of them; how many tensors it has."""
     tensors = list(graph.tables(_GRAPH_TENSORS, LIMITS.tensors))
     uses = _uses(graph, codes, len(tensors))
     for index, table in enumerate(tensors):
@@ -124,6 +130,7 @@ def _locate_in_graph(
         if number in found:
             tensor = _shared(found[number], tensor)
         found[number] = tensor
+    return len(tensors)
 
 
 def _shared(known: Tensor | None, other: Tensor | None) -> Tensor | None:

@@ -56,7 +56,8 @@ def read_network(data: bytes) -> Network:
     schema, _ = _schema()
     open_model(data)
     model = schema.ModelT.InitFromPackedBuf(data, 0)
-    parts, widths = [], []
+    parts: list[Floats32] = []
+    widths: list[int] = []
     for operator in model.subgraphs[0].operators:
         weights, biases = (
             _values(model, model.subgraphs[0].tensors[index]) for index in operator.inputs[1:3]
@@ -136,7 +137,7 @@ def _aligned(schema: Any) -> Any:
 
 def _schema() -> tuple[Any, Any]:
     try:
-        import flatbuffers
+        import flatbuffers  # type: ignore[import-untyped]  # it ships no type information
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
         raise RuntimeMissingError(

@@ -83,7 +83,8 @@ class Roads:
         knot = np.searchsorted(self._bytes, key, side="right") - 1
         inside = self._times[knot] - self._time_offsets[trace]
         seconds: Floats = inside + (key - self._bytes[knot]) / self._rates[knot]
-        return laps * self.lap_seconds[trace] + seconds
+        seconds += laps * self.lap_seconds[trace]
+        return seconds
 
 
 def _lap(trace: Trace) -> Floats:
@@ -123,8 +124,8 @@ class Fleet:
         self.buffer = np.zeros(sessions)
         self.last = np.full(sessions, FIRST_RUNG)
         self.segment = 0
-        self._throughputs = np.zeros((sessions, HISTORY))
-        self._delays = np.zeros((sessions, HISTORY))
+        self.throughputs = np.zeros((sessions, HISTORY))
+        self.delays = np.zeros((sessions, HISTORY))
         self.step(self.last)
 
     @property
@@ -145,8 +146,8 @@ class Fleet:
         stalled, self.buffer, idle = play(self.buffer, delay)
         self.at = self.at + idle
         change = np.abs(_RATES[rungs] - _RATES[self.last])
-        self._throughputs = np.column_stack((self._throughputs[:, 1:], size / delay))
-        self._delays = np.column_stack((self._delays[:, 1:], delay))
+        self.throughputs = np.column_stack((self.throughputs[:, 1:], size / delay))
+        self.delays = np.column_stack((self.delays[:, 1:], delay))
         self.last = rungs
         self.segment += 1
         reward: Floats = _RATES[rungs] - REBUFFER_PENALTY * stalled - change
@@ -155,8 +156,8 @@ class Fleet:
     def inputs(self) -> NDArray[np.float32]:
         """What a policy is shown now, (sessions, 25)."""
         return policy_inputs(
-            throughputs=self._throughputs,
-            delays=self._delays,
+            throughputs=self.throughputs,
+            delays=self.delays,
             sizes=np.broadcast_to(self.sizes[self.segment], (len(self.at), self.sizes.shape[1])),
             buffer=self.buffer,
             segments_left=np.full(len(self.at), len(self.sizes) - self.segment),

@@ -5,8 +5,6 @@ whatever the trace would have carried. The round trip of a request adds to its d
 move the trace, for so it is in the accepted environment (Mao et al., Pensieve, SIGCOMM 2017).
 """
 
-import math
-
 from traces import Trace
 
 __all__ = ["PAYLOAD", "ROUND_TRIP", "Link"]
@@ -72,23 +70,6 @@ class Link:
                 return
             seconds -= duration
             self._step()
-
-    def room(self, seconds: float) -> int:
-        """Bytes that fit into the next seconds, the round trip of one request taken off.
-
-        Args:
-            seconds: How long.
-        """
-        left, index, at, size = seconds - ROUND_TRIP, self._next, self._at, 0.0
-        while left > 0.0:
-            duration = min(self._seconds[index] - at, left)
-            size += self._rates[index] * duration * PAYLOAD
-            left -= duration
-            at = self._seconds[index]
-            index += 1
-            if index == len(self._seconds):
-                index, at = 1, 0.0
-        return math.floor(size)
 
     def _step(self) -> None:
         """To the next sample; after the last one the trace starts again, at second 0."""

@@ -46,7 +46,8 @@ class Rollout:
 def softmax(scores: Floats32) -> Floats32:
     """Probabilities, (batch, rungs)."""
     powers: Floats32 = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
 
 
 def decay(start: float, end: float, progress: float) -> float:

@@ -280,9 +280,9 @@ def generate_trace(name: str, rng: np.random.Generator, *, seconds: int = 320) -
         rng: Random numbers.
         seconds: Its length; one sample a second.
     """
-    centre = rng.normal(0.3, 0.45)
+    centre = rng.normal(0.3, 0.6)
     step = rng.uniform(0.08, 0.3)
-    outages = rng.choice([0.0, 0.004, 0.012])
+    outages = rng.choice([0.0, 0.006, 0.015])
     level, logs = 0.0, np.empty(seconds)
     for second in range(seconds):
         level = 0.95 * level + rng.normal(0.0, step)

@@ -70,8 +70,8 @@ class Course:
 
 
 COURSES = {
-    1: Course(imitation_rounds=16, iterations=240, rates=(5e-4, 5e-5), entropies=(0.02, 0.001)),
-    2: Course(imitation_rounds=0, iterations=240, rates=(5e-4, 5e-5), entropies=(0.02, 0.001)),
+    1: Course(imitation_rounds=16, iterations=400, rates=(5e-4, 2e-5), entropies=(0.02, 0.001)),
+    2: Course(imitation_rounds=0, iterations=500, rates=(5e-4, 2e-5), entropies=(0.01, 0.0005)),
 }
 """By release."""
 
@@ -96,7 +96,7 @@ class Drill:
         extra = generate_traces(_GENERATED, seed=_MIX_SEED) if is_mixed else []
         self.roads = Roads([*kept, *extra])
         self._held = Roads(held)
-        self._strange = Roads(generate_traces(_GENERATED // 3, seed=_MIX_VALIDATION_SEED))
+        self._strange = Roads(generate_traces(_GENERATED, seed=_MIX_VALIDATION_SEED))
 
     def draw(self, count: int, rng: np.random.Generator) -> Fleet:
         """Sessions for training: random traces, random starts, noise.
@@ -123,11 +123,11 @@ class Drill:
 
         Returns:
             `held_out`: on the traces held out, from eight starts each; `generated`: on
-            generated ones with outages.
+            generated ones with outages, from four starts each.
         """
         return {
             "held_out": mean_qoe(network, self._held, self._video, starts=_VALIDATION_STARTS),
-            "generated": mean_qoe(network, self._strange, self._video, starts=1),
+            "generated": mean_qoe(network, self._strange, self._video, starts=4),
         }
 
 
@@ -286,7 +286,11 @@ def _train_releases(options: argparse.Namespace) -> None:
         )
         model = write_network(network)
         (options.out / f"abr-{release}.tflite").write_bytes(model)
-        data = {"traces": _hash_traces(traces), "video": _hash(repr(video.sizes).encode())}
+        data = {
+            "command": _command(options),
+            "traces": _hash_traces(traces),
+            "video": _hash(repr(video.sizes).encode()),
+        }
         _add_record(
             options.out / "record.json", release, {"sha256": _hash(model), **data, **record}
         )
@@ -296,6 +300,14 @@ def _add_record(path: Path, release: int, entry: dict[str, object]) -> None:
     known = json.loads(path.read_text()) if path.exists() else {}
     known[f"abr-{release}"] = entry
     path.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def _command(options: argparse.Namespace) -> str:
+    """What was asked for, by the names of files alone: paths say nothing elsewhere."""
+    words = ["train.py", "--seed", str(options.seed)]
+    words += ["--traces", Path(options.traces).name] if options.traces else []
+    words += ["--video", Path(options.video).name] if options.video else []
+    return " ".join(words)
 
 
 def _hash_traces(traces: Sequence[Trace]) -> str:

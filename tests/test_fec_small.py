@@ -136,6 +136,13 @@ def test_more_missing_than_the_parity_covers_is_refused() -> None:
         fec.correct(data[:-400], fec.protect(data))
 
 
+def test_more_damaged_codewords_than_the_limit_are_refused_at_once() -> None:
+    data = bytes(LIMITS.damaged_codewords * 300)
+    damaged = flipped(data, 0, LIMITS.damaged_codewords + 1)
+    with pytest.raises(RecoveryError, match="1025 damaged codewords, at most 1024"):
+        fec.correct(damaged, fec.protect(data))
+
+
 def test_parity_of_another_file_is_refused() -> None:
     with pytest.raises(RecoveryError, match="its parity is of 500"):
         fec.correct(content(600), fec.protect(content(500)))

@@ -40,6 +40,8 @@ class Limits:
     """A bundle, the base in it included."""
     bundle_parts: int = 256
     """Files in a bundle."""
+    damaged_codewords: int = 1024
+    """Codewords of one small file that are corrected; each may take 30 ms."""
     packet_size: int = 1 << 14
     """A packet: one symbol of a source block, one leaf of a hash tree."""
     header_size: int = 16 << 20

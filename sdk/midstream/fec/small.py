@@ -63,16 +63,25 @@ def correct(data: bytes, parity: bytes) -> bytes:
     if len(data) > size:
         raise _impossible(f"{len(data)} bytes, its parity is of {size}")
     table = _rows(data + bytes(size - len(data)), columns)
-    missing = np.zeros(table.size + symbols * columns, np.bool_)
-    missing[len(data) : size] = True
-    missing[table.size + len(body) :] = True
     tail = np.frombuffer(body.ljust(symbols * columns, b"\0"), np.uint8)
     words = np.concatenate([table, tail.reshape(symbols, columns)])
-    lost = missing.reshape(words.shape)
-    for column in np.flatnonzero(_syndromes(words, symbols).any(axis=0)):
-        erasures = np.flatnonzero(lost[:, column]).tolist()
-        words[: len(table), column] = _solve(words[:, column], symbols, erasures)
+    missing = np.zeros(words.size, np.bool_)
+    missing[len(data) : size] = True
+    missing[table.size + len(body) :] = True
+    _correct_words(words, missing.reshape(words.shape), symbols)
     return words[: len(table)].tobytes()[:size]
+
+
+def _correct_words(words: NDArray[np.uint8], missing: NDArray[np.bool_], symbols: int) -> None:
+    """Correct the codewords, one in each column, in place."""
+    damaged = np.flatnonzero(_syndromes(words, symbols).any(axis=0))
+    if len(damaged) > LIMITS.damaged_codewords:
+        raise _impossible(
+            f"{len(damaged)} damaged codewords, at most {LIMITS.damaged_codewords} are corrected"
+        )
+    for column in damaged:
+        erasures = np.flatnonzero(missing[:, column]).tolist()
+        words[:-symbols, column] = _solve(words[:, column], symbols, erasures)
 
 
 def _columns(size: int, symbols: int) -> int:

@@ -94,4 +94,4 @@ def _cut(index: int, tensor: Tensor, coded: bool) -> list[Slice]:
 
 def _edge(weights: int, piece: int, pieces: int) -> int:
     """Where a piece starts: even, so that no byte of two int4 weights is cut."""
-    return weights if piece == pieces else weights * piece // pieces & ~1
+    return weights if piece == pieces else (weights * piece // pieces + 1) & ~1

@@ -1,0 +1,467 @@
+"""A network that runs while it gets better: generations, swaps, and what goes wrong."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from midstream import (
+    CheckFailed,
+    Event,
+    GenerationRefused,
+    GenerationStaged,
+    GenerationSwapped,
+    Model,
+    Policy,
+    SwapMode,
+    connect,
+)
+from midstream.errors import ErrorCode, MidstreamError, RefusedError, TrustError, UsageError
+from midstream.limits import Limits
+from midstream.origin import Impairments, serve
+from midstream.session import SessionState
+from midstream.testing import FakeBackend, Fault
+from published import NAME, Published, published
+
+QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
+INPUTS = np.ones((1, 4), "f4")
+
+
+@pytest.fixture(scope="module")
+def made() -> Published:
+    return published(1)
+
+
+@pytest.fixture
+def repo(made: Published, tmp_path: Path) -> Path:
+    return made.write(tmp_path / "repo")
+
+
+@asynccontextmanager
+async def live(
+    url: str | Path, made: Published, **more: Any
+) -> AsyncIterator[tuple[Model, list[Event]]]:
+    events: list[Event] = []
+    options = {"backend": FakeBackend(), **more}
+    async with connect(str(url), NAME, root=made.root, on_event=events.append, **options) as model:
+        yield model, events
+
+
+def of(events: list[Event], kind: type[Event]) -> list[Any]:
+    return [event for event in events if type(event) is kind]
+
+
+def lose(repo: Path, made: Published, unit: int) -> None:
+    entry = made.manifest.units[unit]
+    for path in (entry.path, entry.hashes_path):
+        (repo / path).unlink()
+    if unit == 0:
+        (repo / f"bundles/{NAME}.bundle").unlink()
+
+
+async def test_the_base_runs_first(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, events):
+        generation = await model.ready(10)
+        assert (generation.release, generation.layer) == (1, 0)
+        with model.pin() as network:
+            assert network.run(INPUTS).shape == (1, 2)
+            assert network.layer == 0
+        assert of(events, GenerationSwapped)[0].generation == generation
+
+
+async def test_the_exact_model_runs_in_the_end(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, _):
+        await model.ready(10)
+        await model.complete()
+        generation = model.swap()
+        assert generation is not None
+        assert generation.layer == made.manifest.units[-1].layer
+        assert generation.sha256 == made.manifest.model_sha256.hex()
+        assert model.swap() is None
+
+
+async def test_a_swap_is_the_player_s_by_default(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, _):
+        first = await model.ready(10)
+        await model.complete()
+        assert model.generation == first
+
+
+async def test_a_swap_may_be_immediate(made: Published, repo: Path) -> None:
+    async with live(repo, made, swap=SwapMode.IMMEDIATE) as (model, events):
+        await model.complete()
+        assert model.generation is not None
+        assert model.generation.layer == made.manifest.units[-1].layer
+        assert len(of(events, GenerationSwapped)) == len(of(events, GenerationStaged))
+
+
+async def test_no_generation_is_staged_twice(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, events):
+        await asyncio.gather(model.complete(), model.ready(10), model.complete(), model.stage())
+        staged = [(event.release, event.layer) for event in of(events, GenerationStaged)]
+        assert len(staged) == len(set(staged))
+        assert not await model.stage()
+
+
+async def test_the_player_may_fetch_and_stage_by_itself(made: Published, repo: Path) -> None:
+    async with live(repo, made, background=False) as (model, events):
+        await model.ready()
+        while (choice := model.delivery.choose()) is not None:
+            assert await model.delivery.advance(choice)
+            assert await model.stage()
+            assert model.swap() is not None
+        layers = [event.layer for event in of(events, GenerationStaged)]
+        assert layers == [entry.layer for entry in made.manifest.units]
+
+
+async def test_complete_fetches_where_nothing_else_does(made: Published, repo: Path) -> None:
+    async with live(repo, made, background=False) as (model, _):
+        await model.complete()
+        assert model.generation is not None  # the first is taken at once
+        assert await model.ready() == model.generation
+
+
+async def test_the_manifest_and_counters_are_at_hand(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, _):
+        await model.complete()
+        assert model.manifest == made.manifest
+        assert model.counters.units_verified == len(made.manifest.units)
+        assert model.trace[0].path == f"bundles/{NAME}.bundle"
+
+
+async def test_infer_runs_off_the_loop(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, _):
+        with pytest.raises(UsageError) as caught:
+            await model.infer(INPUTS)
+        assert caught.value.code is ErrorCode.NO_GENERATION
+        await model.ready(10)
+        assert (await model.infer(INPUTS)).shape == (1, 2)
+
+
+async def test_a_report_holds_the_rest_back(made: Published, repo: Path) -> None:
+    async with live(repo, made, background=False) as (model, _):
+        await model.ready()
+        model.report(buffer=1.0)
+        assert model.delivery.choose() is None
+        model.report(buffer=30.0, throughput=1e6, budget=10)
+        assert model.delivery.choose() is None
+        model.report(buffer=30.0)
+        assert model.delivery.choose() is not None
+
+
+async def test_complete_waits_for_the_player_s_leave(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, _):
+        model.report(buffer=0.0)
+        await model.ready(10)
+        waiting = asyncio.create_task(model.complete())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        model.report(buffer=20.0)
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_reverted_generation_does_not_come_back(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, events):
+        first = await model.ready(10)
+        await model.complete()
+        assert model.swap() is not None
+        assert model.revert() == first
+        assert not await model.stage()
+        assert model.swap() is None
+        assert model.generation == first
+        assert of(events, GenerationSwapped)[-1].generation == first
+        assert model.revert() is None
+
+
+async def test_a_generation_after_a_reverted_one_is_staged(made: Published, repo: Path) -> None:
+    async with live(repo, made, background=False) as (model, _):
+        await model.ready()
+        for _ in range(2):
+            choice = model.delivery.choose()
+            assert choice is not None
+            await model.delivery.advance(choice)
+            await model.stage()
+            model.swap()
+            model.revert()
+        assert model.generation is not None
+        assert model.generation.layer == 0
+
+
+async def test_a_base_that_the_runtime_refuses_ends_ready(made: Published, repo: Path) -> None:
+    backend = FakeBackend(fault=Fault.NOT_FINITE)
+    async with live(repo, made, backend=backend) as (model, events):
+        with pytest.raises(RefusedError) as caught:
+            await model.ready(10)
+        assert caught.value.code is ErrorCode.SELF_TEST_FAILED
+        assert of(events, GenerationRefused)
+        with pytest.raises(UsageError):
+            model.pin().__enter__()
+
+
+@pytest.mark.parametrize("fault", [Fault.LOADING, Fault.RUNNING, Fault.SHAPE])
+async def test_a_base_that_is_refused_ends_ready_without_a_background_too(
+    made: Published, repo: Path, fault: Fault
+) -> None:
+    backend = FakeBackend(fault=fault)
+    async with live(repo, made, backend=backend, background=False) as (model, _):
+        for _ in range(2):
+            with pytest.raises(RefusedError):
+                await asyncio.wait_for(model.ready(), 10)
+
+
+async def test_a_finer_layer_may_run_where_the_base_does_not(made: Published, repo: Path) -> None:
+    backend = FakeBackend(fault=Fault.NOT_FINITE)
+    async with live(repo, made, backend=backend, background=False) as (model, _):
+        with pytest.raises(RefusedError):
+            await model.ready()
+        backend.fault = Fault.NONE
+        await model.complete()
+        generation = await model.ready()
+        assert generation.layer == made.manifest.units[-1].layer
+
+
+async def test_a_refused_layer_leaves_the_active_one(made: Published, repo: Path) -> None:
+    backend = FakeBackend()
+    async with live(repo, made, backend=backend, background=False) as (model, events):
+        first = await model.ready()
+        backend.fault = Fault.NOT_FINITE
+        await model.complete()
+        assert model.swap() is None
+        assert model.generation == first
+        (refused,) = of(events, GenerationRefused)
+        assert refused.layer == made.manifest.units[-1].layer
+        assert not await model.stage()
+        assert len(of(events, GenerationRefused)) == 1
+
+
+async def test_a_base_that_cannot_be_had_ends_ready(made: Published, repo: Path) -> None:
+    lose(repo, made, 0)
+    async with live(repo, made, limits=QUICK) as (model, _):
+        for _ in range(2):
+            with pytest.raises(MidstreamError) as caught:
+                await asyncio.wait_for(model.ready(), 10)
+            assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_a_unit_that_cannot_be_had_ends_complete(made: Published, repo: Path) -> None:
+    lose(repo, made, 1)
+    async with live(repo, made, limits=QUICK) as (model, _):
+        assert await model.ready(10)
+        with pytest.raises(MidstreamError) as caught:
+            await asyncio.wait_for(model.complete(), 10)
+        assert caught.value.code is ErrorCode.NOT_FOUND
+        assert await model.ready() == model.generation
+
+
+async def test_ready_keeps_to_its_timeout(made: Published, repo: Path) -> None:
+    (repo / f"bundles/{NAME}.bundle").unlink()
+    async with live(repo, made, backend=FakeBackend(load_seconds=0.5)) as (model, _):
+        with pytest.raises(TimeoutError):
+            await model.ready(0.1)
+        assert await model.ready(10)
+
+
+async def test_a_new_release_is_followed(made: Published, tmp_path: Path) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, poll=0.05) as (model, _):
+        await model.complete()
+        model.swap()
+        news.write(repo)
+        while model.delivery.releases[0] != 2:  # noqa: ASYNC110 - as a player would look
+            await asyncio.sleep(0.02)
+        await model.complete()
+        generation = model.swap()
+        assert generation is not None
+        assert (generation.release, generation.layer) == (2, news.manifest.units[-1].layer)
+
+
+async def test_a_new_release_waits_until_it_is_as_good(made: Published, tmp_path: Path) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, background=False) as (model, _):
+        await model.complete()
+        model.swap()
+        news.write(repo)
+        assert await model.check()
+        await model.delivery.base()
+        assert not await model.stage()
+        await model.complete()
+        assert model.swap() is not None
+
+
+async def test_the_base_of_a_new_release_is_as_good_as_the_old_base(
+    made: Published, tmp_path: Path
+) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, background=False, policy=Policy(max_layer=0)) as (model, _):
+        await model.ready()
+        news.write(repo)
+        assert await model.check()
+        await model.delivery.base()
+        assert await model.stage()
+        generation = model.swap()
+        assert generation is not None
+        assert generation.release == 2
+
+
+async def test_a_release_that_is_refused_leaves_the_old_one(
+    made: Published, tmp_path: Path
+) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    backend = FakeBackend()
+    async with live(repo, made, background=False, backend=backend) as (model, events):
+        await model.complete()
+        old = model.swap() or model.generation
+        news.write(repo)
+        await model.check()
+        backend.fault = Fault.NOT_FINITE
+        await model.complete()
+        assert model.generation == old
+        assert of(events, GenerationRefused)[-1].release == 2
+
+
+async def test_a_look_that_fails_is_an_event(made: Published, repo: Path) -> None:
+    async with live(repo, made, poll=0.05) as (model, events):
+        await model.ready(10)
+        (repo / "metadata/timestamp.json").write_bytes(b"{}")
+        (repo / "metadata/timestamp.json.repair").unlink()
+        while not of(events, CheckFailed):  # noqa: ASYNC110 - as a player would look
+            await asyncio.sleep(0.02)
+        assert isinstance(of(events, CheckFailed)[0].error, TrustError)
+        assert model.generation is not None
+
+
+async def test_decisions_go_on_while_generations_change(made: Published, repo: Path) -> None:
+    stop, seen, wrong = threading.Event(), set(), []
+
+    def play(model: Model) -> None:
+        while not stop.is_set():
+            with model.pin() as network:
+                seen.add(network.layer)
+                if not np.isfinite(network.run(INPUTS)).all():
+                    wrong.append(network.layer)
+            model.swap()
+
+    async with live(repo, made) as (model, _):
+        await model.ready(10)
+        player = asyncio.create_task(asyncio.to_thread(play, model))
+        await model.complete()
+        await asyncio.sleep(0.05)
+        stop.set()
+        await player
+    assert not wrong
+    assert {0, made.manifest.units[-1].layer} <= seen
+
+
+async def test_closing_twice_does_nothing(made: Published, repo: Path) -> None:
+    backend = FakeBackend()
+    async with live(repo, made, backend=backend) as (model, _):
+        await model.ready(10)
+        await asyncio.gather(model.aclose(), model.aclose())
+        await model.aclose()
+    assert backend.alive == 0
+
+
+async def test_a_closed_model_says_so(made: Published, repo: Path) -> None:
+    async with live(repo, made) as (model, _):
+        await model.ready(10)
+        await model.aclose()
+        for refused in (model.ready(), model.complete(), model.stage()):
+            with pytest.raises(UsageError) as caught:
+                await refused
+            assert caught.value.code is ErrorCode.BAD_STATE
+        with pytest.raises(UsageError):
+            await model.infer(INPUTS)
+
+
+async def test_who_waits_is_told_of_the_end(made: Published, repo: Path) -> None:
+    async with (
+        serve(repo, impairments=Impairments(rate=5000)) as url,
+        live(url, made) as (model, _),
+    ):
+        waiting = [asyncio.create_task(model.complete())]
+        await asyncio.sleep(0.05)
+        await model.aclose()
+        for task in waiting:
+            with pytest.raises(UsageError):
+                await asyncio.wait_for(task, 5)
+
+
+async def test_leaving_early_leaves_nothing_running(made: Published, repo: Path) -> None:
+    backend = FakeBackend(load_seconds=0.1)
+    before = asyncio.all_tasks()
+    async with (
+        serve(repo, impairments=Impairments(rate=50_000)) as url,
+        live(url, made, backend=backend),
+    ):
+        await asyncio.sleep(0.1)
+        assert backend.alive == 0
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
+
+
+async def test_being_cancelled_is_not_swallowed(made: Published, repo: Path) -> None:
+    async def play() -> None:
+        async with live(repo, made) as (model, _):
+            await model.complete()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(play())
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_callback_that_fails_is_told_to_who_waits(made: Published, repo: Path) -> None:
+    def fail(event: Event) -> None:
+        if isinstance(event, GenerationStaged):
+            raise ZeroDivisionError
+
+    told = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    async with connect(
+        str(repo), NAME, root=made.root, backend=FakeBackend(), on_event=fail
+    ) as model:
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(model.ready(), 10)
+        model._slots.swap()
+    assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+async def test_the_root_may_be_a_file(made: Published, repo: Path) -> None:
+    async with connect(str(repo), NAME, root=repo / "1.root.json", backend=FakeBackend()) as model:
+        await model.ready(10)
+
+
+async def test_a_root_that_is_not_there_is_refused(made: Published, repo: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        async with connect(str(repo), NAME, root="nowhere.json", backend=FakeBackend()):
+            pass
+    assert "nowhere.json" in caught.value.message
+
+
+async def test_a_model_that_does_not_open_leaves_nothing_behind(tmp_path: Path) -> None:
+    backend = FakeBackend()
+    with pytest.raises(UsageError):
+        async with connect(str(tmp_path / "no"), NAME, root=b"{}", backend=backend):
+            pass
+    assert backend.alive == 0
+
+
+async def test_the_installed_runtime_is_taken_by_default(made: Published, repo: Path) -> None:
+    async with connect(str(repo), NAME, root=made.root) as model:
+        await model.ready(20)
+        with model.pin() as network:
+            assert network.run(np.zeros((1, 16), "f4")).shape == (1, 4)
+        await model.complete()
+        assert model.delivery.state is SessionState.COMPLETE

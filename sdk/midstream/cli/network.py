@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,18 @@ async def _serve_forever(
     async with serve(
         options.repo, host=options.host, port=options.port, impairments=impairments
     ) as url:
+        end = _end_when_told()
         output.line(f"serving {options.repo} at {url}")
-        await asyncio.Event().wait()
+        await end.wait()
+
+
+def _end_when_told() -> asyncio.Event:
+    """Set by Ctrl-C or a polite kill: either ends the server, and is no error."""
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end.set)
+    return end
 
 
 def _fetch(options: argparse.Namespace, output: Output) -> None:

@@ -19,6 +19,8 @@ Measure = Callable[[bytes], float]
 
 _PROBING_STEP = 0.35
 """Of the tensor's standard deviation: a noise of about -20 dB."""
+_MOST = 200.0
+"""dB; beyond it nothing has changed, or nothing is left."""
 _DAMPING = 0.3
 """1 would follow the measurement alone, 0 the tensor's own spread; the noise of all tensors
 together is not the sum of their noises, and between the two did best on real networks."""
@@ -52,15 +54,13 @@ def _sensitivity(model: bytes, weights: Weights, measure: Measure) -> float | No
     changed = bytearray(model)
     changed[tensor.offset : tensor.end] = storage.dump(noisy, tensor.dtype)
     try:
-        noise = 10 ** (-measure(bytes(changed)) / 10)
+        snr = measure(bytes(changed))
     except RefusedError:
         return None
-    return noise / error if noise else None
+    return 10 ** (-snr / 10) / error if abs(snr) < _MOST else None
 
 
-def sensitive_steps(
-    weights: Sequence[Weights], sensitivities: Sequence[float | None]
-) -> list[int]:
+def sensitive_steps(weights: Sequence[Weights], sensitivities: Sequence[float | None]) -> list[int]:
     """Step indices before the shift: steps go with one over the root of the sensitivity.
 
     That minimises the sum of noises at given bits (reverse water-filling); tensors that were

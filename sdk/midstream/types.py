@@ -94,7 +94,11 @@ class Fidelity:
     """How near a layer is to the original, as the publisher measured it."""
 
     weight_snr: float
-    """Signal to noise of all weights, dB; infinite where exact."""
+    """Signal to noise of all coded weights, dB; infinite only where the model file is exact.
+
+    Floats are measured against all floats, each integer type against itself; each counts by
+    its number of weights.
+    """
     output_snr: float | None = None
     """Signal to noise of the outputs on the probes, dB; None where it was not run."""
     probes: int = 0

@@ -57,7 +57,9 @@ class Limits:
     least_throughput: float = 64.0
     """Bytes per second of a body that has been awaited for `read_timeout`."""
     attempts: int = 6
-    """Requests for the same bytes before giving up."""
+    """Requests in a row that bring next to nothing before giving up."""
+    least_progress: int = 256
+    """Bytes that a request brings at least if it brings more than next to nothing."""
 
 
 LIMITS = Limits()

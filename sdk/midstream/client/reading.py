@@ -25,13 +25,14 @@ async def read_all(
         transport: Moves the bytes.
         path: Below the repository's address.
         limit: Bytes that it may have.
-        limits: `attempts` bounds requests in a row that bring nothing.
+        limits: `attempts` bounds requests in a row that bring next to nothing, which is less
+            than `least_progress`.
 
     Raises:
         TransportError: It is not there, too long, or the origin does not answer.
     """
     data = bytearray()
-    failures = 0
+    failures = most = 0
     etag: str | None = None
     while True:
         before = len(data)
@@ -44,7 +45,10 @@ async def read_all(
                     data += chunk
             return bytes(data)
         except TransportError as error:
-            failures = failures + 1 if len(data) <= before else 0
+            # against the most there ever was: a server may make a client start again and again
+            has_progress = len(data) >= most + limits.least_progress
+            failures = 0 if has_progress else failures + 1
+            most = max(most, len(data))
             if error.code not in _RETRIED or failures >= limits.attempts:
                 raise
         await asyncio.sleep(_PAUSE * 2**failures)

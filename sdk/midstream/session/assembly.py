@@ -101,7 +101,7 @@ class Assembly:
         entry: What the manifest says of it.
         choice: The choice that its requests carry.
         counters: Totals to add to.
-        limits: Bounds; `attempts` is the one used here.
+        limits: Bounds; `attempts` and `least_progress` are used here.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Assembly:
         self.repaired = 0
         """Packets rebuilt from repair symbols."""
         self.attempts = 0
-        """Requests in a row that brought nothing."""
+        """Requests in a row that brought next to nothing."""
         self.error: MidstreamError | None = None
         """Why it failed."""
         self._counters = counters
@@ -136,6 +136,7 @@ class Assembly:
         self._tried: set[int] = set()
         self._refetched = 0
         self._pages_refused = 0
+        self._progress = 0
 
     @property
     def data(self) -> bytes:
@@ -176,14 +177,13 @@ class Assembly:
         self._counters.received[purpose] += len(data)
         if _SERVES[self.state] is not purpose:
             return False
-        is_new = self._put(purpose, offset, data)
-        if is_new:
-            self.attempts = 0
-        return is_new
+        return self._put(purpose, offset, data)
 
     def finish(self, error: MidstreamError | None = None) -> None:
         """A request ended: by itself, or early with `error`."""
-        self.attempts += 1
+        has_progress = self._progress >= self._limits.least_progress
+        self.attempts = 0 if has_progress else self.attempts + 1
+        self._progress = 0
         if error is not None:
             self._counters.cuts += 1
         self.look()
@@ -221,6 +221,7 @@ class Assembly:
         for start, stop in gaps:
             self._buffers[purpose][start:stop] = view[start - offset : stop - offset]
             self._have[purpose].add(start, stop)
+            self._progress += stop - start
         return bool(gaps)
 
     def _size(self, purpose: Purpose) -> int:

@@ -32,7 +32,7 @@ def skipping_what_the_runtime_lacks() -> Iterator[None]:
         pytest.skip(error.message)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: getattr(path, "stem", "none"))
 def test_a_network_is_staged_and_decides(path: Path) -> None:
     slots = Slots(find_backend())
     with skipping_what_the_runtime_lacks():
@@ -48,7 +48,9 @@ def test_a_network_is_staged_and_decides(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path.stat().st_size < SMALL], ids=lambda path: path.stem
+    "path",
+    [path for path in FILES if path.stat().st_size < SMALL],
+    ids=lambda path: getattr(path, "stem", "none"),
 )
 def test_a_network_equals_itself(path: Path) -> None:
     model = path.read_bytes()

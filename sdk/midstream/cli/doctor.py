@@ -82,5 +82,3 @@ def _repair_speed() -> float:
     start = time.perf_counter()
     fec.repair(symbols, 32, present)
     return packets.size / (time.perf_counter() - start) / 1e6
-
-

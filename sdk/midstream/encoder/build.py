@@ -12,7 +12,13 @@ from midstream import formats
 from midstream.bitstream import Head, Record, Topology, protected_size, write_unit
 from midstream.codec import TensorCode, scales
 from midstream.encoder.ladder import Rung, Target, parse_ladder
-from midstream.encoder.plan import Plan, make_plan
+from midstream.encoder.plan import (
+    Plan,
+    Refinement,
+    base_records,
+    digit_records,
+    make_plan,
+)
 from midstream.encoder.ratio import decibels, noise_factors
 from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensitive_steps
 from midstream.encoder.weights import (
@@ -141,7 +147,7 @@ class _Builder:
     def build(self) -> tuple[EncodedUnit, ...]:
         """All units, merged where a rung does not pay."""
         units: list[EncodedUnit] = []
-        pending = [record for plan in self._plans for record in plan.base()]
+        pending = base_records(self._plans)
         for rung in self._rungs:
             pending += self._climb(rung, is_base=not units)
             made = self._make(rung, pending, units)
@@ -152,22 +158,24 @@ class _Builder:
 
     def _climb(self, rung: Rung, *, is_base: bool) -> list[Record]:
         if rung.target is Target.EXACT:
-            return [record for plan in self._plans for record in plan.finish()]
-        return [] if is_base else self._refine_until(rung)
+            steps = [step for plan in self._plans for step in plan.finish()]
+            exact = [record for plan in self._plans for record in plan.exact()]
+            return digit_records(steps) + exact
+        return [] if is_base else digit_records(self._refine_until(rung))
 
-    def _refine_until(self, rung: Rung) -> list[Record]:
+    def _refine_until(self, rung: Rung) -> list[Refinement]:
         """Trits of most gain per bit until the rung's target is reached."""
-        records: list[Record] = []
+        chosen: list[Refinement] = []
         queue = [entry for plan in self._plans if (entry := _queue_entry(plan))]
         heapq.heapify(queue)
         while queue and not self._reached(rung):
             plan = self._plans[heapq.heappop(queue)[1]]
             self._spent += plan.next_bits()
-            records.append(plan.refine())
+            chosen.append(plan.refine())
             self._noise[plan.index] = self._weighted_noise(plan)
             if entry := _queue_entry(plan):
                 heapq.heappush(queue, entry)
-        return records
+        return chosen
 
     def _reached(self, rung: Rung) -> bool:
         if rung.target is Target.BITS:

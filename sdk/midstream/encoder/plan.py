@@ -15,10 +15,12 @@ from midstream.codec import Context, digits, exact, grid, levels, raw, storage
 from midstream.encoder.weights import Weights
 from midstream.types import DType
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "Refinement", "base_records", "digit_records", "make_plan"]
 
 _T = TypeVar("_T", bound=np.generic)
 _MOST_TRITS = 10
+_SIDE_BY_SIDE = 16
+"""Slices that are coded at once: enough for speed, at most a million weights in memory."""
 _LARGEST_LEVEL = 1 << 29
 
 
@@ -63,31 +65,27 @@ class Plan:
         values = grid.reconstruct(near, dtype, self.steps, self.trits, self.offsets)
         return storage.dump(values, dtype) == storage.dump(self.stored, dtype)
 
-    def base(self) -> list[Record]:
-        """What the base does to this slice."""
-        if not self.piece.coded:
-            return [self._record(Operation.RAW, self._raw())]
-        return [self._record(Operation.LEVELS, levels.encode(self.ladder[0], self.context))]
-
-    def refine(self) -> Record:
-        """One more trit."""
-        parents, children = self.ladder[self.trits], self.ladder[self.trits + 1]
-        payload = digits.encode(parents, children, self.context, self.trits)
+    def refine(self) -> "Refinement":
+        """Go one trit further; the record is made later, with others."""
         self.trits += 1
-        return self._record(Operation.DIGITS, payload)
+        return Refinement(plan=self, trits=self.trits - 1)
 
-    def finish(self) -> list[Record]:
-        """What the exact unit does to this slice."""
-        if not self.piece.coded:
+    def finish(self) -> "list[Refinement]":
+        """Go as far as an integer slice goes; a float slice stays."""
+        if self.piece.dtype.is_float or not self.piece.coded:
             return []
-        if not self.piece.dtype.is_float:
-            return [self.refine() for _ in range(len(self.ladder) - 1 - self.trits)]
+        return [self.refine() for _ in range(len(self.ladder) - 1 - self.trits)]
+
+    def exact(self) -> list[Record]:
+        """What gives a float slice its values back; nothing for others."""
+        if not (self.piece.dtype.is_float and self.piece.coded):
+            return []
         sizes = grid.step_sizes(self.steps, self.trits, self.piece.dtype)
         payload = exact.encode(self.stored, self.ladder[self.trits], sizes, self.piece.dtype)
-        escape = self._raw()
+        escape = self.raw()
         if len(escape) < len(payload):
-            return [self._record(Operation.RAW, escape)]
-        return [self._record(Operation.EXACT, payload)]
+            return [self.record(Operation.RAW, escape)]
+        return [self.record(Operation.EXACT, payload)]
 
     def base_bits(self) -> float:
         """Estimated bits of the base's levels."""
@@ -108,12 +106,51 @@ class Plan:
         sizes = grid.step_sizes(self.steps, trits, self.piece.dtype)
         return np.square(self.values - self.ladder[trits] * sizes)
 
-    def _raw(self) -> bytes:
+    def raw(self) -> bytes:
+        """The weights as they are."""
         data = storage.dump(self.stored, self.piece.dtype)
         return raw.encode(data, max(1, self.piece.dtype.bits // 8))
 
-    def _record(self, operation: Operation, payload: bytes) -> Record:
+    def record(self, operation: Operation, payload: bytes) -> Record:
+        """A record of this slice."""
         return Record(slice=self.index, operation=operation, payload=payload)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refinement:
+    """One trit of one slice, chosen but not yet coded."""
+
+    plan: Plan
+    """The slice."""
+    trits: int
+    """Refinements before it."""
+
+
+def base_records(plans: Sequence[Plan]) -> list[Record]:
+    """What a base does: levels, or the weights as they are where they are not coded."""
+    records = [plan.record(Operation.RAW, plan.raw()) for plan in plans if not plan.piece.coded]
+    coded = [plan for plan in plans if plan.piece.coded]
+    for first in range(0, len(coded), _SIDE_BY_SIDE):
+        batch = coded[first : first + _SIDE_BY_SIDE]
+        payloads = levels.encode_many([p.ladder[0] for p in batch], [p.context for p in batch])
+        records += [p.record(Operation.LEVELS, d) for p, d in zip(batch, payloads, strict=True)]
+    return records
+
+
+def digit_records(chosen: Sequence[Refinement]) -> list[Record]:
+    """The records of refinements, in their order; coded side by side, which is faster."""
+    records: list[Record] = []
+    for first in range(0, len(chosen), _SIDE_BY_SIDE):
+        batch = chosen[first : first + _SIDE_BY_SIDE]
+        payloads = digits.encode_many(
+            [step.plan.ladder[step.trits] for step in batch],
+            [step.plan.ladder[step.trits + 1] for step in batch],
+            [step.plan.context for step in batch],
+            [step.trits for step in batch],
+        )
+        pairs = zip(batch, payloads, strict=True)
+        records += [step.plan.record(Operation.DIGITS, payload) for step, payload in pairs]
+    return records
 
 
 def make_plan(

@@ -92,6 +92,8 @@ def _audit_parity(folder: Path, manifest: Manifest) -> None:
     for parity in sorted(folder.rglob("*.json.repair")) + sorted(
         (folder / "targets" / manifest.name).glob("*.repair")
     ):
+        if not parity.with_suffix("").exists():
+            continue  # parity is written first, and a publisher was interrupted
         path = parity.relative_to(folder).as_posix()
         data = _read(folder, path.removesuffix(".repair"), LIMITS.metadata_size)
         _check_parity(data, _read(folder, path, 3 * LIMITS.metadata_size), path)

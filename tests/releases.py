@@ -43,6 +43,17 @@ def make(
 ) -> Made:
     """A release of units with these sizes, each on the one before it."""
     units = [content(size, (seed or number) * 1000 + at) for at, size in enumerate(sizes)]
+    return make_of(units, number=number, repair=repair, snr=snr)
+
+
+def make_of(
+    units: list[bytes],
+    *,
+    number: int = 1,
+    repair: float = 0.3,
+    snr: Sequence[float] | None = None,
+) -> Made:
+    """A release of these units."""
     entries: list[UnitEntry] = []
     files: dict[str, bytes] = {}
     for layer, data in enumerate(units):

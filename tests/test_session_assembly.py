@@ -11,9 +11,11 @@ from releases import (
     Answer,
     Body,
     Made,
+    content,
     damaging,
     honest,
     make,
+    make_of,
     short,
     silent,
     whole,
@@ -389,3 +391,17 @@ def test_the_table_leads_out_of_no_final_state() -> None:
     assert not {state for state, _ in TRANSITIONS} & {State.VERIFIED, State.FAILED}
     assert set(TRANSITIONS.values()) == set(State) - {State.WANTED}
     assert {happened for _, happened in TRANSITIONS} == set(Input)
+
+
+def test_missing_bytes_that_happen_to_be_zero_are_no_erasures() -> None:
+    """A body that stops for good before zeros is whole without a repair symbol."""
+    made = make_of([content(4000, 1) + bytes(2048)])
+    assembly = assemble(made.base)
+
+    def answer(request: Request, data: bytes) -> Body:
+        if request.purpose is Purpose.BODY:
+            return request.start, data[request.start : 4096], None
+        return honest(request, data)
+
+    assert Purpose.REPAIR not in drive(assembly, made, answer)
+    assert assembly.data == made.units[0]

@@ -1,0 +1,131 @@
+"""The command line at a terminal: passphrases, interruptions, what people read."""
+
+import getpass
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from midstream.cli import main, network
+from midstream.cli.output import human_size
+from midstream.errors import TrustError
+from midstream.store import load_keys
+from published import NAME, Published, published
+
+
+@pytest.fixture
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.delenv("MIDSTREAM_PASSPHRASE", raising=False)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", terminal)
+    return monkeypatch
+
+
+def type_in(patch: pytest.MonkeyPatch, *words: str) -> None:
+    typed: Iterator[str] = iter(words)
+    patch.setattr(getpass, "getpass", lambda prompt: next(typed))
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return made().write(tmp_path / "repo")
+
+
+def made() -> Published:
+    return published(1)
+
+
+def fetch(repo: Path, out: Path, *more: str) -> int:
+    root = str(repo / "1.root.json")
+    return main(["fetch", str(repo), NAME, "--root", root, "-o", str(out), *more])
+
+
+def test_keys_are_sealed_with_what_is_typed(
+    at_a_terminal: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    type_in(at_a_terminal, "swordfish", "swordfish")
+    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert load_keys(tmp_path / "keys", passphrase="swordfish")
+    with pytest.raises(TrustError):
+        load_keys(tmp_path / "keys", passphrase="swordfishes")
+
+
+def test_two_passphrases_that_differ_make_no_key(
+    at_a_terminal: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    type_in(at_a_terminal, "swordfish", "swordfisch")
+    assert main(["keygen", str(tmp_path / "keys")]) == 2
+    assert "differ" in capsys.readouterr().err
+    assert not (tmp_path / "keys").exists()
+
+
+def test_no_passphrase_makes_plain_keys(at_a_terminal: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    type_in(at_a_terminal, "")
+    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert load_keys(tmp_path / "keys")
+
+
+def test_an_interrupted_verb_ends_with_130(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(network, "_tell", interrupt)
+    assert fetch(repo, tmp_path / "out") == 130
+
+
+def test_the_folder_of_the_output_is_made(repo: Path, tmp_path: Path) -> None:
+    assert fetch(repo, tmp_path / "new" / "folder" / "out.tflite") == 0
+    assert (tmp_path / "new" / "folder" / "out.tflite").read_bytes() == made().models[0]
+
+
+def test_an_output_that_is_a_folder_is_an_error_of_this_machine(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(repo, tmp_path) == 3
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layer", ["99", "-1"])
+def test_a_layer_that_there_is_none_of_is_wrong_use(
+    repo: Path, tmp_path: Path, layer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(repo, tmp_path / "out", f"--layer={layer}") == 2
+    assert layer in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_without_room_costs_a_warning(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parts = tmp_path / "store" / "partial"
+    parts.mkdir(parents=True)
+    for entry in made().manifest.units:
+        (parts / entry.id).symlink_to("/dev/full")
+    assert fetch(repo, tmp_path / "out", "--store", str(tmp_path / "store")) == 0
+    assert "warning" in capsys.readouterr().err
+    assert (tmp_path / "out").read_bytes() == made().models[0]
+
+
+def test_repaired_packets_are_told(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = repo / made().manifest.units[-1].path
+    data = bytearray(file.read_bytes())
+    data[1000] ^= 1
+    file.write_bytes(data)
+    assert fetch(repo, tmp_path / "out") == 0
+    said = capsys.readouterr()
+    assert "1 packets repaired" in said.err
+    assert "1 packets repaired" in said.out
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (9999, "9999 B"), (45_300, "45.3 kB"), (12_500_000, "12.5 MB")]
+)
+def test_sizes_are_told_in_words(size: int, text: str) -> None:
+    assert human_size(size) == text

@@ -56,7 +56,7 @@ def _draw_session(axes: Any, session: str, moments: Sequence[Moment]) -> None:
     rungs.step(seconds, rates, color=_RUNG, lw=1.6, where="post", label="rung")
     rungs.set(ylabel="rung, Mbit/s", ylim=(0, 5))
     lines = [*axes.get_lines(), *rungs.get_lines()]
-    axes.legend(lines, [line.get_label() for line in lines], loc="lower right", frameon=False)
+    axes.legend(lines, [line.get_label() for line in lines], loc="center right", framealpha=0.85)
 
 
 def _draw_bytes(axes: Any, moments: Sequence[Moment]) -> None:
@@ -85,6 +85,7 @@ def _draw_scores(axes: Any, summary: Mapping[str, Any]) -> None:
     axes.set_yticks(range(len(names)), [TITLES[name] for name in names])
     axes.axvline(0, color=_INK, lw=0.8)
     axes.set(xlabel="QoE_lin, mean over traces")
+    axes.margins(x=0.09)
     axes.set_title(f"{summary['traces']} traces")
     axes.legend(loc="lower left", frameon=False)
     axes.grid(axis="x", color=_GRID)

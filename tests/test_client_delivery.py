@@ -4,7 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -617,3 +617,42 @@ async def test_large_units_are_looked_at_in_a_thread(tmp_path: Path) -> None:
     async with delivering(repo, made) as (delivery, _):
         await delivery.complete()
         assert hashlib.sha256(await delivery.rebuild()).digest() == made.manifest.model_sha256
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what no event tells."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - there is nothing to be told by
+            await asyncio.sleep(0.01)
+
+
+async def test_a_report_of_a_low_buffer_stops_the_bytes_of_a_unit_under_way(
+    tmp_path: Path,
+) -> None:
+    made = published(1, sizes=(64, 256, 192, 8))
+    slow = Impairments(rate=100_000)
+    async with (
+        serve(made.write(tmp_path / "repo"), impairments=slow) as url,
+        delivering(url, made, policy=Policy(max_layer=2)) as (delivery, events),
+    ):
+        await delivery.base()
+        running = asyncio.create_task(delivery.run())
+        largest = max(entry.size for entry in made.manifest.units)
+        await until(lambda: any(e.choice.size == largest for e in of(events, UnitChosen)))
+        before = delivery.bytes_received
+        await until(lambda: delivery.bytes_received > before + 10_000)
+        delivery.report(Link(buffer=1.0))
+        await asyncio.sleep(0.3)
+        rested = delivery.bytes_received
+        await asyncio.sleep(0.3)
+        assert delivery.bytes_received == rested
+        assert delivery.why_waiting() == "buffer 1.0 s is below 8.0 s"
+        assert delivery.choose() is None
+        assert not of(events, UnitFailed)
+        delivery.report(Link(buffer=20.0))
+        await until(lambda: delivery.state is SessionState.COMPLETE)
+        running.cancel()
+        assert await delivery.rebuild() == made.models[0]
+        sent = sum(entry.size for entry in made.manifest.units)
+        bodies = sum(r.received for r in delivery.trace if r.path.startswith("units/"))
+        assert bodies <= sent  # nothing came twice

@@ -203,13 +203,76 @@ def test_below_the_low_water_mark_nothing_but_the_base_is_fetched() -> None:
     assert drive.session.state is SessionState.COMPLETE
 
 
-def test_a_report_does_not_stop_the_unit_under_way() -> None:
+def under_way() -> Drive:
+    """The base is there, and 500 bytes of the unit on it."""
+    drive = follow(make(SIZES))
+    drive.step()
+    drive.answer = short(500)
+    drive.step()
+    assert drive.session.assembly is not None
+    assert drive.session.assembly.received.total == 500
+    drive.now += 1
+    return drive
+
+
+def test_a_low_buffer_rests_the_unit_under_way() -> None:
+    drive = under_way()
+    drive.session.report(Link(buffer=1.0))
+    assert drive.session.is_held
+    assert drive.session.choose(drive.now) is None
+    assert drive.session.next_request(drive.now) is None
+    assert drive.session.wait is not None
+    assert drive.session.wait.reason == "buffer 1.0 s is below 8.0 s"
+    assert drive.session.next_timeout() is None
+    drive.session.report(Link(buffer=20.0))
+    drive.answer = honest
+    drive.run()
+    assert drive.session.state is SessionState.COMPLETE
+    assert drive.session.counters.received[Purpose.BODY] == sum(SIZES)
+
+
+def test_a_low_buffer_does_not_rest_the_first_base() -> None:
     drive = follow(make(SIZES), short(500))
-    drive.step()
-    drive.step()
-    drive.session.report(Link(buffer=0.0))
+    drive.session.report(Link(buffer=0.0, budget=0))
     drive.run()
     assert drive.session.state is SessionState.REFINING
+
+
+def test_requests_that_end_because_they_are_held_are_no_attempts() -> None:
+    drive = under_way()
+    for _ in range(20):
+        drive.session.report(Link(buffer=20.0))
+        request = drive.session.next_request(drive.now)
+        assert request is not None
+        drive.session.report(Link(buffer=1.0))
+        drive.session.finish_request(request, drive.now)
+    assert drive.session.assembly is not None
+    assert drive.session.assembly.attempts == 0
+
+
+def test_a_budget_holds_for_all_units_until_the_next_report() -> None:
+    drive = follow(make(SIZES))
+    drive.step()
+    drive.session.report(Link(buffer=20.0, budget=2500))
+    drive.run()
+    assert drive.session.counters.received[Purpose.BODY] == 3000 + 2000
+    assert drive.session.wait is not None
+    assert "over the budget of 2500, 2000 of it spent" in drive.session.wait.reason
+    drive.session.report(Link(buffer=20.0, budget=2500))
+    drive.run()
+    assert drive.session.state is SessionState.COMPLETE
+
+
+def test_a_budget_that_is_spent_rests_the_unit_under_way() -> None:
+    drive = under_way()
+    drive.session.report(Link(buffer=20.0, budget=700))
+    drive.run()
+    assert drive.session.wait is not None
+    assert drive.session.wait.reason == "the budget of 700 bytes is spent"
+    drive.session.report(Link(buffer=20.0))
+    drive.answer = honest
+    drive.run()
+    assert drive.session.state is SessionState.COMPLETE
 
 
 def test_the_choice_is_the_unit_under_way() -> None:

@@ -168,7 +168,7 @@ class Delivery:
         self._session.report(link)
 
     def choose(self) -> Choice | None:
-        """What would be fetched next; None where nothing may be now.
+        """What would be fetched next, or gone on with; None where nothing may be now.
 
         Raises:
             UsageError: BAD_STATE after the end.
@@ -252,14 +252,16 @@ class Delivery:
             await self._resume(assembly)
         arrived = assembly.received.total if assembly else 0
         request = await self._on_session(arrived, self._session.next_request, now)
+        happened = await self._deliver()  # that a unit was chosen is news before its bytes are
         if request is not None:
             await self._perform(request)
-        return await self._deliver() or request is not None
+        return await self._deliver() or happened or request is not None
 
     async def advance(self, choice: Choice) -> bool:
         """Fetch one chosen unit to its end; say whether it is verified.
 
-        It may be cancelled; what has arrived is not asked for again.
+        It may be cancelled, and it ends early where a report says that no more may come; what
+        has arrived is not asked for again.
 
         Args:
             choice: As `choose` gave it.
@@ -376,6 +378,8 @@ class Delivery:
                     await self._take(request, offset, chunk)
                     offset += len(chunk)
                     received += len(chunk)
+                    if self._session.is_held:
+                        break  # the player wants the link; what came is not asked for again
         except TransportError as cut:
             error = cut
         now = time.monotonic()

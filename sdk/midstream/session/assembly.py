@@ -190,6 +190,11 @@ class Assembly:
         if _SERVES[self.state] and self.attempts >= self._limits.attempts:
             self._exhausted(error)
 
+    def rest(self) -> None:
+        """A request ended because no more was wanted for now, so it is no attempt."""
+        self._progress = 0
+        self.look()
+
     def look(self) -> None:
         """Go on where what has arrived is enough; a request may have been left without its end."""
         if self.state is State.BODY:

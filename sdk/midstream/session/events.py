@@ -143,3 +143,8 @@ class Counters:
     """Units completed."""
     units_failed: int = 0
     """Units given up."""
+
+    @property
+    def total(self) -> int:
+        """Bytes that arrived, for whatever purpose."""
+        return sum(self.received.values())

@@ -31,7 +31,7 @@ from midstream.session.events import (
     UnitFailed,
     UnitVerified,
 )
-from midstream.session.scheduler import Candidate, Link, Policy, Wait, choose
+from midstream.session.scheduler import Candidate, Link, Policy, Wait, choose, hold
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest
 
@@ -121,6 +121,7 @@ class Session:
         self._policy = policy or Policy()
         self._limits = limits
         self._link = Link()
+        self._came_before = 0  # bytes of units, when the link was reported
         self._releases: list[_Release] = []
         self._assembly: Assembly | None = None
         self._not_before = 0.0
@@ -185,19 +186,27 @@ class Session:
     def report(self, link: Link) -> None:
         """Take what the player knows of the link."""
         self._link = link
+        self._came_before = self.counters.total
         self.wait = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the player wants no more bytes for now of the unit under way."""
+        return self._hold() is not None
+
     def choose(self, now: float) -> Choice | None:
-        """The unit under way, or the one that would be started now; see `wait` where None.
+        """The unit to go on with, or the one that would be started now; see `wait` where None.
 
         Raises:
             UsageError: BAD_STATE after `close`.
         """
         self._refuse_if_closed()
         if self._assembly is not None:
-            return self._assembly.choice
+            self.wait = self._hold()
+            return None if self.wait else self._assembly.choice
         self._retry(now)
-        chosen = choose([r.candidate() for r in self._releases], self._link, self._policy)
+        releases = [release.candidate() for release in self._releases]
+        chosen = choose(releases, self._link, self._policy, spent=self._spent)
         self.wait = chosen if isinstance(chosen, Wait) else None
         return None if isinstance(chosen, Wait) else chosen
 
@@ -226,6 +235,9 @@ class Session:
             else:
                 self._assembly.look()
             self._settle(now)
+        if self._assembly is not None and (wait := self._hold()):
+            self.wait = wait
+            return None
         request = self._assembly.request() if self._assembly else None
         self.counters.requests += request is not None
         return request
@@ -243,12 +255,18 @@ class Session:
     def finish_request(
         self, request: Request, now: float, error: MidstreamError | None = None
     ) -> None:
-        """A request ended: by itself, or early with `error`; what came of it counts."""
+        """A request ended: by itself, or early with `error`; what came of it counts.
+
+        One that ends while `is_held` is no attempt: its owner may have ended it for that.
+        """
         assembly = self._assembly
         if assembly is None or assembly.choice != request.choice:
             return
         before = assembly.state
-        assembly.finish(error)
+        if self.is_held:
+            assembly.rest()
+        else:
+            assembly.finish(error)
         if assembly.state is State.REPAIR and before is not State.REPAIR:
             self._events.append(UnitDamaged(choice=assembly.choice, erasures=assembly.erasures))
         if assembly.attempts:
@@ -258,8 +276,10 @@ class Session:
 
     def next_timeout(self) -> float | None:
         """When `next_request` may have something new to say without anything happening."""
-        if self._assembly is not None or self.wait is None:
+        if self.wait is None:
             return self._not_before or None
+        if self._assembly is not None:
+            return None
         failed = [t + _RETRY_FAILED for r in self._releases for t in r.failed.values()]
         return min(failed, default=None)
 
@@ -271,6 +291,17 @@ class Session:
         """End; everything but taking events is refused from now on."""
         self.state = SessionState.CLOSED
         self._assembly = None
+
+    @property
+    def _spent(self) -> int:
+        """Bytes of units since the last report."""
+        return self.counters.total - self._came_before
+
+    def _hold(self) -> Wait | None:
+        """Why the unit under way rests; before the first base runs, nothing holds it."""
+        if not any(release.has_base for release in self._releases):
+            return None
+        return hold(self._link, self._policy, spent=self._spent)
 
     def _keep(self, releases: list[_Release]) -> None:
         """Follow these releases alone; a unit of another one is not finished."""

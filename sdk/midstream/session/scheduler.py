@@ -2,7 +2,8 @@
 
 Rules, in this order: a base before anything else, whatever the link does, since without it
 nothing runs; nothing below the player's low-water mark; nothing over the byte budget; the
-newest release first; then the unit with the most gain per byte.
+newest release first; then the unit with the most gain per byte. The mark and the budget also
+hold a unit that is under way: it rests where it is and goes on when they let it.
 """
 
 import math
@@ -14,7 +15,7 @@ from midstream.session.events import Choice
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import UnitKind
 
-__all__ = ["Candidate", "Link", "Policy", "Wait", "choose"]
+__all__ = ["Candidate", "Link", "Policy", "Wait", "choose", "hold"]
 
 _SNR_CEILING = 40.0
 """dB above which outputs, and so decisions, no longer change (an exact unit reaches it)."""
@@ -29,7 +30,7 @@ class Policy:
     """
 
     low_water: float = 8.0
-    """Seconds of media in the buffer below which no unit is started, bases excepted."""
+    """Seconds of media in the buffer below which nothing is fetched but the first base."""
     max_layer: int | None = None
     """The highest layer that is wanted; None for all. The base is wanted in any case."""
 
@@ -51,7 +52,7 @@ class Link:
     buffer: float = math.inf
     """Seconds of media in the buffer; infinite where there is no player."""
     budget: int | None = None
-    """Bytes that may be sent until the next report; None for no bound."""
+    """Bytes of units that may come until the next report; None for no bound."""
     throughput: float | None = None
     """Bytes per second, as the player estimates it."""
 
@@ -76,20 +77,40 @@ class Wait:
     """Why, for logs."""
 
 
-def choose(candidates: Sequence[Candidate], link: Link, policy: Policy) -> Choice | Wait:
+def hold(link: Link, policy: Policy, *, spent: int) -> Wait | None:
+    """Why nothing more may come now, whatever it is; None where it may.
+
+    Args:
+        link: What the player reported last.
+        policy: What it allows.
+        spent: Bytes of units that came since that report.
+    """
+    if link.buffer < policy.low_water:
+        return Wait(reason=f"buffer {link.buffer:.1f} s is below {policy.low_water:.1f} s")
+    if link.budget is not None and spent >= link.budget:
+        return Wait(reason=f"the budget of {link.budget} bytes is spent")
+    return None
+
+
+def choose(
+    candidates: Sequence[Candidate], link: Link, policy: Policy, *, spent: int = 0
+) -> Choice | Wait:
     """The next unit.
 
     Args:
         candidates: Releases, the newest last.
         link: What the player reported last.
         policy: What it allows.
+        spent: Bytes of units that came since that report.
     """
     running = any(_runs(candidate) for candidate in candidates)
     for candidate in reversed(candidates):
         options = list(_options(candidate, policy))
         if options:
             score, unit = max(options, key=lambda option: (option[0], -option[1]))
-            return _permit(candidate, unit, score, link, policy, must=not running)
+            if not running:
+                return _chosen(candidate, unit, "base first: nothing runs yet")
+            return _permit(candidate, unit, score, link, policy, spent)
     return Wait(reason="nothing is missing")
 
 
@@ -128,19 +149,27 @@ def _snr(entry: UnitEntry) -> float:
 
 
 def _permit(
-    candidate: Candidate, unit: int, score: float, link: Link, policy: Policy, *, must: bool
+    candidate: Candidate, unit: int, score: float, link: Link, policy: Policy, spent: int
 ) -> Choice | Wait:
+    if (wait := hold(link, policy, spent=spent)) is not None:
+        return wait
     entry = candidate.manifest.units[unit]
-    if must:
-        reason = "base first: nothing runs yet"
-    elif link.buffer < policy.low_water:
-        return Wait(reason=f"buffer {link.buffer:.1f} s is below {policy.low_water:.1f} s")
-    elif link.budget is not None and entry.size > link.budget:
-        return Wait(reason=f"{entry.size} bytes are over the budget of {link.budget}")
-    else:
-        what = "new release" if entry.kind is UnitKind.BASE else f"layer {entry.layer}"
-        reason = f"{what}: {score:.2f} dB/kB, buffer {link.buffer:.1f} s{_duration(entry, link)}"
-    return Choice(release=candidate.manifest.release, unit=unit, size=entry.size, reason=reason)
+    if link.budget is not None and entry.size > link.budget - spent:
+        left = f", {spent} of it spent" if spent else ""
+        return Wait(reason=f"{entry.size} bytes are over the budget of {link.budget}{left}")
+    what = "new release" if entry.kind is UnitKind.BASE else f"layer {entry.layer}"
+    return _chosen(
+        candidate,
+        unit,
+        f"{what}: {score:.2f} dB/kB, buffer {link.buffer:.1f} s{_duration(entry, link)}",
+    )
+
+
+def _chosen(candidate: Candidate, unit: int, reason: str) -> Choice:
+    manifest = candidate.manifest
+    return Choice(
+        release=manifest.release, unit=unit, size=manifest.units[unit].size, reason=reason
+    )
 
 
 def _duration(entry: UnitEntry, link: Link) -> str:

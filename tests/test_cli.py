@@ -466,3 +466,38 @@ def test_no_event_loop_is_left_behind(made: Path, tmp_path: Path) -> None:
     assert fetch(made, tmp_path / "out") == 0
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["keygen", "x" * 300],
+        ["inspect", "x" * 300],
+        ["verify", "x" * 300, "--root", "ROOT"],
+        ["publish", "MODEL", "--repo", "r", "--keys", "x" * 300, "--name", "net"],
+    ],
+)
+def test_a_path_that_cannot_be_is_one_line(
+    words: list[str], made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"ROOT": str(made / "repo/1.root.json"), "MODEL": str(made / "model.tflite")}
+    assert main([given.get(word, word) for word in words]) in (2, 3)
+    assert "File name too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("root", ["none", ".", "/dev/zero"])
+def test_a_root_that_is_no_file_is_wrong_use(made: Path, tmp_path: Path, root: str) -> None:
+    words = ["--root", str(tmp_path / root)]
+    assert main(["verify", str(made / "repo"), *words]) == 2
+    assert main(["fetch", str(made / "repo"), "net", "-o", str(tmp_path / "o"), *words]) == 2
+
+
+def test_an_enormous_model_is_the_data_s_fault(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate((2 << 30) + 1)  # sparse
+    assert main(["inspect", str(tmp_path / "large")]) == 1
+
+
+def test_renewing_what_is_not_there_makes_no_folder(made: Path, tmp_path: Path) -> None:
+    assert main(["renew", str(tmp_path / "none"), "--keys", str(made / "keys")]) == 2
+    assert list(tmp_path.iterdir()) == []

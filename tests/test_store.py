@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from midstream.errors import ErrorCode, StoreError, UsageError
+from midstream.errors import ErrorCode, LimitError, StoreError, UsageError
 from midstream.limits import Limits
 from midstream.store import (
     DEFAULT_SIZE_LIMIT,
@@ -21,7 +21,7 @@ from midstream.store import (
     Store,
     default_folder,
 )
-from midstream.store.files import read_file, write_file
+from midstream.store.files import read_file, read_given, write_file
 
 A, B, C, D = (f"{mark:032x}" for mark in (10, 11, 12, 13))
 
@@ -324,3 +324,14 @@ def test_a_file_is_read_or_one_clear_error(tmp_path: Path) -> None:
     assert read_file(tmp_path / "folder" / "file") == b"bytes"
     with pytest.raises(StoreError, match="none"):
         read_file(tmp_path / "none")
+
+
+def test_a_file_that_a_user_named_is_read_within_a_limit(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"bytes")
+    assert read_given(path, limit=5) == b"bytes"
+    with pytest.raises(LimitError, match="5 bytes, at most 4"):
+        read_given(path, limit=4)
+    for other in (tmp_path, tmp_path / "none", Path("/dev/zero"), tmp_path / ("x" * 300)):
+        with pytest.raises(UsageError):
+            read_given(other, limit=5)

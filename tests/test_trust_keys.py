@@ -285,3 +285,24 @@ def test_a_folder_with_keys_gets_no_others(tmp_path: Path) -> None:
 def test_a_folder_without_keys_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no key files"):
         key_files.load_keys(tmp_path)
+
+
+def test_keys_are_there_all_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, count = key_files.Signer.save, 0
+
+    def save_three(signer: key_files.Signer, path: Path, **more: object) -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise KeyboardInterrupt
+        save(signer, path, **more)  # type: ignore[arg-type] - handed on as it came
+
+    monkeypatch.setattr(key_files.Signer, "save", save_three)
+    with pytest.raises(KeyboardInterrupt):
+        key_files.generate_keys(tmp_path / "in" / "keys")
+    assert not list((tmp_path / "in").iterdir())
+    made = key_files.generate_keys(tmp_path / "in" / "keys")
+    assert len(made) == len(ROLES)
+    assert (tmp_path / "in" / "keys").stat().st_mode & 0o777 == 0o700

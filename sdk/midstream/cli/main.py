@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from midstream.cli import doctor, files, keys, network, repository
 from midstream.cli.output import Output
-from midstream.errors import MidstreamError
+from midstream.errors import MidstreamError, StoreError
 from midstream.version import __version__
 
 __all__ = ["main"]
@@ -60,4 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # whoever read our output has seen enough; nothing more can be said to them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a path that nothing can be made of, a disk that is gone
+        failed = StoreError.of(error, f"{error.filename or options.verb}"[:200])
+        output.fail(failed)
+        return failed.exit_code
     return 0

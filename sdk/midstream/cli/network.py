@@ -12,9 +12,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from midstream.cli.output import Output, human_size
 from midstream.client import Delivery, StoreFailed
 from midstream.errors import ErrorCode, UsageError
+from midstream.limits import LIMITS
 from midstream.origin import Impairments, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
-from midstream.store.files import read_file, write_file
+from midstream.store.files import read_given, write_file
 from midstream.trust.manifest import Manifest
 
 __all__ = ["add_verbs"]
@@ -100,7 +101,7 @@ def _fetch(options: argparse.Namespace, output: Output) -> None:
 
 
 async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
-    root = read_file(options.root)
+    root = read_given(options.root, limit=LIMITS.metadata_size)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,10 +8,11 @@ from typing import Any
 from midstream.cli.keys import passphrase
 from midstream.cli.output import Output, human_size
 from midstream.errors import RuntimeMissingError
+from midstream.limits import LIMITS
 from midstream.publisher import Publisher, Release
 from midstream.publisher.audit import audit
 from midstream.runtime import Backend, find_backend
-from midstream.store.files import read_file
+from midstream.store.files import read_given
 from midstream.store.keys import load_keys
 
 __all__ = ["add_verbs", "backend_or_none", "layer_rows"]
@@ -145,7 +146,7 @@ def _number(value: float | None) -> float | str | None:
 
 
 def _verify(options: argparse.Namespace, output: Output) -> None:
-    networks = audit(options.repo, read_file(options.root))
+    networks = audit(options.repo, read_given(options.root, limit=LIMITS.metadata_size))
     for found in networks:
         output.say(
             f"{found.name} release {found.release}: {found.units} units, "

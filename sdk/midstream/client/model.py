@@ -18,6 +18,7 @@ from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.runtime import Backend, Generation, PinnedNetwork, Slots, find_backend
 from midstream.session import Counters, Event, Link, Policy, SessionState, UnitVerified
+from midstream.store.files import read_given
 from midstream.transport import RequestRecord
 from midstream.trust.manifest import Manifest
 
@@ -193,10 +194,14 @@ class Model:
     ) -> None:
         """Tell what the player knows of the link that models share with the media.
 
+        Below the policy's low-water mark, and when the budget is spent, nothing is fetched: a
+        unit under way rests where it is, and goes on after a better report. The first base is
+        excepted, since without it nothing runs.
+
         Args:
             buffer: Seconds of media in the buffer.
             throughput: Bytes per second, as the player estimates it.
-            budget: Bytes of model traffic allowed until the next report.
+            budget: Bytes of units allowed until the next report.
         """
         self.delivery.report(Link(buffer=buffer, throughput=throughput, budget=budget))
 
@@ -403,7 +408,9 @@ async def connect(
         StoreError: The store cannot be written.
         RuntimeMissingError: No runtime is installed.
     """
-    pinned = root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root))
+    pinned = (
+        root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root), limits)
+    )
     model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
     try:
         async with Delivery.open(
@@ -424,10 +431,5 @@ async def connect(
         await model.aclose()
 
 
-def _read_root(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            ErrorCode.BAD_ARGUMENT, f"root {path}: {error.strerror or error}"
-        ) from error
+def _read_root(path: Path, limits: Limits) -> bytes:
+    return read_given(path, limit=limits.metadata_size)

@@ -3,11 +3,11 @@
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from midstream.errors import ErrorCode, StoreError
-from midstream.store.files import read_file, write_file
+from midstream.store.files import NEW_PREFIX, read_file, write_file
 
 __all__ = ["RepositoryFolder"]
 
@@ -40,6 +40,7 @@ class RepositoryFolder:
             raise StoreError.of(error, f"{lock}: cannot be opened") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._remove_leftovers()
             yield
         except BlockingIOError:
             raise StoreError(
@@ -47,6 +48,12 @@ class RepositoryFolder:
             ) from None
         finally:
             os.close(handle)
+
+    def _remove_leftovers(self) -> None:
+        """Half-written files of a publisher that was killed."""
+        for path in self.path.rglob(NEW_PREFIX + "*"):
+            with suppress(OSError):
+                path.unlink()
 
     def metadata(self) -> dict[str, bytes]:
         """All signed files, by their path in the folder."""

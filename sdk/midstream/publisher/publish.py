@@ -14,7 +14,7 @@ from midstream.publisher.measure import Outputs
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
 from midstream.session import Protection
-from midstream.store.files import read_file
+from midstream.store.files import read_file, read_given
 from midstream.trust import bundle, layout, manifest, tree
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest, UnitEntry
@@ -97,6 +97,8 @@ class Publisher:
             TrustError: The repository's metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
+        if not self._folder.path.is_dir():
+            raise UsageError(ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no such folder")
         with self._folder.locked():
             repository = self._open()
             if not repository.networks:
@@ -159,15 +161,7 @@ def check_arguments(name: str, repair: float) -> None:
 
 def read_model(path: Path) -> bytes:
     """A model file's bytes; raises UsageError where there is none, LimitError where too large."""
-    try:
-        size = path.stat().st_size
-        if size > LIMITS.model_size:
-            raise UsageError(
-                ErrorCode.OVER_LIMIT, f"{path}: {size} bytes, at most {LIMITS.model_size}"
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: {error.strerror or error}") from error
+    return read_given(path, limit=LIMITS.model_size)
 
 
 def encode_checked(

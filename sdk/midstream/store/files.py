@@ -1,13 +1,14 @@
 """Whole files on disk, and what went wrong with them. Knows nothing of what is in them."""
 
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from midstream.errors import StoreError
+from midstream.errors import ErrorCode, LimitError, StoreError, UsageError
 
-__all__ = ["NEW_PREFIX", "read_file", "store_error", "write_file"]
+__all__ = ["NEW_PREFIX", "read_file", "read_given", "store_error", "write_file"]
 
 NEW_PREFIX = ".new-"
 """How the name of a file begins that is not whole yet."""
@@ -63,3 +64,24 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise store_error(path, error) from error
+
+
+def read_given(path: Path, *, limit: int) -> bytes:
+    """The bytes of a file that a user named.
+
+    Raises:
+        UsageError: There is no such file, or it cannot be read.
+        LimitError: It has more than `limit` bytes.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a device may have no end
+            raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: it is not a regular file")
+        if status.st_size > limit:
+            raise LimitError(
+                ErrorCode.OVER_LIMIT, f"{path}: {status.st_size} bytes, at most {limit}"
+            )
+        with path.open("rb") as file:
+            return file.read(status.st_size)
+    except OSError as error:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: {error.strerror or error}") from error

@@ -122,9 +122,26 @@ def generate_keys(folder: str | Path, *, passphrase: str | None = None) -> tuple
             ErrorCode.BAD_ARGUMENT,
             f"{folder}: there are keys already ({', '.join(present)}), they are not overwritten",
         )
-    for path in paths:
-        Signer.generate().save(path, passphrase=passphrase)
+    if folder.exists():
+        for path in paths:
+            Signer.generate().save(path, passphrase=passphrase)
+    else:
+        _make_folder(folder, passphrase)
     return paths
+
+
+def _make_folder(folder: Path, passphrase: str | None) -> None:
+    """All keys under another name first: half of them would be of no use, and in the way."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(
+            dir=folder.parent, prefix=".new-", ignore_cleanup_errors=True
+        ) as made:  # mode 0700
+            for role in keys.ROLES:
+                Signer.generate().save(_path(Path(made), role), passphrase=passphrase)
+            Path(made).rename(folder)  # fails where somebody else was quicker
+    except OSError as error:
+        raise StoreError.of(error, f"{folder}: cannot be made") from error
 
 
 def load_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:

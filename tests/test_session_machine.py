@@ -39,6 +39,7 @@ def test_it_is_idle_without_a_release() -> None:
     assert session.manifest is None
     assert session.next_request(0.0) is None
     assert session.next_timeout() is None
+    assert not session.has_events
     assert session.next_event() is None
     assert not session.has_failed
 

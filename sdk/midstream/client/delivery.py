@@ -135,8 +135,11 @@ class Delivery:
 
     @property
     def state(self) -> SessionState:
-        """Where the session is."""
-        return self._session.state
+        """Where the session is; it is complete once everything that it told was taken."""
+        state = self._session.state
+        if state is SessionState.COMPLETE and self._session.has_events:
+            return SessionState.REFINING
+        return state
 
     @property
     def counters(self) -> Counters:

@@ -14,6 +14,7 @@ _RETRIED = {
     ErrorCode.UNREACHABLE,
 }
 _PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
 
 
 async def read_all(
@@ -51,4 +52,4 @@ async def read_all(
             most = max(most, len(data))
             if error.code not in _RETRIED or failures >= limits.attempts:
                 raise
-        await asyncio.sleep(_PAUSE * 2**failures)
+        await asyncio.sleep(min(_PAUSE * 2**failures, _LONGEST_PAUSE))

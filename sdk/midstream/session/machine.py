@@ -283,6 +283,11 @@ class Session:
         failed = [t + _RETRY_FAILED for r in self._releases for t in r.failed.values()]
         return min(failed, default=None)
 
+    @property
+    def has_events(self) -> bool:
+        """Whether there is an event that was not taken yet."""
+        return bool(self._events)
+
     def next_event(self) -> Event | None:
         """The oldest event not taken yet."""
         return self._events.popleft() if self._events else None

@@ -129,3 +129,11 @@ def test_repaired_packets_are_told(
 )
 def test_sizes_are_told_in_words(size: int, text: str) -> None:
     assert human_size(size) == text
+
+
+def test_a_stale_bundle_does_not_hide_the_newest_release(tmp_path: Path) -> None:
+    news = published(1, 2)
+    repo = news.write(tmp_path / "repo")
+    (repo / f"bundles/{NAME}.bundle").write_bytes(made().files[f"bundles/{NAME}.bundle"])
+    assert fetch(repo, tmp_path / "out") == 0
+    assert (tmp_path / "out").read_bytes() == news.models[1]

@@ -127,6 +127,7 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             policy=Policy(max_layer=options.layer),
             on_event=show,
         ) as delivery:
+            await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale
             _check_layer(options, delivery.manifest)
             await delivery.complete()
             model = await delivery.rebuild(layer=options.layer)

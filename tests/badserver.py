@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 Script = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -45,8 +45,12 @@ def sized(status: str, *headers: str, body: bytes = b"") -> Script:
 async def serving(*scripts: Script) -> AsyncIterator[BadServer]:
     """Answer each request with the next script, and from then on with the last."""
     server = BadServer()
+    at_work: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        at_work.add(task)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             server.requests.append(head.decode())
@@ -55,8 +59,16 @@ async def serving(*scripts: Script) -> AsyncIterator[BadServer]:
             pass  # the client has gone
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            at_work.discard(task)
 
     listener = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with listener:
         server.url = "http://{}:{}".format(*listener.sockets[0].getsockname())
-        yield server
+        try:
+            yield server
+        finally:
+            for task in at_work:
+                task.cancel()
+            await asyncio.gather(*at_work, return_exceptions=True)

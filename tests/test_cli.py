@@ -501,3 +501,26 @@ def test_an_enormous_model_is_the_data_s_fault(tmp_path: Path) -> None:
 def test_renewing_what_is_not_there_makes_no_folder(made: Path, tmp_path: Path) -> None:
     assert main(["renew", str(tmp_path / "none"), "--keys", str(made / "keys")]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "", "Net"])
+def test_a_name_that_cannot_be_one_is_wrong_use(made: Path, tmp_path: Path, name: str) -> None:
+    root = str(made / "repo/1.root.json")
+    words = ["fetch", str(made / "repo"), name, "--root", root, "-o", str(tmp_path / "out")]
+    assert main(words) == 2
+
+
+def test_a_shorter_ladder_leaves_nothing_of_a_longer_one(made: Path, tmp_path: Path) -> None:
+    words = ["encode", str(made / "model.tflite"), "-o", str(tmp_path), "--ladder"]
+    assert main([*words, "3b,6b,exact"]) == 0
+    assert main([*words, "exact"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layer-0.unit", "model.manifest"]
+
+
+def test_an_error_in_a_model_file_says_which_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.tflite").write_bytes(b"nothing of the kind")
+    words = ["encode", str(tmp_path / "bad.tflite"), "-o", str(tmp_path / "out"), "--ladder", "4b"]
+    assert main(words) == 1
+    assert "bad.tflite: " in capsys.readouterr().err

@@ -17,7 +17,13 @@ from midstream.client.holdings import Holdings
 from midstream.client.keeping import Keeper
 from midstream.client.metadata import MetadataSource
 from midstream.client.threads import in_thread
-from midstream.errors import ErrorCode, MidstreamError, TransportError, TrustError
+from midstream.errors import (
+    ErrorCode,
+    MidstreamError,
+    TransportError,
+    TrustError,
+    UsageError,
+)
 from midstream.limits import LIMITS, Limits
 from midstream.session import (
     Choice,
@@ -34,6 +40,7 @@ from midstream.session import (
 )
 from midstream.session.assembly import Assembly
 from midstream.transport import RequestRecord, Transport, open_transport
+from midstream.trust import layout
 from midstream.trust.manifest import Manifest
 from midstream.types import UnitKind
 
@@ -104,11 +111,13 @@ class Delivery:
             limits: Bounds on what is read from outside.
 
         Raises:
-            UsageError: The address makes no sense.
+            UsageError: The address or the name makes no sense.
             TrustError: The metadata is not signed as it must be.
             TransportError: The origin does not answer.
             StoreError: The store is open in another process, or cannot be used.
         """
+        if not layout.is_name(name):
+            raise UsageError(ErrorCode.BAD_NAME, f"{name[:80]!r} is no name of a network")
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(open_transport(url, limits=limits))
             keeper = await stack.enter_async_context(Keeper.open(store, on_event=on_event))

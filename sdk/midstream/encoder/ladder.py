@@ -42,7 +42,7 @@ class Rung:
 
 
 _BOUNDS = {Target.BITS: (0.5, 24.0), Target.SNR: (1.0, 120.0), Target.SIZE: (0.1, 1e6)}
-_PATTERN = re.compile(r"(\d{1,7}(?:\.\d{1,6})?)(b|dB|kB)")
+_PATTERN = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(b|dB|kB)")
 
 
 def parse_ladder(ladder: str | Sequence[str]) -> tuple[Rung, ...]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from midstream import decoder, formats
 from midstream.bitstream import Head, read_unit
-from midstream.errors import BitstreamError, ErrorCode, UsageError
+from midstream.errors import BitstreamError, ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS
-from midstream.publisher.publish import describe, encode_checked, protect, read_model
+from midstream.publisher.publish import describe, encode_checked, naming, protect, read_model
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
 from midstream.store.files import write_file
@@ -41,14 +41,26 @@ def encode_folder(
         StoreError: The folder cannot be written.
     """
     data = read_model(model)
-    encoded = encode_checked(data, ladder, backend, progress)
+    with naming(model):
+        encoded = encode_checked(data, ladder, backend, progress)
     entries = []
     for index, unit in enumerate(encoded.units):
         entries.append(protect(unit, index, 0.0, len(data))[0])
         write_file(folder / _unit_name(unit.layer), unit.data)
+    _remove_layers_from(folder, len(entries))
     described = describe("model", 1, data, encoded, entries)
     write_file(folder / _MANIFEST, manifest.encode(described))
     return Release(manifest=described, rungs=tuple(unit.rung for unit in encoded.units))
+
+
+def _remove_layers_from(folder: Path, layer: int) -> None:
+    """A longer ladder of before must not be taken for a part of this one."""
+    while (stale := folder / _unit_name(layer)).exists():
+        try:
+            stale.unlink()
+        except OSError as error:
+            raise StoreError.of(error, f"{stale}: cannot be removed") from error
+        layer += 1
 
 
 def decode_folder(folder: Path, *, layer: int | None) -> tuple[bytes, int]:

@@ -1,13 +1,14 @@
 """Releases: a model file goes in, a folder that any web server can serve comes out."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from midstream import decoder, fec, formats
 from midstream.encoder import Encoded, EncodedUnit, encode
-from midstream.errors import ErrorCode, UsageError
+from midstream.errors import DataError, ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.measure import Outputs
@@ -82,7 +83,8 @@ class Publisher:
         """
         check_arguments(name, repair)
         data = model if isinstance(model, bytes) else read_model(Path(model))
-        encoded = encode_checked(data, ladder, self._backend, progress)
+        with naming("model" if isinstance(model, bytes) else model):
+            encoded = encode_checked(data, ladder, self._backend, progress)
         with self._folder.locked():
             return self._write(name, data, encoded, repair, progress)
 
@@ -162,6 +164,15 @@ def check_arguments(name: str, repair: float) -> None:
 def read_model(path: Path) -> bytes:
     """A model file's bytes; raises UsageError where there is none, LimitError where too large."""
     return read_given(path, limit=LIMITS.model_size)
+
+
+@contextmanager
+def naming(model: str | Path) -> Iterator[None]:
+    """Say which file it is that is at fault."""
+    try:
+        yield
+    except DataError as error:
+        raise type(error)(error.code, f"{model}: {error.message}") from error
 
 
 def encode_checked(

@@ -48,13 +48,14 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _encode(options: argparse.Namespace, output: Output) -> None:
-    release = encode_folder(
-        options.model,
-        options.output,
-        ladder=options.ladder,
-        backend=backend_or_none(output),
-        progress=output.note,
-    )
+    with output.working(f"encoding {options.model}"):
+        release = encode_folder(
+            options.model,
+            options.output,
+            ladder=options.ladder,
+            backend=backend_or_none(output),
+            progress=output.note,
+        )
     output.table(f"{options.model} in {options.output}", LAYER_COLUMNS, layer_rows(release))
     output.result(
         {

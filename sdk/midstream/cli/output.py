@@ -2,9 +2,12 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from midstream.errors import MidstreamError
@@ -38,6 +41,15 @@ class Output:
         """A result in words."""
         if not self.as_json:
             self._words.print(text)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show that something is going on and for how long; on a terminal only."""
+        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+        is_shown = self._notes.is_terminal and not self.as_json
+        with Progress(*columns, console=self._notes, transient=True, disable=not is_shown) as bar:
+            bar.add_task(text, total=None)
+            yield
 
     def line(self, text: str) -> None:
         """A result line that is there as soon as it is said."""

@@ -106,13 +106,14 @@ def _decibels(value: float | None) -> str:
 def _publish(options: argparse.Namespace, output: Output) -> None:
     keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
     publisher = Publisher(options.repo, signer=keys, backend=backend_or_none(output))
-    release = publisher.publish(
-        options.model,
-        name=options.name,
-        ladder=options.ladder,
-        repair=options.repair,
-        progress=output.note,
-    )
+    with output.working(f"publishing {options.model}"):
+        release = publisher.publish(
+            options.model,
+            name=options.name,
+            ladder=options.ladder,
+            repair=options.repair,
+            progress=output.note,
+        )
     title = f"{release.name} release {release.number} in {options.repo}"
     output.table(title, LAYER_COLUMNS, layer_rows(release))
     output.result(

@@ -4,17 +4,16 @@
 runtime, for those who only want the file.
 """
 
+from midstream.client.connecting import connect
 from midstream.client.delivery import Delivery
-from midstream.client.keeping import StoreFailed
-from midstream.client.model import (
+from midstream.client.events import (
     CheckFailed,
     GenerationRefused,
     GenerationStaged,
     GenerationSwapped,
-    Model,
-    SwapMode,
-    connect,
 )
+from midstream.client.keeping import StoreFailed
+from midstream.client.model import Model, SwapMode
 
 __all__ = [
     "CheckFailed",

@@ -5,31 +5,26 @@ Knows nothing of the wire. Decisions never wait for it, and its failures are eve
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from midstream.client.delivery import Delivery
+from midstream.client.events import (
+    CheckFailed,
+    GenerationRefused,
+    GenerationStaged,
+    GenerationSwapped,
+)
 from midstream.client.threads import Pulse
 from midstream.errors import ErrorCode, MidstreamError, UsageError
-from midstream.limits import LIMITS, Limits
-from midstream.runtime import Backend, Generation, PinnedNetwork, Slots, find_backend
-from midstream.session import Counters, Event, Link, Policy, SessionState, UnitVerified
-from midstream.store.files import read_given
+from midstream.runtime import Generation, PinnedNetwork, Slots
+from midstream.session import Counters, Event, Link, SessionState, UnitVerified
 from midstream.transport import RequestRecord
 from midstream.trust.manifest import Manifest
 
-__all__ = [
-    "GenerationRefused",
-    "GenerationStaged",
-    "GenerationSwapped",
-    "Model",
-    "SwapMode",
-    "connect",
-]
+__all__ = ["Model", "SwapMode"]
 
 
 class SwapMode(Enum):
@@ -39,36 +34,6 @@ class SwapMode(Enum):
     """When the player calls `swap`; the first one is taken at once."""
     IMMEDIATE = "immediate"
     """As soon as it is staged; a decision under way keeps the one it pinned."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationStaged(Event):
-    """A better generation passed its self-test and waits for a swap."""
-
-    release: int
-    """Number of its release."""
-    layer: int
-    """Its layer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationSwapped(Event):
-    """Decisions from now on are made by another generation."""
-
-    generation: Generation
-    """Which."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GenerationRefused(Event):
-    """A generation did not load or failed its self-test; the active one stays."""
-
-    release: int
-    """Number of its release."""
-    layer: int
-    """Its layer."""
-    error: MidstreamError
-    """Why."""
 
 
 class Model:
@@ -359,77 +324,3 @@ class Model:
             if poll is None:
                 return
             await asyncio.sleep(poll)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckFailed(Event):
-    """Looking for a newer release failed; what runs goes on running."""
-
-    error: MidstreamError
-    """Why."""
-
-
-@asynccontextmanager
-async def connect(
-    url: str,
-    name: str,
-    *,
-    root: bytes | str | Path,
-    store: str | Path | None = None,
-    backend: Backend | None = None,
-    policy: Policy | None = None,
-    swap: SwapMode = SwapMode.MANUAL,
-    poll: float | None = None,
-    background: bool = True,
-    on_event: Callable[[Event], None] = lambda _: None,
-    limits: Limits = LIMITS,
-) -> AsyncIterator[Model]:
-    """Follow a network: fetch, repair and verify it, and run the best of what has arrived.
-
-    Args:
-        url: The repository's address, or its folder.
-        name: The network.
-        root: The pinned root, given out of band: its bytes, or the path of its file.
-        store: Folder that keeps verified units between runs; None keeps them in memory.
-        backend: The runtime; the one that is installed where None.
-        policy: What the player allows model bytes to do.
-        swap: When a staged generation becomes the active one.
-        poll: Seconds between looks for a newer release; None looks once, after the start.
-        background: Whether tasks of its own fetch and stage; without them the player does,
-            with `delivery.advance` and `stage`.
-        on_event: Called for each event, on the loop or where `swap` is called; it must not
-            block.
-        limits: Bounds on what is read from outside.
-
-    Raises:
-        UsageError: The address makes no sense, or the root's file is not there.
-        TrustError: The metadata is not signed as it must be.
-        TransportError: The origin does not answer.
-        StoreError: The store cannot be written.
-        RuntimeMissingError: No runtime is installed.
-    """
-    pinned = (
-        root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root), limits)
-    )
-    model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
-    try:
-        async with Delivery.open(
-            url,
-            name,
-            root=pinned,
-            store=store,
-            policy=policy,
-            on_event=model.heard,
-            limits=limits,
-        ) as delivery:
-            model.start(delivery, poll=poll, background=background)
-            try:
-                yield model
-            finally:
-                await model.aclose()
-    finally:
-        await model.aclose()
-
-
-def _read_root(path: Path, limits: Limits) -> bytes:
-    return read_given(path, limit=limits.metadata_size)

@@ -1,0 +1,81 @@
+"""From an address to a live model, and its end. Knows nothing of what happens in between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from midstream.client.delivery import Delivery
+from midstream.client.model import Model, SwapMode
+from midstream.limits import LIMITS, Limits
+from midstream.runtime import Backend, Slots, find_backend
+from midstream.session import Event, Policy
+from midstream.store.files import read_given
+
+__all__ = ["connect"]
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    name: str,
+    *,
+    root: bytes | str | Path,
+    store: str | Path | None = None,
+    backend: Backend | None = None,
+    policy: Policy | None = None,
+    swap: SwapMode = SwapMode.MANUAL,
+    poll: float | None = None,
+    background: bool = True,
+    on_event: Callable[[Event], None] = lambda _: None,
+    limits: Limits = LIMITS,
+) -> AsyncIterator[Model]:
+    """Follow a network: fetch, repair and verify it, and run the best of what has arrived.
+
+    Args:
+        url: The repository's address, or its folder.
+        name: The network.
+        root: The pinned root, given out of band: its bytes, or the path of its file.
+        store: Folder that keeps verified units between runs; None keeps them in memory.
+        backend: The runtime; the one that is installed where None.
+        policy: What the player allows model bytes to do.
+        swap: When a staged generation becomes the active one.
+        poll: Seconds between looks for a newer release; None looks once, after the start.
+        background: Whether tasks of its own fetch and stage; without them the player does,
+            with `delivery.advance` and `stage`.
+        on_event: Called for each event, on the loop or where `swap` is called; it must not
+            block.
+        limits: Bounds on what is read from outside.
+
+    Raises:
+        UsageError: The address makes no sense, or the root's file is not there.
+        TrustError: The metadata is not signed as it must be.
+        TransportError: The origin does not answer.
+        StoreError: The store cannot be written.
+        RuntimeMissingError: No runtime is installed.
+    """
+    pinned = (
+        root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root), limits)
+    )
+    model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
+    try:
+        async with Delivery.open(
+            url,
+            name,
+            root=pinned,
+            store=store,
+            policy=policy,
+            on_event=model.heard,
+            limits=limits,
+        ) as delivery:
+            model.start(delivery, poll=poll, background=background)
+            try:
+                yield model
+            finally:
+                await model.aclose()
+    finally:
+        await model.aclose()
+
+
+def _read_root(path: Path, limits: Limits) -> bytes:
+    return read_given(path, limit=limits.metadata_size)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from badserver import answer, serving, sized
 from midstream.client.holdings import Holdings
 from midstream.client.keeping import Keeper, StoreFailed
 from midstream.client.metadata import MetadataSource
@@ -21,6 +22,7 @@ from midstream.origin import Impairments
 from midstream.session import Event
 from midstream.store import MemoryStore
 from midstream.testing import MemoryRepository, SimulatedLink
+from midstream.transport import open_transport
 from published import NAME, Published, published
 from releases import content, make
 
@@ -307,3 +309,10 @@ async def test_a_store_that_cannot_say_what_it_trusted_is_looked_at_anew(
             await source.first()
         assert caught.value.code is ErrorCode.STORE_IO
         assert not [event for event in events if isinstance(event, StoreFailed)]
+
+
+async def test_a_server_that_fails_once_is_asked_again() -> None:
+    scripts = answer("503 Busy"), sized("200 OK", body=b"here it is")
+    async with serving(*scripts) as server, open_transport(server.url) as transport:
+        assert await read_all(transport, "file", limit=100) == b"here it is"
+    assert len(server.requests) == 2

@@ -9,6 +9,7 @@ from midstream.transport import Transport
 __all__ = ["read_all"]
 
 _RETRIED = {
+    ErrorCode.BAD_STATUS,  # a server that fails now may do better at once, as one that hangs up may
     ErrorCode.SHORT_BODY,
     ErrorCode.TIMEOUT,
     ErrorCode.UNREACHABLE,

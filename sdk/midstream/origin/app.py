@@ -9,6 +9,7 @@ from midstream.errors import ErrorCode, UsageError
 from midstream.origin.conditions import Selection, select
 from midstream.origin.files import NEVER, Files, ServedFile, caching
 from midstream.origin.impairments import Counters, Impairments, Link
+from midstream.transport.threads import open_in_thread
 
 __all__ = ["create_app"]
 
@@ -51,7 +52,7 @@ class _Handler:
         """Answer a GET or HEAD."""
         await self._link.wait()
         path = request.match_info["path"]
-        file = await asyncio.to_thread(self._files.open, path)
+        file = await open_in_thread(self._files.open, path)
         if file is None:
             # a cache that kept it would hide the next root, or the next release
             headers = _HEADERS | {"Cache-Control": NEVER}

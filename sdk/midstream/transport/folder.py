@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport.protocol import RequestRecord, check_path, resolve_range
+from midstream.transport.threads import open_in_thread
 
 __all__ = ["FolderTransport"]
 
@@ -50,7 +51,7 @@ class FolderTransport:
         record = RequestRecord(path=path, start=start, stop=stop, began=self._clock())
         self.trace.append(record)
         try:
-            file = await asyncio.to_thread(self._open, path)
+            file = await open_in_thread(self._open, path)
             try:
                 size, version = _version(file)
                 if etag not in (None, version):

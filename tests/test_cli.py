@@ -1,6 +1,5 @@
 """The command line as scripts rely on it: its fixed calls, its JSON, its exit codes."""
 
-import asyncio
 import json
 import os
 import re
@@ -111,9 +110,9 @@ def test_fetch_says_in_json_what_came_over_the_wire(
         capsys.readouterr()
         assert fetch(made, tmp_path / "copy", "--json", url=url) == 0
     found = said(capsys)
-    sizes = sum(path.stat().st_size for path in (made / "repo/units").glob("*[!.]" * 1))
+    sizes = sum(path.stat().st_size for path in (made / "repo/units").glob("*") if not path.suffix)
     assert found["layer"] == 3
-    assert found["bytes_received"] > 0.4 * sizes
+    assert found["bytes_received"] > sizes
     assert (tmp_path / "copy").read_bytes() == (made / "model.tflite").read_bytes()
 
 
@@ -460,12 +459,6 @@ def test_a_fetch_that_is_interrupted_leaves_no_half_file(made: Path, tmp_path: P
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert list(tmp_path.iterdir()) == []
-
-
-def test_no_event_loop_is_left_behind(made: Path, tmp_path: Path) -> None:
-    assert fetch(made, tmp_path / "out") == 0
-    with pytest.raises(RuntimeError):
-        asyncio.get_running_loop()
 
 
 @pytest.mark.parametrize(

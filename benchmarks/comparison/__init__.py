@@ -1,0 +1,1 @@
+"""The codec beside its peers: networks, measurements and the report of `benchmarks/codec.py`."""

@@ -1,0 +1,52 @@
+"""Peak memory of decoding, beyond the model file that comes out."""
+
+import mmap
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from comparison.bench import Bench
+from comparison.networks import Network
+from comparison.processes import ONE_THREAD
+from midstream import encode
+
+__all__ = ["measure_memory"]
+
+_LADDERS = ("20dB", "exact")
+
+
+def measure_memory(bench: Bench, network: Network) -> dict[str, Any]:
+    """The most memory that decoding takes, less what is there anyway, bytes.
+
+    Two processes, each fresh: one reads the units and decodes them, one only reads them.
+    The difference of their peaks (VmHWM), less the pages of the model file that comes out,
+    is what decoding takes. Units are in memory in both.
+    """
+    beyond = {}
+    for ladder in _LADDERS:
+        units = []
+        for at, unit in enumerate(encode(network.model, ladder=ladder).units):
+            path = bench.folder / f"{ladder}-{at}.unit"
+            path.write_bytes(unit.data)
+            units.append(str(path))
+        output = bench.folder / "decoded"
+        peak, baseline = (_peak(mode, output, units) for mode in ("decode", "baseline"))
+        pages = -(-len(network.model) // mmap.PAGESIZE) * mmap.PAGESIZE
+        beyond[ladder] = peak - baseline - pages
+        if ladder == "exact" and output.read_bytes() != network.model:
+            raise RuntimeError(f"{network.name}: decoding does not give the model file back")
+    return {"beyond": beyond, "most": max(beyond.values())}
+
+
+def _peak(mode: str, output: Path, units: list[str]) -> int:
+    script = Path(__file__).with_name("memory_worker.py")
+    done = subprocess.run(
+        [sys.executable, str(script), mode, str(output), *units],
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+        env={**os.environ, **ONE_THREAD},
+    )
+    return int(done.stdout)

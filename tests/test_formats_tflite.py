@@ -181,9 +181,18 @@ def test_whole_numbers_are_weights_where_there_are_many() -> None:
     assert names(read_by(MUL, np.zeros(1023, np.int32))) == []
 
 
-def test_a_sparse_tensor_is_topology() -> None:
+def test_a_sparse_tensor_is_one_row_of_the_weights_it_holds() -> None:
     net = Tflite()
-    weight = net.weights("weight", floats(4, 8))
+    weight = net.weights("weight", floats(20))
+    net.tensors[weight][0] = Data(np.array([4, 8], "<i4"))
+    net.tensors[weight][SPARSITY] = Table()
+    [tensor] = tflite.locate(net.file([], []))
+    assert (tensor.shape, tensor.row_axis, tensor.column_axis) == ((1, 20), None, None)
+
+
+def test_a_sparse_tensor_of_few_weights_is_topology() -> None:
+    net = Tflite()
+    weight = net.weights("weight", floats(15))
     net.tensors[weight][SPARSITY] = Table()
     assert names(net.file([], [])) == []
 

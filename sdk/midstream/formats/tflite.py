@@ -1,8 +1,8 @@
 """Holes of TFLite files. Knows nothing of running them.
 
 A hole is a constant buffer that holds the weights of a tensor. What else the file has, shape
-vectors, quantisation parameters, sparse tensors, signatures and metadata, is topology. Field
-numbers are those of the public TFLite schema, version 3.
+vectors, quantisation parameters, places of sparse weights, signatures and metadata, is topology.
+Field numbers are those of the public TFLite schema, version 3.
 """
 
 from collections.abc import Iterable
@@ -145,11 +145,14 @@ def _tensor(table: Table, place: tuple[int, int], use: _Use) -> Tensor | None:
     """The hole that a tensor is, or None where it is topology."""
     dtype = _DTYPES.get(table.number(_TENSOR_TYPE, 1))
     shape = table.numbers(_TENSOR_SHAPE, LIMITS.dimensions)
-    if dtype is None or table.has(_TENSOR_SPARSITY) or table.number(_TENSOR_VARIABLE, 1):
+    if dtype is None or table.number(_TENSOR_VARIABLE, 1):
         return None
     if any(dimension < 1 for dimension in shape):
         return None
     row, column = _axes(shape, use)
+    if table.has(_TENSOR_SPARSITY):
+        # it holds weights without their places: one row of them, which is no vector
+        shape, row, column = (1, place[1] * 8 // dtype.bits), None, None
     tensor = Tensor(
         name=table.text(_TENSOR_NAME, 1 << 16)[: LIMITS.tensor_name],
         dtype=dtype,

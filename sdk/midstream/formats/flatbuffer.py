@@ -110,6 +110,17 @@ class Table:
         self._buffer.spend(4 * count)
         return struct.unpack(f"<{count}i", self._buffer.span(start, 4 * count))
 
+    def table(self, field: int) -> "Table | None":
+        """A table in a field; None where it is absent."""
+        place = self._place(field)
+        return None if place is None else Table(self._buffer, place + self._buffer.number(place, 4))
+
+    def bytes(self, field: int, item_size: int, limit: int) -> bytes:
+        """A vector as its bytes; empty where it is absent."""
+        start, count = self.vector(field, item_size, limit) or (0, 0)
+        self._buffer.spend(item_size * count)
+        return bytes(self._buffer.span(start, item_size * count))
+
     def tables(self, field: int, limit: int) -> Iterator["Table"]:
         """A vector of tables; none where it is absent."""
         start, count = self.vector(field, 4, limit) or (0, 0)

@@ -15,6 +15,7 @@ from midstream.runtime.interpreters import (
 from midstream.runtime.pins import Generation, PinnedNetwork
 from midstream.runtime.probes import make_probes
 from midstream.runtime.slots import Slots
+from midstream.runtime.tracing import Tracer, TracingBackend
 
 __all__ = [
     "LITERT",
@@ -29,6 +30,8 @@ __all__ = [
     "PinnedNetwork",
     "Slots",
     "TensorInfo",
+    "Tracer",
+    "TracingBackend",
     "Wheel",
     "find_backend",
     "in_order",

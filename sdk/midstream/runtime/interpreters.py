@@ -5,6 +5,7 @@ Both wheels have the same `Interpreter` class; LiteRT is preferred where both ar
 """
 
 import importlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from midstream.errors import DataError, ErrorCode, RefusedError, RuntimeMissingError, UsageError
 from midstream.formats import tflite
 from midstream.runtime.backend import Array, Inputs, Network, TensorInfo, in_order
+from midstream.runtime.tracing import Tracer
 
 __all__ = ["LITERT", "TFLITE", "InterpreterBackend", "Wheel", "find_backend"]
 
@@ -78,7 +80,9 @@ class InterpreterBackend:
     """
 
     def __init__(self, wheel: Wheel) -> None:
-        self._build: Any = importlib.import_module(f"{wheel.package}.interpreter").Interpreter
+        module = importlib.import_module(f"{wheel.package}.interpreter")
+        self._build: Any = module.Interpreter
+        self._resolvers: Any = module.OpResolverType
         self._verifies = wheel.verifies
         package = importlib.import_module(wheel.package)
         self.name = wheel.name
@@ -110,6 +114,41 @@ class InterpreterBackend:
             return _Interpreted(interpreter, kept)
         except (ValueError, RuntimeError) as error:
             raise _refused(f"{self.name} {self.version}: {_first_line(error)}") from error
+
+    def trace(self, model: bytes) -> Tracer:
+        """Build an interpreter that keeps all tensors; for the publisher's own files.
+
+        Args:
+            model: The model file; it is referred to.
+
+        Raises:
+            RefusedError: LOAD_FAILED where the runtime does not take the model, or an input or
+                output is not numbers.
+        """
+        if not self._verifies:
+            _check_offsets(model)
+        plain = self._resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        try:
+            return self._trace(model, plain)
+        except (ValueError, RuntimeError):
+            pass  # an operator that the delegate alone knows
+        try:
+            return self._trace(model, self._resolvers.AUTO)
+        except (ValueError, RuntimeError) as error:
+            raise _refused(f"{self.name} {self.version}: {_first_line(error)}") from error
+
+    def _trace(self, model: bytes, resolver: Any) -> "_Traced":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that keeping all tensors costs memory
+            interpreter = self._build(
+                model_content=model,
+                num_threads=1,
+                experimental_preserve_all_tensors=True,
+                experimental_op_resolver_type=resolver,
+            )
+        _close_dimensions(interpreter)
+        interpreter.allocate_tensors()
+        return _Traced(interpreter, model)
 
 
 class _Interpreted:
@@ -143,6 +182,16 @@ class _Interpreted:
     def close(self) -> None:
         self._interpreter = None
         self._model = b""
+
+
+class _Traced(_Interpreted):
+    """A network in an interpreter that keeps its tensors."""
+
+    def value(self, variable: int) -> Array | None:
+        try:
+            return np.asarray(self._interpreter.get_tensor(variable))
+        except (ValueError, RuntimeError):  # it was never computed, or is of no type of NumPy's
+            return None
 
 
 def _check_offsets(model: bytes) -> None:

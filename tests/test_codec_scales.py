@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midstream.codec import Context, TensorCode, fitting, levels, scales
+from midstream.codec import Context, TensorCode, axes, fitting, levels, scales
 from midstream.errors import BitstreamError, DataError, ErrorCode, LimitError
 from midstream.types import DType, Tensor
 
@@ -133,20 +133,24 @@ codes = st.builds(
     st.integers(0, 20),
     st.integers(0, 2),
     st.integers(-512, 512),
-    st.integers(0, 7),
+    st.integers(0, 31),
     st.integers(0, 99),
 )
 
 
 def build(entry, where: Tensor) -> TensorCode:
-    coded, step, shape, width, axes, seed = entry
+    coded, step, shape, width, chosen, seed = entry
     if not coded:
         return TensorCode(coded=False)
     rng = np.random.default_rng(seed)
+    rows, columns, taps = axes.axis_sizes(where)
+    is_float = where.dtype.is_float
+    sizes = (rows, columns, taps, rows * is_float, columns * is_float)
     deltas = [
-        rng.integers(-128, 128, size).astype(np.int8) if axes >> place & 1 and size else None
-        for place, size in enumerate(fitting.axis_sizes(where))
+        rng.integers(-limit, limit, size).astype(np.int8) if chosen >> place & 1 and size else None
+        for place, (size, limit) in enumerate(zip(sizes, (128, 128, 128, 24, 24), strict=True))
     ]
+    neighbours = np.flatnonzero(rng.integers(0, 2, 10)) if seed % 3 == 0 else []
     return TensorCode(
         step=step if not where.dtype.is_float else -100 * step,
         offset=0 if where.dtype.is_float else seed - 50,
@@ -155,6 +159,10 @@ def build(entry, where: Tensor) -> TensorCode:
         rows=deltas[0],
         columns=deltas[1],
         taps=deltas[2],
+        row_steps=deltas[3],
+        column_steps=deltas[4],
+        predictor=tuple((int(place), int(rng.integers(-64, 65))) for place in neighbours),
+        lattice=is_float and seed % 5 == 0,
     )
 
 
@@ -202,17 +210,61 @@ def test_bytes_after_the_parameters_are_refused():  # COD-1
         scales.read(written() + b"\x00", SHAPES)
 
 
-@pytest.mark.parametrize("flags", [2, 64 | 1, 128 | 1, 0x31, 1 | 4, 1 | 2])
+@pytest.mark.parametrize(
+    "flags",
+    [2, 64, 128 | 1, 0x31, 1 | 4, 1 | 2, 1 | 1 << 8, 1 | 1 << 9, 1 << 10, 1 << 11 | 1, 1 << 12],
+)
 def test_unknown_flags_are_refused(flags):  # COD-7
+    head = b"\x03\x00" + flags.to_bytes(2, "little")
     with pytest.raises(BitstreamError) as caught:
-        scales.read(b"\x02\x00" + bytes([flags]) + bytes(40), [tensor(9, row=None)])
+        scales.read(head + bytes(40), [tensor(9, row=None)])
     assert caught.value.code is ErrorCode.BAD_FIELD
+
+
+@pytest.mark.parametrize("flags", [1 | 1 << 8, 1 | 1 << 10])
+def test_steps_of_rows_and_lattices_are_for_floats(flags):  # COD-7
+    head = b"\x03\x00" + flags.to_bytes(2, "little")
+    with pytest.raises(BitstreamError, match="flags"):
+        scales.read(head + bytes(40), [tensor(9, 2, dtype=DType.INT8)])
+
+
+def test_a_tensor_may_be_the_same_as_an_earlier_one():
+    tensors = [tensor(3, 2), tensor(4), tensor(6)]
+    codes = [TensorCode(width=3), TensorCode(coded=False), TensorCode(coded=False, same_as=0)]
+    read = scales.read(scales.write(codes, tensors), tensors)
+    assert all(same(one, other) for one, other in zip(codes, read, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("shape", "other"), [((6,), 2), ((6,), -1), ((5,), 0), ((6,), 3), ((4,), 1)]
+)
+def test_a_tensor_is_the_same_only_as_a_whole_earlier_one(shape, other):  # COD-10
+    tensors = [tensor(3, 2), tensor(6), tensor(4), tensor(*shape)]
+    codes = [TensorCode(), TensorCode(coded=False, same_as=0), TensorCode(), TensorCode(width=1)]
+    codes[3] = TensorCode(coded=False, same_as=other)
+    with pytest.raises(BitstreamError, match="same"):
+        scales.read(scales.write(codes, tensors), tensors)
+
+
+def test_each_weight_has_the_step_of_its_row_and_column():
+    rows, columns = np.arange(-3, 3), np.arange(8)
+    code = TensorCode(
+        step=-100, row_steps=rows.astype(np.int8), column_steps=columns.astype(np.int8)
+    )
+    expected = np.broadcast_to(
+        -100 + 8 * (rows[:, None, None] + columns[None, None, :]), (6, 9, 8)
+    ).ravel()
+    steps = scales.weight_steps(KERNEL, code, 50, 200)
+    assert np.array_equal(steps, expected[50:200])
+    assert scales.weight_steps(tensor(4), TensorCode(step=7), 1, 3).tolist() == [7, 7]
+    edge = TensorCode(step=2560, row_steps=np.array([1, -1], np.int8))
+    assert scales.weight_steps(tensor(2), edge, 0, 2).tolist() == [2560, 2552]
 
 
 def test_too_many_scales_are_refused_before_memory_is_reserved():  # COD-9
     huge = [tensor(1 << 30, row=0)]
     with pytest.raises(LimitError):
-        scales.read(b"\x02\x00\x03" + bytes(40), huge)
+        scales.read(b"\x03\x00\x03\x00" + bytes(40), huge)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +275,10 @@ def test_too_many_scales_are_refused_before_memory_is_reserved():  # COD-9
         (TensorCode(step=21), tensor(5, dtype=DType.INT8)),
         (TensorCode(width=513), tensor(5)),
         (TensorCode(rows=np.array([200, 0], np.int16)), tensor(2)),
+        (TensorCode(row_steps=np.array([25, 0], np.int8)), tensor(2)),
+        (TensorCode(column_steps=np.array([0, -25], np.int8)), tensor(1, 2, column=1)),
+        (TensorCode(predictor=((0, 65),)), tensor(2)),
+        (TensorCode(predictor=((10, 1),)), tensor(2)),
     ],
 )
 def test_parameters_out_of_range_are_refused(code, where):  # COD-8
@@ -235,8 +291,8 @@ def test_spreads_out_of_range_are_refused(monkeypatch):
     code = TensorCode(rows=np.array([1, 0], np.int8))
     monkeypatch.setattr(scales, "spread", lambda values: 40)
     data = bytearray(scales.write([code], [tensor(2)]))
-    assert data[3:7] == bytes([40, 40, 40, 40])
-    data[3] = 41
+    assert data[4:11] == bytes([40] * 7)
+    data[4] = 41
     with pytest.raises(BitstreamError, match="width"):
         scales.read(data, [tensor(2)])
 
@@ -245,14 +301,14 @@ def test_a_negative_spread_is_refused():
     context = Context(shape=np.zeros(3, np.int8), width=np.zeros(3, np.int16))
     lists = levels.encode(np.array([0, 0, -1], np.int32), context)
     with pytest.raises(BitstreamError, match="spread"):
-        scales.read(b"\x02\x00\x03" + bytes(4) + lists, [tensor(2)])
+        scales.read(b"\x03\x00\x03\x00" + bytes(7) + lists, [tensor(2)])
 
 
 @given(st.binary(max_size=80))
 @settings(deadline=None, max_examples=150)
 def test_any_bytes_give_parameters_or_a_data_error(data):
     try:
-        read = scales.read(b"\x05\x00\x0f\x01\x17\x03" + data, SHAPES)
+        read = scales.read(b"\x09\x00\x4f\x03\x01\x00\x17\x01\x03\x07" + data, SHAPES)
     except DataError:
         return
     assert len(read) == 4

@@ -46,7 +46,12 @@ class Head:
 
     def steps(self, piece: Slice) -> NDArray[np.int32]:
         """Each weight's step index, or trit exponent for integers; (weights,)."""
-        return self.per_weight(piece, [code.step for code in self.codes])
+        tensors = self.topology.tensors
+        parts = [
+            scales.weight_steps(tensors[run.tensor], self.codes[run.tensor], run.start, run.stop)
+            for run in piece.runs
+        ]
+        return np.concatenate(parts)
 
     def offsets(self, piece: Slice) -> NDArray[np.int32]:
         """Each weight's offset, for integers; (weights,)."""

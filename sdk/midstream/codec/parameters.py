@@ -5,10 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_LEVEL", "Context", "TensorCode"]
+__all__ = [
+    "MAX_COEFFICIENT",
+    "MAX_HALF_OCTAVES",
+    "MAX_LEVEL",
+    "NEIGHBOURS",
+    "Context",
+    "TensorCode",
+]
 
 MAX_LEVEL = 1 << 30
 """Levels are at most this far from zero."""
+NEIGHBOURS = 10
+"""Places that a level may be predicted from: rows 1, 2, 3, 4 and 6 before, columns 1 and 2,
+taps 1 and 2 before on the last tap axis and 1 on the first."""
+MAX_COEFFICIENT = 64
+"""Of a neighbour, in 1/32."""
+MAX_HALF_OCTAVES = 24
+"""That a row's or column's step may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,13 +45,26 @@ class TensorCode:
     """The same for each column (input channel)."""
     taps: NDArray[np.int8] | None = None
     """The same for each tap, all other axes together."""
-    predictor: int = 0
-    """Reserved; 0 says that nothing is predicted."""
+    row_steps: NDArray[np.int8] | None = None
+    """Half octaves added to the step of each row, float dtypes only; None: not sent."""
+    column_steps: NDArray[np.int8] | None = None
+    """The same for each column."""
+    predictor: tuple[tuple[int, int], ...] = ()
+    """Neighbours that predict a level, rising, and their coefficients in 1/32."""
+    lattice: bool = False
+    """Whether levels are points of E8, in half steps, float dtypes only."""
+    same_as: int | None = None
+    """Index of an earlier tensor of the same bytes; all other fields are then unused."""
 
     @property
     def axes(self) -> tuple[NDArray[np.int8] | None, ...]:
-        """Rows, columns, taps."""
+        """Log-scales of rows, columns, taps."""
         return self.rows, self.columns, self.taps
+
+    @property
+    def vectors(self) -> tuple[NDArray[np.int8] | None, ...]:
+        """All that is sent for each place on an axis: log-scales, then steps."""
+        return *self.axes, self.row_steps, self.column_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -37,8 +37,6 @@ class Figure:
     """Of each network."""
     note: str = ""
     """How it was measured, in a few words."""
-    unit: str = ""
-    """What it is counted in; a ratio where empty."""
 
     @property
     def mean(self) -> float:

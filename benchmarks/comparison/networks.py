@@ -27,12 +27,14 @@ class Network:
     model: bytes
     """The model file."""
     input_range: tuple[float, float] | None
-    """What its pictures are scaled to, or (0, 0) for sound; None where it is not run."""
+    """What its pictures are scaled to; None where it takes none."""
+    is_sound: bool
+    """Whether it takes sound."""
 
     @property
-    def is_tflite(self) -> bool:
-        """Whether a TFLite runtime runs it."""
-        return self.model[4:8] == b"TFL3"
+    def is_run(self) -> bool:
+        """Whether its outputs can be measured here."""
+        return self.is_sound or self.input_range is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,13 @@ class Source:
     """File in its wheel."""
     input_range: tuple[float, float] | None = None
     """As in Network."""
+    is_sound: bool = False
+    """As in Network."""
 
 
 _MEDIAPIPE = "mediapipe==0.10.21"
 _FACENET = "facenet-pytorch==2.6.0"
-_PICTURE, _SIGNED, _SOUND = (0.0, 1.0), (-1.0, 1.0), (0.0, 0.0)
+_PICTURE, _SIGNED = (0.0, 1.0), (-1.0, 1.0)
 
 
 def _mediapipe(name: str, folder: str, input_range: tuple[float, float]) -> Source:
@@ -67,7 +71,7 @@ _SOURCES = {
     "basic_pitch": Source(
         wheel="basic-pitch==0.4.0",
         path="basic_pitch/saved_models/icassp_2022/nmp.tflite",
-        input_range=_SOUND,
+        is_sound=True,
     ),
     "pnet": Source(wheel=_FACENET, path="facenet_pytorch/data/pnet.pt"),
     "rnet": Source(wheel=_FACENET, path="facenet_pytorch/data/rnet.pt"),
@@ -110,7 +114,7 @@ def _load(name: str, wheels: Path, may_download: bool, read: ReadCheckpoint) -> 
     if source.path.endswith(".pt"):
         arrays = read(model)
         model = _safetensors(_rows_of_int8(arrays) if name.endswith("int8") else arrays)
-    return Network(name=name, model=model, input_range=source.input_range)
+    return Network(name=name, model=model, input_range=source.input_range, is_sound=source.is_sound)
 
 
 def _wheel(requirement: str, wheels: Path, may_download: bool) -> Path:

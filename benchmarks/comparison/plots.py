@@ -24,7 +24,7 @@ def draw_network(path: Path, name: str, sections: Mapping[str, Mapping[str, Any]
         name: The network's.
         sections: Its results by section; `bytes` and `outputs` have curves.
     """
-    drawn = [key for key in ("bytes", "outputs") if "skip" not in sections.get(key, {"skip": ""})]
+    drawn = [key for key in ("bytes", "outputs") if "nncodec" in sections.get(key, {})]
     if not drawn:
         return
     figure, axes = pyplot.subplots(1, len(drawn), figsize=(6.4 * len(drawn), 4.8), squeeze=False)

@@ -1,7 +1,7 @@
 """Results as figures and tables. Knows nothing of how they are measured."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,51 +16,52 @@ Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 _COLOURS = {Verdict.AIM: "green", Verdict.MUST: "yellow", Verdict.NOT: "red", Verdict.NONE: "dim"}
 _MIB = 1 << 20
+_NO_RESULT = ("skip", "error")
 
 
 def figures(results: Results) -> list[Figure]:
     """All figures to reach, in the order of the table; those not measured have no values."""
     return [
         Figure(
-            name="bytes over NNCodec's, equal weight SNR",
-            note="2 to 6 bits/weight, whole networks, skeleton on both sides",
+            name="bytes / NNCodec, weight SNR",
+            note="at 2 to 6 bits/weight of NNCodec's, whole networks, skeleton on both sides",
             must=0.92,
             aim=0.86,
             limit=1.04,
             values=_values(results, "bytes", "ratio"),
         ),
         Figure(
-            name="bytes over NNCodec's, equal output SNR, data-free",
-            note="12, 20, 30 dB on natural inputs, skeleton on both sides",
+            name="bytes / NNCodec, output SNR",
+            note="at 12, 20 and 30 dB on natural inputs, data-free, skeleton on both sides",
             must=0.65,
             aim=0.50,
             limit=0.90,
             values=_values(results, "outputs", "free"),
         ),
         Figure(
-            name="the same with 64 calibration inputs",
-            note="calibration inputs are of other photographs than those measured on",
+            name="the same, calibrated",
+            note="with 64 calibration inputs, of other photographs than those measured on",
             must=0.58,
             aim=0.45,
             values=_values(results, "outputs", "calibrated"),
         ),
         Figure(
-            name="rungs at 12, 20, 30 dB over one-rung encodes",
-            note="data-free; bytes up to that rung",
+            name="rungs / one-rung encodes",
+            note="12, 20, 30 dB of outputs, data-free: bytes up to each rung",
             must=1.15,
             aim=1.03,
             values=_values(results, "outputs", "rungs_over_one"),
         ),
         Figure(
-            name="three rungs over one layer of the same quality",
-            note="weight SNR; at the ladder's own SNR",
+            name="three rungs / one layer",
+            note="8 dB of weights apart: bytes at the ladder's own SNR",
             must=1.015,
             aim=1.00,
             values=_values(results, "ladder", "rungs_over_one"),
         ),
         *_lossless_figures(results),
         Figure(
-            name="ladder with exact over direct lossless",
+            name="ladder to exact / exact",
             note="2.5b,4b,6b,exact over exact",
             must=1.015,
             aim=1.00,
@@ -68,11 +69,10 @@ def figures(results: Results) -> list[Figure]:
         ),
         *_speed_figures(results),
         Figure(
-            name="peak memory of decoding MiniLM beyond the file",
-            note="the worse of 20dB and exact",
+            name="decode memory, MiB",
+            note="peak beyond MiniLM's file, the worse of 20dB and exact",
             must=24.0,
             aim=8.0,
-            unit="MiB",
             values={
                 network: most / _MIB
                 for network, most in _values(results, "memory", "most").items()
@@ -85,44 +85,45 @@ def figures(results: Results) -> list[Figure]:
 def _lossless_figures(results: Results) -> list[Figure]:
     return [
         Figure(
-            name="lossless bytes over ZipNN's",
-            note="whole files; ZipNN's best of its chunk sizes and thresholds",
+            name="lossless / ZipNN",
+            note="whole files; ZipNN's best of its chunk sizes and thresholds, dtype given",
             must=0.99,
             aim=0.96,
             values=_values(results, "lossless", "over_zipnn"),
         ),
         Figure(
-            name="lossless bytes over xz -9e or zstd -19, the smaller",
-            note="on no network above",
+            name="lossless / xz and zstd",
+            note="the larger of ours / xz -9e and ours / zstd -19",
             must=1.0,
             aim=1.0,
             limit=1.0,
             values={
                 network: max(row["over_xz"], row["over_zstd"])
                 for network, row in results.get("lossless", {}).items()
+                if "over_xz" in row
             },
         ),
     ]
 
 
 def _speed_figures(results: Results) -> list[Figure]:
+    at = "at equal weight SNR, about 4 bits/weight, one thread, medians"
     rows = (
-        ("lossy decode speed over NNCodec's", "lossy_decode", 10.0, 25.0),
-        ("lossy encode speed over NNCodec's, without probes", "lossy_encode", 10.0, 40.0),
-        ("lossless decode speed over ZipNN's", "lossless_decode", 0.5, 1.0),
-        ("NumPy twin's decode speed over NNCodec's", "twin", 1 / 3, 1.0),
+        ("lossy decode, times NNCodec", "lossy_decode", 10.0, 25.0, at),
+        ("lossy encode, times NNCodec", "lossy_encode", 10.0, 40.0, f"{at}, without probes"),
+        ("lossless decode, times ZipNN", "lossless_decode", 0.5, 1.0, "one thread, medians"),
+        ("NumPy decode, times NNCodec", "twin", 1 / 3, 1.0, at),
     )
     return [
         Figure(
             name=name,
-            note="one thread, medians of one run",
+            note=note,
             must=must,
             aim=aim,
             more_is_better=True,
-            unit="x",
             values=_values(results, "speed", key),
         )
-        for name, key, must, aim in rows
+        for name, key, must, aim, note in rows
     ]
 
 
@@ -144,41 +145,52 @@ def print_report(results: Results, console: Console) -> None:
     for section, names in columns.items():
         if section in results:
             console.print(_section(section, names, results[section]))
-    console.print(_summary(results))
+    listed = figures(results)
+    console.print(_summary(listed))
+    console.print(_notes(listed), highlight=False)
 
 
 def _section(
     section: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]
 ) -> Table:
-    skipped = [f"{name}: {row['skip']}" for name, row in rows.items() if "skip" in row]
-    table = Table(title=section, title_justify="left", caption="\n".join(skipped))
+    told = [f"{name}: {row[key]}" for name, row in rows.items() for key in _NO_RESULT if key in row]
+    table = Table(title=section, title_justify="left", caption="\n".join(told))
     table.caption_justify = "left"
     table.add_column("network")
     for column in columns:
         table.add_column(column.replace("_", " "), justify="right")
     for network, row in rows.items():
-        if "skip" in row:
+        if any(key in row for key in _NO_RESULT):
             continue
         table.add_row(network, *[_shown(row.get(column)) for column in columns])
     return table
 
 
-def _summary(results: Results) -> Table:
-    table = Table(title="figures", title_justify="left")
-    for column in ("what", "mean", "worst", "must", "aim", ""):
-        table.add_column(column, justify="left" if column in ("what", "worst") else "right")
-    for figure in figures(results):
+def _summary(listed: Sequence[Figure]) -> Table:
+    table = Table(title="figures", title_justify="left", show_edge=False)
+    for column in ("", "what", "mean", "worst", "must", "aim", "verdict"):
+        is_text = column in ("what", "worst", "verdict")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=is_text)
+    for at, figure in enumerate(listed, start=1):
         name, value = figure.worst
-        limit = f", none above {figure.limit:g}" if figure.limit is not None else ""
         table.add_row(
-            f"{figure.name} [dim]({figure.note}{limit})[/dim]",
-            f"{_shown(figure.mean)} {figure.unit}".rstrip(),
+            str(at),
+            figure.name,
+            _shown(figure.mean),
             f"{_shown(value)} {name}" if name else "-",
             f"{figure.must:.4g}",
             f"{figure.aim:.4g}",
             f"[{_COLOURS[figure.verdict]}]{figure.verdict.value}[/]",
         )
     return table
+
+
+def _notes(listed: Sequence[Figure]) -> str:
+    lines = []
+    for at, figure in enumerate(listed, start=1):
+        limit = f"; no network above {figure.limit:g}" if figure.limit is not None else ""
+        lines.append(f"{at:2} {figure.note}{limit}")
+    return "\n".join(lines)
 
 
 def _shown(value: Any) -> str:

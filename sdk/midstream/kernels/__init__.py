@@ -1,22 +1,18 @@
 """The hot loops, on plain arrays. Knows nothing of tensors, units or errors of theirs.
 
-Every function here exists in NumPy; whatever else implements one gives the same results.
+Every function here exists twice, in C and in NumPy, with the same results to the byte. The
+C one is an optional extension: where it was not built, NumPy does its work. The variable
+MIDSTREAM_KERNELS, "native" or "numpy", asks for one of them.
 """
 
-from midstream.kernels.numpy_kernels import (
-    ALPHABET_LIMIT,
-    STATE_START,
-    TOTAL_BITS,
-    pack_bits,
-    rans_decode,
-    rans_encode,
-    read_varints,
-    unpack_bits,
-    write_varints,
-)
+import os
+from importlib.util import find_spec
+
+from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START, TOTAL_BITS
 
 __all__ = [
     "ALPHABET_LIMIT",
+    "NAME",
     "STATE_START",
     "TOTAL_BITS",
     "pack_bits",
@@ -26,3 +22,34 @@ __all__ = [
     "unpack_bits",
     "write_varints",
 ]
+
+
+def _choose(wanted: str | None) -> str:
+    if wanted is None:
+        return "native" if find_spec("midstream.kernels._native") else "numpy"
+    if wanted not in ("native", "numpy"):
+        raise ImportError(f"MIDSTREAM_KERNELS is {wanted!r}: 'native' or 'numpy' is known")
+    return wanted
+
+
+NAME = _choose(os.environ.get("MIDSTREAM_KERNELS"))
+"""Which implementation is in use: "native" or "numpy"."""
+
+if NAME == "native":
+    from midstream.kernels.native_kernels import (
+        pack_bits,
+        rans_decode,
+        rans_encode,
+        read_varints,
+        unpack_bits,
+        write_varints,
+    )
+else:
+    from midstream.kernels.numpy_kernels import (
+        pack_bits,
+        rans_decode,
+        rans_encode,
+        read_varints,
+        unpack_bits,
+        write_varints,
+    )

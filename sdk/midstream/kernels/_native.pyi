@@ -1,0 +1,33 @@
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+_Array: TypeAlias = NDArray[Any]  # any contiguous buffer will do
+
+def pack_bits(values: _Array, widths: _Array, /) -> bytes: ...
+def rans_decode(
+    words: _Array,
+    ends: _Array,
+    states: _Array,
+    counts: _Array,
+    lanes: _Array,
+    tables: _Array,
+    frequencies: _Array,
+    offsets: _Array,
+    names: _Array,
+    symbols: _Array,
+    /,
+) -> None: ...
+def rans_encode(
+    frequencies: _Array,
+    starts: _Array,
+    counts: _Array,
+    lanes: _Array,
+    states: _Array,
+    words: _Array,
+    taken: _Array,
+    /,
+) -> int: ...
+def read_varints(data: _Array, values: _Array, /) -> int: ...
+def unpack_bits(data: _Array, widths: _Array, values: _Array, /) -> None: ...
+def write_varints(values: _Array, out: _Array, /) -> int: ...

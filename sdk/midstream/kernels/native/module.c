@@ -1,0 +1,287 @@
+/* The Python face of the kernels: parses arguments, checks their sizes, releases the GIL.
+ *
+ * Arrays come and go as buffers; results are written into arrays of the caller's.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <string.h>
+
+#include "bits.h"
+#include "rans.h"
+
+/* Items of a buffer; -1 and an error where it is not a whole number of aligned ones. */
+static Py_ssize_t items(const Py_buffer *buffer, size_t size)
+{
+    if (buffer->len % size == 0 && (uintptr_t)buffer->buf % size == 0)
+        return buffer->len / (Py_ssize_t)size;
+    PyErr_SetString(PyExc_ValueError, "a buffer is not an array of what is wanted");
+    return -1;
+}
+
+static int has_items(const Py_buffer *buffer, size_t size, Py_ssize_t wanted)
+{
+    Py_ssize_t found = items(buffer, size);
+    if (found < 0 || found == wanted)
+        return found >= 0;
+    PyErr_Format(PyExc_ValueError, "a buffer of %zd items, %zd wanted", found, wanted);
+    return 0;
+}
+
+static void release(Py_buffer *buffers, int count)
+{
+    for (int i = 0; i < count; i++)
+        PyBuffer_Release(&buffers[i]);
+}
+
+static int refuse(const char *reason)
+{
+    PyErr_SetString(PyExc_ValueError, reason);
+    return 0;
+}
+
+/* Whether the slices' symbols and lanes are as many as there are. */
+static int adds_up(const int64_t *counts, const int64_t *lanes, Py_ssize_t slices,
+    Py_ssize_t symbols, Py_ssize_t states)
+{
+    for (Py_ssize_t i = 0; i < slices; i++) {
+        if (counts[i] < 0 || counts[i] > symbols || lanes[i] < 1 || lanes[i] > states)
+            return refuse("a slice has more symbols or lanes than there are");
+        symbols -= counts[i];
+        states -= lanes[i];
+    }
+    return symbols || states ? refuse("symbols or lanes are left that no slice has") : 1;
+}
+
+/* --- rANS ---------------------------------------------------------------------------- */
+
+enum { D_WORDS, D_ENDS, D_STATES, D_COUNTS, D_LANES, D_TABLES, D_FREQUENCY, D_OFFSET, D_NAME,
+    D_SYMBOLS, D_BUFFERS };
+
+static int decode_fits(Py_buffer *b)
+{
+    Py_ssize_t slices = items(&b[D_COUNTS], 8), symbols = items(&b[D_TABLES], 8);
+    Py_ssize_t states = items(&b[D_STATES], 4), names = b[D_NAME].len;
+    if (slices < 0 || symbols < 0 || states < 0 || items(&b[D_WORDS], 2) < 0)
+        return 0;
+    if (!b[D_WORDS].len || names % TOTAL)
+        return refuse("no words, or a part of a table");
+    return has_items(&b[D_ENDS], 8, slices) && has_items(&b[D_LANES], 8, slices)
+        && has_items(&b[D_FREQUENCY], 2, names) && has_items(&b[D_OFFSET], 2, names)
+        && has_items(&b[D_SYMBOLS], 1, symbols)
+        && adds_up(b[D_COUNTS].buf, b[D_LANES].buf, slices, symbols, states);
+}
+
+static int decode_all(Py_buffer *b)
+{
+    struct slots slots
+        = { b[D_FREQUENCY].buf, b[D_OFFSET].buf, b[D_NAME].buf, b[D_NAME].len >> TOTAL_BITS };
+    struct words words = { b[D_WORDS].buf, b[D_WORDS].len / 2, 0 };
+    const int64_t *counts = b[D_COUNTS].buf, *lanes = b[D_LANES].buf, *tables = b[D_TABLES].buf;
+    int64_t *ends = b[D_ENDS].buf, slices = b[D_COUNTS].len / 8;
+    uint32_t *states = b[D_STATES].buf;
+    uint8_t *symbols = b[D_SYMBOLS].buf;
+    for (int64_t i = 0; i < slices; i++) {
+        words.place = ends[i];
+        if (words.place < 0
+            || !rans_decode_slice(&slots, &words, states, lanes[i], tables, counts[i], symbols))
+            return 0;
+        ends[i] = words.place;
+        states += lanes[i];
+        tables += counts[i];
+        symbols += counts[i];
+    }
+    return 1;
+}
+
+static PyObject *rans_decode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[D_BUFFERS];
+    int done = 0;
+    if (!PyArg_ParseTuple(args, "y*w*w*y*y*y*y*y*y*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+            &b[6], &b[7], &b[8], &b[9]))
+        return NULL;
+    if (decode_fits(b)) {
+        Py_BEGIN_ALLOW_THREADS
+        done = decode_all(b);
+        Py_END_ALLOW_THREADS
+        if (!done)
+            refuse("a first word or a table is out of range");
+    }
+    release(b, D_BUFFERS);
+    return done ? Py_NewRef(Py_None) : NULL;
+}
+
+enum { E_FREQUENCIES, E_STARTS, E_COUNTS, E_LANES, E_STATES, E_WORDS, E_TAKEN, E_BUFFERS };
+
+static int encode_fits(Py_buffer *b)
+{
+    Py_ssize_t slices = items(&b[E_COUNTS], 8), symbols = items(&b[E_FREQUENCIES], 8);
+    Py_ssize_t states = items(&b[E_STATES], 4);
+    return slices >= 0 && symbols >= 0 && states >= 0 && has_items(&b[E_STARTS], 8, symbols)
+        && has_items(&b[E_LANES], 8, slices) && has_items(&b[E_TAKEN], 8, slices)
+        && has_items(&b[E_WORDS], 2, symbols)
+        && adds_up(b[E_COUNTS].buf, b[E_LANES].buf, slices, symbols, states);
+}
+
+/* The number of words, which stand at the front of their array; -1 for a bad frequency. */
+static int64_t encode_all(Py_buffer *b)
+{
+    const int64_t *frequencies = b[E_FREQUENCIES].buf, *starts = b[E_STARTS].buf;
+    const int64_t *counts = b[E_COUNTS].buf, *lanes = b[E_LANES].buf;
+    int64_t *taken = b[E_TAKEN].buf, slices = b[E_COUNTS].len / 8;
+    uint32_t *states = b[E_STATES].buf;
+    uint16_t *first = b[E_WORDS].buf, *room = first;
+    for (int64_t i = 0; i < slices; i++) {
+        room += counts[i];
+        taken[i] = rans_encode_slice(frequencies, starts, counts[i], states, lanes[i], room);
+        if (taken[i] < 0)
+            return -1;
+        memmove(first, room - taken[i], 2 * (size_t)taken[i]);
+        first += taken[i];
+        states += lanes[i];
+        frequencies += counts[i];
+        starts += counts[i];
+    }
+    return first - (uint16_t *)b[E_WORDS].buf;
+}
+
+static PyObject *rans_encode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[E_BUFFERS];
+    int64_t size = -1;
+    if (!PyArg_ParseTuple(
+            args, "y*y*y*y*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6]))
+        return NULL;
+    if (encode_fits(b)) {
+        Py_BEGIN_ALLOW_THREADS
+        size = encode_all(b);
+        Py_END_ALLOW_THREADS
+        if (size < 0)
+            refuse("a frequency is out of range");
+    }
+    release(b, E_BUFFERS);
+    return size < 0 ? NULL : PyLong_FromLongLong(size);
+}
+
+/* --- bit fields ---------------------------------------------------------------------- */
+
+/* Bytes of the fields; -1 and an error where there are not as many values or one is too wide. */
+static int64_t field_bytes(const Py_buffer *values, const Py_buffer *widths)
+{
+    Py_ssize_t count = items(widths, 8);
+    if (count < 0 || !has_items(values, 8, count))
+        return -1;
+    int64_t bits = total_bits(widths->buf, count);
+    if (bits < 0)
+        refuse("a field is wider than 57 bits");
+    return bits < 0 ? -1 : (bits + 7) / 8;
+}
+
+static PyObject *pack_bits(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[2];
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(args, "y*y*", &b[0], &b[1]))
+        return NULL;
+    int64_t size = field_bytes(&b[0], &b[1]);
+    if (size >= 0)
+        result = PyBytes_FromStringAndSize(NULL, size);
+    if (result) {
+        uint8_t *out = (uint8_t *)PyBytes_AsString(result);
+        Py_BEGIN_ALLOW_THREADS
+        pack_fields(b[0].buf, b[1].buf, b[1].len / 8, out);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 2);
+    return result;
+}
+
+static PyObject *unpack_bits(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[3];
+    if (!PyArg_ParseTuple(args, "y*y*w*", &b[0], &b[1], &b[2]))
+        return NULL;
+    int64_t size = field_bytes(&b[2], &b[1]);
+    int fits = size >= 0 && size <= b[0].len;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        unpack_fields(b[0].buf, b[1].buf, b[1].len / 8, b[2].buf);
+        Py_END_ALLOW_THREADS
+    } else if (size >= 0) {
+        refuse("fields end early");
+    }
+    release(b, 3);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}
+
+/* --- varints ------------------------------------------------------------------------- */
+
+static PyObject *write_varints(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[2];
+    int64_t size = -1;
+    if (!PyArg_ParseTuple(args, "y*w*", &b[0], &b[1]))
+        return NULL;
+    Py_ssize_t count = items(&b[0], 8);
+    if (count >= 0 && has_items(&b[1], 1, count * VARINT_BYTES)) {
+        Py_BEGIN_ALLOW_THREADS
+        size = write_leb128(b[0].buf, count, b[1].buf);
+        Py_END_ALLOW_THREADS
+        if (size < 0)
+            refuse("a varint of more than 35 bits");
+    }
+    release(b, 2);
+    return size < 0 ? NULL : PyLong_FromLongLong(size);
+}
+
+static PyObject *read_varints(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[2];
+    int64_t size = -1;
+    if (!PyArg_ParseTuple(args, "y*w*", &b[0], &b[1]))
+        return NULL;
+    Py_ssize_t count = items(&b[1], 8);
+    if (count >= 0) {
+        Py_BEGIN_ALLOW_THREADS
+        size = read_leb128(b[0].buf, b[0].len, count, b[1].buf);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 2);
+    return count < 0 ? NULL : PyLong_FromLongLong(size);
+}
+
+/* --- the module ---------------------------------------------------------------------- */
+
+static PyMethodDef methods[] = {
+    { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
+    { "rans_decode", rans_decode, METH_VARARGS,
+        "rans_decode(words, ends, states, counts, lanes, tables, frequencies, offsets, names, "
+        "symbols); ends and states go in as starts and come out as what is left" },
+    { "rans_encode", rans_encode, METH_VARARGS,
+        "rans_encode(frequencies, starts, counts, lanes, states, words, taken) -> words written" },
+    { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
+    { "unpack_bits", unpack_bits, METH_VARARGS, "unpack_bits(data, widths, values)" },
+    { "write_varints", write_varints, METH_VARARGS, "write_varints(values, out) -> bytes" },
+    { NULL, NULL, 0, NULL },
+};
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_native",
+    .m_doc = "The hot loops in C. Knows nothing of NumPy, only of buffers.",
+    .m_size = 0,
+    .m_methods = methods,
+};
+
+PyMODINIT_FUNC PyInit__native(void);
+
+PyMODINIT_FUNC PyInit__native(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,32 @@
+"""Builds the kernels in C where there is a compiler; all else is in pyproject.toml.
+
+A failed compile leaves them out and never fails an install. MIDSTREAM_REQUIRE_NATIVE=1
+makes it fail, for releases: a wheel without them would carry the same tag.
+MIDSTREAM_SANITIZE=1 builds them with the address and undefined behaviour sanitizers.
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+SOURCES = Path("sdk/midstream/kernels/native")
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+EXTRA = SANITIZE if os.environ.get("MIDSTREAM_SANITIZE") == "1" else []
+
+setup(
+    ext_modules=[
+        Extension(
+            "midstream.kernels._native",
+            sorted(str(path) for path in SOURCES.glob("*.c")),
+            depends=sorted(str(path) for path in SOURCES.glob("*.h")),
+            define_macros=[("Py_LIMITED_API", "0x030B0000")],
+            # no fused multiply-add: products are rounded as NumPy rounds them
+            extra_compile_args=["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", *EXTRA],
+            extra_link_args=EXTRA,
+            py_limited_api=True,
+            optional=os.environ.get("MIDSTREAM_REQUIRE_NATIVE") != "1",
+        )
+    ],
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)

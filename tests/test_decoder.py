@@ -1,6 +1,7 @@
 """Stacks of units to model files: what may follow what, and what is refused."""
 
 from dataclasses import replace
+from mmap import mmap
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import models
 from midstream.bitstream import Operation, Record, read_unit, write_unit
-from midstream.decoder import Stack, peak_decode_bytes, read_stack, rebuild
+from midstream.decoder import Stack, read_stack, rebuild, rebuild_into
 from midstream.encoder import encode
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError, UsageError
 from midstream.limits import LIMITS
@@ -232,5 +233,16 @@ def test_int4_comes_back_from_small_and_large_slices() -> None:
     assert rebuild(units[:1]) != model
 
 
-def test_the_bound_on_memory_counts_units_and_model() -> None:
-    assert peak_decode_bytes(1000, 100) - peak_decode_bytes(0, 0) == 2100
+def test_a_model_is_decoded_in_place() -> None:
+    stack = read_stack(UNITS)
+    buffer = mmap(-1, stack.model_size)
+    buffer[:] = b"\xff" * stack.model_size
+    rebuild_into(stack, buffer)
+    assert buffer[:] == MODEL
+
+
+@pytest.mark.parametrize("buffer", [bytearray(len(MODEL) - 1), bytes(len(MODEL))])
+def test_a_buffer_that_does_not_fit_is_refused(buffer: bytearray) -> None:
+    with pytest.raises(UsageError) as caught:
+        rebuild_into(read_stack(UNITS), buffer)
+    assert caught.value.code is ErrorCode.BAD_ARGUMENT

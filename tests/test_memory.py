@@ -1,34 +1,82 @@
 """The memory that decoding takes stays under the bound that manifests announce."""
 
+import gc
 import tracemalloc
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from midstream.decoder import peak_decode_bytes, rebuild
+import models
+from midstream.bitstream import Topology
+from midstream.decoder import read_stack, rebuild, rebuild_into
 from midstream.encoder import encode
 from tensorfiles import normal, safetensors
 
-# a million weights
-MODEL = safetensors(
-    {"a": normal(800, 1000), "b": normal(150, 1000).astype("<f2"), "c": normal(50_000)}
-)
+
+def million() -> bytes:
+    tensors = {"a": normal(800, 1000), "b": normal(150, 1000).astype("<f2"), "c": normal(50_000)}
+    return safetensors(tensors)
 
 
-@pytest.fixture(scope="module")
-def units() -> list[bytes]:
-    return [unit.data for unit in encode(MODEL, ladder="3b,exact").units]
+def filling() -> bytes:
+    """Nothing of it is a hole, and it does not compress."""
+    return safetensors({"a": np.random.default_rng(3).integers(0, 1 << 60, 300_000).view("<f8")})
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_rebuilding_a_million_weights_stays_under_its_bound(units: list[bytes], count: int) -> None:
-    rebuild(units[:1])  # the tables of the codec are made once
+def tiny_tensors() -> bytes:
+    return safetensors({f"t{i}": normal(16, seed=i) for i in range(500)})
+
+
+MODELS: dict[str, Callable[[], bytes]] = {
+    "a million weights": million,
+    "nothing but filling": filling,
+    "five hundred tiny tensors": tiny_tensors,
+    "a small network": lambda: models.mlp((40, 50, 40)),
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def units(request: pytest.FixtureRequest) -> list[bytes]:
+    return [unit.data for unit in encode(MODELS[request.param](), ladder="3b,5b,exact").units]
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Bytes that it takes at its highest, what NumPy and Python reserve."""
+    gc.collect()
     tracemalloc.start()
     try:
-        rebuilt = rebuild(units[:count])
-        _, peak = tracemalloc.get_traced_memory()
+        work()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(rebuilt) == len(MODEL)
-    # the units were there before and are not counted
-    sizes = sum(map(len, units[:count]))
-    assert peak <= peak_decode_bytes(len(MODEL), sizes) - sizes
+
+
+def test_decoding_takes_what_is_announced_and_not_much_less(units: list[bytes]) -> None:
+    for count in range(1, len(units) + 1):
+        stack = read_stack(units[:count])
+        model = bytearray(stack.model_size)
+        rebuild_into(stack, model)  # the tables of the codec are made once
+        announced = stack.working_memory
+
+        def work(count: int = count, model: bytearray = model) -> None:
+            rebuild_into(read_stack(units[:count]), model)
+
+        taken = peak_of(work)
+        assert taken <= announced
+        assert announced <= 4 * taken + (24 << 20)
+
+
+def test_the_model_is_held_once(units: list[bytes]) -> None:
+    stack = read_stack(units)
+    bound = stack.peak_memory - sum(map(len, units))  # those were there before
+    assert peak_of(lambda: rebuild(units)) <= bound
+
+
+def test_a_topology_is_never_unpacked_whole() -> None:
+    model = filling()
+    packed = Topology.cut(model, ()).write()
+    result = bytearray(len(model))
+    with memoryview(result) as view:
+        assert peak_of(lambda: Topology.read(packed).fill(view)) < len(model) // 4
+    assert result == model

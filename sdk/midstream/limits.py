@@ -14,6 +14,8 @@ class Limits:
 
     model_size: int = 2 << 30
     """A model file, and so everything that is rebuilt from units."""
+    decode_memory: int = 4 << 30
+    """What decoding a release up to a layer may take, by its manifest."""
     unit_size: int = 1 << 30
     """One unit."""
     topology_size: int = 1 << 30

@@ -217,7 +217,7 @@ def invalid() -> list[dict[str, Any]]:
         (
             "BIT-3",
             "a byte after the content",
-            "BAD_FIELD",
+            "TRAILING_BYTES",
             _with_topology(topology(size, TABLE, FILLING) + b"\0"),
         ),
         ("BIT-4", "a base without head", "BAD_FIELD", _with_head(b"")),

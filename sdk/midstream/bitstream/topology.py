@@ -4,11 +4,11 @@ A topology is what lies between the holes, and where the holes are; with it, reb
 model is writing into holes (spec/bitstream.md, "Topology").
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
-import zstandard
-
+from midstream.bitstream.filling import Content, pack
 from midstream.errors import BitstreamError, ErrorCode, LimitError
 from midstream.limits import LIMITS, Limits
 from midstream.types import DType, Tensor
@@ -16,10 +16,12 @@ from midstream.wire import Reader, Writer
 
 __all__ = ["Topology"]
 
-_ZSTD_LEVEL = 19
-_ZSTD_WINDOW = 1 << 23
 _MAX_DIMENSION = 1 << 31
 _NO_AXIS = 15
+_MOST_OF_ENTRY = 9 + 3 + 9 * 8
+"""Bytes of one entry of the tensor table, at most."""
+_TENSOR_MEMORY = 1024
+"""What one tensor takes in a decoder, its parameters but for log-scales included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,25 +32,35 @@ class Topology:
     """Bytes of the whole file."""
     tensors: tuple[Tensor, ...]
     """The holes, in order of their offsets, none overlapping."""
-    filling: bytes | memoryview
-    """What lies between the holes, in order."""
+    filling: Callable[[], Iterable[bytes | memoryview]] = field(compare=False)
+    """Gives what lies between the holes, in order, in pieces."""
+    working_memory: int = 0
+    """Bytes that it takes by itself to read it and to fill a file from it."""
 
     @classmethod
     def cut(cls, model: bytes | memoryview, tensors: Sequence[Tensor]) -> "Topology":
-        """Cut the holes out of a model file."""
-        edges = [0, *(edge for t in tensors for edge in (t.offset, t.end)), len(model)]
-        gaps = zip(edges[::2], edges[1::2], strict=True)
-        filling = b"".join(model[start:stop] for start, stop in gaps)
+        """Cut the holes out of a model file, which is not copied."""
+        view = memoryview(model)
+        gaps = _gaps(tensors, len(model))
+        filling = partial(map, view.__getitem__, [slice(*gap) for gap in gaps])
         return cls(model_size=len(model), tensors=tuple(tensors), filling=filling)
+
+    def fill(self, model: memoryview) -> None:
+        """Write what lies between the holes into a buffer of the whole file; holes stay."""
+        pieces = iter(self.filling())
+        piece = memoryview(b"")
+        for start, stop in _gaps(self.tensors, self.model_size):
+            while start < stop:
+                piece = piece if len(piece) else memoryview(next(pieces))
+                size = min(stop - start, len(piece))
+                model[start : start + size] = piece[:size]
+                start, piece = start + size, piece[size:]
 
     def blank(self) -> bytearray:
         """The whole file, its holes zero."""
         model = bytearray(self.model_size)
-        end = taken = 0
-        for start, next_end in [*((t.offset, t.end) for t in self.tensors), (self.model_size, 0)]:
-            model[end:start] = self.filling[taken : taken + start - end]
-            taken += start - end
-            end = next_end
+        with memoryview(model) as view:
+            self.fill(view)
         return model
 
     def write(self) -> bytes:
@@ -58,10 +70,10 @@ class Topology:
         for tensor in self.tensors:
             _write_tensor(table, tensor, gap=tensor.offset - end)
             end = tensor.end
-        content = table.bytes() + self.filling
-        packed = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_content_size=False)
-        out = Writer().varint(self.model_size).varint(len(self.tensors)).varint(len(content))
-        return out.raw(packed.compress(content)).bytes()
+        entries = table.bytes()
+        size = len(entries) + self.model_size - sum(t.length for t in self.tensors)
+        out = Writer().varint(self.model_size).varint(len(self.tensors)).varint(size)
+        return out.raw(pack([entries, *self.filling()], size)).bytes()
 
     @classmethod
     def read(cls, data: bytes | memoryview, *, limits: Limits = LIMITS) -> "Topology":
@@ -75,34 +87,32 @@ class Topology:
         model_size = reader.varint(limit=limits.model_size)
         count = reader.varint(limit=limits.tensors)
         content_size = reader.varint(limit=min(limits.topology_size, model_size + 64 * count))
-        content = _decompress(bytes(reader.take(reader.remaining)), content_size)
-        table = Reader(content, "tensor table")
-        tensors: list[Tensor] = []
-        end = 0
-        for index in range(count):
-            tensors.append(_read_tensor(table, index, end, limits))
-            end = _end_inside(tensors[-1], model_size)
-        filling = table.take(table.remaining)
-        _check_filling(len(filling), model_size - sum(t.length for t in tensors))
-        return cls(model_size=model_size, tensors=tuple(tensors), filling=filling)
+        content = Content(frame=reader.take(reader.remaining), size=content_size)
+        table = Reader(content.first(count * _MOST_OF_ENTRY), "tensor table")
+        tensors = _read_table(table, count, model_size, limits)
+        filling = partial(content.pieces, table.offset)
+        _check_filling(sum(map(len, filling())), model_size - sum(t.length for t in tensors))
+        return cls(
+            model_size=model_size,
+            tensors=tensors,
+            filling=filling,
+            working_memory=content.window + count * _TENSOR_MEMORY,
+        )
 
 
-def _decompress(frame: bytes, size: int) -> bytes:
-    """Undo zstd, never reserving more than `size` bytes."""
-    try:
-        parameters = zstandard.get_frame_parameters(frame)
-        if parameters.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, size):
-            raise BitstreamError(
-                ErrorCode.BAD_LENGTH,
-                f"topology: zstd frame of {parameters.content_size}, not {size}",
-            )
-        unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-        content = unpacker.decompress(frame, max_output_size=max(size, 1), allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise BitstreamError(ErrorCode.BAD_FIELD, f"topology: zstd says {error}") from None
-    if len(content) != size:
-        raise BitstreamError(ErrorCode.BAD_LENGTH, f"topology: {len(content)} bytes, not {size}")
-    return content
+def _gaps(tensors: Sequence[Tensor], model_size: int) -> list[tuple[int, int]]:
+    """Where each piece between holes starts and ends, the empty ones too."""
+    edges = [0, *(edge for t in tensors for edge in (t.offset, t.end)), model_size]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _read_table(table: Reader, count: int, model_size: int, limits: Limits) -> tuple[Tensor, ...]:
+    tensors: list[Tensor] = []
+    end = 0
+    for index in range(count):
+        tensors.append(_read_tensor(table, index, end, limits))
+        end = _end_inside(tensors[-1], model_size)
+    return tuple(tensors)
 
 
 def _check_filling(got: int, expected: int) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 from midstream.cli.output import Output, human_size
 from midstream.cli.repository import LAYER_COLUMNS, backend_or_none, layer_rows
 from midstream.publisher.local import decode_folder, encode_folder, inspect
-from midstream.store.files import write_file
 
 __all__ = ["add_verbs"]
 
@@ -66,9 +65,8 @@ def _encode(options: argparse.Namespace, output: Output) -> None:
 
 
 def _decode(options: argparse.Namespace, output: Output) -> None:
-    model, layer = decode_folder(options.folder, layer=options.layer)
-    write_file(options.output, model)
-    output.say(f"{options.output}: layer {layer}, {human_size(len(model))}")
+    size, layer = decode_folder(options.folder, options.output, layer=options.layer)
+    output.say(f"{options.output}: layer {layer}, {human_size(size)}")
 
 
 def _inspect(options: argparse.Namespace, output: Output) -> None:

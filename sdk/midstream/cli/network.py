@@ -15,7 +15,7 @@ from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.origin import Impairments, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
-from midstream.store.files import read_given, write_file
+from midstream.store.files import read_given
 from midstream.trust.manifest import Manifest
 
 __all__ = ["add_verbs"]
@@ -130,8 +130,7 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale
             _check_layer(options, delivery.manifest)
             await delivery.complete()
-            model = await delivery.rebuild(layer=options.layer)
-    await asyncio.to_thread(write_file, options.output, bytes(model))
+            await delivery.write_model(options.output, layer=options.layer)
     _tell(options, output, delivery)
 
 

@@ -5,14 +5,13 @@ the session's.
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from midstream import decoder
+from midstream.client.decoding import Decoding
 from midstream.client.holdings import Holdings
 from midstream.client.keeping import Keeper
 from midstream.client.metadata import MetadataSource
@@ -21,7 +20,6 @@ from midstream.errors import (
     ErrorCode,
     MidstreamError,
     TransportError,
-    TrustError,
     UsageError,
 )
 from midstream.limits import LIMITS, Limits
@@ -42,7 +40,6 @@ from midstream.session.assembly import Assembly
 from midstream.transport import RequestRecord, Transport, open_transport
 from midstream.trust import layout
 from midstream.trust.manifest import Manifest
-from midstream.types import UnitKind
 
 __all__ = ["Delivery"]
 
@@ -74,6 +71,7 @@ class Delivery:
         self._keeper = keeper
         self._source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
         self._policy = policy
+        self._limits = limits
         self._session = Session(policy=policy, limits=limits)
         self._on_event = on_event
         self._held = Holdings()
@@ -237,15 +235,27 @@ class Delivery:
             UsageError: BAD_STATE where not even the base is here, BAD_ARGUMENT where that
                 release is not known.
             BitstreamError: A unit is malformed, though signed.
-            LimitError: A count or size in one is over its limit.
+            LimitError: A count or size in one is over its limit, or decoding takes more memory.
             TrustError: The exact layer does not give the model that was signed for.
         """
+        decoding = await self._decoding(layer, release)
+        return await asyncio.to_thread(decoding.bytes)
+
+    async def write_model(
+        self, path: Path, *, layer: int | None = None, release: int | None = None
+    ) -> None:
+        """Write the model file up to a layer, in place; a file that is there is replaced.
+
+        Raises:
+            StoreError: It cannot be written.
+            MidstreamError: As `rebuild` does.
+        """
+        decoding = await self._decoding(layer, release)
+        await asyncio.to_thread(decoding.write, path)
+
+    async def _decoding(self, layer: int | None, release: int | None) -> Decoding:
         number = self._number(release)
-        last = self._held.entries(number, layer)[-1]
-        model = await asyncio.to_thread(decoder.rebuild, self._held.units(number, layer))
-        if last.kind is UnitKind.EXACT:
-            await asyncio.to_thread(_check_model, model, self._held.manifest(number))
-        return model
+        return await asyncio.to_thread(Decoding, self._held, number, layer, self._limits)
 
     async def step(self) -> bool:
         """Make the one request that the session wants now.
@@ -430,13 +440,3 @@ class Delivery:
 
     def _number(self, release: int | None) -> int:
         return self.manifest.release if release is None else release
-
-
-def _check_model(model: bytearray, manifest: Manifest) -> None:
-    """The exact layer gives the very file; else what decoded it is at fault, or the publisher."""
-    if hashlib.sha256(model).digest() != manifest.model_sha256:
-        raise TrustError(
-            ErrorCode.BAD_HASH,
-            f"{manifest.name} release {manifest.release}: the exact layer is not the model file "
-            "that was signed for",
-        )

@@ -5,20 +5,20 @@ Knows nothing of transport or trust: the units given were verified before.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from mmap import mmap
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
 from midstream.codec import Context, digits, exact, grid, levels, raw, storage
+from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack, read_stack
+from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
 
-__all__ = ["peak_decode_bytes", "rebuild"]
-
-_BATCH_WEIGHTS = 1 << 18
-_BYTES_PER_WEIGHT = 256
-"""Working memory of one weight in a batch; a test holds the decoder to it."""
+__all__ = ["rebuild", "rebuild_into"]
 
 
 def rebuild(
@@ -41,17 +41,34 @@ def rebuild(
         UsageError: There is no unit.
     """
     stack = read_stack(units, limits=limits)
-    model = stack.head.topology.blank()
-    for batch in _batches(stack):
-        _decode(batch)
-        for work in batch:
-            _fill(model, stack, work)
+    model = bytearray(stack.model_size)
+    rebuild_into(stack, model)
     return model
 
 
-def peak_decode_bytes(model_size: int, units_size: int) -> int:
-    """An upper bound on the memory that `rebuild` takes, the units and the result included."""
-    return model_size * 2 + units_size + _BATCH_WEIGHTS * _BYTES_PER_WEIGHT
+def rebuild_into(stack: Stack, model: bytearray | memoryview | mmap) -> None:
+    """Decode a stack in place; besides, it takes `stack.working_memory` at most.
+
+    Args:
+        stack: As `read_stack` gives it.
+        model: A writable buffer of `stack.model_size` bytes, such as a file mapped into memory;
+            what it held does not matter. After an error it is no model.
+
+    Raises:
+        BitstreamError: A payload is malformed.
+        UsageError: The buffer is of another size, or cannot be written.
+    """
+    with memoryview(model).cast("B") as view:
+        if view.readonly or len(view) != stack.model_size:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT,
+                f"a buffer of {len(view)} bytes for a model of {stack.model_size}",
+            )
+        stack.head.topology.fill(view)
+        for batch in _batches(stack):
+            _decode(batch)
+            while batch:
+                _fill(view, stack, batch.pop())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,16 +87,9 @@ class _Work:
 
 def _batches(stack: Stack) -> Iterator[list[_Work]]:
     """Slices in groups of bounded size, so that their lanes are decoded side by side."""
-    batch: list[_Work] = []
-    weights = 0
-    for piece, records in zip(stack.head.slices, stack.records, strict=True):
-        if weights + piece.weights > _BATCH_WEIGHTS and batch:
-            yield batch
-            batch, weights = [], 0
-        batch.append(_prepare(stack.head, piece, records))
-        weights += piece.weights
-    if batch:
-        yield batch
+    pieces = zip(stack.head.slices, stack.records, strict=True)
+    for count in group_sizes(stack.head.slices):
+        yield [_prepare(stack.head, *pair) for pair in islice(pieces, count)]
 
 
 def _prepare(head: Head, piece: Slice, records: tuple[Record, ...]) -> _Work:
@@ -142,7 +152,7 @@ _APPLY = {
 }
 
 
-def _fill(model: bytearray, stack: Stack, work: _Work) -> None:
+def _fill(model: memoryview, stack: Stack, work: _Work) -> None:
     """Write a decoded slice into its holes."""
     dtype = work.piece.dtype
     values = work.values

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from midstream.bitstream import Head, Operation, Record, Slice, Unit, read_unit
 from midstream.codec import TensorCode
+from midstream.decoder.memory import working_memory
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
@@ -25,6 +26,24 @@ class Stack:
     """Topology, parameters and slices."""
     records: tuple[tuple[Record, ...], ...]
     """For each slice, what is done to it, in order."""
+    size: int
+    """Bytes of the units."""
+
+    @property
+    def model_size(self) -> int:
+        """Bytes of the model file."""
+        return self.head.topology.model_size
+
+    @property
+    def working_memory(self) -> int:
+        """Bytes that decoding takes besides the units and the model file, at most."""
+        slices = working_memory(self.head.slices, self.records, self.head.codes)
+        return self.head.topology.working_memory + slices
+
+    @property
+    def peak_memory(self) -> int:
+        """Bytes that decoding takes, the units and the model file included."""
+        return self.size + self.model_size + self.working_memory
 
 
 def read_stack(
@@ -49,7 +68,7 @@ def read_stack(
     records = _sort(parsed, len(head.slices))
     for piece, steps in zip(head.slices, records, strict=True):
         _check_operations(piece, steps, head.codes, limits)
-    return Stack(head=head, records=records)
+    return Stack(head=head, records=records, size=sum(map(len, units)))
 
 
 def _check_order(units: Sequence[Unit]) -> None:

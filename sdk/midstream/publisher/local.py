@@ -11,12 +11,19 @@ from midstream import decoder, formats
 from midstream.bitstream import Head, read_unit
 from midstream.errors import BitstreamError, ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS
-from midstream.publisher.publish import describe, encode_checked, naming, protect, read_model
+from midstream.publisher.publish import (
+    describe,
+    encode_checked,
+    naming,
+    peak_memory,
+    protect,
+    read_model,
+)
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
-from midstream.store.files import write_file
+from midstream.store.files import map_given, new_file, write_file
 from midstream.trust import bundle, manifest, tree
-from midstream.trust.manifest import Manifest
+from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import UnitKind
 
 __all__ = ["decode_folder", "encode_folder", "inspect"]
@@ -45,7 +52,7 @@ def encode_folder(
         encoded = encode_checked(data, ladder, backend, progress)
     entries = []
     for index, unit in enumerate(encoded.units):
-        entries.append(protect(unit, index, 0.0, len(data))[0])
+        entries.append(protect(unit, index, 0.0, peak_memory(encoded, index))[0])
         write_file(folder / _unit_name(unit.layer), unit.data)
     _remove_layers_from(folder, len(entries))
     described = describe("model", 1, data, encoded, entries)
@@ -63,16 +70,17 @@ def _remove_layers_from(folder: Path, layer: int) -> None:
         layer += 1
 
 
-def decode_folder(folder: Path, *, layer: int | None) -> tuple[bytes, int]:
-    """Decode what `encode_folder` wrote.
+def decode_folder(folder: Path, output: Path, *, layer: int | None) -> tuple[int, int]:
+    """Decode what `encode_folder` wrote into a file, in place: the model is never in memory.
 
     Returns:
-        The model file, and the layer that it was decoded to.
+        The bytes of the model file, and the layer that it was decoded to.
 
     Raises:
         UsageError: There is no such folder or layer.
         BitstreamError: A file is malformed, or not the one that the manifest names.
         LimitError: A count or size is over its limit.
+        StoreError: The model file cannot be written.
     """
     described = manifest.decode(_read(folder / _MANIFEST))
     chosen = [e for e in described.units if layer is None or e.layer <= layer]
@@ -81,13 +89,18 @@ def decode_folder(folder: Path, *, layer: int | None) -> tuple[bytes, int]:
             ErrorCode.BAD_ARGUMENT,
             f"{folder}: no layer {layer}; it has 0 to {described.units[-1].layer}",
         )
-    units = [_read(folder / _unit_name(entry.layer)) for entry in chosen]
-    for entry, data in zip(chosen, units, strict=True):
-        if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
-            raise BitstreamError(
-                ErrorCode.BAD_HASH, f"{folder / _unit_name(entry.layer)}: changed since encode"
-            )
-    return bytes(decoder.rebuild(units)), chosen[-1].layer
+    stack = decoder.read_stack([_map_unit(folder, entry) for entry in chosen])
+    with new_file(output, stack.model_size) as model:
+        decoder.rebuild_into(stack, model)
+    return stack.model_size, chosen[-1].layer
+
+
+def _map_unit(folder: Path, entry: UnitEntry) -> memoryview:
+    path = folder / _unit_name(entry.layer)
+    data = map_given(path, limit=LIMITS.unit_size)
+    if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
+        raise BitstreamError(ErrorCode.BAD_HASH, f"{path}: changed since encode")
+    return data
 
 
 def inspect(path: Path) -> dict[str, Any]:

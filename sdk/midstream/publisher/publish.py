@@ -123,7 +123,7 @@ class Publisher:
         repository = self._open()
         entries: list[UnitEntry] = []
         for index, unit in enumerate(encoded.units):
-            entry, files = protect(unit, index, repair, len(model))
+            entry, files = protect(unit, index, repair, peak_memory(encoded, index))
             self._folder.write(files)
             entries.append(entry)
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
@@ -201,8 +201,13 @@ def encode_checked(
     return encoded
 
 
+def peak_memory(encoded: Encoded, index: int) -> int:
+    """Bytes that decoding the units up to one takes."""
+    return decoder.read_stack([unit.data for unit in encoded.units[: index + 1]]).peak_memory
+
+
 def protect(
-    unit: EncodedUnit, index: int, repair: float, model_size: int
+    unit: EncodedUnit, index: int, repair: float, peak_decode_bytes: int
 ) -> tuple[UnitEntry, dict[str, bytes]]:
     """What the manifest says of a unit, and the files that it is."""
     data = unit.data
@@ -224,7 +229,7 @@ def protect(
         repair_symbols=len(page.repair),
         parity_size=len(parity),
         fidelity=unit.fidelity,
-        peak_decode_bytes=decoder.peak_decode_bytes(model_size, len(data)),
+        peak_decode_bytes=peak_decode_bytes,
         source_root=page.source_root,
         repair_root=page.repair_root,
     )

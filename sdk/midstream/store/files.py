@@ -1,14 +1,25 @@
 """Whole files on disk, and what went wrong with them. Knows nothing of what is in them."""
 
+import mmap
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from midstream.errors import ErrorCode, LimitError, StoreError, UsageError
 
-__all__ = ["NEW_PREFIX", "read_file", "read_given", "store_error", "write_file"]
+__all__ = [
+    "NEW_PREFIX",
+    "map_given",
+    "new_file",
+    "read_file",
+    "read_given",
+    "store_error",
+    "write_file",
+]
 
 NEW_PREFIX = ".new-"
 """How the name of a file begins that is not whole yet."""
@@ -25,6 +36,35 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     Raises:
         StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
     """
+    with _replacing(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(path: Path, size: int, *, mode: int = 0o644) -> Iterator[memoryview]:
+    """Make a file in place, mapped into memory: none of it or all of it, as `write_file` does.
+
+    Args:
+        path: The file; one that is there is replaced when the block ends without an error.
+        size: Its bytes, zero at first.
+        mode: Its permissions.
+
+    Raises:
+        StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
+    """
+    with _replacing(path, mode) as file:
+        if not size:  # nothing cannot be mapped
+            yield memoryview(bytearray())
+            return
+        os.posix_fallocate(file.fileno(), 0, size)  # a full disk is no signal later
+        mapped = mmap.mmap(file.fileno(), size)  # unmapped when no view of it is left
+        yield memoryview(mapped)
+        mapped.flush()
+
+
+@contextmanager
+def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
+    """A new file that takes its place, durably, when the block ends without an error."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=NEW_PREFIX)
@@ -32,17 +72,19 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise store_error(path, error) from error
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "wb+") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        raise store_error(path, error) from error
+        if isinstance(error, OSError):
+            raise store_error(path, error) from error
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
@@ -73,6 +115,20 @@ def read_given(path: Path, *, limit: int) -> bytes:
         UsageError: There is no such file, or it cannot be read.
         LimitError: It has more than `limit` bytes.
     """
+    with _opened(path, limit) as (file, size):
+        return file.read(size)
+
+
+def map_given(path: Path, *, limit: int) -> memoryview:
+    """A file that a user named, mapped into memory; raises as `read_given` does."""
+    with _opened(path, limit) as (file, size):
+        # nothing cannot be mapped
+        return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b"")
+
+
+@contextmanager
+def _opened(path: Path, limit: int) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that a user named, and its size."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a device may have no end
@@ -82,6 +138,6 @@ def read_given(path: Path, *, limit: int) -> bytes:
                 ErrorCode.OVER_LIMIT, f"{path}: {status.st_size} bytes, at most {limit}"
             )
         with path.open("rb") as file:
-            return file.read(status.st_size)
+            yield file, status.st_size
     except OSError as error:
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: {error.strerror or error}") from error

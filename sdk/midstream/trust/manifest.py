@@ -66,7 +66,7 @@ class UnitEntry:
     fidelity: Fidelity
     """How near the model is to the original with it, in steps of 0.01 dB."""
     peak_decode_bytes: int = 0
-    """Memory that decoding it needs, beside the model file."""
+    """Memory that decoding takes with it, the units and the model file included."""
     source_root: bytes
     """Root of the hash tree over its packets, 32 bytes."""
     repair_root: bytes | None = None

@@ -1,0 +1,105 @@
+"""What lies between the holes of a model file, a piece at a time. Knows nothing of tensors.
+
+A filling may be as large as the model file, so neither side ever holds it whole beside it:
+the encoder has views of the model file, the decoder unpacks again what it needs.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import zstandard
+
+from midstream.errors import BitstreamError, ErrorCode
+
+__all__ = ["Content", "pack"]
+
+_LEVEL = 19
+_MOST_WINDOW = 1 << 23
+_PIECE = 1 << 16
+_CHECKSUM = 4
+
+
+def pack(pieces: Iterable[bytes | memoryview], size: int) -> bytes:
+    """One zstd frame of pieces that are `size` bytes together."""
+    packer = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False).compressobj(size=size)
+    return b"".join([*map(packer.compress, pieces), packer.flush()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The content of a topology: one zstd frame, looked at but not unpacked."""
+
+    frame: bytes | memoryview
+    """Nothing follows it."""
+    size: int
+    """Bytes that it unpacks to."""
+
+    def __post_init__(self) -> None:
+        try:
+            claimed = zstandard.get_frame_parameters(self.frame).content_size
+        except zstandard.ZstdError as error:
+            raise _bad(error) from None
+        if claimed not in (zstandard.CONTENTSIZE_UNKNOWN, self.size):
+            raise BitstreamError(
+                ErrorCode.BAD_LENGTH, f"topology: zstd frame of {claimed}, not {self.size}"
+            )
+        if (end := _end_of_frame(self.frame)) != len(self.frame):
+            code = ErrorCode.TRAILING_BYTES if end < len(self.frame) else ErrorCode.BAD_LENGTH
+            raise BitstreamError(code, f"topology: zstd frame of {end} bytes in {len(self.frame)}")
+
+    @property
+    def window(self) -> int:
+        """Bytes of memory that unpacking takes."""
+        return min(zstandard.get_frame_parameters(self.frame).window_size, _MOST_WINDOW)
+
+    def first(self, size: int) -> bytes:
+        """The first `size` bytes, fewer where there are no more.
+
+        Raises:
+            BitstreamError: The frame is malformed.
+        """
+        pieces, taken = [], 0
+        for piece in self.pieces():
+            pieces.append(piece)
+            taken += len(piece)
+            if taken >= size:
+                break
+        return b"".join(pieces)[:size]
+
+    def pieces(self, skip: int = 0) -> Iterator[bytes]:
+        """All bytes but the first `skip`, in pieces of bounded size.
+
+        Raises:
+            BitstreamError: The frame is malformed, or does not unpack to `size` bytes.
+        """
+        unpacker = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW)
+        taken = 0
+        try:
+            with unpacker.stream_reader(self.frame, read_size=_PIECE) as reader:
+                while taken <= self.size and (piece := reader.read(_PIECE)):
+                    taken += len(piece)
+                    if taken > skip:
+                        yield piece[max(len(piece) - (taken - skip), 0) :]
+        except zstandard.ZstdError as error:
+            raise _bad(error) from None
+        if taken != self.size:
+            raise BitstreamError(
+                ErrorCode.BAD_LENGTH, f"topology: does not unpack to {self.size} bytes"
+            )
+
+
+def _end_of_frame(frame: bytes | memoryview) -> int:
+    """Where the frame that starts here ends, by its block headers (RFC 8878, 3.1.1)."""
+    end = zstandard.frame_header_size(frame)
+    is_last = False
+    while not is_last:
+        header = int.from_bytes(frame[end : end + 3], "little")
+        is_last = bool(header & 1) or end + 3 > len(frame)
+        kind, size = header >> 1 & 3, header >> 3
+        end += 3 + (1 if kind == 1 else size)  # of a run only one byte is there
+    has_checksum = zstandard.get_frame_parameters(frame).has_checksum
+    return end + (_CHECKSUM if has_checksum else 0)
+
+
+def _bad(error: zstandard.ZstdError) -> BitstreamError:
+    return BitstreamError(ErrorCode.BAD_FIELD, f"topology: zstd says {error}")

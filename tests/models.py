@@ -21,6 +21,9 @@ DEPTHWISE_CONV_2D, TRANSPOSE_CONV = 4, 67
 CONV_OPTIONS, FULLY_CONNECTED_OPTIONS, ADD_OPTIONS, GATHER_OPTIONS = 1, 8, 11, 23
 DEPTHWISE_OPTIONS, TRANSPOSE_CONV_OPTIONS = 2, 49
 
+VERSIONS = {130: 2}
+"""Of operators whose first version no runtime has."""
+
 TYPES = {
     "float32": 0,
     "float16": 1,
@@ -171,7 +174,13 @@ class Tflite:
             {0: self.tensors, 1: _ints(inputs), 2: _ints(outputs), 3: self.operators, 4: "main"}
         )
         codes = [
-            Table({0: Scalar("b", code), 2: Scalar("i", 1), 3: Scalar("i", code)})
+            Table(
+                {
+                    0: Scalar("b", min(code, 127)),
+                    2: Scalar("i", VERSIONS.get(code, 1)),
+                    3: Scalar("i", code),
+                }
+            )
             for code in self.codes
         ]
         model = {0: Scalar("I", 3), 1: codes, 2: [graph], 3: "midstream tests", 4: self.buffers}

@@ -1,6 +1,6 @@
 """One operator of a run, with the numbers it read and wrote. Knows nothing of what ran it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from midstream.formats.graph import Graph, Operator
 
-__all__ = ["Activation", "Code", "Numbers", "Reader", "Step"]
+__all__ = ["Activation", "Adjoint", "Code", "Found", "Numbers", "Pull", "Reader", "Step"]
 
 Numbers = NDArray[np.float32]
 """Real numbers of a variable, or gradients of it with projections first."""
@@ -109,13 +109,12 @@ class Code(IntEnum):
 
 
 class Activation(IntEnum):
-    """What an operator does to its result at last."""
+    """How an operator clips its result; runtimes know no other."""
 
     NONE = 0
     RELU = 1
     RELU_N1_TO_1 = 2
     RELU6 = 3
-    TANH = 4
 
 
 class Step:
@@ -154,3 +153,42 @@ class Step:
         if stored is None:
             raise LookupError(f"operator {self.operator.code} has no numbers of {number}")
         return self._variables[number].real(stored)  # type: ignore[return-value]  # or integers
+
+
+class Pull(Step):
+    """An operator as it ran, and the gradients that are to be pulled through it.
+
+    Args:
+        graph: The graph.
+        operator: One of its operators.
+        reader: Gives stored numbers of the run.
+        gradients: Of its outputs, (projections, *shape) each; None for one that none came to.
+        wanted: Places of the inputs whose gradients are asked for.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        operator: Operator,
+        reader: Reader,
+        gradients: Sequence[Numbers | None],
+        wanted: frozenset[int],
+    ) -> None:
+        super().__init__(graph, operator, reader)
+        self.gradients = gradients
+        """Of its outputs."""
+        self.wanted = wanted
+        """Places of inputs."""
+
+    @property
+    def gradient(self) -> Numbers:
+        """That of the first output; raises LookupError where there is none."""
+        if not self.gradients or self.gradients[0] is None:
+            raise LookupError(f"operator {self.operator.code} has no gradient")
+        return self.gradients[0]
+
+
+Found = dict[int, Numbers]
+"""Gradients of inputs, by their place."""
+Adjoint = Callable[[Pull], Found]
+"""Gradients of the inputs that are wanted; raises LookupError where it does not know the step."""

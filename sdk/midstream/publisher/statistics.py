@@ -5,24 +5,24 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from midstream import formats
-from midstream.analysis.holes import Reading, find_readings, find_variables
-from midstream.analysis.moments import Moments, patches
-from midstream.analysis.steps import Code, Reader, Step
+from midstream.analysis.covariances import Covariances
+from midstream.analysis.holes import find_readings
+from midstream.analysis.sensitivities import Sensitivities
+from midstream.analysis.steps import Code, Reader
 from midstream.encoder.statistics import Statistics, TensorStatistics
 from midstream.formats.graph import Graph, read_graph
-from midstream.runtime import Inputs, Tracer, TracingBackend
+from midstream.runtime import Array, Inputs, Tracer, TracingBackend
 
 __all__ = ["Progress", "make_statistics"]
 
 Progress = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and what they are."""
 
-_PATCHES = 64
-"""Of one operator in one run."""
-_MOST_NUMBERS = 4096
-"""Of a patch; a covariance of more is not made."""
-_MOST_COVARIANCES = 1 << 27
-"""Numbers of all covariances together: 1 GiB."""
+_GRADIENT_RUNS = 16
+_PROJECTIONS = 8
+"""Random sums of the outputs of one run."""
+_COST = 8
+"""What such a run takes, about, in runs that only look."""
 _SEED = 20260202
 
 
@@ -40,7 +40,7 @@ def make_statistics(
         backend: The runtime.
         model: A TFLite file.
         probes: Inputs, made up or real.
-        seed: Of the choice of patches; the same seed gives the same numbers.
+        seed: Of the choice of patches and of signs; the same seed gives the same numbers.
         progress: Told how far it is.
 
     Returns:
@@ -52,15 +52,21 @@ def make_statistics(
         UsageError: A probe is not an input of the network.
     """
     maker = _Maker(model, np.random.default_rng(seed))
+    chosen = np.linspace(0, len(probes) - 1, min(len(probes), _GRADIENT_RUNS)).astype(int)
+    total = len(probes) + _COST * len(chosen)
     tracer = backend.trace(model)
     try:
         for done, probe in enumerate(probes):
-            progress(done, len(probes), "activations")
+            progress(done, total, "activations")
             tracer.run(probe)
             maker.look(tracer)
+        for done, at in enumerate(chosen):
+            progress(len(probes) + _COST * done, total, "sensitivities")
+            tracer.run(probes[at])
+            maker.go_back(tracer)
     finally:
         tracer.close()
-    progress(len(probes), len(probes), "activations")
+    progress(total, total, "sensitivities")
     return maker.statistics()
 
 
@@ -68,66 +74,63 @@ class _Maker:
     """Collects what runs show."""
 
     def __init__(self, model: bytes, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._tensors = formats.open_model(model).tensors
+        tensors = formats.open_model(model).tensors
         self._graph = read_graph(model)
-        self._variables = find_variables(self._graph, self._tensors)
-        self._readings = find_readings(self._graph, self._tensors)
-        self._moments: dict[int, Moments] = {}
-        self._left = _MOST_COVARIANCES
+        self._readings = find_readings(self._graph, tensors)
+        self._covariances = Covariances(self._graph, self._readings, rng)
+        self._sensitivities = Sensitivities(self._graph, tensors, rng)
+        self._is_settled = False
 
     def look(self, tracer: Tracer) -> None:
-        """Take what one run shows."""
-        reader = reading(self._graph, tracer)
-        for hole, found in enumerate(self._readings):
-            for index in found.multiplied if found else ():
-                self._add(hole, index, reader)
+        reader = stored(self._graph, tracer)
+        if not self._is_settled:
+            self._sensitivities.settle(reader)
+            self._is_settled = True
+        self._covariances.look(reader)
+        self._sensitivities.look(reader)
 
-    def _add(self, hole: int, index: int, reader: Reader) -> None:
-        step = Step(self._graph, self._graph.operators[index], reader)
-        try:
-            found = patches(step, _PATCHES, self._rng)
-        except LookupError:
-            return
-        if found is None or found.shape[2] > _MOST_NUMBERS:
-            return
-        if hole not in self._moments:
-            size = found.shape[0] * found.shape[2] ** 2
-            if size > self._left:
-                return
-            self._left -= size
-            self._moments[hole] = Moments(found.shape[0], found.shape[2])
-        self._moments[hole].add(found)
+    def go_back(self, tracer: Tracer) -> None:
+        self._sensitivities.go_back(stored(self._graph, tracer), _PROJECTIONS)
 
     def statistics(self) -> list[TensorStatistics | None]:
-        """What was found."""
-        return [
-            self._tensor(hole, found) if found else None
-            for hole, found in enumerate(self._readings)
-        ]
+        return [self._tensor(hole) for hole in range(len(self._readings))]
 
-    def _tensor(self, hole: int, found: Reading) -> TensorStatistics:
-        moments = self._moments.get(hole)
+    def _tensor(self, hole: int) -> TensorStatistics | None:
+        found = self._readings[hole]
+        if found is None:
+            return None
+        moments = self._covariances.moments(hole)
+        sensitivity, rows, columns = self._sensitivities.of(hole) or (None, None, None)
         return TensorStatistics(
             order=found.order,
+            sensitivity=sensitivity,
+            rows=rows,
+            columns=columns,
             covariance=moments.covariance if moments else None,
             mean=moments.mean if moments else None,
             bias=found.bias,
         )
 
 
-def reading(graph: Graph, tracer: Tracer) -> Reader:
-    """Stored numbers after a run; what is widened is widened here, as a delegate may not."""
+def stored(graph: Graph, tracer: Tracer) -> Reader:
+    """Stored numbers of a run, each read once.
+
+    What is widened is widened here: a delegate does not say what it makes of it.
+    """
     widened = {
         operator.outputs[0]: operator.inputs[0]
         for operator in graph.operators
         if operator.code == Code.DEQUANTIZE and len(operator.inputs) == len(operator.outputs) == 1
     }
+    known: dict[int, Array | None] = {}
 
-    def read(number: int) -> np.ndarray | None:
-        if number in widened:
-            stored = tracer.value(widened[number])
-            return None if stored is None else graph.variables[widened[number]].real(stored)
-        return tracer.value(number)
+    def read(number: int) -> Array | None:
+        if number not in known:
+            source = widened.get(number, number)
+            array = tracer.value(source)
+            if array is not None and source != number:
+                array = graph.variables[source].real(array)
+            known[number] = array
+        return known[number]
 
     return read

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from midstream import decoder
 from midstream.encoder import encode
 from midstream.encoder.sensitivity import measure_sensitivities, sensitive_steps
-from midstream.encoder.weights import Weights, load, relative_steps
+from midstream.encoder.steps import relative_steps
+from midstream.encoder.weights import Weights, load
 from midstream.errors import ErrorCode, RefusedError
 from midstream.formats import open_model
 from tensorfiles import normal, safetensors

@@ -1,6 +1,7 @@
 """Tensors as numbers, the steps they are quantised with, and weight SNR."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +11,8 @@ from numpy.typing import NDArray
 
 from midstream.codec import grid
 from midstream.encoder.ratio import decibels, noise_factors
-from midstream.encoder.weights import (
-    Weights,
-    choose_steps,
-    entropy_bits,
-    load,
-    relative_steps,
-    squared_error,
-    uniform_steps,
-)
+from midstream.encoder.steps import choose_shift, relative_steps, shifted, uniform_steps
+from midstream.encoder.weights import Weights, entropy_bits, load, squared_error
 from midstream.types import DType, Tensor
 from tensorfiles import normal
 
@@ -26,6 +20,12 @@ from tensorfiles import normal
 def weights(array: NDArray[Any], dtype: DType = DType.FLOAT32) -> Weights:
     tensor = Tensor(name="w", dtype=dtype, shape=array.shape, offset=3)
     return load(b"abc" + array.tobytes(), tensor)
+
+
+def choose_steps(
+    weights: list[Weights], relative: list[int], is_enough: Callable[[list[int]], bool]
+) -> list[int]:
+    return shifted(weights, relative, choose_shift(weights, relative, is_enough))
 
 
 def int8(*values: int) -> Weights:

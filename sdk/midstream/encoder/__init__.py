@@ -3,7 +3,9 @@
 What a rung is worth at the outputs comes in as a function, `evaluate`.
 """
 
-from midstream.encoder.build import Encoded, EncodedUnit, encode
+from midstream.encoder.build import encode
 from midstream.encoder.ladder import Rung, Target, parse_ladder
+from midstream.encoder.progress import Progress
+from midstream.encoder.units import Encoded, EncodedUnit
 
-__all__ = ["Encoded", "EncodedUnit", "Rung", "Target", "encode", "parse_ladder"]
+__all__ = ["Encoded", "EncodedUnit", "Progress", "Rung", "Target", "encode", "parse_ladder"]

@@ -17,11 +17,13 @@ class Target(Enum):
     """What a rung aims at."""
 
     BITS = "b"
-    """Bits per weight, of all coded weights, up to and including this rung."""
+    """Bits per coded weight of all units up to and including this rung, without the topology."""
     SNR = "dB"
     """Weight signal-to-noise ratio in dB, one step for all tensors."""
+    OUTPUTS = "dBo"
+    """Signal-to-noise ratio of the outputs on the probes, in dB."""
     SIZE = "kB"
-    """Thousands of bytes of coded weights, up to and including this rung."""
+    """Thousands of bytes of all units up to and including this rung, topology and all."""
     EXACT = "exact"
     """The model file, byte for byte."""
 
@@ -41,12 +43,17 @@ class Rung:
         return f"{self.value:g}{self.target.value}"
 
 
-_BOUNDS = {Target.BITS: (0.5, 24.0), Target.SNR: (1.0, 120.0), Target.SIZE: (0.1, 1e6)}
-_PATTERN = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(b|dB|kB)")
+_BOUNDS = {
+    Target.BITS: (0.5, 24.0),
+    Target.SNR: (1.0, 120.0),
+    Target.OUTPUTS: (1.0, 80.0),
+    Target.SIZE: (0.1, 1e6),
+}
+_PATTERN = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,6})?)(b|dBo|dB|kB)")
 
 
 def parse_ladder(ladder: str | Sequence[str]) -> tuple[Rung, ...]:
-    """Read a ladder: rungs such as ``2.5b``, ``20dB``, ``45kB`` and ``exact``, rising.
+    """Read a ladder: rungs such as ``2.5b``, ``20dB``, ``15dBo``, ``45kB`` and ``exact``, rising.
 
     Args:
         ladder: The rungs, or one string of them with commas between.
@@ -70,7 +77,7 @@ def _parse_rung(word: str) -> Rung:
         return Rung(target=Target.EXACT)
     match = _PATTERN.fullmatch(word)
     if match is None:
-        raise _bad(f"{word[:40]!r} is no rung; expected 2.5b, 20dB, 45kB or exact")
+        raise _bad(f"{word[:40]!r} is no rung; expected 2.5b, 20dB, 15dBo, 45kB or exact")
     rung = Rung(target=Target(match[2]), value=float(match[1]))
     low, high = _BOUNDS[rung.target]
     if not low <= rung.value <= high:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from midstream.codec import grid, storage
-from midstream.encoder.weights import STEPS_PER_OCTAVE, Weights
+from midstream.encoder.steps import STEPS_PER_OCTAVE
+from midstream.encoder.weights import Weights
 from midstream.errors import RefusedError
 
 __all__ = ["Measure", "measure_sensitivities", "sensitive_steps"]

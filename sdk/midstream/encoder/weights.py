@@ -1,9 +1,5 @@
-"""Tensors as numbers, and the steps they are quantised with. Knows nothing of slices.
+"""Tensors as numbers, and what steps would make of them. Knows nothing of slices."""
 
-Steps follow from a target in bits or decibels by bisection over one shift of all tensors.
-"""
-
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +8,8 @@ from numpy.typing import NDArray
 from midstream.codec import grid, storage
 from midstream.types import DType, Tensor
 
-__all__ = ["Weights", "choose_steps", "load", "relative_steps", "uniform_steps"]
+__all__ = ["Weights", "entropy_bits", "load", "squared_error"]
 
-STEPS_PER_OCTAVE = 16
-_SMALLEST_SHIFT, _LARGEST_SHIFT = -60 * STEPS_PER_OCTAVE, 40 * STEPS_PER_OCTAVE
-_VECTOR_FINER = 2 * 25
-"""Step indices by which one-dimensional tensors are finer: two trits; they are few, and
-their error is not averaged over inputs."""
 _SAMPLE = 1 << 16
 _LARGEST_LEVEL = 1 << 24
 """Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
@@ -42,6 +33,12 @@ class Weights:
     """Root mean square about the offset; 1 where all are equal to it."""
     finest: int
     """Least step index: finer steps would put levels out of their range."""
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it has but one axis longer than one, as biases have."""
+        tensor = self.tensor
+        return tensor.column_axis is None and sum(size > 1 for size in tensor.shape) < 2
 
     @property
     def energy(self) -> float:
@@ -78,86 +75,6 @@ def _finest(values: NDArray[np.float64]) -> int:
     """The step index at which the largest weight gets about the largest level of a base."""
     largest = float(np.abs(values).max())
     return grid.step_index(largest / _LARGEST_LEVEL) if largest else -grid.MAX_STEP_INDEX
-
-
-def relative_steps(weights: Sequence[Weights]) -> list[int]:
-    """Step indices before the shift, for targets in bits.
-
-    Noise of each tensor, relative to its own power, grows with the root of its size: what
-    minimises the sum of relative noises at given bytes (reverse water-filling), damped by
-    half, since outputs do not add up the noises of all operators alike.
-    """
-    return [_index(w.scale * w.tensor.weights**0.25) - _finer(w) for w in weights]
-
-
-def uniform_steps(weights: Sequence[Weights], factors: Sequence[float]) -> list[int]:
-    """Step indices before the shift, for targets in decibels: one step for all of a kind.
-
-    Args:
-        weights: All tensors.
-        factors: What a squared error of each counts, as `ratio.noise_factors` gives it.
-    """
-    pairs = zip(weights, factors, strict=True)
-    return [_index(factor**-0.5 if factor else w.scale) for w, factor in pairs]
-
-
-def _index(step: float) -> int:
-    return round(STEPS_PER_OCTAVE * float(np.log2(step)))
-
-
-def _finer(weights: Weights) -> int:
-    return _VECTOR_FINER if len(weights.tensor.shape) < 2 else 0
-
-
-def choose_steps(
-    weights: Sequence[Weights],
-    relative: Sequence[int],
-    is_enough: Callable[[list[int]], bool],
-) -> list[int]:
-    """The coarsest steps that are enough.
-
-    Args:
-        weights: All tensors.
-        relative: Step index of each before the shift.
-        is_enough: Whether steps reach the target; monotone in the shift.
-
-    Returns:
-        For each tensor, its step index; for integer tensors, a trit exponent.
-    """
-    low, high = _SMALLEST_SHIFT, _LARGEST_SHIFT
-    while low < high:
-        middle = (low + high + 1) // 2
-        if is_enough(shifted(weights, relative, middle)):
-            low = middle
-        else:
-            high = middle - 1
-    return shifted(weights, relative, low)
-
-
-def shifted(weights: Sequence[Weights], relative: Sequence[int], shift: int) -> list[int]:
-    """Steps after the shift, kept in what each data type allows."""
-    floats = [
-        min(max(base + shift, w.finest), grid.MAX_STEP_INDEX)
-        for w, base in zip(weights, relative, strict=True)
-    ]
-    exponents = _exponents(weights, floats)
-    return [
-        step if w.tensor.dtype.is_float else exponents[w.tensor.dtype]
-        for w, step in zip(weights, floats, strict=True)
-    ]
-
-
-def _exponents(weights: Sequence[Weights], steps: Sequence[int]) -> dict[DType, int]:
-    """One trit exponent for all tensors of an integer type, since they share slices."""
-    found: dict[DType, list[float]] = {}
-    for w, step in zip(weights, steps, strict=True):
-        if not w.tensor.dtype.is_float:
-            found.setdefault(w.tensor.dtype, []).append(step / STEPS_PER_OCTAVE)
-    limit = {DType.INT4: 1}
-    return {
-        dtype: max(0, min(limit.get(dtype, 4), round(float(np.median(logs)) / np.log2(3))))
-        for dtype, logs in found.items()
-    }
 
 
 def entropy_bits(weights: Weights, step: int) -> float:

@@ -1,0 +1,106 @@
+"""Bases: the first rung of a ladder, by any recipe and at any fineness.
+
+Knows nothing of targets, nor of the rungs above.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.bitstream import Head, Record, Topology, write_unit
+from midstream.codec import TensorCode, grid, scales
+from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
+from midstream.encoder.quantiser import Quantiser, Recipe
+from midstream.encoder.steps import Allocation, shifted
+from midstream.encoder.weights import Weights
+from midstream.types import UnitKind
+
+__all__ = ["PLACES_PER_STEP", "Base", "Bases"]
+
+PLACES_PER_STEP = 8
+"""Fineness is counted in eighths of a step index: tensors get finer one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Base:
+    """A base, and what it leaves for the rungs above."""
+
+    head: Head
+    """Topology and parameters."""
+    plans: tuple[Plan, ...]
+    """Its slices."""
+    records: tuple[Record, ...]
+    """Their records, in order."""
+    data: bytes
+    """The unit."""
+
+
+class Bases:
+    """Makes bases of one network.
+
+    Args:
+        topology: The file without its weights.
+        weights: Its tensors.
+        quantiser: Rounds them.
+    """
+
+    def __init__(
+        self, topology: Topology, weights: Sequence[Weights], quantiser: Quantiser
+    ) -> None:
+        self._topology = topology
+        self._weights = weights
+        self._quantiser = quantiser
+        # what is not coded is the same in all of them
+        codes = tuple(TensorCode(coded=w.coded) for w in weights)
+        empty = [np.zeros(0, np.int32)] * len(weights)
+        plans = make_plans(Head(topology=topology, codes=codes), weights, empty)
+        self._raw = raw_records(plans)
+        self.uncounted = len(topology.write()) + sum(len(r.payload) for r in self._raw)
+        """Bytes of the topology and of weights that are not coded."""
+
+    def make(self, allocation: Allocation, recipe: Recipe, fineness: int) -> Base:
+        """The base whose steps are so many eighths of an index below the allocation's."""
+        grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
+        sizes = [_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
+        quantised = self._quantiser.quantise(sizes, recipe)
+        codes = _codes(self._weights, grids, quantised.levels)
+        head = Head(topology=self._topology, codes=codes)
+        plans = make_plans(head, self._weights, quantised.levels, quantised.targets)
+        records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
+        data = write_unit(UnitKind.BASE, 0, head.write(), records)
+        return Base(head=head, plans=plans, records=tuple(records), data=data)
+
+
+def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> list[TensorCode]:
+    steps = shifted(weights, allocation.relative, shift)
+    axes = zip(allocation.rows, allocation.columns, strict=True)
+    return [
+        TensorCode(step=step, offset=w.offset, row_steps=rows, column_steps=columns)
+        if w.coded
+        else TensorCode(coded=False)
+        for w, step, (rows, columns) in zip(weights, steps, axes, strict=True)
+    ]
+
+
+def _sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
+    """The step of each weight, flattened."""
+    if not code.coded:
+        return np.zeros(0)
+    tensor = weights.tensor
+    steps = scales.weight_steps(tensor, code, 0, tensor.weights)
+    return grid.step_sizes(steps, 0, tensor.dtype)
+
+
+def _codes(
+    weights: Sequence[Weights], grids: Sequence[TensorCode], levels: Sequence[NDArray[np.int32]]
+) -> tuple[TensorCode, ...]:
+    """Grids with how their levels spread."""
+    triples = zip(weights, grids, levels, strict=True)
+    return tuple(_code(w, code, here) if code.coded else code for w, code, here in triples)
+
+
+def _code(weights: Weights, chosen: TensorCode, levels: NDArray[np.int32]) -> TensorCode:
+    fitted = scales.fit(levels, weights.tensor, step=chosen.step, offset=chosen.offset)
+    return replace(fitted, row_steps=chosen.row_steps, column_steps=chosen.column_steps)

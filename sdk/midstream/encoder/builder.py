@@ -1,0 +1,206 @@
+"""Ladders, rung by rung. Knows nothing of what moves or runs them.
+
+A rung that does not beat the one below it is left out; the next one goes on from there.
+"""
+
+from collections.abc import Sequence
+
+from midstream.bitstream import Record, Topology, protected_size, write_unit
+from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
+from midstream.encoder.climb import Refiner, write_rung
+from midstream.encoder.ladder import Rung, Target
+from midstream.encoder.plan import Plan, digit_records
+from midstream.encoder.progress import Work
+from midstream.encoder.quantiser import Quantiser, Recipe
+from midstream.encoder.ratio import decibels, noise_factors
+from midstream.encoder.recipes import PLAIN, RECIPES, ROUNDS, BaseSearch
+from midstream.encoder.rungs import SLACKS, RungSearch
+from midstream.encoder.statistics import Statistics
+from midstream.encoder.steps import Allocation, allocate, choose_shift, uniform_steps
+from midstream.encoder.targets import Targets
+from midstream.encoder.units import EncodedUnit, Evaluate
+from midstream.encoder.weights import Weights, squared_error
+from midstream.types import Fidelity, UnitKind
+
+__all__ = ["Builder", "planned_parts"]
+
+_IMPLICIT_BASE = Rung(target=Target.BITS, value=6.0)
+_RUNG_PARTS = ROUNDS + 1 + len(SLACKS)
+
+
+def planned_parts(rungs: Sequence[Rung], *, is_known: bool) -> int:
+    """How many times a network is quantised for a ladder, at most."""
+    base = ROUNDS * 2 + 2 * len(RECIPES) if is_known else ROUNDS
+    return base + (len(rungs) - 1) * _RUNG_PARTS
+
+
+class Builder:
+    """Climbs one ladder.
+
+    Args:
+        topology: The file without its weights.
+        weights: Its tensors.
+        statistics: What is known of each; None where nothing is.
+        relative: Step index of each tensor before the shift, where nothing is known.
+        evaluate: Measures stacks of units at the outputs.
+        probes: Number of inputs that it uses.
+        work: Told of each part.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        weights: Sequence[Weights],
+        *,
+        statistics: Statistics | None,
+        relative: Sequence[float],
+        evaluate: Evaluate | None,
+        probes: int,
+        work: Work,
+    ) -> None:
+        self._weights = weights
+        self._statistics = statistics
+        self._relative = relative
+        self._probes = probes
+        self._work = work
+        self._quantiser = Quantiser(weights, statistics or [None] * len(weights))
+        self._bases = Bases(topology, weights, self._quantiser)
+        self._targets = Targets(
+            weights=sum(w.values.size for w in weights if w.coded),
+            uncounted=self._bases.uncounted,
+            evaluate=evaluate,
+        )
+        self._factors = noise_factors(weights)
+        self._plans: tuple[Plan, ...] = ()
+        self._units: list[EncodedUnit] = []
+        self.recipe = PLAIN
+        """How the base was rounded."""
+
+    def build(self, rungs: Sequence[Rung]) -> tuple[EncodedUnit, ...]:
+        """All units, one for each rung that pays.
+
+        Raises:
+            UsageError: BAD_LADDER where a rung aims at outputs that cannot be measured.
+        """
+        self._targets.check(rungs)
+        first, *others = rungs
+        base = self._base(_IMPLICIT_BASE if first.target is Target.EXACT else first)
+        refiner = Refiner(self._weights, self._quantiser, self.recipe)
+        self._search = RungSearch(refiner, self._targets, self._weight_snr, self._work.part)
+        self._plans = base.plans
+        if first.target is Target.EXACT:
+            after = self._finished()
+            self._add(first, UnitKind.BASE, _exact_base(base, after), after)
+        else:
+            self._add(first, UnitKind.BASE, base.data, base.plans)
+        for rung in others:
+            self._work.begin(str(rung), _RUNG_PARTS)
+            if rung.target is Target.EXACT:
+                self._add_exact(rung)
+            else:
+                self._climb(rung)
+        self._work.end()
+        return tuple(self._units)
+
+    def _base(self, rung: Rung) -> Base:
+        self._work.begin(str(rung), planned_parts([rung], is_known=self._statistics is not None))
+        if rung.target is Target.SNR:
+            return self._uniform_base(rung)
+        finder = BaseSearch(
+            self._weights, self._bases, self._targets, self._allocation, self._work.part
+        )
+        if self._statistics is None or self._targets.evaluate is None:
+            return finder.plain(rung)
+        self.recipe, base = finder.best(rung)
+        return base
+
+    def _allocation(self, recipe: Recipe) -> Allocation:
+        if self._statistics is None:
+            return Allocation.of(self._relative)
+        return allocate(self._weights, self._statistics, rows=recipe.rows, columns=recipe.columns)
+
+    def _uniform_base(self, rung: Rung) -> Base:
+        relative = uniform_steps(self._weights, self._factors)
+        aim = 10 ** (-rung.value / 10)
+
+        def is_fine_enough(steps: list[int]) -> bool:
+            triples = zip(self._weights, steps, self._factors, strict=True)
+            return sum(f * squared_error(w, s) for w, s, f in triples if f) <= aim
+
+        shift = choose_shift(self._weights, relative, is_fine_enough)
+        return self._bases.make(Allocation.of(relative), PLAIN, -shift * PLACES_PER_STEP)
+
+    def _finished(self) -> tuple[Plan, ...]:
+        """Integer slices as far as they go; float slices stay."""
+        return tuple(
+            plan if plan.piece.dtype.is_float else plan.refined(plan.most_trits - plan.trits)
+            for plan in self._plans
+        )
+
+    def _add_exact(self, rung: Rung) -> None:
+        after = self._finished()
+        more = _exact_records(after)
+        data = write_rung(UnitKind.EXACT, len(self._units), self._plans, after, more=more)
+        self._add(rung, UnitKind.EXACT, data, after)
+
+    def _climb(self, rung: Rung) -> None:
+        """Add the unit of a rung, if it pays."""
+        slacks = SLACKS if self.recipe.feedback else ()
+        made = self._search.reach(rung, self._stack, self._plans, slacks)
+        if made is not None:
+            self._add(rung, UnitKind.ENHANCEMENT, *made)
+
+    @property
+    def _stack(self) -> list[bytes]:
+        return [unit.data for unit in self._units]
+
+    def _add(self, rung: Rung, kind: UnitKind, data: bytes, plans: tuple[Plan, ...]) -> None:
+        """Add a unit, unless it does not beat what is there."""
+        is_exact = rung.target is Target.EXACT or all(plan.is_exact for plan in plans)
+        outputs = self._targets.evaluate and self._targets.evaluate([*self._stack, data])
+        fidelity = Fidelity(
+            weight_snr=self._weight_snr(plans, is_exact=is_exact),
+            output_snr=outputs,
+            probes=self._probes if outputs is not None else 0,
+        )
+        must = not self._units or rung.target is Target.EXACT
+        if not must and not _beats(fidelity, self._units[-1].fidelity):
+            return
+        self._units.append(
+            EncodedUnit(
+                kind=kind,
+                layer=len(self._units),
+                rung=str(rung),
+                data=data,
+                head_size=protected_size(data),
+                fidelity=fidelity,
+            )
+        )
+        self._plans = plans
+
+    def _weight_snr(self, plans: Sequence[Plan], *, is_exact: bool = False) -> float:
+        noise = sum(
+            # the tensors of a slice have one data type, and so one factor
+            self._factors[plan.piece.runs[0].tensor] * plan.squared_error
+            for plan in plans
+            if plan.piece.coded
+        )
+        return decibels(noise, is_exact=is_exact)
+
+
+def _beats(here: Fidelity, below: Fidelity) -> bool:
+    if here.output_snr is None or below.output_snr is None:
+        return here.weight_snr > below.weight_snr
+    return here.output_snr > below.output_snr
+
+
+def _exact_base(base: Base, after: Sequence[Plan]) -> bytes:
+    """A base that is exact."""
+    records = [*base.records, *digit_records(base.plans, after), *_exact_records(after)]
+    # stable: the records of one slice keep their order
+    ordered = sorted(records, key=lambda record: record.slice)
+    return write_unit(UnitKind.BASE, 0, base.head.write(), ordered)
+
+
+def _exact_records(plans: Sequence[Plan]) -> list[Record]:
+    return [record for plan in plans for record in plan.exact()]

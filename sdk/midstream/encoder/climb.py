@@ -1,0 +1,139 @@
+"""Rungs above a base: which slices are refined, and to which levels. Knows no target.
+
+Slices are refined one (slice, trit) at a time, the most gain per byte first. Where weights
+were rounded with error feedback, they were moved, and the nearest child may be out of reach of
+a trit: then the children are chosen with error feedback too, and only weights that none of
+three children comes near leave them, by a wider digit.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.bitstream import Record, write_unit
+from midstream.encoder.plan import Plan, cut, digit_records, join
+from midstream.encoder.quantiser import Quantiser, Recipe
+from midstream.encoder.rounding import Bounds
+from midstream.encoder.weights import Weights
+from midstream.types import UnitKind
+
+__all__ = ["Refinement", "Refiner", "refinements", "write_rung"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refinement:
+    """One trit of one slice, as far as it can be told beforehand."""
+
+    slice: int
+    """The slice."""
+    bits: float
+    """Estimated bits."""
+
+
+def refinements(plans: Sequence[Plan]) -> Iterator[Refinement]:
+    """All refinements that there can be, the most gain per bit first."""
+    trits = {plan.index: plan.trits for plan in plans}
+    queue = [entry for plan in plans if (entry := _entry(plan, plan.trits)) is not None]
+    heapq.heapify(queue)
+    while queue:
+        _, index, bits = heapq.heappop(queue)
+        yield Refinement(slice=index, bits=bits)
+        trits[index] += 1
+        if (entry := _entry(plans[index], trits[index])) is not None:
+            heapq.heappush(queue, entry)
+
+
+def _entry(plan: Plan, trits: int) -> tuple[float, int, float] | None:
+    """Gain per bit, negated for a heap whose smallest comes first; None where none is left."""
+    if trits >= plan.most_trits or not (noise := plan.noise(trits)):
+        return None
+    bits = max(plan.digit_bits(trits), 1.0)
+    return (plan.noise(trits + 1) - noise) / bits, plan.index, bits
+
+
+class Refiner:
+    """Makes the levels of refined slices.
+
+    Args:
+        weights: All tensors.
+        quantiser: Rounds them.
+        recipe: How it rounded the base.
+    """
+
+    def __init__(self, weights: Sequence[Weights], quantiser: Quantiser, recipe: Recipe) -> None:
+        self._sizes = [w.tensor.weights for w in weights]
+        self._quantiser = quantiser
+        self._recipe = recipe
+
+    def refine(
+        self, plans: Sequence[Plan], chosen: Sequence[Refinement], slack: float | None
+    ) -> tuple[Plan, ...]:
+        """Refine slices.
+
+        Args:
+            plans: All slices.
+            chosen: What is refined.
+            slack: Fine steps by which children may miss what error feedback wants; None for
+                the levels nearest to the weights, without any.
+        """
+        counts = Counter(refinement.slice for refinement in chosen)
+        more = [counts[plan.index] for plan in plans]
+        if slack is None:
+            return tuple(plan.refined(n) for plan, n in zip(plans, more, strict=True))
+        bounds = self._bounds(plans, more, slack)
+        sizes = self._joined(plans, [_sizes(p, n) for p, n in zip(plans, more, strict=True)])
+        quantised = self._quantiser.quantise(sizes, self._recipe, bounds)
+        return tuple(
+            replace(
+                plan,
+                levels=cut(plan.piece, quantised.levels),
+                targets=cut(plan.piece, quantised.targets),
+                trits=plan.trits + n,
+            )
+            if n
+            else plan
+            for plan, n in zip(plans, more, strict=True)
+        )
+
+    def _joined(
+        self, plans: Sequence[Plan], parts: Sequence[NDArray[np.float64]]
+    ) -> list[NDArray[np.float64]]:
+        return join(plans, parts, self._sizes)
+
+    def _spread(self, plans: Sequence[Plan], values: Sequence[float]) -> list[NDArray[np.float64]]:
+        """One value of each slice for all its weights."""
+        pairs = zip(plans, values, strict=True)
+        return self._joined(plans, [np.full(len(p.levels), value) for p, value in pairs])
+
+    def _bounds(self, plans: Sequence[Plan], more: Sequence[int], slack: float) -> list[Bounds]:
+        """Children of what is refined, and the very levels of what is not."""
+        pairs = list(zip(plans, more, strict=True))
+        middle = self._joined(plans, [p.levels.astype(np.float64) * 3**n for p, n in pairs])
+        reach = self._spread(plans, [(3**n - 1) / 2 for n in more])
+        slacks = self._spread(plans, [slack if n else np.inf for n in more])
+        return [
+            Bounds(low=m - r, high=m + r, slack=s)
+            for m, r, s in zip(middle, reach, slacks, strict=True)
+        ]
+
+
+def _sizes(plan: Plan, more: int) -> NDArray[np.float64]:
+    return plan.sizes(plan.trits + more) if plan.piece.coded else np.zeros(0)
+
+
+def write_rung(
+    kind: UnitKind,
+    layer: int,
+    before: Sequence[Plan],
+    after: Sequence[Plan],
+    *,
+    more: Sequence[Record] = (),
+) -> bytes:
+    """The unit that refines plans to what they are after, and what else it does to slices."""
+    records = [*digit_records(before, after), *more]
+    # stable: the records of one slice keep their order
+    return write_unit(kind, layer, b"", sorted(records, key=lambda record: record.slice))

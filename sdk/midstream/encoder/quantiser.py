@@ -1,0 +1,154 @@
+"""From steps to levels, for a whole network and by one recipe. Knows nothing of slices.
+
+The same function serves a base and every rung above it: what differs is the step of each
+weight, and where its level should stay.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.encoder.biases import correct_biases, corrected_by
+from midstream.encoder.rounding import (
+    MOST_INPUTS,
+    Bounds,
+    Feedback,
+    as_rows,
+    bounded,
+    from_rows,
+    round_with_feedback,
+)
+from midstream.encoder.statistics import Statistics
+from midstream.encoder.weights import Weights
+from midstream.types import Tensor
+
+__all__ = ["Quantised", "Quantiser", "Recipe"]
+
+_Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What is done to make the outputs better at given bytes."""
+
+    rows: bool = False
+    """Rows have steps of their own."""
+    columns: bool = False
+    """Columns have."""
+    feedback: bool = False
+    """Weights are rounded with error feedback."""
+    biases: bool = False
+    """Biases take back what rounding changed on average."""
+
+    def __str__(self) -> str:
+        parts = [name for name in ("rows", "columns", "feedback", "biases") if getattr(self, name)]
+        return "+".join(parts) or "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Quantised:
+    """A network's levels."""
+
+    levels: tuple[NDArray[np.int32], ...]
+    """Of each tensor, flattened; empty where it is not coded."""
+    targets: tuple[_Float, ...]
+    """What they stand for, less the offset: the weights, or corrected biases."""
+
+
+class Quantiser:
+    """Rounds a network's weights.
+
+    Args:
+        weights: All tensors.
+        statistics: What is known of each; no recipe but the plain one needs any.
+    """
+
+    def __init__(self, weights: Sequence[Weights], statistics: Statistics) -> None:
+        self._weights = weights
+        self._statistics = statistics
+        self._corrected = corrected_by(statistics)
+        self._feedback: dict[tuple[int, bool], Feedback | None] = {}
+
+    def quantise(
+        self,
+        sizes: Sequence[_Float],
+        recipe: Recipe,
+        bounds: Sequence[Bounds | None] | None = None,
+    ) -> Quantised:
+        """The levels of all tensors.
+
+        Args:
+            sizes: The step of each weight of each tensor, flattened.
+            recipe: How to round.
+            bounds: Where the levels of each tensor should stay.
+        """
+        limits = bounds or [None] * len(self._weights)
+        biases = set(self._corrected) if recipe.biases else set()
+        levels: dict[int, NDArray[np.int32]] = {}
+        targets = {place: w.values - w.offset for place, w in enumerate(self._weights)}
+        for place, w in enumerate(self._weights):
+            if w.coded and place not in biases:
+                levels[place] = self._round(place, sizes[place], recipe, limits[place])
+        if biases:
+            errors = {at: targets[at] - levels[at] * sizes[at] for at in self._operators(levels)}
+            targets |= correct_biases(self._weights, self._statistics, errors)
+        for place in biases:
+            if self._weights[place].coded:
+                levels[place] = _nearest(targets[place], sizes[place], None)
+        none = np.zeros(0, np.int32)
+        count = range(len(self._weights))
+        return Quantised(
+            levels=tuple(levels.get(place, none) for place in count),
+            targets=tuple(targets[place] for place in count),
+        )
+
+    def _operators(self, levels: Mapping[int, NDArray[np.int32]]) -> list[int]:
+        """Those whose biases are corrected."""
+        return [place for place in self._corrected.values() if place in levels]
+
+    def _round(
+        self, place: int, sizes: _Float, recipe: Recipe, bounds: Bounds | None
+    ) -> NDArray[np.int32]:
+        w = self._weights[place]
+        feedback = self._factored(place, centred=recipe.biases) if recipe.feedback else None
+        if feedback is None:
+            return _nearest(w.values - w.offset, sizes, bounds)
+        if bounds is not None:
+            bounds = bounds.map(lambda array: as_rows(array, w.tensor))
+        values, steps = (as_rows(a, w.tensor) for a in (w.values, sizes))
+        return from_rows(round_with_feedback(values, steps, feedback, bounds), w.tensor)
+
+    def _factored(self, place: int, *, centred: bool) -> Feedback | None:
+        """Feedback of one operator; about the mean where its bias takes that back."""
+        centred = centred and place in self._corrected.values()
+        if (place, centred) not in self._feedback:
+            self._feedback[place, centred] = self._factor(place, centred=centred)
+        return self._feedback[place, centred]
+
+    def _factor(self, place: int, *, centred: bool) -> Feedback | None:
+        known, w = self._statistics[place], self._weights[place]
+        if known is None or known.covariance is None or not w.tensor.dtype.is_float:
+            return None
+        if not _fits(known.covariance, w.tensor):
+            return None
+        moments = known.covariance
+        if centred and known.mean is not None:
+            moments = moments - known.mean[:, :, None] * known.mean[:, None, :]
+        return Feedback.of(moments)
+
+
+def _fits(moments: _Float, tensor: Tensor) -> bool:
+    """Whether second moments are those of a tensor's rows, and not too many."""
+    if tensor.row_axis is None or len(moments[0]) > MOST_INPUTS:
+        return False
+    rows = tensor.shape[tensor.row_axis]
+    return rows % len(moments) == 0 and rows * len(moments[0]) == tensor.weights
+
+
+def _nearest(targets: _Float, sizes: _Float, bounds: Bounds | None) -> NDArray[np.int32]:
+    places = targets / sizes
+    if bounds is None:
+        return np.rint(places).astype(np.int32)
+    return bounded(places, bounds.low, bounds.high, bounds.slack).astype(np.int32)

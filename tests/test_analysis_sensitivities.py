@@ -18,6 +18,7 @@ from midstream.runtime import InterpreterBackend, find_backend
 from models import FULLY_CONNECTED, FULLY_CONNECTED_OPTIONS, Scalar, Tflite, mlp
 
 ARG_MAX_OPTIONS = 40
+FLOOR_MOD, FLOOR_MOD_OPTIONS = 95, 72
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +119,28 @@ def test_what_no_gradient_passes_counts_as_an_output(backend: InterpreterBackend
     found = statistics(backend, model, probes)["matrix"]
     signal = power(x @ matrix.T)
     assert found.sensitivity == pytest.approx(np.square(x).mean() / signal, rel=1e-4)
+
+
+def normalised() -> bytes:
+    """Weights that an operator reads for which no adjoint is known, and weights before it."""
+    net = Tflite()
+    here, scores, total = (net.tensor(name, (1, 4)) for name in ("here", "scores", "total"))
+    matrix = np.random.default_rng(0).standard_normal((4, 4)).astype("f4")
+    shift = net.weights("shift", np.linspace(-1, 1, 16, dtype="f4").reshape(4, 4))
+    inputs = [here, net.weights("matrix", matrix), -1]
+    net.operator(FULLY_CONNECTED, inputs, [scores], (FULLY_CONNECTED_OPTIONS, {}))
+    modulo = net.tensor("modulo", (4, 4))
+    net.operator(FLOOR_MOD, [shift, scores], [modulo], (FLOOR_MOD_OPTIONS, {}))
+    net.operator(Code.SUM, [modulo, net.weights("axis", np.array([0], "<i4"))], [total], (27, {}))
+    return net.file([here], [total])
+
+
+def test_weights_that_no_gradient_comes_to_are_tried(backend: InterpreterBackend) -> None:
+    found = statistics(backend, normalised(), normal(1, 4))
+    assert found["matrix"].sensitivity is not None
+    assert found["matrix"].rows is not None
+    assert found["shift"].sensitivity is not None
+    assert found["shift"].rows is None
 
 
 def test_the_route_knows_what_is_behind_an_opaque_operator() -> None:

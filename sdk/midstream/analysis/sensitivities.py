@@ -49,9 +49,9 @@ class Sensitivities:
         self._at_once = max(1, _MOST_AT_ONCE // largest)
 
     @property
-    def behind(self) -> frozenset[int]:
-        """Holes that act on the outputs through operators that no gradient passes."""
-        return self._route.behind
+    def hidden(self) -> list[int]:
+        """Holes that act on the outputs, but have no gradient: no operator there lets it pass."""
+        return sorted(hole for hole in self._route.behind if self.of(hole) is None)
 
     def settle(self, reader: Reader) -> None:
         """Find the operators that no gradient passes, in a run."""
@@ -94,8 +94,6 @@ class Sensitivities:
         go_back(self._graph, route, reader, seeds, self._receive)
 
     def _receive(self, hole: int, gradient: Numbers) -> None:
-        if gradient[0].size != self._tensors[hole].weights:
-            return
         self._squares.setdefault(hole, Squares(self._tensors[hole])).add(gradient)
 
     def of(self, hole: int) -> Sensitivity | None:

@@ -54,9 +54,11 @@ class Squares:
         self._sum = np.zeros(tensor.weights, np.float32)
 
     def add(self, gradient: Numbers) -> None:
-        """Count gradients: (projections, *shape)."""
+        """Count gradients: (projections, *shape); of sparse weights, with zeros between them."""
         flat = gradient.reshape(len(gradient), -1)
-        self._sum += np.einsum("pw,pw->w", flat, flat)
+        squares = np.einsum("pw,pw->w", flat, flat)
+        is_sparse = squares.size != self._sum.size
+        self._sum += squares.sum() / self._sum.size if is_sparse else squares
 
     def means(
         self, count: int, units: NDArray[np.float32]

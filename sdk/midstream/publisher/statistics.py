@@ -1,6 +1,6 @@
 """What an encoder may know of a network, found by running it. Knows nothing of coding."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,9 +9,11 @@ from midstream.analysis.covariances import Covariances
 from midstream.analysis.holes import find_readings
 from midstream.analysis.sensitivities import Sensitivities
 from midstream.analysis.steps import Code, Reader
+from midstream.encoder.sensitivity import measure_sensitivities
 from midstream.encoder.statistics import Statistics, TensorStatistics
+from midstream.encoder.weights import load
 from midstream.formats.graph import Graph, read_graph
-from midstream.runtime import Array, Inputs, Tracer, TracingBackend
+from midstream.runtime import Array, Evaluator, Inputs, Tracer, TracingBackend
 
 __all__ = ["Progress", "make_statistics"]
 
@@ -23,6 +25,8 @@ _PROJECTIONS = 8
 """Random sums of the outputs of one run."""
 _COST = 8
 """What such a run takes, about, in runs that only look."""
+_TRIALS = 3
+"""Runs for each tensor that no gradient comes to."""
 _SEED = 20260202
 
 
@@ -66,8 +70,22 @@ def make_statistics(
             maker.go_back(tracer)
     finally:
         tracer.close()
+    tried = _try(backend, model, probes, maker.hidden)
     progress(total, total, "sensitivities")
-    return maker.statistics()
+    return maker.statistics(tried)
+
+
+def _try(
+    backend: TracingBackend, model: bytes, probes: Sequence[Inputs], holes: Sequence[int]
+) -> dict[int, float | None]:
+    """What errors of some holes do to the outputs, by making them, in a few runs."""
+    if not holes:
+        return {}
+    tensors = formats.open_model(model).tensors
+    weights = [load(model, tensors[hole]) for hole in holes]
+    few = probes[:: max(1, len(probes) // _TRIALS)][:_TRIALS]
+    measure = Evaluator(backend, model, few)
+    return dict(zip(holes, measure_sensitivities(model, weights, measure), strict=True))
 
 
 class _Maker:
@@ -82,6 +100,7 @@ class _Maker:
         self._is_settled = False
 
     def look(self, tracer: Tracer) -> None:
+        """Take what a run shows of activations."""
         reader = stored(self._graph, tracer)
         if not self._is_settled:
             self._sensitivities.settle(reader)
@@ -90,17 +109,24 @@ class _Maker:
         self._sensitivities.look(reader)
 
     def go_back(self, tracer: Tracer) -> None:
+        """Take what a run shows of gradients."""
         self._sensitivities.go_back(stored(self._graph, tracer), _PROJECTIONS)
 
-    def statistics(self) -> list[TensorStatistics | None]:
-        return [self._tensor(hole) for hole in range(len(self._readings))]
+    @property
+    def hidden(self) -> list[int]:
+        """Holes that act on the outputs in ways that no gradient shows."""
+        return self._sensitivities.hidden
 
-    def _tensor(self, hole: int) -> TensorStatistics | None:
+    def statistics(self, tried: Mapping[int, float | None]) -> list[TensorStatistics | None]:
+        """What was found; sensitivities of hidden holes are given."""
+        return [self._tensor(hole, tried.get(hole)) for hole in range(len(self._readings))]
+
+    def _tensor(self, hole: int, tried: float | None) -> TensorStatistics | None:
         found = self._readings[hole]
         if found is None:
             return None
         moments = self._covariances.moments(hole)
-        sensitivity, rows, columns = self._sensitivities.of(hole) or (None, None, None)
+        sensitivity, rows, columns = self._sensitivities.of(hole) or (tried, None, None)
         return TensorStatistics(
             order=found.order,
             sensitivity=sensitivity,

@@ -6,7 +6,7 @@ operators; where an operator is known to a delegate alone, that delegate.
 
 from typing import Protocol, runtime_checkable
 
-from midstream.runtime.backend import Array, Inputs, TensorInfo
+from midstream.runtime.backend import Array, Backend, Inputs, TensorInfo
 
 __all__ = ["Tracer", "TracingBackend"]
 
@@ -29,7 +29,7 @@ class Tracer(Protocol):
 
 
 @runtime_checkable
-class TracingBackend(Protocol):
+class TracingBackend(Backend, Protocol):
     """A runtime that can keep all tensors of a run."""
 
     def trace(self, model: bytes) -> Tracer:

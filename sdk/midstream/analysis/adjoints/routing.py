@@ -24,6 +24,11 @@ def _same(pull: Pull) -> Found:
     return {0: gradient.reshape(len(gradient), *pull.read(0).shape)}
 
 
+def _densify(pull: Pull) -> Found:
+    """Places that no weight is stored for are zero, and stay so."""
+    return {0: pull.gradient * (pull.result() != 0)}
+
+
 def _transpose(pull: Pull) -> Found:
     order = np.argsort(pull.read(1).ravel())
     return {0: pull.gradient.transpose(0, *(1 + order))}
@@ -204,6 +209,7 @@ def _send_back(total: Numbers, places: _Places, gradient: Numbers, repeats: bool
 
 ADJOINTS: Mapping[int, Adjoint] = {
     **dict.fromkeys(_MOVES, _moved),
+    Code.DENSIFY: _densify,
     Code.RESHAPE: _same,
     Code.SQUEEZE: _same,
     Code.EXPAND_DIMS: _same,

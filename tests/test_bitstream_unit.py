@@ -90,7 +90,7 @@ BAD = {
     "a head over its limit": ("4d4455 00 00 00 8180808004", ErrorCode.OVER_LIMIT),
     "too many records": ("4d4455 00 01 01 00 81808008", ErrorCode.OVER_LIMIT),
     "a slice over its limit": ("4d4455 00 01 01 00 01 81808008", ErrorCode.OVER_LIMIT),
-    "an unknown operation": ("4d4455 00 01 01 00 01 00 04 00", ErrorCode.BAD_FIELD),
+    "an unknown operation": ("4d4455 00 01 01 00 01 00 05 00", ErrorCode.BAD_FIELD),
     "a payload over its limit": ("4d4455 00 01 01 00 01 00 00 8180808004", ErrorCode.OVER_LIMIT),
 }
 

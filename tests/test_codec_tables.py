@@ -11,7 +11,12 @@ import pytest
 from midstream.codec import tables
 
 ROOT = Path(__file__).parent.parent
-FAMILIES = [tables.level_family, tables.digit_family, tables.binary_family]
+FAMILIES = [
+    tables.level_family,
+    tables.digit_family,
+    tables.binary_family,
+    tables.value_family,
+]
 
 
 def committed() -> bytes:
@@ -41,7 +46,7 @@ def test_frequencies_are_positive_and_add_up(family):
 
 def test_there_are_as_many_tables_as_the_spec_says():
     sizes = [len(family().sizes) for family in FAMILIES]
-    assert sizes == [246, 16 * 891, 32]
+    assert sizes == [246, 16 * 891, 32, 16 * 8 * 12]
     assert tables.DIGIT_TABLES == 891
 
 

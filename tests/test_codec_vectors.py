@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from midstream import codec
-from midstream.codec import Context, digits, exact, grid, levels, scales, storage
+from midstream.codec import Context, digits, exact, grid, levels, scales, storage, values
 from midstream.types import DType
 
 ROOT = Path(__file__).parent.parent
@@ -34,9 +34,9 @@ def test_the_generator_writes_what_is_committed():
 
 @named("levels")
 def test_levels_have_these_bytes(case):
-    values = np.array(case["levels"], np.int32)
-    where = context(case, len(values))
-    assert levels.encode(values, where).hex() == case["payload"]
+    near = np.array(case["levels"], np.int32)
+    where = context(case, len(near))
+    assert levels.encode(near, where).hex() == case["payload"]
     payload = memoryview(bytes.fromhex(case["payload"]))
     assert levels.decode([payload], [where])[0].tolist() == case["levels"]
 
@@ -55,9 +55,22 @@ def test_digits_have_these_bytes(case):
 def test_exact_values_have_these_bytes(case):
     dtype, near = DType[case["dtype"]], np.array(case["levels"], np.int32)
     steps = np.full(len(near), grid.step_size(case["step"], case["trits"], dtype))
-    values = storage.load(bytes.fromhex(case["values"]), dtype, len(near))
-    assert exact.encode(values, near, steps, dtype).hex() == case["payload"]
+    stored = storage.load(bytes.fromhex(case["values"]), dtype, len(near))
+    assert exact.encode(stored, near, steps, dtype).hex() == case["payload"]
     decoded = exact.decode(bytes.fromhex(case["payload"]), near, steps, dtype)
+    assert decoded.tobytes().hex() == case["values"]
+
+
+@named("values")
+def test_values_without_levels_have_these_bytes(case):
+    dtype = DType[case["dtype"]]
+    stored = storage.load(
+        bytes.fromhex(case["values"]), dtype, len(case["values"]) * 4 // dtype.bits
+    )
+    where, steps = context(case, len(stored)), np.full(len(stored), case["step"], np.int32)
+    assert values.encode_many([stored], [where], [steps], [dtype])[0].hex() == case["payload"]
+    payload = memoryview(bytes.fromhex(case["payload"]))
+    decoded = values.decode([payload], [where], [steps], [dtype])[0]
     assert decoded.tobytes().hex() == case["values"]
 
 
@@ -66,8 +79,8 @@ def test_levels_stand_for_these_values(case):  # COD-3
     dtype = DType[case["dtype"]]
     step, trits, offset = case["step"], case["trits"], case["offset"]
     assert grid.step_size(step, trits, dtype).hex() == case["size"]
-    values = grid.reconstruct(np.array(case["levels"], np.int32), dtype, step, trits, offset)
-    assert storage.dump(values, dtype).hex() == case["values"]
+    stored = grid.reconstruct(np.array(case["levels"], np.int32), dtype, step, trits, offset)
+    assert storage.dump(stored, dtype).hex() == case["values"]
 
 
 def test_tensor_parameters_have_these_bytes():

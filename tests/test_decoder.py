@@ -138,12 +138,19 @@ def test_an_enhancement_of_nothing_changes_nothing() -> None:
     assert rebuild([UNITS[0], on_top(UnitKind.ENHANCEMENT, 1)]) == rebuild(UNITS[:1])
 
 
-LEVELS, DIGITS, EXACT, AS_IT_IS = Operation
+LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES = Operation
 FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "nothing": ("floats", []),
     "digits of nothing": ("floats", [DIGITS]),
     "exact of nothing": ("floats", [EXACT]),
-    "raw where levels are announced": ("floats", [AS_IT_IS]),
+    "digits after nothing but raw": ("floats", [AS_IT_IS, DIGITS]),
+    "values after levels": ("floats", [LEVELS, VALUES]),
+    "levels after values": ("floats", [VALUES, LEVELS]),
+    "digits after values": ("floats", [VALUES, DIGITS]),
+    "raw after values": ("floats", [VALUES, AS_IT_IS]),
+    "values twice": ("floats", [VALUES, VALUES]),
+    "values of integers": ("bytes", [VALUES]),
+    "values where raw is announced": ("raw", [VALUES]),
     "levels twice": ("floats", [LEVELS, LEVELS]),
     "levels after digits": ("floats", [LEVELS, DIGITS, LEVELS]),
     "digits after exact": ("floats", [LEVELS, EXACT, DIGITS]),
@@ -175,7 +182,16 @@ def test_operations_are_checked_across_units() -> None:
 
 
 @pytest.mark.parametrize(
-    "operations", [[LEVELS], [LEVELS, AS_IT_IS], [LEVELS, DIGITS], [LEVELS, DIGITS, AS_IT_IS]]
+    "operations",
+    [
+        [LEVELS],
+        [LEVELS, AS_IT_IS],
+        [LEVELS, EXACT],
+        [LEVELS, DIGITS],
+        [LEVELS, DIGITS, AS_IT_IS],
+        [AS_IT_IS],
+        [VALUES],
+    ],
 )
 def test_operations_that_may_follow_each_other_are_read(operations: list[Operation]) -> None:
     """[BIT-7]"""

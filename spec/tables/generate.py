@@ -22,6 +22,9 @@ SYMBOL_LIMIT = 63  # symbols are at most this far from zero: with the escape, 12
 DIGIT_WIDTHS = 33
 PARENT_CLASSES = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (7, 9), (10, 14), (15, 30))
 DIGIT_FLOOR = 0.02  # share of a flat distribution in a digit's: real tails are heavier
+PHASES_OF_OCTAVE = 4
+FIRST_OCTAVE = -12  # of values, relative to the octave of sigma
+PART_BITS = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 3, 2, 0)  # into how many parts each is cut
 
 
 def lower_gamma(a: float, x: float) -> float:
@@ -117,8 +120,19 @@ def digit_table(shape: float, width: int, parents: tuple[int, int]) -> list[int]
     return apportion([*shares, 0.0])
 
 
+def value_table(shape: float, phase: int) -> list[int]:
+    """Counts of the parts of octaves that magnitudes lie in, the smallest first."""
+    sigma = 2 ** (phase / PHASES_OF_OCTAVE)
+    shares = []
+    for octave, bits in enumerate(PART_BITS, FIRST_OCTAVE):
+        for part in range(1 << bits):
+            low, high = (2.0**octave * (1 + j / (1 << bits)) for j in (part, part + 1))
+            shares.append(between(shape, sigma, low, high))
+    return apportion(shares)
+
+
 def tables() -> bytes:
-    """The committed file: level tables, phase by phase, then digit tables."""
+    """The committed file: level tables, phase by phase, digit tables, value tables."""
     out = bytearray()
     for phase in PHASES:
         for shape in SHAPES:
@@ -129,6 +143,10 @@ def tables() -> bytes:
         for width in range(DIGIT_WIDTHS):
             for parents in PARENT_CLASSES:
                 out += struct.pack("<4H", *digit_table(shape, width, parents))
+    for shape in SHAPES:
+        for octave_phase in range(PHASES_OF_OCTAVE):
+            counts = value_table(shape, octave_phase)
+            out += struct.pack(f"<{len(counts)}H", *counts)
     return bytes(out)
 
 

@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import Context, TensorCode, digits, exact, grid, levels, scales, storage
+from midstream.codec import (
+    Context,
+    TensorCode,
+    digits,
+    exact,
+    grid,
+    levels,
+    scales,
+    storage,
+    values,
+)
 from midstream.types import DType, Tensor
 
 TARGET = Path(__file__).parent / "valid" / "coding.json"
@@ -114,6 +124,37 @@ def _exact() -> list[Any]:
     return cases
 
 
+def _values_case(name: str, dtype: DType, stored: NDArray[np.generic], width: list[int]) -> Any:
+    context = _context(len(stored), 1, width)
+    steps = np.full(len(stored), -37, np.int32)
+    return {
+        "name": name,
+        "dtype": dtype.name,
+        "step": -37,
+        "shape": 1,
+        "widths": width,
+        "values": storage.dump(stored, dtype).hex(),
+        "payload": values.encode_many([stored], [context], [steps], [dtype])[0].hex(),
+    }
+
+
+def _values() -> list[Any]:
+    cases = []
+    for dtype in (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16):
+        numbers = bell(40, 5, 1 << 20) / float(1 << 21)
+        weights = storage.from_float64(numbers, dtype)
+        cases.append(_values_case("weights", dtype, weights, [12, 9, 14, 19]))
+        zeros = storage.from_float64(np.where(np.arange(40) % 3 == 0, numbers, 0.0), dtype)
+        cases.append(_values_case("many zeros", dtype, zeros, [12, 4]))
+        odd = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, 3.0, 6e-8, 3e-5, -2.0])
+        odd_values = storage.from_float64(odd, dtype)
+        cases.append(_values_case("odd values", dtype, odd_values, [12]))
+        cases.append(_values_case("below the octaves there are", dtype, odd_values, [-500, -60]))
+        cases.append(_values_case("beyond the octaves there are", dtype, odd_values, [80, 700]))
+    few = storage.from_float64(bell(40, 7, 40).astype(np.float64), DType.FLOAT32)
+    return [*cases, _values_case("bits that are 0 everywhere", DType.FLOAT32, few, [70])]
+
+
 def _grid() -> list[Any]:
     cases = []
     for dtype, step, trits, offset in (
@@ -125,7 +166,7 @@ def _grid() -> list[Any]:
         (DType.INT4, 1, 0, 1),
     ):
         some = bell(12, 6, 40)
-        values = grid.reconstruct(some, dtype, step, trits, offset)
+        stored = grid.reconstruct(some, dtype, step, trits, offset)
         cases.append(
             {
                 "dtype": dtype.name,
@@ -134,7 +175,7 @@ def _grid() -> list[Any]:
                 "offset": offset,
                 "size": grid.step_size(step, trits, dtype).hex(),
                 "levels": some.tolist(),
-                "values": storage.dump(values, dtype).hex(),
+                "values": storage.dump(stored, dtype).hex(),
             }
         )
     return cases
@@ -181,6 +222,7 @@ def content() -> str:
         "levels": _levels(),
         "digits": _digits(),
         "exact": _exact(),
+        "values": _values(),
         "grid": _grid(),
         "tensor parameters": _parameters(),
     }

@@ -20,7 +20,7 @@ from midstream.types import DType, Tensor
 
 FOLDER = Path(__file__).parent
 BASE, ENHANCEMENT, EXACT_UNIT, UPDATE, CONTRIBUTION = range(5)
-LEVELS, DIGITS, EXACT, RAW = range(4)
+LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
 
 Payload = tuple[int, int, bytes]
 """Slice, operation, payload."""
@@ -229,6 +229,7 @@ def invalid() -> list[dict[str, Any]]:
         ("BIT-7", "levels twice", "WRONG_PARENT", UNIT_0, _on_top(LEVELS_0)),
         ("BIT-7", "raw twice", "WRONG_PARENT", UNIT_0, _on_top(RAW_2)),
         ("BIT-7", "digits after exact", "WRONG_PARENT", UNIT_0, _on_top(_exact(0), RAW_0)),
+        ("BIT-7", "values on levels", "WRONG_PARENT", UNIT_0, _on_top((0, VALUES, b"\0"))),
         ("BIT-7", "exact on integers", "WRONG_PARENT", UNIT_0, _on_top((1, EXACT, b"\0"))),
         ("BIT-8", "three trits of two", "WRONG_PARENT", UNIT_0, _on_top(again, again, again)),
         (
@@ -253,7 +254,7 @@ def invalid() -> list[dict[str, Any]]:
         ("", "another magic", "BAD_MAGIC", bad_magic),
         ("", "a later version", "BAD_VERSION", bad_version),
         ("", "an unknown kind", "BAD_FIELD", unit(5, 0, HEAD, FIRST)),
-        ("", "an unknown operation", "BAD_FIELD", UNIT_0, _on_top((0, 4, b"\0"))),
+        ("", "an unknown operation", "BAD_FIELD", UNIT_0, _on_top((0, 5, b"\0"))),
         ("", "a slice that is not there", "BAD_FIELD", UNIT_0, _on_top((3, DIGITS, b"\0"))),
         ("", "layer 256", "OVER_LIMIT", UNIT_0, unit(ENHANCEMENT, 256, b"", [])),
         ("", "a layer that does not rise", "WRONG_PARENT", UNIT_0, unit(1, 0, b"", [])),

@@ -46,6 +46,8 @@ class Operation(IntEnum):
     """From levels to the values of the model file."""
     RAW = 3
     """The values of the model file as they are, from any state."""
+    VALUES = 4
+    """From nothing to the values of the model file, without levels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 The bytes are spec/coding.md; section names in comments are its headings.
 """
 
-from midstream.codec import digits, exact, grid, levels, raw, scales, storage
+from midstream.codec import digits, exact, grid, levels, raw, scales, storage, values
 from midstream.codec.parameters import Context, TensorCode
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "raw",
     "scales",
     "storage",
+    "values",
 ]

@@ -291,7 +291,4 @@ def _decode_exceptions(reader: Sections, values: NDArray[np.generic]) -> None:
             ErrorCode.BAD_FIELD, f"exact: an exception at {where[-1]} of {len(values)} weights"
         )
     values[where] = reader.take(count * values.itemsize).view(values.dtype)
-    if len(reader.payload):
-        raise BitstreamError(
-            ErrorCode.TRAILING_BYTES, f"exact: {len(reader.payload)} bytes after the end"
-        )
+    reader.end()

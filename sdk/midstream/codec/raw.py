@@ -10,9 +10,10 @@ import zstandard
 
 from midstream.errors import BitstreamError, ErrorCode
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "estimate"]
 
 _LEVEL = 19
+_QUICK_LEVEL = 3
 _MAX_WINDOW = 1 << 27
 
 
@@ -36,6 +37,12 @@ def encode(data: bytes | bytearray | memoryview, itemsize: int) -> bytes:
     }
     method = min(payloads, key=lambda method: len(payloads[method]))
     return bytes([method]) + payloads[method]
+
+
+def estimate(data: bytes, itemsize: int) -> int:
+    """About how long the payload would be, from a quick look."""
+    packer = zstandard.ZstdCompressor(level=_QUICK_LEVEL)
+    return min(len(packer.compress(content)) for content in (data, _shuffle(data, itemsize)))
 
 
 def decode(payload: bytes | memoryview, length: int, itemsize: int) -> bytes:

@@ -97,3 +97,10 @@ class Sections:
             raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: a varint is malformed")
         self.take(read[1])
         return read[0].astype(np.int64)
+
+    def end(self) -> None:
+        """Nothing may be left."""
+        if len(self.payload):
+            raise BitstreamError(
+                ErrorCode.TRAILING_BYTES, f"exact: {len(self.payload)} bytes after the end"
+            )

@@ -18,17 +18,22 @@ __all__ = [
     "DIGIT_TABLES",
     "DIGIT_WIDTHS",
     "ESCAPE_SHARES",
+    "LOW_SHARES",
     "PARENT_CLASSES",
     "PHASES",
     "SHAPES",
     "SPIKE_SHARES",
     "UNSHIFTED_WIDTH",
+    "VALUE_PARTS",
+    "VALUE_PHASES",
     "WIDTHS",
+    "ZERO_SHARES",
     "Family",
     "binary_family",
     "digit_family",
     "level_family",
     "lowest_symbols",
+    "value_family",
 ]
 
 SHAPES = 3
@@ -51,6 +56,14 @@ DIGIT_TABLES = SHAPES * DIGIT_WIDTHS * len(PARENT_CLASSES)
 """Digit tables of one class of slices."""
 BINARY_TABLES = 32
 """Tables of two symbols, for flags."""
+VALUE_PHASES = 4
+"""Quarters of an octave of sigma, in value tables."""
+VALUE_PARTS = 37
+"""Parts of octaves that magnitudes are sorted into."""
+ZERO_SHARES = (1, 4, 16, 64, 128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072, 3584, 3840, 3968)
+"""How often, of 4096, a value is 0.0 in each class of slices."""
+LOW_SHARES = (1, 8, 32, 128, 256, 512, 1024, 2048)
+"""How often, of 4096, another is below all parts of octaves in each class of slices."""
 
 _TOTAL = 1 << TOTAL_BITS
 
@@ -104,8 +117,10 @@ def _family(tables: list[NDArray[np.int64]]) -> Family:
 
 
 @cache
-def _committed() -> tuple[NDArray[np.int64], list[NDArray[np.int64]], NDArray[np.int64]]:
-    """First symbols and counts of the level tables; counts of the digit tables."""
+def _committed() -> tuple[
+    NDArray[np.int64], list[NDArray[np.int64]], NDArray[np.int64], NDArray[np.int64]
+]:
+    """First symbols and counts of the level tables; counts of the digit and value tables."""
     data = resources.files("midstream.codec").joinpath("tables.bin").read_bytes()
     lowest, tables, place = [], [], 0
     for _ in range(PHASES * SHAPES * WIDTHS):
@@ -113,9 +128,11 @@ def _committed() -> tuple[NDArray[np.int64], list[NDArray[np.int64]], NDArray[np
         size = data[place + 1]
         tables.append(np.frombuffer(data, "<u2", size, place + 2).astype(np.int64))
         place += 2 + 2 * size
-    digits = np.frombuffer(data, "<u2", offset=place).astype(np.int64).reshape(-1, 4)
-    assert len(digits) == SHAPES * DIGIT_WIDTHS * len(PARENT_CLASSES), "tables.bin is whole"
-    return np.array(lowest, np.int64), tables, digits
+    rest = np.frombuffer(data, "<u2", offset=place).astype(np.int64)
+    digits, values = rest[: 4 * DIGIT_TABLES], rest[4 * DIGIT_TABLES :]
+    assert len(values) == SHAPES * VALUE_PHASES * VALUE_PARTS, "tables.bin is whole"
+    lows = np.array(lowest, np.int64)
+    return lows, tables, digits.reshape(-1, 4), values.reshape(-1, VALUE_PARTS)
 
 
 @cache
@@ -155,3 +172,23 @@ def binary_family() -> Family:
     """Tables of two symbols: in table j, symbol 1 has (2 j + 1) / 64 of the total."""
     ones = (2 * np.arange(BINARY_TABLES, dtype=np.int64) + 1) << (TOTAL_BITS - 6)
     return _family([np.array([_TOTAL - one, one]) for one in ones])
+
+
+@cache
+def value_family() -> Family:
+    """Tables of values: ((zero class * 8 + low class) * 3 + shape) * 4 + phase.
+
+    Symbols: 0.0, below all parts, the parts, beyond all of them.
+    """
+    base = _committed()[3]
+    tables: list[NDArray[np.int64]] = []
+    for zeros in ZERO_SHARES:
+        for share in LOW_SHARES:
+            low = max(1, (_TOTAL - zeros) * share >> TOTAL_BITS)
+            left = _TOTAL - zeros - low - 1
+            parts = 1 + (base * (left - VALUE_PARTS) >> TOTAL_BITS)
+            rows = np.arange(len(parts))
+            parts[rows, np.argmax(parts, axis=1)] += left - parts.sum(axis=1)
+            ends = np.ones((len(parts), 1), np.int64)
+            tables += list(np.concatenate([ends * zeros, ends * low, parts, ends], axis=1))
+    return _family(tables)

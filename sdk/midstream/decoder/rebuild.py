@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, levels, raw, storage
+from midstream.codec import Context, digits, exact, grid, levels, raw, storage, values
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack, read_stack
 from midstream.errors import ErrorCode, UsageError
@@ -114,8 +114,8 @@ def _decode(batch: Sequence[_Work]) -> None:
 
 def _apply_levels(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
     decoded = levels.decode(payloads, [work.context for work in batch])
-    for work, values in zip(batch, decoded, strict=True):
-        work.levels = values
+    for work, found in zip(batch, decoded, strict=True):
+        work.levels = found
 
 
 def _apply_digits(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
@@ -125,8 +125,8 @@ def _apply_digits(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
         [work.levels for work in batch],
         [work.trits for work in batch],
     )
-    for work, values in zip(batch, decoded, strict=True):
-        work.levels = values
+    for work, found in zip(batch, decoded, strict=True):
+        work.levels = found
         work.trits += 1
 
 
@@ -144,24 +144,36 @@ def _apply_raw(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
         work.values = storage.load(data, dtype, weights)
 
 
+def _apply_values(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    decoded = values.decode(
+        payloads,
+        [work.context for work in batch],
+        [work.steps for work in batch],
+        [work.piece.dtype for work in batch],
+    )
+    for work, found in zip(batch, decoded, strict=True):
+        work.values = found
+
+
 _APPLY = {
     Operation.LEVELS: _apply_levels,
     Operation.DIGITS: _apply_digits,
     Operation.EXACT: _apply_exact,
     Operation.RAW: _apply_raw,
+    Operation.VALUES: _apply_values,
 }
 
 
 def _fill(model: memoryview, stack: Stack, work: _Work) -> None:
     """Write a decoded slice into its holes."""
     dtype = work.piece.dtype
-    values = work.values
-    if values is None:
-        values = grid.reconstruct(work.levels, dtype, work.steps, work.trits, work.offsets)
+    found = work.values
+    if found is None:
+        found = grid.reconstruct(work.levels, dtype, work.steps, work.trits, work.offsets)
     taken = 0
     for run in work.piece.runs:
         tensor = stack.head.topology.tensors[run.tensor]
-        data = storage.dump(values[taken : taken + run.weights], dtype)
+        data = storage.dump(found[taken : taken + run.weights], dtype)
         start = tensor.offset + _bytes_before(run.start, dtype.bits)
         model[start : start + len(data)] = data
         taken += run.weights

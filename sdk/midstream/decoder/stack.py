@@ -100,13 +100,15 @@ def _check_operations(
     """Only sequences that spec/bitstream.md, "Operations", allows."""
     operations = [record.operation for record in records]
     middle = operations[1:-1] if operations[-1:] != [Operation.DIGITS] else operations[1:]
-    first = Operation.LEVELS if piece.coded else Operation.RAW
-    allowed = (
-        operations[:1] == [first]
-        and all(operation is Operation.DIGITS for operation in middle)
-        and (piece.coded or len(operations) == 1)
-        and operations.count(Operation.LEVELS) <= 1
-        and (piece.dtype.is_float or Operation.EXACT not in operations)
+    climbs = operations[:1] == [Operation.LEVELS] and all(
+        operation is Operation.DIGITS for operation in middle
+    )
+    ends = operations[1:][-1:]
+    allowed = operations == [Operation.RAW] or (
+        piece.coded
+        and (climbs or operations == [Operation.VALUES])
+        and not {Operation.LEVELS, Operation.VALUES} & set(ends)
+        and (piece.dtype.is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
     )
     digits = operations.count(Operation.DIGITS)
     if not piece.dtype.is_float and piece.coded:

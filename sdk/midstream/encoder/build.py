@@ -6,6 +6,7 @@ from midstream import formats
 from midstream.bitstream import Topology
 from midstream.encoder.builder import Builder, planned_parts
 from midstream.encoder.ladder import Target, parse_ladder
+from midstream.encoder.lossless import exact_unit
 from midstream.encoder.progress import Report, Work
 from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensitive_steps
 from midstream.encoder.statistics import MakeStatistics, Statistics
@@ -59,6 +60,10 @@ def encode(
     tensors = [tensor for tensor in opened.tensors if _is_hole(tensor)]
     topology = Topology.cut(model, tensors)
     weights = [load(model, tensor) for tensor in tensors]
+    count = sum(tensor.weights for tensor in tensors)
+    if rungs[0].target is Target.EXACT:
+        unit = exact_unit(topology, weights, evaluate=evaluate, probes=probes)
+        return Encoded(format=opened.format, weights=count, units=(unit,), recipe="exact")
     allocates = rungs[0].target is not Target.SNR
     known = _known(model, opened.tensors, statistics) if allocates else None
     builder = Builder(
@@ -73,7 +78,7 @@ def encode(
     units = builder.build(rungs)
     return Encoded(
         format=opened.format,
-        weights=sum(tensor.weights for tensor in tensors),
+        weights=count,
         units=units,
         recipe=str(builder.recipe),
     )

@@ -5,11 +5,11 @@ A rung that does not beat the one below it is left out; the next one goes on fro
 
 from collections.abc import Sequence
 
-from midstream.bitstream import Record, Topology, protected_size, write_unit
+from midstream.bitstream import Record, Topology, protected_size
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.ladder import Rung, Target
-from midstream.encoder.plan import Plan, digit_records
+from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.ratio import decibels, noise_factors
@@ -24,7 +24,6 @@ from midstream.types import Fidelity, UnitKind
 
 __all__ = ["Builder", "planned_parts"]
 
-_IMPLICIT_BASE = Rung(target=Target.BITS, value=6.0)
 _RUNG_PARTS = ROUNDS + 1 + len(SLACKS)
 
 
@@ -84,15 +83,11 @@ class Builder:
         """
         self._targets.check(rungs)
         first, *others = rungs
-        base = self._base(_IMPLICIT_BASE if first.target is Target.EXACT else first)
+        base = self._base(first)
         refiner = Refiner(self._weights, self._quantiser, self.recipe)
         self._search = RungSearch(refiner, self._targets, self._weight_snr, self._work.part)
         self._plans = base.plans
-        if first.target is Target.EXACT:
-            after = self._finished()
-            self._add(first, UnitKind.BASE, _exact_base(base, after), after)
-        else:
-            self._add(first, UnitKind.BASE, base.data, base.plans)
+        self._add(first, UnitKind.BASE, base.data, base.plans)
         for rung in others:
             self._work.begin(str(rung), _RUNG_PARTS)
             if rung.target is Target.EXACT:
@@ -192,14 +187,6 @@ def _beats(here: Fidelity, below: Fidelity) -> bool:
     if here.output_snr is None or below.output_snr is None:
         return here.weight_snr > below.weight_snr
     return here.output_snr > below.output_snr
-
-
-def _exact_base(base: Base, after: Sequence[Plan]) -> bytes:
-    """A base that is exact."""
-    records = [*base.records, *digit_records(base.plans, after), *_exact_records(after)]
-    # stable: the records of one slice keep their order
-    ordered = sorted(records, key=lambda record: record.slice)
-    return write_unit(UnitKind.BASE, 0, base.head.write(), ordered)
 
 
 def _exact_records(plans: Sequence[Plan]) -> list[Record]:

@@ -40,4 +40,4 @@ class Encoded:
     units: tuple[EncodedUnit, ...]
     """The base, then each unit with the one before it as its parent."""
     recipe: str
-    """What was done for the outputs: "plain", or words such as "rows+feedback"."""
+    """What was done for the outputs: "plain", "exact", or words such as "rows+feedback"."""

@@ -7,8 +7,11 @@ import pytest
 
 from midstream.runtime import TensorInfo, make_probes
 
-PICTURE = "b8bd1341c38b48575dcc87c2bc02c8e85a72e14f3d4d8189f143369a2b6c324a"
-"""SHA-256 of one, little-endian."""
+PICTURES = (
+    "b8bd1341c38b48575dcc87c2bc02c8e85a72e14f3d4d8189f143369a2b6c324a",
+    "87427ec22189b15be37b2b240d79ff12ad2d130d78d21a1d9650bd9a66e21fbf",
+)
+"""SHA-256 of the first two, little-endian."""
 
 
 def probe(shape: tuple[int, ...], dtype: str = "float32", *, count: int = 1) -> list[np.ndarray]:
@@ -35,9 +38,23 @@ def test_the_seed_gives_the_probes() -> None:
     assert first.tobytes() == again.tobytes() != other.tobytes()
 
 
-def test_a_picture_is_the_same_on_every_machine() -> None:
-    (picture,) = probe((1, 24, 32, 3))
-    assert hashlib.sha256(picture.astype("<f4").tobytes()).hexdigest() == PICTURE
+def test_pictures_are_the_same_on_every_machine() -> None:
+    for picture, digest in zip(probe((1, 24, 32, 3), count=2), PICTURES, strict=True):
+        assert hashlib.sha256(picture.astype("<f4").tobytes()).hexdigest() == digest
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 48, 3), (1, 64, 48, 1), (1, 3, 64, 48)])
+def test_every_other_picture_has_edges_and_even_surfaces(shape: tuple[int, ...]) -> None:
+    smooth, leaves = probe(shape, count=2)
+    assert leaves.shape == shape
+    assert (leaves.min() >= 0, leaves.max() <= 1, leaves.std() > 0.1) == (True, True, True)
+    width = 3 if shape[1] == 3 else 2
+    even, edges = (
+        [share(np.abs(np.diff(picture, axis=width))) for picture in (smooth, leaves)]
+        for share in (lambda d: np.mean(d < 0.005), lambda d: np.mean(d > 0.2))
+    )
+    assert even[1] > even[0]
+    assert edges[1] > edges[0]
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 48, 3), (1, 64, 48, 1), (1, 3, 64, 48)])

@@ -5,11 +5,14 @@ Integers: step = 3**(e - trits), value = offset + level * step, clipped to the d
 (spec/coding.md, "Grid".)
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import storage
 from midstream.codec.parameters import MAX_LEVEL
+from midstream.kernels import scale_floats, scale_integers
 from midstream.types import DType
 
 __all__ = [
@@ -63,11 +66,27 @@ def step_sizes(steps: NDArray[np.int32], trits: int, dtype: DType) -> NDArray[np
         dtype: Data type of the weights.
     """
     if not dtype.is_float:
-        return _powers(steps, trits).astype(np.float64)
-    octaves, part = np.divmod(np.asarray(steps, np.int32), 16)
+        return _powers(trits).astype(np.float64).take(steps)
+    return _sizes(trits).take(np.asarray(steps, np.int32) + MAX_STEP_INDEX)
+
+
+@lru_cache
+def _sizes(trits: int) -> NDArray[np.float64]:
+    """The size of every float step after so many refinements."""
+    octaves, part = np.divmod(np.arange(-MAX_STEP_INDEX, MAX_STEP_INDEX + 1, dtype=np.int32), 16)
     # a power of two and a power of three, both exact, so that this is one rounding
     sizes: NDArray[np.float64] = np.ldexp(np.array(MANTISSA)[part], octaves) / float(3**trits)
+    sizes.setflags(write=False)
     return sizes
+
+
+@lru_cache
+def _powers(trits: int) -> NDArray[np.int64]:
+    """The step of every exponent of an integer dtype after so many refinements."""
+    left = np.maximum(np.arange(MAX_EXPONENT + 1, dtype=np.int64) - trits, 0)
+    powers: NDArray[np.int64] = np.int64(3) ** left
+    powers.setflags(write=False)
+    return powers
 
 
 def step_size(step: int, trits: int, dtype: DType) -> float:
@@ -121,18 +140,16 @@ def reconstruct(
         trits: Refinements applied; for integer dtypes not more than any of `step`.
         offset: The value of level 0, one or (weights,), integer dtypes only.
     """
+    steps = np.broadcast_to(np.asarray(step, np.int32), levels.shape)
     if dtype.is_float:
-        sizes = step_sizes(np.asarray(step, np.int32), trits, dtype)
-        return storage.from_float64(levels * sizes, dtype)
-    # level, step and offset are at most 2**30, 3**20 and 2**31: int64 does not overflow
-    values = levels.astype(np.int64) * _powers(step, trits) + np.asarray(offset, np.int64)
-    stored: NDArray[np.generic] = np.clip(values, *storage.integer_range(dtype)).astype(
-        storage.ELEMENT[dtype]
+        precision = 1 + storage.MANTISSA_BITS[dtype]
+        sizes = _sizes(trits)
+        return scale_floats(levels, steps, sizes, first=-MAX_STEP_INDEX, precision=precision)
+    return scale_integers(
+        levels,
+        steps,
+        _powers(trits),
+        np.broadcast_to(np.asarray(offset, np.int32), levels.shape),
+        bounds=storage.integer_range(dtype),
+        kind=storage.ELEMENT[dtype],
     )
-    return stored
-
-
-def _powers(exponents: _Ints, trits: int) -> NDArray[np.int64]:
-    left: NDArray[np.int64] = np.maximum(np.asarray(exponents, np.int64) - trits, 0)
-    powers: NDArray[np.int64] = np.int64(3) ** left
-    return powers

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import levels, raw
-from midstream.codec.axes import axis_index, axis_sizes
+from midstream.codec.axes import add_vector, axis_sizes
 from midstream.codec.fitting import fit, spread
 from midstream.codec.grid import MAX_EXPONENT, MAX_STEP_INDEX
 from midstream.codec.parameters import (
@@ -48,20 +48,19 @@ def contexts(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDArray
     widths = np.full(stop - start, code.width, np.int16)
     for axis, deltas in enumerate(code.axes):
         if deltas is not None:
-            widths += deltas[axis_index(tensor, axis, start, stop)]
+            add_vector(widths, deltas, tensor, axis, start)
     return widths
 
 
 def weight_steps(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDArray[np.int32]:
     """The step index or trit exponent of each weight from `start` to `stop`."""
-    steps = np.full(stop - start, code.step, np.int32)
     if code.row_steps is None and code.column_steps is None:
-        return steps
-    for axis, deltas in enumerate((code.row_steps, code.column_steps)):
-        if deltas is not None:
-            halves = deltas[axis_index(tensor, axis, start, stop)]
-            steps += _HALF_OCTAVE * halves.astype(np.int32)
-    return np.clip(steps, -MAX_STEP_INDEX, MAX_STEP_INDEX)
+        return np.full(stop - start, code.step, np.int32)
+    steps = np.full(stop - start, code.step, np.int16)
+    for axis, halves in enumerate((code.row_steps, code.column_steps)):
+        if halves is not None:
+            add_vector(steps, halves, tensor, axis, start, factor=_HALF_OCTAVE)
+    return np.clip(steps, -MAX_STEP_INDEX, MAX_STEP_INDEX).astype(np.int32)
 
 
 @dataclass(slots=True, kw_only=True)

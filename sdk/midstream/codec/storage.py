@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.errors import BitstreamError, ErrorCode
+from midstream.kernels import round_floats
 from midstream.types import DType
 
 __all__ = [
@@ -92,8 +93,4 @@ def from_float64(numbers: NDArray[np.float64], dtype: DType) -> NDArray[np.gener
 
     bfloat16 is rounded twice, to float32 and from there (spec/coding.md, "Grid").
     """
-    with np.errstate(over="ignore", under="ignore"):
-        if dtype is not DType.BFLOAT16:
-            return numbers.astype(ELEMENT[dtype])
-        bits = numbers.astype(np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+    return round_floats(numbers, 1 + MANTISSA_BITS[dtype])

@@ -8,6 +8,7 @@ MIDSTREAM_KERNELS, "native" or "numpy", asks for one of them.
 import os
 from importlib.util import find_spec
 
+from midstream.kernels.numpy_grid import round_floats
 from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START, TOTAL_BITS
 
 __all__ = [
@@ -15,10 +16,14 @@ __all__ = [
     "NAME",
     "STATE_START",
     "TOTAL_BITS",
+    "add_along",
     "pack_bits",
     "rans_decode",
     "rans_encode",
     "read_varints",
+    "round_floats",
+    "scale_floats",
+    "scale_integers",
     "unpack_bits",
     "write_varints",
 ]
@@ -36,6 +41,7 @@ NAME = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 """Which implementation is in use: "native" or "numpy"."""
 
 if NAME == "native":
+    from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.native_kernels import (
         pack_bits,
         rans_decode,
@@ -45,6 +51,7 @@ if NAME == "native":
         write_varints,
     )
 else:
+    from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.numpy_kernels import (
         pack_bits,
         rans_decode,

@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 
 _Array: TypeAlias = NDArray[Any]  # any contiguous buffer will do
 
+def add_along(totals: _Array, deltas: _Array, stride: int, start: int, factor: int, /) -> None: ...
 def pack_bits(values: _Array, widths: _Array, /) -> bytes: ...
 def rans_decode(
     words: _Array,
@@ -29,5 +30,19 @@ def rans_encode(
     /,
 ) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
+def scale_floats(
+    levels: _Array, steps: _Array, sizes: _Array, first: int, precision: int, out: _Array, /
+) -> None: ...
+def scale_integers(
+    levels: _Array,
+    steps: _Array,
+    powers: _Array,
+    offsets: _Array,
+    low: int,
+    high: int,
+    item: int,
+    out: _Array,
+    /,
+) -> None: ...
 def unpack_bits(data: _Array, widths: _Array, values: _Array, /) -> None: ...
 def write_varints(values: _Array, out: _Array, /) -> int: ...

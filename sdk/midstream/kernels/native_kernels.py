@@ -13,6 +13,7 @@ from midstream.kernels import _native
 
 __all__ = [
     "pack_bits",
+    "plain",
     "rans_decode",
     "rans_encode",
     "read_varints",
@@ -25,7 +26,7 @@ _VARINT_BYTES = 5
 _Int = NDArray[np.int64]
 
 
-def _plain(values: NDArray[np.generic], kind: type[np.generic]) -> NDArray[Any]:
+def plain(values: NDArray[np.generic], kind: type[np.generic]) -> NDArray[Any]:
     """The array itself where it is aligned, contiguous and of this type; a copy if not."""
     return np.require(values, kind, ("C", "A"))
 
@@ -38,10 +39,10 @@ def rans_encode(
     words = np.empty(len(frequencies), np.uint16)
     taken = np.empty(len(counts), np.int64)
     size = _native.rans_encode(
-        _plain(frequencies, np.int64),
-        _plain(starts, np.int64),
-        _plain(counts, np.int64),
-        _plain(lanes, np.int64),
+        plain(frequencies, np.int64),
+        plain(starts, np.int64),
+        plain(counts, np.int64),
+        plain(lanes, np.int64),
         states,
         words,
         taken,
@@ -64,15 +65,15 @@ def rans_decode(
     ends, left = starts.astype(np.int64), states.astype(np.uint32)
     symbols = np.empty(len(tables), np.uint8)
     _native.rans_decode(
-        _plain(words, np.uint16),
+        plain(words, np.uint16),
         ends,
         left,
-        _plain(counts, np.int64),
-        _plain(lanes, np.int64),
-        _plain(tables, np.int64),
-        _plain(frequencies, np.uint16),
-        _plain(offsets, np.uint16),
-        _plain(names, np.uint8),
+        plain(counts, np.int64),
+        plain(lanes, np.int64),
+        plain(tables, np.int64),
+        plain(frequencies, np.uint16),
+        plain(offsets, np.uint16),
+        plain(names, np.uint8),
         symbols,
     )
     return symbols, ends, left
@@ -80,20 +81,20 @@ def rans_decode(
 
 def pack_bits(values: NDArray[np.uint64], widths: _Int) -> bytes:
     """As numpy_kernels.pack_bits; ValueError where a width is out of its range."""
-    return _native.pack_bits(_plain(values, np.uint64), _plain(widths, np.int64))
+    return _native.pack_bits(plain(values, np.uint64), plain(widths, np.int64))
 
 
 def unpack_bits(data: NDArray[np.uint8], widths: _Int) -> NDArray[np.uint64]:
     """As numpy_kernels.unpack_bits; ValueError where there is not enough data."""
     values = np.empty(len(widths), np.uint64)
-    _native.unpack_bits(_plain(data, np.uint8), _plain(widths, np.int64), values)
+    _native.unpack_bits(plain(data, np.uint8), plain(widths, np.int64), values)
     return values
 
 
 def write_varints(values: NDArray[np.uint64]) -> bytes:
     """As numpy_kernels.write_varints; ValueError where a value is 2**35 or more."""
     out = np.empty(len(values) * _VARINT_BYTES, np.uint8)
-    size = _native.write_varints(_plain(values, np.uint64), out)
+    size = _native.write_varints(plain(values, np.uint64), out)
     return out[:size].tobytes()
 
 
@@ -102,5 +103,5 @@ def read_varints(data: NDArray[np.uint8], count: int) -> tuple[NDArray[np.uint64
     if count > len(data):
         return None
     values = np.empty(count, np.uint64)
-    size = _native.read_varints(_plain(data, np.uint8), values)
+    size = _native.read_varints(plain(data, np.uint8), values)
     return None if size < 0 else (values, size)

@@ -1,0 +1,123 @@
+#include "grid.h"
+
+#include <string.h>
+
+/* Sums wrap around, as NumPy's do; whoever calls sees to it that they need not. */
+static int16_t plus(int16_t total, int32_t factor, int8_t delta)
+{
+    return (int16_t)(uint16_t)((uint32_t)total + (uint32_t)factor * (uint32_t)delta);
+}
+
+/* Weights that follow each other on the axis. */
+static void add_pattern(int16_t *totals, int64_t count, int64_t index, const struct axis *axis)
+{
+    for (int64_t i = 0; i < count; index = 0) {
+        int64_t run = axis->size - index < count - i ? axis->size - index : count - i;
+        for (int64_t k = 0; k < run; k++)
+            totals[i + k] = plus(totals[i + k], axis->factor, axis->deltas[index + k]);
+        i += run;
+    }
+}
+
+void add_to_weights(int16_t *totals, int64_t count, int64_t start, const struct axis *axis)
+{
+    int64_t index = start / axis->stride % axis->size;
+    int64_t run = axis->stride - start % axis->stride;
+    if (axis->stride == 1) {
+        add_pattern(totals, count, index, axis);
+        return;
+    }
+    for (int64_t i = 0; i < count; run = axis->stride) {
+        int64_t end = run < count - i ? i + run : count;
+        for (; i < end; i++)
+            totals[i] = plus(totals[i], axis->factor, axis->deltas[index]);
+        index = index + 1 < axis->size ? index + 1 : 0;
+    }
+}
+
+int steps_in_range(const int32_t *steps, int64_t weights, int64_t first, int64_t count)
+{
+    int32_t least = weights ? steps[0] : 0, most = least;
+    for (int64_t i = 0; i < weights; i++) {
+        least = steps[i] < least ? steps[i] : least;
+        most = steps[i] > most ? steps[i] : most;
+    }
+    return !weights || (least >= first && most - first < count);
+}
+
+/* Where the run of one step that starts at a weight ends. */
+static int64_t run_end(const int32_t *steps, int64_t start, int64_t weights)
+{
+    int64_t end = start + 1;
+    while (end < weights && steps[end] == steps[start])
+        end++;
+    return end;
+}
+
+/* --- rounding ------------------------------------------------------------------------ */
+
+/* The upper half of a float32, to nearest, ties to even; a product is never a NaN. */
+static uint16_t to_bfloat16(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+/* A float64 to the nearest float16, ties to even, in one rounding. */
+static uint16_t to_float16(double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
+    int exponent = (int)(bits >> 52 & 0x7FF) - 1023;
+    uint64_t significand = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
+    if (exponent > 15)
+        return sign | 0x7C00;
+    if (exponent < -25)
+        return sign;
+    /* what is dropped: 42 bits, and one more for each octave below the least normal number */
+    int dropped = exponent < -14 ? 42 - 14 - exponent : 42;
+    uint64_t kept = significand >> dropped;
+    uint64_t rest = significand & ((UINT64_C(1) << dropped) - 1);
+    uint64_t half = UINT64_C(1) << (dropped - 1);
+    kept += rest > half || (rest == half && kept & 1);
+    /* a significand that was rounded up carries into the exponent, up to infinity */
+    return sign | (uint16_t)(exponent < -14 ? kept : kept + ((uint64_t)(exponent + 14) << 10));
+}
+
+void scale_floats_to(void *out, int precision, const int32_t *levels, const int32_t *steps,
+    int64_t weights, int64_t first, const double *sizes)
+{
+    float *singles = out;
+    uint16_t *halves = out;
+    for (int64_t i = 0; i < weights;) {
+        int64_t end = run_end(steps, i, weights);
+        double size = sizes[steps[i] - first];
+        if (precision == FLOAT32)
+            for (; i < end; i++)
+                singles[i] = (float)(levels[i] * size);
+        else if (precision == FLOAT16)
+            for (; i < end; i++)
+                halves[i] = to_float16(levels[i] * size);
+        else
+            for (; i < end; i++)
+                halves[i] = to_bfloat16((float)(levels[i] * size));
+    }
+}
+
+void scale_integers_to(void *out, int64_t item, const int32_t *levels, const int32_t *steps,
+    int64_t weights, int64_t first, const int64_t *powers, const int32_t *offsets,
+    const int64_t range[2])
+{
+    uint8_t *bytes = out;
+    int32_t *words = out;
+    for (int64_t i = 0; i < weights; i++) {
+        int64_t value = levels[i] * powers[steps[i] - first] + offsets[i];
+        value = value < range[0] ? range[0] : value > range[1] ? range[1] : value;
+        if (item == 1)
+            bytes[i] = (uint8_t)value;
+        else
+            words[i] = (int32_t)value;
+    }
+}

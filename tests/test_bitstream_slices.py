@@ -25,6 +25,11 @@ def cut(*sizes: int | tuple[int, DType]) -> list[list[tuple[int, int, int]]]:
     return [[(run.tensor, run.start, run.stop) for run in piece.runs] for piece in slices]
 
 
+def test_a_tied_tensor_is_in_no_slice():
+    slices = partition(tensors(5, 6, 70_000, 7), [True, None, None, True])
+    assert [[run.tensor for run in piece.runs] for piece in slices] == [[0, 3]]
+
+
 def test_no_tensors_give_no_slices() -> None:
     assert cut() == []
 

@@ -66,3 +66,30 @@ def test_odd_numbers_come_back() -> None:
         huge=normal(90, 90) * np.float32(1e38),
         far=np.exp(normal(5000) * 30).astype("<f4"),
     )
+
+
+def test_tensors_of_the_same_bytes_are_sent_once() -> None:
+    model, small = normal(90, 90), normal(40, seed=2)
+    alone, once = encoded(a=model, c=small)
+    data, operations = encoded(a=model, b=model.reshape(45, 180), c=small, d=small)
+    assert operations == once
+    assert len(data) < len(alone) + 150  # their names are in the topology
+
+
+def test_a_tied_tensor_is_as_good_as_the_one_it_is_tied_to() -> None:
+    matrix, ones = normal(60, 60), np.ones(60, "<f4")
+    model = safetensors({"a": matrix, "b": ones, "c": matrix, "d": ones})
+    units = [unit.data for unit in encode(model, ladder="2b,4b,exact").units]
+    assert decoder.rebuild(units) == model
+    for count in (1, 2):
+        rebuilt = decoder.rebuild(units[:count])
+        places = [model.index(matrix.tobytes()), model.rindex(matrix.tobytes())]
+        first, second = (rebuilt[place : place + matrix.nbytes] for place in places)
+        assert first == second != matrix.tobytes()
+
+
+def test_vectors_that_may_be_corrected_are_not_tied() -> None:
+    ones = np.ones(60, "<f4")
+    model = safetensors({"a": normal(60, 60), "b": ones, "d": ones})
+    codes = decoder.read_stack([encode(model, ladder="2b").units[0].data]).head.codes
+    assert [code.same_as for code in codes] == [None] * 3

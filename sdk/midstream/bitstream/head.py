@@ -30,7 +30,8 @@ class Head:
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
         """The network's slices; they follow from the tensors."""
-        return partition(self.topology.tensors, [code.coded for code in self.codes])
+        coded = [code.coded if code.same_as is None else None for code in self.codes]
+        return partition(self.topology.tensors, coded)
 
     def context(self, piece: Slice) -> Context:
         """The table that each weight of a slice is coded with; empty for a raw slice."""

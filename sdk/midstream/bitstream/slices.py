@@ -54,20 +54,23 @@ class Slice:
         return sum(run.weights for run in self.runs)
 
 
-def partition(tensors: Sequence[Tensor], coded: Sequence[bool]) -> tuple[Slice, ...]:
+def partition(tensors: Sequence[Tensor], coded: Sequence[bool | None]) -> tuple[Slice, ...]:
     """Cut tensors into slices.
 
     Args:
         tensors: The tensors of a network, in order of their offsets.
-        coded: For each, whether it is coded as levels or kept raw.
+        coded: For each, whether it is coded as levels or kept raw; None for one that is tied
+            to an earlier one.
 
     Returns:
-        Slices in order of their first weight. Every weight is in exactly one.
+        Slices in order of their first weight. Every weight that is not tied is in exactly one.
     """
     slices: list[Slice] = []
     groups: dict[tuple[DType, bool], list[Run]] = {}
     sizes: Counter[tuple[DType, bool]] = Counter()
     for index, (tensor, is_coded) in enumerate(zip(tensors, coded, strict=True)):
+        if is_coded is None:
+            continue
         if tensor.weights >= SMALL_TENSOR:
             slices += _cut(index, tensor, is_coded)
             continue

@@ -69,6 +69,7 @@ def rebuild_into(stack: Stack, model: bytearray | memoryview | mmap) -> None:
             _decode(batch)
             while batch:
                 _fill(view, stack, batch.pop())
+        _copy_tied(view, stack.head)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,6 +178,15 @@ def _fill(model: memoryview, stack: Stack, work: _Work) -> None:
         start = tensor.offset + _bytes_before(run.start, dtype.bits)
         model[start : start + len(data)] = data
         taken += run.weights
+
+
+def _copy_tied(model: memoryview, head: Head) -> None:
+    """Tensors that are the same as earlier ones, which are no copies themselves."""
+    tensors = head.topology.tensors
+    for tensor, code in zip(tensors, head.codes, strict=True):
+        if code.same_as is not None:
+            first = tensors[code.same_as]
+            model[tensor.offset : tensor.end] = model[first.offset : first.end]
 
 
 def _bytes_before(weight: int, bits: int) -> int:

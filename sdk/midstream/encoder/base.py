@@ -53,7 +53,7 @@ class Bases:
         self._weights = weights
         self._quantiser = quantiser
         # what is not coded is the same in all of them
-        codes = tuple(TensorCode(coded=w.coded) for w in weights)
+        codes = tuple(TensorCode(coded=w.coded, same_as=w.same_as) for w in weights)
         empty = [np.zeros(0, np.int32)] * len(weights)
         plans = make_plans(Head(topology=topology, codes=codes), weights, empty)
         self._raw = raw_records(plans)
@@ -79,7 +79,7 @@ def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> 
     return [
         TensorCode(step=step, offset=w.offset, row_steps=rows, column_steps=columns)
         if w.coded
-        else TensorCode(coded=False)
+        else TensorCode(coded=False, same_as=w.same_as)
         for w, step, (rows, columns) in zip(weights, steps, axes, strict=True)
     ]
 

@@ -12,7 +12,7 @@ from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensit
 from midstream.encoder.statistics import MakeStatistics, Statistics
 from midstream.encoder.steps import relative_steps
 from midstream.encoder.units import Encoded, Evaluate
-from midstream.encoder.weights import Weights, load
+from midstream.encoder.weights import Weights, load, tie
 from midstream.errors import ErrorCode, LimitError
 from midstream.limits import LIMITS, Limits
 from midstream.types import DType, Tensor
@@ -59,9 +59,10 @@ def encode(
     opened = formats.open_model(model)
     tensors = [tensor for tensor in opened.tensors if _is_hole(tensor)]
     topology = Topology.cut(model, tensors)
-    weights = [load(model, tensor) for tensor in tensors]
+    is_exact = rungs[0].target is Target.EXACT
+    weights = tie([load(model, tensor) for tensor in tensors], vectors=is_exact)
     count = sum(tensor.weights for tensor in tensors)
-    if rungs[0].target is Target.EXACT:
+    if is_exact:
         unit = exact_unit(topology, weights, evaluate=evaluate, probes=probes)
         return Encoded(format=opened.format, weights=count, units=(unit,), recipe="exact")
     allocates = rungs[0].target is not Target.SNR

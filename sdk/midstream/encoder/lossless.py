@@ -81,7 +81,7 @@ def _step(weights: Weights) -> int:
 
 def _code(weights: Weights, step: int) -> TensorCode:
     if not weights.coded:
-        return TensorCode(coded=False)
+        return TensorCode(coded=False, same_as=weights.same_as)
     near = weights.levels(step)
     return scales.fit(near, weights.tensor, step=step, offset=weights.offset)
 

@@ -1,6 +1,8 @@
 """Tensors as numbers, and what steps would make of them. Knows nothing of slices."""
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 from midstream.codec import grid, storage
 from midstream.types import DType, Tensor
 
-__all__ = ["Weights", "entropy_bits", "load", "squared_error"]
+__all__ = ["Weights", "entropy_bits", "load", "squared_error", "tie"]
 
 _SAMPLE = 1 << 16
 _LARGEST_LEVEL = 1 << 24
@@ -33,6 +35,8 @@ class Weights:
     """Root mean square about the offset; 1 where all are equal to it."""
     finest: int
     """Least step index: finer steps would put levels out of their range."""
+    same_as: int | None = None
+    """Index of an earlier tensor of the same bytes; then it is not coded."""
 
     @property
     def is_vector(self) -> bool:
@@ -69,6 +73,24 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         scale=spread if spread > 0 else 1.0,
         finest=_finest(values) if coded else -grid.MAX_STEP_INDEX,
     )
+
+
+def tie(weights: Sequence[Weights], *, vectors: bool) -> list[Weights]:
+    """The same tensors, each that repeats an earlier one tied to it.
+
+    Args:
+        weights: All tensors.
+        vectors: Whether vectors are tied, too: those that are alike, such as biases of zeros,
+            must not be where some of them will be corrected.
+    """
+    first: dict[tuple[DType, bytes], int] = {}
+    tied = []
+    for place, w in enumerate(weights):
+        may_tie = vectors or not w.is_vector
+        digest = hashlib.blake2b(storage.dump(w.stored, w.tensor.dtype)).digest()
+        other = first.setdefault((w.tensor.dtype, digest), place) if may_tie else place
+        tied.append(w if other == place else replace(w, coded=False, same_as=other))
+    return tied
 
 
 def _finest(values: NDArray[np.float64]) -> int:

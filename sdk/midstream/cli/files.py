@@ -19,7 +19,9 @@ def add_verbs(verbs: Any) -> None:
         description="Encode a model as a ladder of units in a folder, with neither signatures "
         "nor repair symbols: what the codec does, by itself.",
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help=".tflite or .safetensors file")
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help=".tflite, .onnx, .safetensors or .npz file"
+    )
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder for the units")
     parser.add_argument("--ladder", required=True, help="rungs, such as 2.5b,4b,exact or 20dB")
     parser.add_argument("--json", action="store_true", help="print the layers as JSON")

@@ -29,7 +29,9 @@ def add_verbs(verbs: Any) -> None:
         "a folder that any web server can serve. A name that exists gets its next release. "
         "Clients need REPO/1.root.json, given to them by hand.",
     )
-    parser.add_argument("model", metavar="MODEL", type=Path, help=".tflite or .safetensors file")
+    parser.add_argument(
+        "model", metavar="MODEL", type=Path, help=".tflite, .onnx, .safetensors or .npz file"
+    )
     parser.add_argument("--repo", required=True, type=Path, help="the repository's folder")
     parser.add_argument("--keys", required=True, type=Path, help="folder made by keygen")
     parser.add_argument("--name", required=True, help="the network's name")

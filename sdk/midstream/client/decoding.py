@@ -8,7 +8,7 @@ from midstream.client.holdings import Holdings
 from midstream.decoder import Stack
 from midstream.errors import ErrorCode, LimitError, TrustError
 from midstream.limits import Limits
-from midstream.store.files import new_file
+from midstream.store.models import new_model
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import UnitKind
 
@@ -50,7 +50,7 @@ class Decoding:
             TrustError: The exact layer does not give the model that was signed for.
             StoreError: The file cannot be written.
         """
-        with new_file(path, self._stack.model_size) as model:
+        with new_model(path, self._stack.model_size) as model:
             self._decode(model)
 
     def _decode(self, model: memoryview) -> None:

@@ -56,6 +56,7 @@ def encode(
         raise LimitError(
             ErrorCode.OVER_LIMIT, f"model: {len(model)} bytes, at most {limits.model_size}"
         )
+    model = formats.prepared(model)
     opened = formats.open_model(model)
     tensors = [tensor for tensor in opened.tensors if _is_hole(tensor)]
     topology = Topology.cut(model, tensors)

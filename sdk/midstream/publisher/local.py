@@ -17,11 +17,11 @@ from midstream.publisher.publish import (
     naming,
     peak_memory,
     protect,
-    read_model,
 )
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
-from midstream.store.files import map_given, new_file, write_file
+from midstream.store.files import map_given, read_given, write_file
+from midstream.store.models import new_model, read_model
 from midstream.trust import bundle, manifest, tree
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import UnitKind
@@ -90,7 +90,7 @@ def decode_folder(folder: Path, output: Path, *, layer: int | None) -> tuple[int
             f"{folder}: no layer {layer}; it has 0 to {described.units[-1].layer}",
         )
     stack = decoder.read_stack([_map_unit(folder, entry) for entry in chosen])
-    with new_file(output, stack.model_size) as model:
+    with new_model(output, stack.model_size) as model:
         decoder.rebuild_into(stack, model)
     return stack.model_size, chosen[-1].layer
 
@@ -122,7 +122,7 @@ def _unit_name(layer: int) -> str:
 
 
 def _read(path: Path) -> bytes:
-    return read_model(path)
+    return read_given(path, limit=LIMITS.model_size)
 
 
 def _inspect_folder(path: Path) -> dict[str, Any]:

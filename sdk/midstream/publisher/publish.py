@@ -15,7 +15,8 @@ from midstream.publisher.measure import Outputs
 from midstream.publisher.release import Release
 from midstream.runtime import Backend
 from midstream.session import Protection
-from midstream.store.files import read_file, read_given
+from midstream.store.files import read_file
+from midstream.store.models import read_model
 from midstream.trust import bundle, layout, manifest, tree
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest, UnitEntry
@@ -82,8 +83,8 @@ class Publisher:
             StoreError: The folder cannot be written, or another publisher is at work.
         """
         check_arguments(name, repair)
-        data = model if isinstance(model, bytes) else read_model(Path(model))
         with naming("model" if isinstance(model, bytes) else model):
+            data = _coded(model)
             encoded = encode_checked(data, ladder, self._backend, progress)
         with self._folder.locked():
             return self._write(name, data, encoded, repair, progress)
@@ -149,6 +150,11 @@ class Publisher:
         return _with_parity({layout.bundle_path(name): bundle.encode(files)})
 
 
+def _coded(model: str | Path | bytes) -> bytes:
+    """A model as it is coded, and comes back."""
+    return formats.prepared(model) if isinstance(model, bytes) else read_model(Path(model))
+
+
 def check_arguments(name: str, repair: float) -> None:
     """Refuse what makes no sense before anything is done."""
     if not layout.is_name(name):
@@ -159,11 +165,6 @@ def check_arguments(name: str, repair: float) -> None:
         )
     if not 0 <= repair <= 2:
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"repair {repair}: expected 0 to 2")
-
-
-def read_model(path: Path) -> bytes:
-    """A model file's bytes; raises UsageError where there is none, LimitError where too large."""
-    return read_given(path, limit=LIMITS.model_size)
 
 
 @contextmanager

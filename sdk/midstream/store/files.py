@@ -4,7 +4,7 @@ import mmap
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,7 @@ def store_error(path: Path, error: OSError) -> StoreError:
     return StoreError.of(error, str(path))
 
 
-def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_file(path: Path, data: bytes | memoryview, *, mode: int = 0o644) -> None:
     """Write a file so that a reader, or a crash, sees either none of it or all of it.
 
     Raises:
@@ -41,13 +41,21 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def new_file(path: Path, size: int, *, mode: int = 0o644) -> Iterator[memoryview]:
+def new_file(
+    path: Path,
+    size: int,
+    *,
+    mode: int = 0o644,
+    settle: Callable[[memoryview], int] = len,
+) -> Iterator[memoryview]:
     """Make a file in place, mapped into memory: none of it or all of it, as `write_file` does.
 
     Args:
         path: The file; one that is there is replaced when the block ends without an error.
         size: Its bytes, zero at first.
         mode: Its permissions.
+        settle: Called when the block has ended without an error, before the file is seen;
+            says how many bytes of it to keep.
 
     Raises:
         StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
@@ -59,7 +67,9 @@ def new_file(path: Path, size: int, *, mode: int = 0o644) -> Iterator[memoryview
         os.posix_fallocate(file.fileno(), 0, size)  # a full disk is no signal later
         mapped = mmap.mmap(file.fileno(), size)  # unmapped when no view of it is left
         yield memoryview(mapped)
+        kept = settle(memoryview(mapped))
         mapped.flush()
+        os.ftruncate(file.fileno(), kept)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from setuptools import Extension, setup
 
 SOURCES = Path("sdk/midstream/kernels/native")
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
-EXTRA = SANITIZE if os.environ.get("MIDSTREAM_SANITIZE") == "1" else []
+IS_SANITIZED = os.environ.get("MIDSTREAM_SANITIZE") == "1"
+EXTRA = SANITIZE if IS_SANITIZED else []
 
 setup(
     ext_modules=[
@@ -28,5 +29,9 @@ setup(
             optional=os.environ.get("MIDSTREAM_REQUIRE_NATIVE") != "1",
         )
     ],
-    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+    options={
+        "bdist_wheel": {"py_limited_api": "cp311"},
+        # a build of its own: objects without sanitizers that are there already are no use
+        "build": {"build_base": "build/sanitize" if IS_SANITIZED else "build"},
+    },
 )

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from midstream import kernels
 from midstream.cli import doctor as doctor_verb
 from midstream.cli import main
 from midstream.errors import ErrorCode, RuntimeMissingError
@@ -397,7 +398,9 @@ def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     found = said(capsys)
     assert found["midstream"] == __version__
-    assert found["decode_mweights_per_s"] > 0
+    assert found["kernels"] == kernels.NAME
+    speeds = {name for name, value in found.items() if name.endswith("_per_s") and value > 0}
+    assert len(speeds) == 4
     assert found["runtime"]
 
 

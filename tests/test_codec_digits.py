@@ -51,7 +51,9 @@ def test_any_digits_in_any_context_come_back(entries, trits):
 def test_bytes_are_as_many_as_the_tables_say(moved):
     parents, children = nested(20000, 1.0, moved)
     bits = 8 * len(digits.encode(parents, children, context(20000), 0))
-    assert abs(bits - digits.cost(parents, children, context(20000), 0)) <= 26 * 12
+    assert (
+        abs(bits - digits.cost(parents, children, context(20000), 0)) <= 26 * 12 + 8 * 5
+    )  # two counts
 
 
 def test_moved_parents_cost_little_more_than_their_entropy():

@@ -107,10 +107,10 @@ def test_any_bytes_give_levels_or_a_data_error(payload, count, width):
 def test_a_level_beyond_the_bound_is_refused():  # COD-2
     where = context(1, 0, 0)
     payload = levels.encode(np.array([MAX_LEVEL], np.int32), where)
-    body = payload[:-5]
-    larger = body + b"\xfe\xff\xff\xff\x7f"
-    with pytest.raises(BitstreamError, match="beyond"):
-        levels.decode([memoryview(larger)], [where])
+    assert payload[:6] == b"\x01\x80\x80\x80\x80\x08"
+    for larger in (b"\x01\x82\x80\x80\x80\x08", b"\x01\xfe\xff\xff\xff\x7f"):
+        with pytest.raises(BitstreamError, match="beyond"):
+            levels.decode([memoryview(larger + payload[6:])], [where])
 
 
 def test_no_levels_take_no_bytes():

@@ -128,7 +128,7 @@ def test_a_byte_after_the_end_is_refused():  # COD-1
 
 
 @pytest.mark.parametrize("head", [b"\x0b\0\0\0", b"\0\0\x80\0", b"\0\0\0\xff"])
-def test_an_unknown_head_is_refused(head):  # COD-20
+def test_an_unknown_head_is_refused(head):  # COD-12
     payload, context, steps = sample()
     with pytest.raises(BitstreamError) as caught:
         decode(head + payload[4:], context, steps, DType.FLOAT16)

@@ -7,6 +7,7 @@ bits may come out one count away here and there; decoders never compute tables.
 """
 
 import hashlib
+import itertools
 import math
 import struct
 import sys
@@ -20,7 +21,8 @@ PHASES = (0.0, 0.5)
 UNSHIFTED_WIDTH = 24  # the widest table whose symbols are levels themselves: sigma 8 steps
 SYMBOL_LIMIT = 63  # symbols are at most this far from zero: with the escape, 128 of them
 DIGIT_WIDTHS = 33
-PARENT_CLASSES = ((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (7, 9), (10, 14), (15, 30))
+CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90, 181)
+PARENT = 6  # half steps of a child from one parent to the next
 DIGIT_FLOOR = 0.02  # share of a flat distribution in a digit's: real tails are heavier
 PHASES_OF_OCTAVE = 4
 FIRST_OCTAVE = -12  # of values, relative to the octave of sigma
@@ -106,13 +108,16 @@ def level_table(shape: float, width: int, phase: float) -> tuple[int, list[int]]
     return min(shares), apportion([*shares.values(), outside])
 
 
-def digit_table(shape: float, width: int, parents: tuple[int, int]) -> list[int]:
-    """Counts of: toward zero, same, away from zero, escape (the least there is)."""
+def digit_table(shape: float, width: int, offsets: Sequence[int]) -> list[int]:
+    """Counts of: toward the mean, same, away from the mean, escape (the least there is).
+
+    Offsets are from the mean to the middle of the parent's cell, in half steps.
+    """
     sigma = 2 ** (width / 4 - 3)
     masses = [0.0, 0.0, 0.0]
-    for parent in range(parents[0], parents[1] + 1):
+    for offset in offsets:
         for digit in (-1, 0, 1):
-            low = parent + digit / 3 - 1 / 6
+            low = offset / PARENT + digit / 3 - 1 / 6
             masses[digit + 1] += between(shape, sigma, low, low + 1 / 3)
     whole = sum(masses)
     shares = [mass / whole for mass in masses] if whole > 1e-290 else [1.0, 0.0, 0.0]
@@ -141,13 +146,20 @@ def tables() -> bytes:
                 out += struct.pack(f"<bB{len(counts)}H", first, len(counts), *counts)
     for shape in SHAPES:
         for width in range(DIGIT_WIDTHS):
-            for parents in PARENT_CLASSES:
-                out += struct.pack("<4H", *digit_table(shape, width, parents))
+            for first, last in itertools.pairwise(CLASS_EDGES):
+                offsets = _typical(first, last)
+                out += struct.pack("<4H", *digit_table(shape, width, offsets))
     for shape in SHAPES:
         for octave_phase in range(PHASES_OF_OCTAVE):
             counts = value_table(shape, octave_phase)
             out += struct.pack(f"<{len(counts)}H", *counts)
     return bytes(out)
+
+
+def _typical(first: int, last: int) -> list[int]:
+    """The offsets of a class that occur without prediction, or all where none does."""
+    offsets = range(first, last)
+    return [offset for offset in offsets if offset % PARENT == 0] or list(offsets)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream.slices import Slice, partition
 from midstream.bitstream.topology import Topology
-from midstream.codec import Context, TensorCode, scales
+from midstream.codec import Context, TensorCode, prediction, scales
 from midstream.limits import LIMITS, Limits
 from midstream.wire import Reader, Writer
 
@@ -37,13 +37,21 @@ class Head:
         """The table that each weight of a slice is coded with; empty for a raw slice."""
         if not piece.coded:
             return Context(shape=np.zeros(0, np.int8), width=np.zeros(0, np.int16))
-        tensors = self.topology.tensors
-        widths = [
-            scales.contexts(tensors[run.tensor], self.codes[run.tensor], run.start, run.stop)
-            for run in piece.runs
+        runs = [
+            (self.topology.tensors[run.tensor], self.codes[run.tensor], run) for run in piece.runs
         ]
+        widths = [scales.contexts(t, code, run.start, run.stop) for t, code, run in runs]
         shapes = self.per_weight(piece, [code.shape for code in self.codes])
-        return Context(shape=shapes.astype(np.int8), width=np.concatenate(widths))
+        terms = None
+        if any(code.predictor for _, code, _ in runs):
+            terms = prediction.Terms.join(
+                [prediction.terms(t, code, run.start, run.stop) for t, code, run in runs]
+            )
+        return Context(
+            shape=shapes.astype(np.int8),
+            width=np.concatenate(widths),
+            terms=terms if terms is not None and len(terms.gains) else None,
+        )
 
     def steps(self, piece: Slice) -> NDArray[np.int32]:
         """Each weight's step index, or trit exponent for integers; (weights,)."""

@@ -3,7 +3,7 @@
 The bytes are spec/coding.md; section names in comments are its headings.
 """
 
-from midstream.codec import digits, exact, grid, levels, raw, scales, storage, values
+from midstream.codec import digits, exact, grid, levels, prediction, raw, scales, storage, values
 from midstream.codec.parameters import Context, TensorCode
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "exact",
     "grid",
     "levels",
+    "prediction",
     "raw",
     "scales",
     "storage",

@@ -5,22 +5,24 @@ the parent (spec/coding.md, "Digits").
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import levels as level_coding
-from midstream.codec import rans
+from midstream.codec import predicted, rans
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import (
     DIGIT_TABLES,
     DIGIT_WIDTHS,
     ESCAPE_SHARES,
-    PARENT_CLASSES,
     SPIKE_SHARES,
     digit_family,
 )
 from midstream.errors import BitstreamError, ErrorCode
+from midstream.kernels import read_varints, write_varints
+from midstream.kernels.prediction import CLASS_EDGES, Terms, classify, decode_digits
 
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
 
@@ -34,20 +36,24 @@ def width_shift(trits: int) -> int:
     return (634 * trits + 50) // 100
 
 
-def _tables(parents: _Int, context: Context, trits: int) -> _Int:
-    """The table of each digit, in slice class 0."""
+def _tables(context: Context, trits: int, kind: int) -> _Int:
+    """The table of each digit, were it expected in the middle of its parent's cell."""
     width = np.clip(context.width.astype(np.int64) + width_shift(trits), 0, DIGIT_WIDTHS - 1)
-    classes = np.searchsorted(PARENT_CLASSES, np.arange(PARENT_CLASSES[-1] + 1), "right") - 1
-    parent = classes[np.minimum(np.abs(parents), PARENT_CLASSES[-1])]
     row = context.shape.astype(np.int64) * DIGIT_WIDTHS + width
-    return row * len(PARENT_CLASSES) + parent
+    return row * len(CLASS_EDGES) + kind * DIGIT_TABLES
 
 
-def _symbols(parents: _Int, children: _Int) -> tuple[_Int, _Int]:
+def _offsets(parents: _Int, children: NDArray[np.int32], context: Context) -> _Int:
+    """From what is expected of each child to the middle of its parent's cell, in half steps."""
+    halves = context.halves(children)
+    return 6 * parents if halves is None else 6 * parents - halves
+
+
+def _symbols(parents: _Int, children: _Int, offsets: _Int) -> tuple[_Int, _Int]:
     """Symbols, and the digits that are escaped."""
     digit = children - 3 * parents
     outside = np.abs(digit) > 1
-    outward = np.where(parents < 0, -digit, digit)
+    outward = np.where(offsets < 0, -digit, digit)
     return np.where(outside, _ESCAPE, outward + 1), digit[outside]
 
 
@@ -75,27 +81,31 @@ def encode_many(
     heads, folded, moved_contexts, tables, symbols = [], [], [], [], []
     for parent, child, context, trit in zip(parents, children, contexts, trits, strict=True):
         before = parent.astype(np.int64)
-        symbol, moved = _symbols(before, child.astype(np.int64))
-        table = _tables(before, context, trit)
-        kind = _slice_class(before, table, symbol)
+        offsets = _offsets(before, child, context)
+        symbol, moved = _symbols(before, child.astype(np.int64), offsets)
+        classes = classify(offsets)
+        table = _tables(context, trit, 0) + classes
+        kind = _slice_class(classes, table, symbol)
         folded.append(_fold(moved))
         half_width = _moved_cost(folded[-1])[0]
-        heads.append(bytes([kind | half_width << 4]))
+        count = write_varints(np.array([len(moved)], np.uint64))
+        heads.append(bytes([kind | half_width << 4]) + count)
         moved_contexts.append(_moved_context(len(moved), half_width))
         tables.append(table + kind * DIGIT_TABLES)
         symbols.append(symbol)
-    streams = rans.encode(digit_family(), tables, symbols)
-    tails = level_coding.encode_many(folded, moved_contexts, phase=1)
-    return [b"".join(parts) for parts in zip(heads, streams, tails, strict=True)]
+    lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
+    streams = rans.encode(digit_family(), tables, symbols, lanes)
+    escaped = level_coding.encode_many(folded, moved_contexts, phase=1)
+    return [b"".join(parts) for parts in zip(heads, escaped, streams, strict=True)]
 
 
-def _slice_class(parents: _Int, table: _Int, symbol: _Int) -> int:
+def _slice_class(classes: _Int, table: _Int, symbol: _Int) -> int:
     """The class whose tables give the shortest code."""
     moved = int(np.count_nonzero(symbol == _ESCAPE))
     shares = np.array(ESCAPE_SHARES) / 4096
     lengths = -moved * np.log2(shares) - (len(symbol) - moved) * np.log2(1 - shares)
     escapes = int(np.argmin(lengths))
-    zero = parents == 0
+    zero = classes == 0
     entries = np.bincount(digit_family().firsts[table[zero]] + symbol[zero])
     kinds = [len(ESCAPE_SHARES) * spike + escapes for spike in range(len(SPIKE_SHARES))]
     firsts = [int(digit_family().firsts[kind * DIGIT_TABLES]) for kind in kinds]
@@ -149,47 +159,120 @@ def decode(
     Raises:
         BitstreamError: A payload did not come from an encoder.
     """
-    tables, rests, widths = [], [], []
-    for payload, context, parent, trit in zip(payloads, contexts, parents, trits, strict=True):
-        kind, width = _head(payload)
-        tables.append(_tables(parent.astype(np.int64), context, trit) + kind * DIGIT_TABLES)
-        rests.append(payload[1:])
-        widths.append(width)
-    symbols, sizes = rans.decode(digit_family(), rests, tables)
-    tails = [rest[size:] for rest, size in zip(rests, sizes, strict=True)]
-    moved = _decode_moved(symbols, widths, tails)
-    return [_children(p, s, m) for p, s, m in zip(parents, symbols, moved, strict=True)]
-
-
-def _head(payload: memoryview) -> tuple[int, int]:
-    if not len(payload):
-        raise BitstreamError(ErrorCode.BAD_LENGTH, "digits: no bytes at all")
-    return payload[0] & 15, payload[0] >> 4
-
-
-def _decode_moved(
-    symbols: Sequence[NDArray[np.uint8]], widths: Sequence[int], tails: Sequence[memoryview]
-) -> list[_Int]:
-    contexts = [
-        _moved_context(int(np.count_nonzero(symbol == _ESCAPE)), width)
-        for symbol, width in zip(symbols, widths, strict=True)
+    heads = _read_heads(payloads, [len(parent) for parent in parents])
+    works = [
+        _Work(
+            payload=payload[head.size :],
+            table=_tables(context, trit, head.kind),
+            moved=head.moved,
+            parents=parent,
+            terms=context.terms,
+        )
+        for payload, context, parent, trit, head in zip(
+            payloads, contexts, parents, trits, heads, strict=True
+        )
     ]
-    folded, sizes = level_coding.decode_prefix(tails, contexts, phase=1)
-    for tail, size in zip(tails, sizes, strict=True):
-        if size != len(tail):
+    children = [np.zeros(0, np.int32)] * len(works)
+    for is_predicted, read in ((False, _decode_plain), (True, _decode_predicted)):
+        chosen = [at for at, work in enumerate(works) if (work.terms is not None) is is_predicted]
+        if chosen:
+            for at, values in zip(chosen, read([works[at] for at in chosen]), strict=True):
+                children[at] = _bounded(values)
+    return children
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Work:
+    """One slice while it is decoded."""
+
+    payload: memoryview
+    """Its stream."""
+    table: _Int
+    """The first of the tables of each digit."""
+    moved: _Int
+    """Digits that are escaped."""
+    parents: NDArray[np.int32]
+    """Levels before."""
+    terms: Terms | None
+    """What predicts its children."""
+
+    def check_size(self, size: int) -> None:
+        if size != len(self.payload):
             raise BitstreamError(
-                ErrorCode.TRAILING_BYTES, f"digits: {len(tail) - size} bytes after the end"
+                ErrorCode.TRAILING_BYTES, f"digits: {len(self.payload) - size} bytes after the end"
             )
-    return [_unfold(values) for values in folded]
 
 
-def _children(
-    parents: NDArray[np.int32], symbols: NDArray[np.uint8], moved: _Int
-) -> NDArray[np.int32]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    """What stands before the stream of a slice."""
+
+    kind: int
+    """Of the slice: spike and escape class."""
+    moved: _Int
+    """Digits that are escaped."""
+    size: int
+    """Bytes that it took."""
+
+
+def _read_heads(payloads: Sequence[memoryview], weights: Sequence[int]) -> list[_Head]:
+    kinds, starts, widths = [], [], []
+    for payload, size in zip(payloads, weights, strict=True):
+        if not len(payload):
+            raise BitstreamError(ErrorCode.BAD_LENGTH, "digits: no bytes at all")
+        count = read_varints(np.frombuffer(payload[1:], np.uint8), 1)
+        if count is None or int(count[0][0]) > size:
+            raise BitstreamError(ErrorCode.BAD_SYMBOL, "digits: the number of escapes is malformed")
+        kinds.append(payload[0] & 15)
+        starts.append(1 + count[1])
+        widths.append(_moved_context(int(count[0][0]), payload[0] >> 4))
+    rests = [payload[start:] for payload, start in zip(payloads, starts, strict=True)]
+    folded, sizes = level_coding.decode_prefix(rests, widths, phase=1)
+    return [
+        _Head(kind=kind, moved=_unfold(values), size=start + size)
+        for kind, values, start, size in zip(kinds, folded, starts, sizes, strict=True)
+    ]
+
+
+def _decode_plain(works: Sequence[_Work]) -> list[_Int]:
+    tables = [work.table + classify(6 * work.parents.astype(np.int64)) for work in works]
+    symbols, sizes = rans.decode(digit_family(), [work.payload for work in works], tables)
+    for work, size in zip(works, sizes, strict=True):
+        work.check_size(size)
+    return [_children(work, part) for work, part in zip(works, symbols, strict=True)]
+
+
+def _children(work: _Work, symbols: NDArray[np.uint8]) -> _Int:
     outward = symbols.astype(np.int64) - 1
-    digit = np.where(parents < 0, -outward, outward)
-    digit[symbols == _ESCAPE] = moved
-    children = digit + 3 * parents.astype(np.int64)
+    digit = np.where(work.parents < 0, -outward, outward)
+    escaped = np.flatnonzero(symbols == _ESCAPE)
+    if len(escaped) != len(work.moved):
+        raise BitstreamError(
+            ErrorCode.BAD_SYMBOL,
+            f"digits: {len(escaped)} escapes, {len(work.moved)} values of them",
+        )
+    digit[escaped] = work.moved
+    return digit + 3 * work.parents.astype(np.int64)
+
+
+def _decode_predicted(works: Sequence[_Work]) -> list[_Int]:
+    batch = predicted.Batch.of(
+        digit_family(),
+        [work.payload for work in works],
+        [work.table for work in works],
+        range(len(CLASS_EDGES)),
+        [work.terms for work in works],
+    )
+    moved = predicted.escapes([work.moved for work in works])
+    parents = np.concatenate([work.parents for work in works])
+    found = decode_digits(batch.stream, batch.terms, batch.symbols, parents, moved)
+    children, sizes = batch.finish(moved, *found)
+    for work, size in zip(works, sizes, strict=True):
+        work.check_size(size)
+    return [part.astype(np.int64) for part in children]
+
+
+def _bounded(children: _Int) -> NDArray[np.int32]:
     if children.size and max(-int(children.min()), int(children.max())) > MAX_LEVEL:
         raise BitstreamError(ErrorCode.BAD_SYMBOL, f"digits: a level is beyond {MAX_LEVEL}")
     return children.astype(np.int32)
@@ -201,8 +284,10 @@ def cost(
     """Bits that the digits take by the tables, without what a stream costs by itself."""
     family = digit_family()
     before = parents.astype(np.int64)
-    symbol, moved = _symbols(before, children.astype(np.int64))
-    table = _tables(before, context, trits)
-    table += _slice_class(before, table, symbol) * DIGIT_TABLES
+    offsets = _offsets(before, children, context)
+    symbol, moved = _symbols(before, children.astype(np.int64), offsets)
+    classes = classify(offsets)
+    table = _tables(context, trits, 0) + classes
+    table += _slice_class(classes, table, symbol) * DIGIT_TABLES
     bits = float(family.bits[family.firsts[table] + symbol].sum())
     return bits + _moved_cost(_fold(moved))[1]

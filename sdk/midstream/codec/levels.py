@@ -1,19 +1,21 @@
 """Levels of slices to bytes and back. Knows nothing of steps and values.
 
-A payload is the low bits of wide levels, the stream of symbols, and the escapes
+A payload is the low bits of wide levels, the escapes, and the stream of symbols
 (spec/coding.md, "Levels").
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import rans
+from midstream.codec import predicted, rans
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH, WIDTHS, level_family, lowest_symbols
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import pack_bits, read_varints, unpack_bits, write_varints
+from midstream.kernels.prediction import ESCAPED, Terms, decode_levels
 
 __all__ = [
     "code_lengths",
@@ -26,19 +28,20 @@ __all__ = [
 ]
 
 _MAX_WIDTH = WIDTHS - 1 + 4 * 24
+_NEXT_PHASE = SHAPES * WIDTHS
 
 _Int = NDArray[np.int64]
 
 
-def table_and_shift(context: Context, phase: int = 0) -> tuple[_Int, _Int]:
-    """For each weight its table and the number of low bits that are sent as they are."""
+def table_and_shift(context: Context) -> tuple[_Int, _Int]:
+    """For each weight its phase 0 table and the number of low bits that are sent as they are."""
     # the same for every weight of one width: computed once for each width there can be
     widths = np.arange(_MAX_WIDTH + 1)
     beyond = np.maximum(-(-(widths - (WIDTHS - 1)) // 4), 0)
     shifts = np.maximum(-(-(widths - UNSHIFTED_WIDTH) // 4), 0)
     width = np.clip(context.width, 0, _MAX_WIDTH)
     table = (widths - 4 * beyond)[width]
-    table += context.shape.astype(np.int64) * WIDTHS + phase * SHAPES * WIDTHS
+    table += context.shape.astype(np.int64) * WIDTHS
     return table, shifts[width]
 
 
@@ -50,30 +53,60 @@ def encode(levels: NDArray[np.int32], context: Context) -> bytes:
 def encode_many(
     levels: Sequence[NDArray[np.int32]], contexts: Sequence[Context], *, phase: int = 0
 ) -> list[bytes]:
-    """The payloads of several slices, much faster than one by one."""
-    heads, tails = [], []
-    tables, symbols = [], []
+    """The payloads of several slices, much faster than one by one.
+
+    Args:
+        levels: Of each slice.
+        contexts: Of each slice.
+        phase: Half steps that are expected where nothing is predicted, 0 or 1.
+    """
+    heads, tables, symbols = [], [], []
     for values, context in zip(levels, contexts, strict=True):
-        table, shift = table_and_shift(context, phase)
-        shifted = values.astype(np.int64) + (1 << shift >> 1)
-        heads.append(pack_bits((shifted & ((1 << shift) - 1)).astype(np.uint64), shift))
-        symbol, escapes = _symbols(shifted >> shift, table)
-        tails.append(write_varints(escapes))
-        tables.append(table)
-        symbols.append(symbol)
-    streams = rans.encode(level_family(), tables, symbols)
-    return [b"".join(parts) for parts in zip(heads, streams, tails, strict=True)]
+        coded = _symbols(values, context, phase)
+        low = pack_bits(coded.low.astype(np.uint64), coded.shift)
+        count = np.array([len(coded.escapes)], np.uint64)
+        escapes = write_varints(np.concatenate([count, _zigzag(coded.escapes)]))
+        heads.append(low + escapes if len(values) else b"")
+        tables.append(coded.table)
+        symbols.append(coded.symbol)
+    lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
+    streams = rans.encode(level_family(), tables, symbols, lanes)
+    return [head + stream for head, stream in zip(heads, streams, strict=True)]
 
 
-def _symbols(values: _Int, table: _Int) -> tuple[_Int, NDArray[np.uint64]]:
-    """Symbols in the tables, and how far the escaped values are outside them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Symbols:
+    """Levels as they are coded."""
+
+    table: _Int  # (weights,)
+    symbol: _Int  # (weights,)
+    shift: _Int  # (weights,)
+    low: _Int  # (weights,)
+    escapes: _Int
+    """What escaped symbols stand for."""
+
+
+def _symbols(levels: NDArray[np.int32], context: Context, phase: int) -> _Symbols:
+    table, shift = table_and_shift(context)
+    halves = context.halves(levels)
+    values = levels.astype(np.int64)
+    if halves is None:
+        table += phase * _NEXT_PHASE
+    else:
+        values -= halves >> 1
+        table += (halves & 1) * _NEXT_PHASE
+    values += 1 << shift >> 1
+    low = values & ((1 << shift) - 1)
+    values >>= shift
     last = level_family().sizes[table] - 1
     symbol = values - lowest_symbols()[table]
-    below, above = symbol < 0, symbol >= last
-    outside = np.flatnonzero(below | above)
-    excess = np.where(below, -1 - symbol << 1 | 1, symbol - last << 1)[outside]
+    outside = np.flatnonzero((symbol < 0) | (symbol >= last))
     symbol[outside] = last[outside]
-    return symbol, excess.astype(np.uint64)
+    return _Symbols(table=table, symbol=symbol, shift=shift, low=low, escapes=values[outside])
+
+
+def _zigzag(values: _Int) -> NDArray[np.uint64]:
+    return np.where(values < 0, -1 - 2 * values, 2 * values).astype(np.uint64)
 
 
 def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[NDArray[np.int32]]:
@@ -91,6 +124,24 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
     return levels
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Head:
+    """What stands before the stream of a slice."""
+
+    table: _Int
+    """The table of each symbol, or the first of two where levels are predicted."""
+    shift: _Int
+    """Low bits of each level."""
+    low: _Int
+    """Those bits."""
+    escapes: _Int
+    """What escaped symbols stand for."""
+    terms: Terms | None
+    """What predicts its levels."""
+    size: int
+    """Bytes that it took."""
+
+
 def decode_prefix(
     payloads: Sequence[memoryview], contexts: Sequence[Context], *, phase: int = 0
 ) -> tuple[list[NDArray[np.int32]], list[int]]:
@@ -99,23 +150,54 @@ def decode_prefix(
     Raises:
         BitstreamError: A payload did not come from an encoder.
     """
-    tables, shifts, lows, rests = [], [], [], []
-    for payload, context in zip(payloads, contexts, strict=True):
-        table, shift = table_and_shift(context, phase)
-        size = (int(shift.sum()) + 7) // 8
-        lows.append(_low_bits(payload, size, shift))
-        rests.append(payload[size:])
-        tables.append(table)
-        shifts.append(shift)
-    symbols, taken = rans.decode(level_family(), rests, tables)
-    levels, sizes = [], []
-    for place, payload in enumerate(payloads):
-        start = len(payload) - len(rests[place]) + taken[place]
-        values, size = _values(symbols[place], tables[place], payload[start:])
-        shift = shifts[place]
-        levels.append(_bounded((values << shift) - (1 << shift >> 1) + lows[place]))
-        sizes.append(start + size)
+    levels = [np.zeros(0, np.int32)] * len(payloads)
+    sizes = [0] * len(payloads)
+    heads = [_read_head(p, c, phase) for p, c in zip(payloads, contexts, strict=True)]
+    for is_predicted, read in ((False, _decode_plain), (True, _decode_predicted)):
+        chosen = [at for at, head in enumerate(heads) if (head.terms is not None) is is_predicted]
+        if not chosen:
+            continue
+        own = [heads[at] for at in chosen]
+        found, taken = read([payloads[at][heads[at].size :] for at in chosen], own)
+        for at, values, size in zip(chosen, found, taken, strict=True):
+            levels[at] = _bounded(values)
+            sizes[at] = heads[at].size + size
     return levels, sizes
+
+
+def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
+    table, shift = table_and_shift(context)
+    table += phase * _NEXT_PHASE
+    size = (int(shift.sum()) + 7) // 8
+    low = _low_bits(payload, size, shift)
+    escapes, taken = _read_escapes(payload[size:], len(shift))
+    return _Head(
+        table=table,
+        shift=shift,
+        low=low,
+        escapes=escapes,
+        terms=context.terms,
+        size=size + taken,
+    )
+
+
+def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
+    """What escapes stand for, and the bytes that saying so took."""
+    if not weights:
+        return np.zeros(0, np.int64), 0
+    if not len(data):
+        raise BitstreamError(ErrorCode.BAD_LENGTH, "levels: they end before their escapes")
+    numbers = np.frombuffer(data, np.uint8)
+    count = read_varints(numbers, 1)
+    if count is None or int(count[0][0]) > weights:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, "levels: the number of escapes is malformed")
+    read = read_varints(numbers[count[1] :], int(count[0][0]))
+    if read is None:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, "levels: an escape is malformed")
+    coded = read[0].astype(np.int64)
+    if coded.size and int(coded.max()) > 4 * MAX_LEVEL:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"levels: one is beyond {MAX_LEVEL}")
+    return np.where(coded & 1, -1 - (coded >> 1), coded >> 1), count[1] + read[1]
 
 
 def _low_bits(payload: memoryview, size: int, shift: _Int) -> _Int:
@@ -128,18 +210,45 @@ def _low_bits(payload: memoryview, size: int, shift: _Int) -> _Int:
     return unpack_bits(np.frombuffer(payload, np.uint8, size), shift).astype(np.int64)
 
 
-def _values(symbols: NDArray[np.uint8], table: _Int, tail: memoryview) -> tuple[_Int, int]:
-    """What the symbols stand for, and how many bytes of the tail their escapes took."""
-    last = level_family().sizes[table] - 1
-    values = symbols + lowest_symbols()[table]
-    outside = np.flatnonzero(symbols == last)
-    read = read_varints(np.frombuffer(tail, np.uint8), len(outside))
-    if read is None:
-        raise BitstreamError(ErrorCode.BAD_SYMBOL, "levels: an escape is malformed")
-    excess = read[0].astype(np.int64)
-    below = excess & 1
-    values[outside] += np.where(below, -last[outside] - 1 - (excess >> 1), excess >> 1)
-    return values, read[1]
+def _decode_plain(
+    payloads: Sequence[memoryview], heads: Sequence[_Head]
+) -> tuple[list[_Int], list[int]]:
+    symbols, taken = rans.decode(level_family(), payloads, [head.table for head in heads])
+    return [_values(part, head) for part, head in zip(symbols, heads, strict=True)], taken
+
+
+def _values(symbols: NDArray[np.uint8], head: _Head) -> _Int:
+    """What the symbols stand for."""
+    values = symbols + lowest_symbols()[head.table]
+    outside = np.flatnonzero(symbols == level_family().sizes[head.table] - 1)
+    if len(outside) != len(head.escapes):
+        raise BitstreamError(
+            ErrorCode.BAD_SYMBOL,
+            f"levels: {len(outside)} escapes, {len(head.escapes)} values of them",
+        )
+    values[outside] = head.escapes
+    return (values << head.shift) - (1 << head.shift >> 1) + head.low
+
+
+def _decode_predicted(
+    payloads: Sequence[memoryview], heads: Sequence[_Head]
+) -> tuple[list[_Int], list[int]]:
+    batch = predicted.Batch.of(
+        level_family(),
+        payloads,
+        [head.table for head in heads],
+        [0, _NEXT_PHASE],
+        [head.terms for head in heads],
+    )
+    values = batch.symbols.astype(np.int8)
+    values += lowest_symbols()[batch.tables].astype(np.int8)[:, None]
+    values[batch.symbols == (level_family().sizes[batch.tables] - 1)[:, None]] = ESCAPED
+    escapes = predicted.escapes([head.escapes for head in heads])
+    low = np.concatenate([head.low for head in heads]).astype(np.int32)
+    shift = np.concatenate([head.shift for head in heads]).astype(np.uint8)
+    found = decode_levels(batch.stream, batch.terms, values, low, shift, escapes)
+    levels, sizes = batch.finish(escapes, *found)
+    return [part.astype(np.int64) for part in levels], sizes
 
 
 def _bounded(levels: _Int) -> NDArray[np.int32]:
@@ -150,23 +259,24 @@ def _bounded(levels: _Int) -> NDArray[np.int32]:
 
 def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:
     """Bits that the levels take by the tables, without what a stream costs by itself."""
-    table, shift = table_and_shift(context, phase)
-    return float(_bits(levels.astype(np.int64), table, shift).sum())
+    return float(_bits(_symbols(levels, context, phase)).sum())
 
 
-def code_lengths(levels: NDArray[np.int32], shape: int, widths: int) -> NDArray[np.float64]:
+def code_lengths(
+    levels: NDArray[np.int32], shape: int, widths: int, *, phase: int = 0
+) -> NDArray[np.float64]:
     """Bits of each level in each table of one shape: (levels, widths)."""
-    each = np.repeat(levels.astype(np.int64), widths)
+    each = np.repeat(levels, widths)
     width = np.tile(np.arange(widths, dtype=np.int16), len(levels))
-    table, shift = table_and_shift(Context(shape=np.full(len(width), shape, np.int8), width=width))
-    return _bits(each, table, shift).reshape(len(levels), widths)
+    context = Context(shape=np.full(len(width), shape, np.int8), width=width)
+    return _bits(_symbols(each, context, phase)).reshape(len(levels), widths)
 
 
-def _bits(levels: _Int, table: _Int, shift: _Int) -> NDArray[np.float64]:
+def _bits(coded: _Symbols) -> NDArray[np.float64]:
     family = level_family()
-    symbol, escapes = _symbols(levels + (1 << shift >> 1) >> shift, table)
-    bits: NDArray[np.float64] = family.bits[family.firsts[table] + symbol] + shift
+    bits: NDArray[np.float64] = family.bits[family.firsts[coded.table] + coded.symbol]
+    bits = bits + coded.shift
     # an escape takes a byte for each seven bits
-    groups = np.maximum(np.frexp(escapes.astype(np.float64))[1] + 6, 7) // 7
-    bits[symbol == family.sizes[table] - 1] += 8 * groups
+    groups = np.maximum(np.frexp(_zigzag(coded.escapes).astype(np.float64))[1] + 6, 7) // 7
+    bits[coded.symbol == family.sizes[coded.table] - 1] += 8 * groups
     return bits

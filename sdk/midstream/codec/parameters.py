@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.kernels.prediction import Terms, predict
+
 __all__ = [
     "MAX_COEFFICIENT",
     "MAX_HALF_OCTAVES",
@@ -75,6 +77,13 @@ class Context:
     """Index of the distribution's shape."""
     width: NDArray[np.int16]  # (weights,)
     """Quarter octaves of sigma over the base step, not clamped."""
+    terms: Terms | None = None
+    """What predicts each weight; None where nothing does."""
 
     def __post_init__(self) -> None:
         assert self.shape.shape == self.width.shape, "one of each for a weight"
+        assert self.terms is None or self.terms.lengths.sum() == len(self.width), "the same weights"
+
+    def halves(self, levels: NDArray[np.int32]) -> NDArray[np.int64] | None:
+        """What is expected of each of these levels, in half steps; None for nothing at all."""
+        return None if self.terms is None else predict(levels, self.terms)

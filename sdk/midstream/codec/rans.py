@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import STATE_START, rans_decode, rans_encode
+from midstream.kernels.prediction import Terms
 
-__all__ = ["decode", "encode", "lanes_of"]
+__all__ = ["check", "decode", "encode", "lanes_of", "read"]
 
 _LANE_SYMBOLS = 2048
 _LANES = 32
@@ -21,20 +22,31 @@ _LANES = 32
 _Int = NDArray[np.int64]
 
 
-def lanes_of(symbols: int) -> int:
-    """Lanes of a stream: one for each 2048 symbols, a power of two, 1 to 32; 0 if empty."""
+def lanes_of(symbols: int, terms: Terms | None = None) -> int:
+    """Lanes of a stream: one for each 2048 symbols, a power of two, 1 to 32; 0 if empty.
+
+    Never more than the least distance from a symbol to one that predicts it.
+    """
     if not symbols:
         return 0
-    return min(max(1 << (symbols // _LANE_SYMBOLS).bit_length() >> 1, 1), _LANES)
+    lanes = min(max(1 << (symbols // _LANE_SYMBOLS).bit_length() >> 1, 1), _LANES)
+    nearest = lanes if terms is None else int(terms.distances.min(initial=lanes))
+    return min(lanes, 1 << nearest.bit_length() >> 1)
 
 
-def encode(family: Family, tables: Sequence[_Int], symbols: Sequence[_Int]) -> list[bytes]:
+def encode(
+    family: Family,
+    tables: Sequence[_Int],
+    symbols: Sequence[_Int],
+    lanes: Sequence[int] | None = None,
+) -> list[bytes]:
     """Encode several streams side by side.
 
     Args:
         family: Where the tables are.
         tables: For each stream, the table of each symbol.
         symbols: For each stream, its symbols.
+        lanes: For each stream, its lanes; as many as its symbols allow where None.
     """
     streams = [place for place, part in enumerate(symbols) if len(part)]
     results = [b""] * len(symbols)
@@ -42,11 +54,11 @@ def encode(family: Family, tables: Sequence[_Int], symbols: Sequence[_Int]) -> l
         return results
     entries = np.concatenate([family.firsts[tables[s]] + symbols[s] for s in streams])
     counts = np.array([len(symbols[s]) for s in streams], np.int64)
-    lanes = np.array([lanes_of(len(symbols[s])) for s in streams], np.int64)
+    own = _own_lanes(lanes, counts, streams)
     states, words, taken = rans_encode(
-        family.frequencies[entries], family.starts[entries], counts, lanes
+        family.frequencies[entries], family.starts[entries], counts, own
     )
-    state_parts = np.split(states.astype("<u4"), np.cumsum(lanes)[:-1])
+    state_parts = np.split(states.astype("<u4"), np.cumsum(own)[:-1])
     word_parts = np.split(words.astype("<u2"), np.cumsum(taken)[:-1])
     for stream, state, word in zip(streams, state_parts, word_parts, strict=True):
         results[stream] = state.tobytes() + word.tobytes()
@@ -54,7 +66,10 @@ def encode(family: Family, tables: Sequence[_Int], symbols: Sequence[_Int]) -> l
 
 
 def decode(
-    family: Family, payloads: Sequence[memoryview], tables: Sequence[_Int]
+    family: Family,
+    payloads: Sequence[memoryview],
+    tables: Sequence[_Int],
+    lanes: Sequence[int] | None = None,
 ) -> tuple[list[NDArray[np.uint8]], list[int]]:
     """Decode several streams side by side.
 
@@ -62,6 +77,7 @@ def decode(
         family: Where the tables are.
         payloads: Each starts with a stream; more may follow it.
         tables: For each stream, the table of each symbol.
+        lanes: For each stream, its lanes; as many as its symbols allow where None.
 
     Returns:
         The symbols of each stream, and the bytes it took.
@@ -74,24 +90,31 @@ def decode(
     sizes = [0] * len(tables)
     if not streams:
         return symbols, sizes
-    lanes = np.array([lanes_of(len(tables[s])) for s in streams], np.int64)
-    states, words, starts = _read([payloads[s] for s in streams], lanes)
     counts = np.array([len(tables[s]) for s in streams], np.int64)
+    own = _own_lanes(lanes, counts, streams)
+    states, words, starts = read([payloads[s] for s in streams], own)
     rows, used = _compact(family, np.concatenate([tables[s] for s in streams]))
     lookup = family.lookup(used)
-    found, ends, left = rans_decode(words, starts[:-1], states, counts, lanes, rows, *lookup)
-    _check(ends > starts[1:], left != STATE_START, lanes)
-    for stream, part in zip(streams, np.split(found, np.cumsum(counts)[:-1]), strict=True):
-        symbols[stream] = part
-    for stream, lane, start, end in zip(streams, lanes, starts[:-1], ends, strict=True):
-        sizes[stream] = int(4 * lane + 2 * (end - start))
+    found, ends, left = rans_decode(words, starts[:-1], states, counts, own, rows, *lookup)
+    taken = check(starts, ends, left, own)
+    for stream, part, size in zip(
+        streams, np.split(found, np.cumsum(counts)[:-1]), taken, strict=True
+    ):
+        symbols[stream], sizes[stream] = part, size
     return symbols, sizes
 
 
-def _read(
+def _own_lanes(lanes: Sequence[int] | None, counts: _Int, streams: Sequence[int]) -> _Int:
+    chosen = (
+        [lanes_of(n) for n in counts.tolist()] if lanes is None else [lanes[s] for s in streams]
+    )
+    return np.array(chosen, np.int64)
+
+
+def read(
     payloads: Sequence[memoryview], lanes: _Int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint16], _Int]:
-    """States and words of all streams, and where each stream's words start."""
+    """States and words of all streams, and where each stream's words start; then their end."""
     states: list[NDArray[np.uint32]] = []
     words: list[NDArray[np.uint16]] = []
     for payload, lane in zip(payloads, lanes.tolist(), strict=True):
@@ -113,10 +136,24 @@ def _compact(family: Family, tables: _Int) -> tuple[_Int, _Int]:
     return row_of[tables], used
 
 
-def _check(short: NDArray[np.bool_], bad: NDArray[np.bool_], lanes: _Int) -> None:
-    bad_streams = np.logical_or.reduceat(bad, np.cumsum(lanes) - lanes) | short
-    if bad_streams.any():
+def check(starts: _Int, ends: _Int, left: NDArray[np.uint32], lanes: _Int) -> list[int]:
+    """The bytes that each stream took.
+
+    Args:
+        starts: (streams + 1,) as `read` gives them.
+        ends: (streams,) index past the last word that each took.
+        left: States that are left.
+        lanes: (streams,)
+
+    Raises:
+        BitstreamError: A stream ends early or did not come from an encoder.
+    """
+    bad = np.logical_or.reduceat(left != STATE_START, np.cumsum(lanes) - lanes)
+    bad |= ends > starts[1:]
+    if bad.any():
         raise BitstreamError(
             ErrorCode.BAD_SYMBOL,
-            f"stream {int(np.argmax(bad_streams))} of {len(lanes)}: its symbols do not add up",
+            f"stream {int(np.argmax(bad))} of {len(lanes)}: its symbols do not add up",
         )
+    sizes: list[int] = (4 * lanes + 2 * (ends - starts[:-1])).tolist()
+    return sizes

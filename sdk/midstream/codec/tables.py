@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels import TOTAL_BITS
+from midstream.kernels.prediction import CLASS_EDGES
 
 __all__ = [
     "BINARY_TABLES",
@@ -19,7 +20,6 @@ __all__ = [
     "DIGIT_WIDTHS",
     "ESCAPE_SHARES",
     "LOW_SHARES",
-    "PARENT_CLASSES",
     "PHASES",
     "SHAPES",
     "SPIKE_SHARES",
@@ -46,13 +46,11 @@ UNSHIFTED_WIDTH = 24
 """The widest table whose symbols are levels; beyond, low bits are sent as they are."""
 DIGIT_WIDTHS = 33
 """Quarter octaves of sigma over the parent's step, from 2**-3 to 2**5."""
-PARENT_CLASSES = (0, 1, 2, 3, 4, 5, 7, 10, 15)
-"""The least parent magnitude of each class."""
 ESCAPE_SHARES = (1, 32, 256, 768)
 """How often, of 4096, a digit is an escape in each class of slices."""
 SPIKE_SHARES = (8, 6, 4, 2)
-"""What is left, in eighths, of the digits other than 0 under a parent of 0, in each class."""
-DIGIT_TABLES = SHAPES * DIGIT_WIDTHS * len(PARENT_CLASSES)
+"""What is left, in eighths, of the digits other than 0 where 0 is expected, in each class."""
+DIGIT_TABLES = SHAPES * DIGIT_WIDTHS * len(CLASS_EDGES)
 """Digit tables of one class of slices."""
 BINARY_TABLES = 32
 """Tables of two symbols, for flags."""
@@ -149,13 +147,13 @@ def lowest_symbols() -> NDArray[np.int64]:
 
 @cache
 def digit_family() -> Family:
-    """Tables of digits: ((slice class * 3 + shape) * 33 + width) * 9 + class of the parent.
+    """Tables of digits: ((slice class * 3 + shape) * 33 + width) * 16 + class of the offset.
 
-    The slice class is 4 * spike class + escape class. Symbols: toward zero, same, away from
-    zero, escape.
+    The slice class is 4 * spike class + escape class. Symbols: toward the mean, same, away
+    from it, escape.
     """
     base = _committed()[2]
-    under_zero = (np.arange(len(base)) % len(PARENT_CLASSES) == 0)[:, None]
+    under_zero = (np.arange(len(base)) % len(CLASS_EDGES) == 0)[:, None]
     tables: list[NDArray[np.int64]] = []
     for spike in SPIKE_SHARES:
         rarer = np.where(under_zero, np.maximum(base * spike >> 3, 1), base)

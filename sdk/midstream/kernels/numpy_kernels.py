@@ -6,11 +6,19 @@ NumPy costs by the step, not by the lane, so all lanes of many slices step toget
 (spec/coding.md, "Entropy coder" and "Bits".)
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from midstream.kernels.lanes import (
+    STATE_START,
+    TOTAL_BITS,
+    Plan,
+    lane_order,
+    make_plan,
+    spread,
+)
 
 __all__ = [
     "ALPHABET_LIMIT",
@@ -24,10 +32,6 @@ __all__ = [
     "write_varints",
 ]
 
-TOTAL_BITS = 12
-"""The frequencies of a table add up to two to this power."""
-STATE_START = 1 << 16
-"""A lane's state before the first symbol is encoded, and so after the last is decoded."""
 ALPHABET_LIMIT = 128
 """Symbols of one table, at most."""
 
@@ -36,51 +40,6 @@ _WORD_BITS = 16
 _VARINT_BYTES = 5
 
 _Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """Where each symbol stands when all lanes step together.
-
-    Slices are sorted by steps, longest first, so that the lanes still at work are always
-    a prefix. Step t of all lanes takes places[t] to places[t + 1] of a flat array.
-    """
-
-    order: _Int  # (slices,), longest first
-    edges: _Int  # (slices + 1,), first lane of each sorted slice
-    places: _Int  # (steps + 1,)
-    active: _Int  # (steps,), lanes at work in each step
-    index: _Int  # (symbols,), place of each symbol
-
-
-def _plan(counts: _Int, lanes: _Int) -> _Plan:
-    steps = -(-counts // lanes)
-    order = np.argsort(-steps, kind="stable")
-    edges = np.concatenate([[0], np.cumsum(lanes[order])])
-    ending = np.bincount(steps, weights=lanes, minlength=1).astype(np.int64)
-    active = (int(edges[-1]) - np.cumsum(ending))[:-1]
-    places = np.concatenate([[0], np.cumsum(active)])
-    parts: list[_Int] = [np.zeros(0, np.int64)] * len(counts)
-    for first, number in zip(edges, order, strict=False):
-        own = np.arange(lanes[number], dtype=np.int64) + first
-        grid = places[: steps[number], None] + own
-        parts[number] = grid.ravel()[: counts[number]]
-    index = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-    return _Plan(order=order, edges=edges, places=places, active=active, index=index)
-
-
-def _lane_order(plan: _Plan, lanes: _Int) -> _Int:
-    """For each lane in sorted order, its place among the lanes in slice order."""
-    firsts = (np.cumsum(lanes) - lanes)[plan.order]
-    counts = lanes[plan.order]
-    return np.repeat(firsts - plan.edges[:-1], counts) + np.arange(plan.edges[-1])
-
-
-def _spread(plan: _Plan, values: _Int, filler: int) -> _Int:
-    """Values in the order of steps; places without a symbol hold `filler`."""
-    flat = np.full(plan.places[-1], filler, np.int64)
-    flat[plan.index] = values
-    return flat
 
 
 def rans_encode(
@@ -98,10 +57,10 @@ def rans_encode(
         The final states (lanes of all slices,), the words in the order in which a decoder
         reads them, slice after slice, and the number of words of each slice (slices,).
     """
-    plan = _plan(counts, lanes)
+    plan = make_plan(counts, lanes)
     # a filler of full frequency leaves a state as it is
-    frequency = _spread(plan, frequencies, 1 << TOTAL_BITS)
-    start = _spread(plan, starts, 0)
+    frequency = spread(plan, frequencies, 1 << TOTAL_BITS)
+    start = spread(plan, starts, 0)
     words = np.zeros(plan.places[-1], np.uint16)
     full = np.zeros(plan.places[-1], np.bool_)
     states = np.full(plan.edges[-1], STATE_START, np.int64)
@@ -117,7 +76,7 @@ def rans_encode(
     emitted = full[plan.index]
     ends = np.cumsum(np.concatenate([[0], emitted]))[np.cumsum(counts)]
     result = np.empty(len(states), np.uint32)
-    result[_lane_order(plan, lanes)] = states
+    result[lane_order(plan, lanes)] = states
     return result, words[plan.index][emitted], np.diff(ends, prepend=0)
 
 
@@ -150,24 +109,24 @@ def rans_decode(
         may say more than there are), and the states that are left: STATE_START in every
         lane where the words were whole.
     """
-    plan = _plan(counts, lanes)
+    plan = make_plan(counts, lanes)
     # a filler is the only symbol of its table and leaves a state as it is
     frequency = np.append(frequencies, np.full(_MASK + 1, _MASK + 1, np.uint16))
     offset = np.append(offsets, np.arange(_MASK + 1, dtype=np.uint16))
-    slots = _spread(plan, tables, len(names)) << TOTAL_BITS
-    state = states[_lane_order(plan, lanes)].astype(np.int64)
+    slots = spread(plan, tables, len(names)) << TOTAL_BITS
+    state = states[lane_order(plan, lanes)].astype(np.int64)
     pointers = starts[plan.order].astype(np.int64)
     _step(plan, words, pointers, state, slots, (frequency, offset))
     symbols = names.ravel()[slots[plan.index]]
     ends = np.empty(len(pointers), np.int64)
     ends[plan.order] = pointers
     left = np.empty(len(states), np.uint32)
-    left[_lane_order(plan, lanes)] = state
+    left[lane_order(plan, lanes)] = state
     return symbols, ends, left
 
 
 def _step(
-    plan: _Plan,
+    plan: Plan,
     words: NDArray[np.uint16],
     pointers: _Int,
     states: _Int,

@@ -90,9 +90,43 @@ def test_a_quantised_picture_fills_its_range(dtype: str, low: int, high: int) ->
 
 
 def test_quantised_numbers_lie_around_the_middle() -> None:
-    (numbers,) = probe((1, 5000), "int8")
+    (numbers,) = probe((1, 4000), "int8")
     assert abs(numbers.mean()) < 2
     assert abs(numbers.std() - 32) < 2
+
+
+def test_every_fourth_picture_is_rough() -> None:
+    smooth, _, rough, _, again = probe((1, 64, 64, 3), count=5)
+    steps = [np.abs(np.diff(picture, axis=2)).mean() for picture in (smooth, rough, again)]
+    assert steps[1] > 2 * max(steps[0], steps[2])
+
+
+@pytest.mark.parametrize("span", [(-1.0, 1.0), (0.0, 255.0)])
+def test_a_picture_is_in_the_range_asked_for(span: tuple[float, float]) -> None:
+    info = TensorInfo(name="x", shape=(1, 24, 32, 3), dtype=np.dtype("float32"))
+    (plain,), (scaled,) = make_probes([info], 1), make_probes([info], 1, ranges=[span])
+    assert np.allclose(scaled[0], span[0] + (span[1] - span[0]) * plain[0], atol=1e-4)
+
+
+def test_a_range_changes_no_integers() -> None:
+    info = TensorInfo(name="x", shape=(1, 24, 32, 3), dtype=np.dtype("uint8"))
+    (plain,), (scaled,) = make_probes([info], 1), make_probes([info], 1, ranges=[(-1.0, 1.0)])
+    assert np.abs(plain[0].astype(int) - scaled[0]).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 20_000), (1, 20_000, 1), (20_000,)])
+def test_a_long_row_is_a_sound(shape: tuple[int, ...]) -> None:
+    sounds = probe(shape, count=4)
+    assert {sound.shape for sound in sounds} == {shape}
+    assert all(np.abs(sound).max() <= 1 and sound.std() > 0.02 for sound in sounds)
+    *tonal, noisy = [neighbours(sound.ravel()) for sound in sounds]
+    assert min(tonal) > 0.5
+    assert abs(noisy) < 0.1
+
+
+def neighbours(samples: np.ndarray) -> float:
+    """Correlation of a sample with the next."""
+    return float(np.corrcoef(samples[:-1], samples[1:])[0, 1])
 
 
 def test_whole_numbers_are_small() -> None:

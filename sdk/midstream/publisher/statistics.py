@@ -7,13 +7,13 @@ import numpy as np
 from midstream import formats
 from midstream.analysis.covariances import Covariances
 from midstream.analysis.holes import find_readings
+from midstream.analysis.reading import stored
 from midstream.analysis.sensitivities import Sensitivities
-from midstream.analysis.steps import Code, Reader
 from midstream.encoder.sensitivity import measure_sensitivities
 from midstream.encoder.statistics import Statistics, TensorStatistics
 from midstream.encoder.weights import load
-from midstream.formats.graph import Graph, read_graph
-from midstream.runtime import Array, Evaluator, Inputs, Tracer, TracingBackend
+from midstream.formats.graph import read_graph
+from midstream.runtime import Evaluator, Inputs, Tracer, TracingBackend
 
 __all__ = ["Progress", "make_statistics"]
 
@@ -101,7 +101,7 @@ class _Maker:
 
     def look(self, tracer: Tracer) -> None:
         """Take what a run shows of activations."""
-        reader = stored(self._graph, tracer)
+        reader = stored(self._graph, tracer.value)
         if not self._is_settled:
             self._sensitivities.settle(reader)
             self._is_settled = True
@@ -110,7 +110,7 @@ class _Maker:
 
     def go_back(self, tracer: Tracer) -> None:
         """Take what a run shows of gradients."""
-        self._sensitivities.go_back(stored(self._graph, tracer), _PROJECTIONS)
+        self._sensitivities.go_back(stored(self._graph, tracer.value), _PROJECTIONS)
 
     @property
     def hidden(self) -> list[int]:
@@ -136,27 +136,3 @@ class _Maker:
             mean=moments.mean if moments else None,
             bias=found.bias,
         )
-
-
-def stored(graph: Graph, tracer: Tracer) -> Reader:
-    """Stored numbers of a run, each read once.
-
-    What is widened is widened here: a delegate does not say what it makes of it.
-    """
-    widened = {
-        operator.outputs[0]: operator.inputs[0]
-        for operator in graph.operators
-        if operator.code == Code.DEQUANTIZE and len(operator.inputs) == len(operator.outputs) == 1
-    }
-    known: dict[int, Array | None] = {}
-
-    def read(number: int) -> Array | None:
-        if number not in known:
-            source = widened.get(number, number)
-            array = tracer.value(source)
-            if array is not None and source != number:
-                array = graph.variables[source].real(array)
-            known[number] = array
-        return known[number]
-
-    return read

@@ -8,7 +8,7 @@ square roots of single numbers, so it is the same everywhere.
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COARSEST", "dead_leaves", "octaves"]
+__all__ = ["COARSEST", "dead_leaves", "octaves", "texture"]
 
 COARSEST = 4
 """Cells along a side of the coarsest octave of a picture."""
@@ -29,9 +29,25 @@ def octaves(count: int, height: int, width: int, colours: int, rng: np.random.Ge
     Returns:
         (count, height, width, colours) in [0, 1].
     """
-    grey = _fractal(count, height, width, rng)
+    return _coloured(count, height, width, colours, rng, fall=0.5)
+
+
+def texture(count: int, height: int, width: int, colours: int, rng: np.random.Generator) -> _Float:
+    """Noise of all octaves, all as strong: rough as leaves, sand or cloth are.
+
+    Returns:
+        (count, height, width, colours) in [0, 1].
+    """
+    return _coloured(count, height, width, colours, rng, fall=1.0)
+
+
+def _coloured(
+    count: int, height: int, width: int, colours: int, rng: np.random.Generator, *, fall: float
+) -> _Float:
+    grey = _fractal(count, height, width, rng, fall)
     planes = [
-        _COMMON * grey + (1 - _COMMON) * _fractal(count, height, width, rng) for _ in range(colours)
+        _COMMON * grey + (1 - _COMMON) * _fractal(count, height, width, rng, fall)
+        for _ in range(colours)
     ]
     return np.stack(planes, axis=3)
 
@@ -83,14 +99,18 @@ def _direction(rng: np.random.Generator) -> _Float:
     return unit
 
 
-def _fractal(count: int, height: int, width: int, rng: np.random.Generator) -> _Float:
-    """Smooth noise in [0, 1] that fills the range: (count, height, width)."""
+def _fractal(count: int, height: int, width: int, rng: np.random.Generator, fall: float) -> _Float:
+    """Noise in [0, 1] that fills the range, each octave so strong over the one below.
+
+    Returns:
+        (count, height, width).
+    """
     total = np.zeros((count, height, width))
     cells, weight = COARSEST, 1.0
     while cells <= min(height, width) // 2:
         corners = rng.random((count, cells + 1, cells + 1))
         total += weight * _interpolate(_interpolate(corners, height, 1), width, 2)
-        cells, weight = cells * 2, weight / 2
+        cells, weight = cells * 2, weight * fall
     low = total.min(axis=(1, 2), keepdims=True)
     return np.asarray((total - low) / np.ptp(total, axis=(1, 2), keepdims=True))
 

@@ -6,46 +6,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.runtime.backend import Array, TensorInfo
-from midstream.runtime.pictures import COARSEST, dead_leaves, octaves
+from midstream.runtime.pictures import COARSEST, dead_leaves, octaves, texture
+from midstream.runtime.sounds import hiss, tones
 
-__all__ = ["SEED", "make_probes"]
+__all__ = ["SEED", "Range", "make_probes"]
 
 SEED = 20260101
 """The seed used where a caller gives none."""
+Range = tuple[float, float]
+"""What black and white are for a network that takes pictures as floats."""
+
 _MOST_CHANNELS = 4
 """An axis of four dimensions with more than these is not colour."""
+_LEAST_SAMPLES = 4096
+"""A single row of so many numbers is a sound."""
 _SMALL = 8
 """Whole numbers that may be positions in a table or lengths stay below this."""
+_PICTURES = (octaves, dead_leaves, texture, dead_leaves)
+_SOUNDS = (tones, tones, tones, hiss)
+"""What probes are by turns."""
 
 
-def make_probes(inputs: Sequence[TensorInfo], count: int, *, seed: int = SEED) -> list[list[Array]]:
+def make_probes(
+    inputs: Sequence[TensorInfo],
+    count: int,
+    *,
+    seed: int = SEED,
+    ranges: Sequence[Range] | None = None,
+) -> list[list[Array]]:
     """Seeded inputs for a network.
 
     Args:
         inputs: What the network takes.
         count: Number of probes.
         seed: Of the random numbers.
+        ranges: For each input, what black and white are; 0 and 1 where None.
 
     Returns:
         For each probe an array per input: for floats with four dimensions of which one is
-        colour, pictures in [0, 1], of smooth noise and of shapes with edges by turns; normal
-        numbers for other floats; the same spread over the range of integers of 8 and 16 bits;
-        numbers from 0 to 7 for wider integers; coins for booleans.
+        colour, pictures, of smooth noise, shapes with edges, rough noise and shapes again by
+        turns; for a single row of 4096 floats or more, sounds in [-1, 1], of which every fourth
+        has no tones; normal numbers for other floats; the same spread over the range of
+        integers of 8 and 16 bits; numbers from 0 to 7 for wider integers; coins for booleans.
     """
     rng = np.random.default_rng(seed)
-    return [[_probe(info, turn, rng) for info in inputs] for turn in range(count)]
+    spans = ranges or [(0.0, 1.0)] * len(inputs)
+    pairs = list(zip(inputs, spans, strict=True))
+    return [[_probe(info, turn, span, rng) for info, span in pairs] for turn in range(count)]
 
 
-def _probe(info: TensorInfo, turn: int, rng: np.random.Generator) -> Array:
+def _probe(info: TensorInfo, turn: int, span: Range, rng: np.random.Generator) -> Array:
     if info.dtype.kind == "b":
         return rng.integers(0, 2, info.shape).astype(info.dtype)
     if info.dtype.kind in "iu" and info.dtype.itemsize > 2:
         return rng.integers(0, _SMALL, info.shape).astype(info.dtype)
-    is_picture = _channel_axis(info.shape) is not None
-    numbers = _picture(info.shape, turn, rng) if is_picture else rng.standard_normal(info.shape)
+    numbers, low, high = _numbers(info.shape, turn, span, rng)
     if info.dtype.kind == "f":
-        return np.asarray(numbers).astype(info.dtype)
-    return _quantised(numbers if is_picture else 0.5 + np.asarray(numbers) / 8, info.dtype)
+        return numbers.astype(info.dtype)
+    return _quantised((numbers - low) / (high - low), info.dtype)
+
+
+def _numbers(
+    shape: tuple[int, ...], turn: int, span: Range, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], float, float]:
+    """Numbers of an input, and between what they are, or nearly all of them."""
+    if _channel_axis(shape) is not None:
+        low, high = span
+        return low + (high - low) * _picture(shape, turn, rng), low, high
+    if max(shape, default=0) >= _LEAST_SAMPLES and max(shape) == np.prod(shape):
+        sound = _SOUNDS[turn % len(_SOUNDS)]
+        return sound(max(shape), rng).reshape(shape), -1.0, 1.0
+    return np.asarray(rng.standard_normal(shape)), -4.0, 4.0
 
 
 def _quantised(numbers: NDArray[np.float64], dtype: np.dtype[np.generic]) -> Array:
@@ -67,9 +98,9 @@ def _channel_axis(shape: tuple[int, ...]) -> int | None:
 
 
 def _picture(shape: tuple[int, ...], turn: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Noise of all octaves and dead leaves by turns."""
+    """In [0, 1]: noise of two kinds and dead leaves by turns."""
     axis = _channel_axis(shape)
     assert axis is not None, "only asked for with pictures"
     height, width = shape[1:3] if axis == 3 else shape[2:4]
-    kind = (octaves, dead_leaves)[turn % 2]
+    kind = _PICTURES[turn % len(_PICTURES)]
     return np.moveaxis(kind(shape[0], height, width, shape[axis], rng), 3, axis)

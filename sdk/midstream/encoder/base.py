@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Record, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales
-from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
+from midstream.encoder.plan import Plan, join, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.steps import Allocation, shifted
+from midstream.encoder.thrift import thrifty
 from midstream.encoder.weights import Weights
 from midstream.types import UnitKind
 
@@ -65,12 +66,34 @@ class Bases:
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
         sizes = [_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
         quantised = self._quantiser.quantise(sizes, recipe)
-        codes = _codes(self._weights, grids, quantised.levels)
+        return self._write(grids, quantised.levels, quantised.targets)
+
+    def thrifty(self, base: Base) -> Base:
+        """A base of the same steps with fewer bytes and more error; of a plain one."""
+        moved = [_thrifty(plan) for plan in base.plans]
+        joined = join(base.plans, moved, [w.tensor.weights for w in self._weights])
+        empty = np.zeros(0, np.int32)
+        levels = [part if w.coded else empty for w, part in zip(self._weights, joined, strict=True)]
+        return self._write(base.head.codes, levels, None)
+
+    def _write(
+        self,
+        grids: Sequence[TensorCode],
+        levels: Sequence[NDArray[np.int32]],
+        targets: Sequence[NDArray[np.float64]] | None,
+    ) -> Base:
+        codes = _codes(self._weights, grids, levels)
         head = Head(topology=self._topology, codes=codes)
-        plans = make_plans(head, self._weights, quantised.levels, quantised.targets)
+        plans = make_plans(head, self._weights, levels, targets)
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, records=tuple(records), data=data)
+
+
+def _thrifty(plan: Plan) -> NDArray[np.int32]:
+    if not plan.piece.dtype.is_float or not plan.piece.coded:
+        return plan.levels
+    return thrifty(plan.levels, plan.targets / plan.sizes(0), plan.context)
 
 
 def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> list[TensorCode]:

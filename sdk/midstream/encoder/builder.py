@@ -13,10 +13,16 @@ from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.ratio import decibels, noise_factors
-from midstream.encoder.recipes import PLAIN, RECIPES, ROUNDS, BaseSearch
+from midstream.encoder.recipes import DB_PER_BIT, PLAIN, RECIPES, ROUNDS, BaseSearch
 from midstream.encoder.rungs import SLACKS, RungSearch
 from midstream.encoder.statistics import Statistics
-from midstream.encoder.steps import Allocation, allocate, choose_shift, uniform_steps
+from midstream.encoder.steps import (
+    STEPS_PER_OCTAVE,
+    Allocation,
+    allocate,
+    choose_shift,
+    uniform_steps,
+)
 from midstream.encoder.targets import Targets
 from midstream.encoder.units import EncodedUnit, Evaluate
 from midstream.encoder.weights import Weights, squared_error
@@ -24,6 +30,8 @@ from midstream.types import Fidelity, UnitKind
 
 __all__ = ["Builder", "planned_parts"]
 
+_THRIFTY_ROUNDS = 4
+_DB_PER_STEP = DB_PER_BIT / STEPS_PER_OCTAVE
 _RUNG_PARTS = ROUNDS + 1 + len(SLACKS)
 
 
@@ -83,7 +91,7 @@ class Builder:
         """
         self._targets.check(rungs)
         first, *others = rungs
-        base = self._base(first)
+        base = self._base(first, is_only=not others)
         refiner = Refiner(self._weights, self._quantiser, self.recipe)
         self._search = RungSearch(refiner, self._targets, self._weight_snr, self._work.part)
         self._plans = base.plans
@@ -97,10 +105,10 @@ class Builder:
         self._work.end()
         return tuple(self._units)
 
-    def _base(self, rung: Rung) -> Base:
+    def _base(self, rung: Rung, *, is_only: bool) -> Base:
         self._work.begin(str(rung), planned_parts([rung], is_known=self._statistics is not None))
         if rung.target is Target.SNR:
-            return self._uniform_base(rung)
+            return self._uniform_base(rung, is_only=is_only)
         finder = BaseSearch(
             self._weights, self._bases, self._targets, self._allocation, self._work.part
         )
@@ -114,7 +122,7 @@ class Builder:
             return Allocation.of(self._relative)
         return allocate(self._weights, self._statistics, rows=recipe.rows, columns=recipe.columns)
 
-    def _uniform_base(self, rung: Rung) -> Base:
+    def _uniform_base(self, rung: Rung, *, is_only: bool) -> Base:
         relative = uniform_steps(self._weights, self._factors)
         aim = 10 ** (-rung.value / 10)
 
@@ -123,7 +131,29 @@ class Builder:
             return sum(f * squared_error(w, s) for w, s, f in triples if f) <= aim
 
         shift = choose_shift(self._weights, relative, is_fine_enough)
-        return self._bases.make(Allocation.of(relative), PLAIN, -shift * PLACES_PER_STEP)
+        allocation = Allocation.of(relative)
+        plain = self._bases.make(allocation, PLAIN, -shift * PLACES_PER_STEP)
+        return self._thriftiest(rung, allocation, -shift, plain) if is_only else plain
+
+    def _thriftiest(self, rung: Rung, allocation: Allocation, fineness: int, plain: Base) -> Base:
+        """The best of a plain base and of finer ones that were made thrifty.
+
+        Not below other rungs: a child may be out of reach of what is not its nearest parent.
+        """
+        base = self._bases.thrifty(plain)
+        for _ in range(_THRIFTY_ROUNDS):
+            missing = rung.value - self._weight_snr(base.plans)
+            if missing <= 0:
+                return max(plain, base, key=self._thrift)
+            fineness += max(1, round(missing / _DB_PER_STEP))
+            finer = self._bases.make(allocation, PLAIN, fineness * PLACES_PER_STEP)
+            base = self._bases.thrifty(finer)
+        return plain
+
+    def _thrift(self, base: Base) -> float:
+        """Weight SNR less what the bytes alone would give, dB."""
+        bits = self._targets.bits([base.data]) / max(self._targets.weights, 1)
+        return self._weight_snr(base.plans) - DB_PER_BIT * bits
 
     def _finished(self) -> tuple[Plan, ...]:
         """Integer slices as far as they go; float slices stay."""

@@ -25,7 +25,7 @@ from midstream.codec.tables import (
     value_family,
 )
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import pack_bits
+from midstream.kernels import pack_bits, read_ranges
 from midstream.types import DType
 
 __all__ = ["decode", "encode_many"]
@@ -88,7 +88,7 @@ class _Scales:
         return starts[(self.width < split).view(np.int8)] + self.table
 
     def places(self, symbols: NDArray[np.integer[Any]]) -> _Int:
-        """Where in the arrays of `_ranges` each weight's symbol is."""
+        """Where in the arrays of `_ranges`, laid out flat, each weight's symbol is."""
         return (self.octave - self.first).astype(np.int64) * _SYMBOLS + symbols
 
     def ranges(self, kind: _Float) -> tuple[_Int, _Int]:
@@ -120,11 +120,11 @@ def encode_many(
         split, classes = _split(symbol, scales.width)
         place = scales.places(symbol)
         lows, widths = scales.ranges(kind)
-        field = (magnitude - lows[place] >> kind.trailing) << 1 | sign
+        field = (magnitude - lows.ravel()[place] >> kind.trailing) << 1 | sign
         heads.append(bytes([kind.trailing, split, *classes]))
         tables.append(scales.tables(split, classes))
         symbols.append(symbol)
-        fields.append(pack_bits(field.astype(np.uint64), widths[place]))
+        fields.append(pack_bits(field.astype(np.uint64), widths.ravel()[place]))
     streams = rans.encode(value_family(), tables, symbols)
     return [b"".join(parts) for parts in zip(heads, streams, fields, strict=True)]
 
@@ -154,8 +154,7 @@ def decode(
     for number, (kind, scale, reader) in enumerate(zip(kinds, scales, readers, strict=True)):
         reader.take(taken[number])
         bits = _decode_bits(reader, scale, symbols[number], kind)
-        dtype = dtypes[number]
-        results.append(bits.astype(storage.bits_dtype(dtype)).view(storage.ELEMENT[dtype]))
+        results.append(bits.view(storage.ELEMENT[dtypes[number]]))
     return results
 
 
@@ -171,13 +170,25 @@ def _read_head(reader: Sections, dtype: DType) -> tuple[_Float, int, list[int]]:
 
 def _decode_bits(
     reader: Sections, scales: _Scales, symbols: NDArray[np.uint8], kind: _Float
-) -> _Int:
-    place = scales.places(symbols)
+) -> NDArray[np.unsignedinteger]:
     lows, widths = scales.ranges(kind)
-    field = reader.fields(widths[place])
+    read = read_ranges(
+        np.frombuffer(reader.payload, np.uint8),
+        symbols,
+        scales.octave,
+        lows,
+        widths,
+        first=scales.first,
+        trailing=kind.trailing,
+        bits=kind.bits,
+    )
+    if read is None:
+        raise BitstreamError(
+            ErrorCode.BAD_LENGTH, f"values: {len(reader.payload)} bytes are too few"
+        )
+    reader.take(read[1])
     reader.end()
-    bits: _Int = lows[place] + (field >> 1 << kind.trailing) | (field & 1) << kind.bits - 1
-    return bits
+    return read[0]
 
 
 def _trailing(magnitude: _Int, dtype: DType) -> int:
@@ -221,7 +232,7 @@ def _split(symbols: _Int, width: NDArray[np.uint8]) -> tuple[int, list[int]]:
 
 
 def _ranges(first: int, last: int, kind: _Float) -> tuple[_Int, _Int]:
-    """Least magnitude and width of the field of each symbol, for each octave of sigma."""
+    """Least magnitude and width of the field of each symbol: (octaves, symbols)."""
     edges = _edges(np.arange(first, last + 1), kind)
     lows = np.zeros((len(edges), _SYMBOLS), np.int64)
     lows[:, _PARTS:_HIGH] = edges[:, :-1]
@@ -233,7 +244,7 @@ def _ranges(first: int, last: int, kind: _Float) -> tuple[_Int, _Int]:
     bits = np.where(below > 0, floor_log2(np.maximum(below, 1)) + 1, 0)
     widths = 1 + np.maximum(bits - kind.trailing, 0)
     widths[:, _ZERO] = 0
-    return lows.ravel(), widths.ravel()
+    return lows, widths
 
 
 def _edges(octaves: _Int, kind: _Float) -> _Int:

@@ -20,6 +20,7 @@ __all__ = [
     "pack_bits",
     "rans_decode",
     "rans_encode",
+    "read_ranges",
     "read_varints",
     "round_floats",
     "scale_floats",
@@ -50,6 +51,7 @@ if NAME == "native":
         unpack_bits,
         write_varints,
     )
+    from midstream.kernels.native_ranges import read_ranges
 else:
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.numpy_kernels import (
@@ -60,3 +62,4 @@ else:
         unpack_bits,
         write_varints,
     )
+    from midstream.kernels.numpy_ranges import read_ranges

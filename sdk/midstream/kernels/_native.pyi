@@ -29,6 +29,18 @@ def rans_encode(
     taken: _Array,
     /,
 ) -> int: ...
+def read_ranges(
+    data: _Array,
+    symbols: _Array,
+    octaves: _Array,
+    lows: _Array,
+    widths: _Array,
+    columns: int,
+    first: int,
+    trailing: int,
+    out: _Array,
+    /,
+) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
 def scale_floats(
     levels: _Array, steps: _Array, sizes: _Array, first: int, precision: int, out: _Array, /

@@ -85,7 +85,10 @@ def to_float64(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float64]
     with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
         if dtype is DType.BFLOAT16:
             return (values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-        return values.astype(np.float64)
+        numbers = values.astype(np.float64)
+        if dtype is DType.FLOAT16:
+            numbers *= 1.0  # NumPy widens these itself, and leaves them signalling
+        return numbers
 
 
 def from_float64(numbers: NDArray[np.float64], dtype: DType) -> NDArray[np.generic]:

@@ -1,0 +1,66 @@
+"""What fuzzing starts from: small models of every kind, and the units they become."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import models
+import onnxfiles
+from midstream.encoder import encode
+from midstream.formats import parts
+from tensorfiles import bfloat16, normal, safetensors
+
+VECTORS = Path(__file__).parents[2] / "spec" / "vectors" / "valid" / "units.json"
+
+
+def odd_values() -> bytes:
+    """Every data type, and numbers that are none."""
+    floats = normal(12, 10)
+    floats.ravel()[:4] = [np.nan, np.inf, -0.0, 1e-42]
+    integers = np.random.default_rng(1).integers(-100, 100, (9, 8))
+    return safetensors(
+        {
+            "a": normal(24, 9),
+            "b": floats,
+            "c": integers.astype("|i1"),
+            "d": (integers + 100).astype("|u1"),
+            "e": normal(30).astype("<f2"),
+            "f": bfloat16(normal(5, 4)),
+            "g": normal(24, 9),  # the same as the first
+            "h": integers.astype("<i4"),
+        }
+    )
+
+
+def archive(*, is_deflated: bool) -> bytes:
+    """An archive of two arrays."""
+    file = io.BytesIO()
+    save: Any = np.savez_compressed if is_deflated else np.savez
+    save(file, a=normal(6, 7), b=np.asfortranarray(normal(5, 4)))
+    return file.getvalue()
+
+
+def onnx_files() -> list[bytes]:
+    """One that is whole, and one with a data file."""
+    weight = normal(4, 5)
+    node = onnxfiles.node("Gemm", ["x", "w"], "y", [onnxfiles.attribute("transB", 1)])
+    whole = onnxfiles.model([onnxfiles.raw("w", weight), onnxfiles.packed("v", weight)], [node])
+    outside = onnxfiles.model([onnxfiles.external("w", weight, "w.bin", offset=0)], [node])
+    return [whole, parts.join(outside, {"w.bin": weight.tobytes()})]
+
+
+def model_files() -> list[bytes]:
+    """Files of all formats."""
+    archives = [archive(is_deflated=False), archive(is_deflated=True)]
+    return [models.mlp((4, 5, 4)), odd_values(), *onnx_files(), *archives]
+
+
+def stacks() -> list[list[bytes]]:
+    """Bases with what stands on them."""
+    vectors = [list(map(bytes.fromhex, case["units"])) for case in json.loads(VECTORS.read_text())]
+    ladders = [(odd_values(), "1b,3b,exact"), (models.mlp((6, 20, 4)), "2b,4b,exact")]
+    made = [[u.data for u in encode(model, ladder=ladder).units] for model, ladder in ladders]
+    return made + vectors

@@ -5,17 +5,20 @@ from the tables themselves: levels are sorted into magnitude classes, and a hist
 classes times a table of code lengths is the cost of every width at once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec.axes import axis_index, axis_sizes
+from midstream.codec.correlation import choose
 from midstream.codec.digits import width_shift
 from midstream.codec.levels import code_lengths
 from midstream.codec.parameters import TensorCode
+from midstream.codec.prediction import terms
 from midstream.codec.tables import SHAPES, WIDTHS
+from midstream.kernels.prediction import predict
 from midstream.types import Tensor
 
 __all__ = ["fit", "spread"]
@@ -30,6 +33,7 @@ _FIT_WIDTHS = 73
 _MARGIN = 48
 """Deltas are between minus and plus this many quarter octaves."""
 _AXIS_BITS = 8.0
+_PREDICTOR_BITS = 12.0
 _FIRST_SPREAD = 18
 """Width of deltas that is assumed before any are known: sigma of 2.8 quarter octaves."""
 _FIRST_SHAPE = 1
@@ -50,12 +54,34 @@ def _class_of() -> NDArray[np.uint8]:
 
 @cache
 def _costs() -> _Float:
-    """Bits of a level of each class in each table: (shapes, classes, widths)."""
+    """Bits of a level of each class in each table: (shapes, 2 * classes, widths).
+
+    The second half of the classes is that of levels half a step from what is expected.
+    """
     magnitude = np.arange(1 << 16)
     classes = _class_of()
     middle = np.bincount(classes, magnitude) / np.bincount(classes)
     levels = np.rint(middle).astype(np.int32)
-    return np.stack([code_lengths(levels, shape, _FIT_WIDTHS) for shape in range(SHAPES)])
+    return np.stack(
+        [
+            np.concatenate(
+                [code_lengths(levels, shape, _FIT_WIDTHS, phase=phase) for phase in range(2)]
+            )
+            for shape in range(SHAPES)
+        ]
+    )
+
+
+def _classes(levels: NDArray[np.int32], halves: _Int | None) -> NDArray[np.uint8]:
+    """The class of each level, given what is expected of it in half steps."""
+    if halves is None:
+        plain: NDArray[np.uint8] = _class_of()[np.minimum(np.abs(levels), 0xFFFF)]
+        return plain
+    distance = np.abs(2 * levels - halves)
+    # tables of half a step are symmetric about one half: a distance of m is the level (m + 1) / 2
+    classes: NDArray[np.uint8] = _class_of()[np.minimum((distance + 1) >> 1, 0xFFFF)]
+    classes += (distance & 1).astype(np.uint8) * np.uint8(_CLASSES)
+    return classes
 
 
 def spread(values: NDArray[np.int32]) -> int:
@@ -63,7 +89,7 @@ def spread(values: NDArray[np.int32]) -> int:
     if not len(values):
         return 0
     histogram = np.bincount(_class_of()[np.minimum(np.abs(values), 0xFFFF)], minlength=_CLASSES)
-    return int(np.argmin(histogram @ _costs()[0, :, :WIDTHS]))
+    return int(np.argmin(histogram @ _costs()[0, :_CLASSES, :WIDTHS]))
 
 
 @dataclass(slots=True)
@@ -84,6 +110,8 @@ def fit(
     step: int = 0,
     offset: int = 0,
     trits: int = 0,
+    row_steps: NDArray[np.int8] | None = None,
+    column_steps: NDArray[np.int8] | None = None,
 ) -> TensorCode:
     """The parameters that give a tensor's levels their shortest code, side information included.
 
@@ -97,23 +125,43 @@ def fit(
         step: Step index or trit exponent of the base grid, passed on.
         offset: Value of level 0, passed on.
         trits: Refinements of the base grid that the levels have.
+        row_steps: Half octaves by which rows are coarser, passed on.
+        column_steps: The same of columns.
     """
-    classes = _class_of()[np.minimum(np.abs(levels), 0xFFFF)]
-    search = _Search(classes)
+    plain = TensorCode(
+        step=step, offset=offset, row_steps=row_steps, column_steps=column_steps, shape=1
+    )
+    search = _search(levels, tensor, None)
+    found = search.code(plain, trits)
+    predictor = choose(levels, tensor, search.widths(), _units(plain, tensor))
+    if not predictor:
+        return found
+    expecting = replace(plain, predictor=predictor)
+    halves = predict(levels, terms(tensor, expecting, 0, len(levels)))
+    other = _search(levels, tensor, halves)
+    if other.bits + _PREDICTOR_BITS * len(predictor) >= search.bits:
+        return found
+    return other.code(expecting, trits)
+
+
+def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
+    """The step of each weight over the tensor's."""
+    axes = [(at, h) for at, h in enumerate((code.row_steps, code.column_steps)) if h is not None]
+    if not axes:
+        return None
+    halves = np.zeros(tensor.weights, np.float32)
+    for axis, steps in axes:
+        halves += steps[axis_index(tensor, axis, 0, tensor.weights)]
+    return np.exp2(halves / 2)
+
+
+def _search(levels: NDArray[np.int32], tensor: Tensor, halves: _Int | None) -> "_Search":
+    search = _Search(_classes(levels, halves))
     for number, size in enumerate(axis_sizes(tensor)):
         if number in _axes_for(len(levels)) and 1 < size < len(levels):
             search.try_axis(number, axis_index(tensor, number, 0, len(levels)), size)
     search.polish()
-    deltas = {axis.number: axis.deltas.astype(np.int8) for axis in search.axes}
-    return TensorCode(
-        step=step,
-        offset=offset,
-        shape=search.shape,
-        width=search.width - width_shift(trits),
-        rows=deltas.get(0),
-        columns=deltas.get(1),
-        taps=deltas.get(2),
-    )
+    return search
 
 
 def _axes_for(weights: int) -> tuple[int, ...]:
@@ -150,6 +198,22 @@ class _Search:
         self.axes.remove(axis)
         self._deltas -= axis.deltas[axis.index]
         self.bits, self.shape, self.width = saved
+
+    def code(self, known: TensorCode, trits: int) -> TensorCode:
+        """Parameters as found."""
+        deltas = {axis.number: axis.deltas.astype(np.int8) for axis in self.axes}
+        return replace(
+            known,
+            shape=self.shape,
+            width=self.width - width_shift(trits),
+            rows=deltas.get(0),
+            columns=deltas.get(1),
+            taps=deltas.get(2),
+        )
+
+    def widths(self) -> NDArray[np.int16]:
+        """The width of each level; (weights,)."""
+        return (self.width + self._deltas).astype(np.int16)
 
     def polish(self) -> None:
         """Adjust each axis to the others once more."""

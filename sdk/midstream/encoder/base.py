@@ -4,7 +4,7 @@ Knows nothing of targets, nor of the rungs above.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,5 +125,11 @@ def _codes(
 
 
 def _code(weights: Weights, chosen: TensorCode, levels: NDArray[np.int32]) -> TensorCode:
-    fitted = scales.fit(levels, weights.tensor, step=chosen.step, offset=chosen.offset)
-    return replace(fitted, row_steps=chosen.row_steps, column_steps=chosen.column_steps)
+    return scales.fit(
+        levels,
+        weights.tensor,
+        step=chosen.step,
+        offset=chosen.offset,
+        row_steps=chosen.row_steps,
+        column_steps=chosen.column_steps,
+    )

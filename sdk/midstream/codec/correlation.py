@@ -1,0 +1,129 @@
+"""Chooses the neighbours that predict a tensor's levels, and how much they count.
+
+Least squares over levels that are divided by their spread, a neighbour at a time as long as
+one pays for itself. Knows nothing of tables: whether a predictor pays in bytes is for `fit`.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec.parameters import MAX_COEFFICIENT
+from midstream.codec.prediction import Place, places
+from midstream.types import Tensor
+
+__all__ = ["choose"]
+
+_SAMPLE = 1 << 17
+"""Weights that are looked at, from the middle of a tensor."""
+_FEWEST = 64
+_MOST_TERMS = 6
+_TERM_BITS = 12.0
+_LEAST_SHARE = 0.004
+"""Bits a weight that a predictor must promise, since decoding with one is slower."""
+_NEAREST = 16
+"""Weights to a neighbour, at least: lanes of a slice are no more than that."""
+_NEAREST_IN_SMALL = 4
+"""The same in tensors so small that they share a slice, which has few lanes."""
+_SMALL = 4096
+
+_Float = NDArray[np.float64]
+
+
+def choose(
+    levels: NDArray[np.int32],
+    tensor: Tensor,
+    widths: NDArray[np.int16],
+    units: NDArray[np.float32] | None = None,
+) -> tuple[tuple[int, int], ...]:
+    """Neighbours and their coefficients in 1/32; none where they promise too little.
+
+    Args:
+        levels: (weights,)
+        tensor: Where they are from.
+        widths: (weights,) quarter octaves of each level's spread.
+        units: (weights,) the step of each over the tensor's; None where all are the same.
+    """
+    known = _candidates(tensor)
+    if len(levels) < _FEWEST or not known:
+        return ()
+    start = max(0, len(levels) - _SAMPLE) // 2
+    stop = min(start + _SAMPLE, len(levels))
+    # the table of width 0 has a sigma of an eighth of a step; nothing is less than a step wide
+    spread = np.exp2(np.maximum(widths[start:stop].astype(np.float32) / 4 - 3, 0))
+    if units is not None:
+        spread *= units[start:stop]
+    values = levels if units is None else levels * units
+    moments = _moments(values, spread, list(known.values()), start)
+    chosen = _select(moments, len(levels))
+    if not chosen:
+        return ()
+    names = [list(known)[at] for at in chosen]
+    pairs = zip(names, _rounded(_solve(moments, chosen)[0]), strict=True)
+    return tuple(sorted((name, number) for name, number in pairs if number))
+
+
+def _candidates(tensor: Tensor) -> dict[int, Place]:
+    least = _NEAREST if tensor.weights >= _SMALL else _NEAREST_IN_SMALL
+    return {
+        at: place
+        for at, place in enumerate(places(tensor))
+        if place is not None and place.distance >= least
+    }
+
+
+def _moments(
+    values: NDArray[np.int32] | NDArray[np.float32],
+    spread: NDArray[np.float32],
+    known: list[Place],
+    start: int,
+) -> _Float:
+    """Products of all neighbours' values and, last, the weights' own, over their spread."""
+    weight = np.arange(start, start + len(spread))
+    columns = np.zeros((len(known) + 1, len(spread)), np.float32)
+    for column, place in zip(columns, known, strict=False):
+        inside = weight // place.stride % place.size >= place.back
+        column[inside] = values[weight[inside] - place.distance]
+    columns[-1] = values[weight]
+    columns /= spread
+    moments: _Float = (columns @ columns.T).astype(np.float64)
+    return moments
+
+
+def _select(moments: _Float, weights: int) -> list[int]:
+    """The neighbours that pay, one added after the other."""
+    chosen: list[int] = []
+    first = energy = float(moments[-1, -1])
+    least = max(_TERM_BITS, _LEAST_SHARE / 4 * weights)
+    while len(chosen) < _MOST_TERMS:
+        left = {
+            at: _solve(moments, [*chosen, at])[1]
+            for at in range(len(moments) - 1)
+            if at not in chosen
+        }
+        best = min(left, key=left.__getitem__, default=None)
+        if best is None or _saved(energy, left[best], weights) < least:
+            break
+        chosen.append(best)
+        energy = left[best]
+    return chosen if _saved(first, energy, weights) >= _LEAST_SHARE * weights else []
+
+
+def _solve(moments: _Float, chosen: list[int]) -> tuple[_Float, float]:
+    """Coefficients of least squares, and the energy that they leave."""
+    square = moments[np.ix_(chosen, chosen)]
+    target = moments[chosen, -1]
+    ridge = 1e-6 * float(np.trace(square)) + 1e-12
+    coefficients = np.linalg.solve(square + ridge * np.eye(len(chosen)), target)
+    return coefficients.astype(np.float64), float(moments[-1, -1] - coefficients @ target)
+
+
+def _saved(before: float, after: float, weights: int) -> float:
+    """Bits that less energy is worth."""
+    return 0.5 * weights * math.log2(max(before, 1e-9) / max(after, 1e-9))
+
+
+def _rounded(coefficients: _Float) -> list[int]:
+    fixed = np.clip(np.rint(32 * coefficients), -MAX_COEFFICIENT, MAX_COEFFICIENT)
+    return [int(number) for number in fixed]

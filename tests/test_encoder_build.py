@@ -197,13 +197,13 @@ def scores(*values: float | None) -> Any:
     return evaluate
 
 
-LADDER = "2b,4b,6b,exact"
+LADDER = "2b,3b,5b,exact"
 
 
 def test_rungs_that_do_not_help_the_outputs_are_merged_into_the_next() -> None:
     evaluate = scores(10, 9, 15, math.inf)
     encoded = encode(NETWORKS["float32"], ladder=LADDER, evaluate=evaluate, probes=8)
-    assert [unit.rung for unit in encoded.units] == ["2b", "6b", "exact"]
+    assert [unit.rung for unit in encoded.units] == ["2b", "5b", "exact"]
     assert [unit.fidelity.output_snr for unit in encoded.units] == [10, 15, math.inf]
     assert {unit.fidelity.probes for unit in encoded.units} == {8}
     assert stacks(encoded)[-1] == NETWORKS["float32"]
@@ -219,7 +219,7 @@ def test_exact_is_kept_even_where_the_outputs_were_right_before() -> None:
 def test_weights_decide_where_the_network_cannot_be_run() -> None:
     evaluate = scores(None, None, None, None)
     encoded = encode(NETWORKS["float32"], ladder=LADDER, evaluate=evaluate, probes=8)
-    assert [unit.rung for unit in encoded.units] == ["2b", "4b", "6b", "exact"]
+    assert [unit.rung for unit in encoded.units] == ["2b", "3b", "5b", "exact"]
     assert {(u.fidelity.output_snr, u.fidelity.probes) for u in encoded.units} == {(None, 0)}
 
 

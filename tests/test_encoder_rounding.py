@@ -83,6 +83,22 @@ def test_moments_that_say_nothing_give_no_feedback() -> None:
     assert Feedback.of(np.broadcast_to(1.0, (1, MOST_INPUTS + 1, MOST_INPUTS + 1))) is None
 
 
+def test_inputs_that_never_differ_from_their_mean_round_all_the_same() -> None:
+    mean = normal(3, 40).astype(np.float64)
+    found = Feedback.of(mean[:, :, None] * mean[:, None, :], mean)
+    assert found is not None
+    assert np.isfinite(found.factor).all()
+
+
+def test_about_the_mean_only_differences_count() -> None:
+    mean = 5 + normal(1, 30).astype(np.float64)
+    about = correlated(30)
+    apart = feedback(about)
+    together = Feedback.of(about + mean[:, :, None] * mean[:, None, :], mean)
+    assert together is not None
+    assert together.factor == pytest.approx(apart.factor, rel=0.01, abs=0.01)
+
+
 def test_an_input_that_is_always_zero_is_no_obstacle() -> None:
     moments = correlated(5, groups=2)
     moments[1] = 0

@@ -102,4 +102,6 @@ class Fidelity:
     output_snr: float | None = None
     """Signal to noise of the outputs on the probes, dB; None where it was not run."""
     probes: int = 0
-    """Number of synthetic inputs that output_snr was measured on."""
+    """Number of inputs that output_snr was measured on."""
+    is_calibrated: bool = False
+    """Whether these were the publisher's own; otherwise they are synthetic."""

@@ -87,7 +87,7 @@ def wrong_manifests() -> list[Any]:
         "a name that leaves its folder": (good.replace(b"\x03abr", b"\x03../"), "BAD_FIELD"),
         "release 0": (good.replace(b"abr\x01", b"abr\x00"), "BAD_FIELD"),
         "an unknown kind": (good[:unit] + b"\x09" + good[unit + 1 :], "BAD_FIELD"),
-        "a reserved flag": (good[: unit + 1] + b"\x28" + good[unit + 2 :], "BAD_FIELD"),
+        "a reserved flag": (good[: unit + 1] + b"\x48" + good[unit + 2 :], "BAD_FIELD"),
         "a base with a parent": (
             good[: unit + 1] + b"\x09\x00\x00" + good[unit + 3 :],
             "WRONG_PARENT",

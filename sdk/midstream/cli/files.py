@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from midstream.cli.output import Output, human_size
-from midstream.cli.repository import LAYER_COLUMNS, backend_or_none, layer_rows
+from midstream.cli.repository import (
+    LAYER_COLUMNS,
+    add_calibration,
+    backend_or_none,
+    calibration_of,
+    layer_rows,
+)
 from midstream.publisher.local import decode_folder, encode_folder, inspect
 
 __all__ = ["add_verbs"]
@@ -23,7 +29,8 @@ def add_verbs(verbs: Any) -> None:
         "model", metavar="MODEL", type=Path, help=".tflite, .onnx, .safetensors or .npz file"
     )
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder for the units")
-    parser.add_argument("--ladder", required=True, help="rungs, such as 2.5b,4b,exact or 20dB")
+    parser.add_argument("--ladder", required=True, help="rungs, such as 2.5b,15dBo,exact or 20dB")
+    add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print the layers as JSON")
     parser.set_defaults(run=_encode)
 
@@ -49,13 +56,15 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _encode(options: argparse.Namespace, output: Output) -> None:
-    with output.working(f"encoding {options.model}"):
+    with output.working(f"encoding {options.model}") as report:
         release = encode_folder(
             options.model,
             options.output,
             ladder=options.ladder,
             backend=backend_or_none(output),
+            calibration=calibration_of(options),
             progress=output.note,
+            report=report,
         )
     output.table(f"{options.model} in {options.output}", LAYER_COLUMNS, layer_rows(release))
     output.result(

@@ -7,9 +7,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
 from rich.table import Table
 
+from midstream.encoder.progress import Progress, Report
 from midstream.errors import MidstreamError
 
 __all__ = ["Output", "human_size"]
@@ -43,13 +51,24 @@ class Output:
             self._words.print(text)
 
     @contextmanager
-    def working(self, text: str) -> Iterator[None]:
-        """Show that something is going on and for how long; on a terminal only."""
-        columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    def working(self, text: str) -> Iterator[Report]:
+        """Show how far something is and how long it may still take; on a terminal only."""
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         is_shown = self._notes.is_terminal and not self.as_json
-        with Progress(*columns, console=self._notes, transient=True, disable=not is_shown) as bar:
-            bar.add_task(text, total=None)
-            yield
+        with Bar(*columns, console=self._notes, transient=True, disable=not is_shown) as bar:
+            task = bar.add_task(text, total=None)
+
+            def report(progress: Progress) -> None:
+                about = f"{text}: {progress.doing}" if progress.doing else text
+                bar.update(task, description=about, completed=progress.done, total=progress.total)
+
+            yield report
 
     def line(self, text: str) -> None:
         """A result line that is there as soon as it is said."""

@@ -11,11 +11,12 @@ from midstream.errors import RuntimeMissingError
 from midstream.limits import LIMITS
 from midstream.publisher import Publisher, Release
 from midstream.publisher.audit import audit
-from midstream.runtime import Backend, find_backend
+from midstream.publisher.calibration import read_calibration
+from midstream.runtime import Backend, Inputs, find_backend
 from midstream.store.files import read_given
 from midstream.store.keys import load_keys
 
-__all__ = ["add_verbs", "backend_or_none", "layer_rows"]
+__all__ = ["add_calibration", "add_verbs", "backend_or_none", "calibration_of", "layer_rows"]
 
 LAYER_COLUMNS = ["layer", "rung", "bytes", "all so far", "weights dB", "outputs dB"]
 
@@ -38,7 +39,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument(
         "--ladder",
         default="2.5b,4b,6b,exact",
-        help="rungs: bits per weight (2.5b), weight SNR (20dB), size (45kB), exact "
+        help="rungs: bits per weight (2.5b), output SNR (15dBo), weight SNR (20dB), size of all "
+        "so far (45kB), exact "
         "(default %(default)s)",
     )
     parser.add_argument(
@@ -47,6 +49,7 @@ def add_verbs(verbs: Any) -> None:
         default=0.15,
         help="repair symbols per packet, 0 to 2 (default %(default)s)",
     )
+    add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print the release as JSON")
     parser.set_defaults(run=_publish)
 
@@ -70,6 +73,22 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--root", required=True, type=Path, help="the root that clients pin")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=_verify)
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """Declare --calibrate."""
+    parser.add_argument(
+        "--calibrate",
+        metavar="PATH",
+        type=Path,
+        help="inputs like those that the network will get: a .npy file (first axis: inputs), a "
+        ".npz file with such an array for each input by its name, or a folder of them",
+    )
+
+
+def calibration_of(options: argparse.Namespace) -> list[Inputs] | None:
+    """The inputs that --calibrate names."""
+    return None if options.calibrate is None else read_calibration(options.calibrate)
 
 
 def backend_or_none(output: Output) -> Backend | None:
@@ -108,13 +127,15 @@ def _decibels(value: float | None) -> str:
 def _publish(options: argparse.Namespace, output: Output) -> None:
     keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
     publisher = Publisher(options.repo, signer=keys, backend=backend_or_none(output))
-    with output.working(f"publishing {options.model}"):
+    with output.working(f"publishing {options.model}") as report:
         release = publisher.publish(
             options.model,
             name=options.name,
             ladder=options.ladder,
             repair=options.repair,
+            calibration=calibration_of(options),
             progress=output.note,
+            report=report,
         )
     title = f"{release.name} release {release.number} in {options.repo}"
     output.table(title, LAYER_COLUMNS, layer_rows(release))

@@ -28,6 +28,7 @@ def encode(
     measure: Measure | None = None,
     statistics: MakeStatistics | None = None,
     probes: int = 0,
+    is_calibrated: bool = False,
     report: Report = lambda _: None,
     limits: Limits = LIMITS,
 ) -> Encoded:
@@ -43,6 +44,7 @@ def encode(
         statistics: Says what is known of the tensors; all but targets in weight SNR then
             spend bytes where the outputs need them, by the recipe that `evaluate` likes best.
         probes: Number of inputs that `evaluate` uses, for the record.
+        is_calibrated: Whether these are the publisher's own, for the record.
         report: Told how far it is.
         limits: Bounds on the model file.
 
@@ -74,7 +76,7 @@ def encode(
         statistics=known,
         relative=_relative(model, weights, measure if allocates and known is None else None),
         evaluate=evaluate,
-        probes=probes,
+        inputs=(probes, is_calibrated),
         work=Work(planned_parts(rungs, is_known=known is not None), report),
     )
     units = builder.build(rungs)

@@ -4,6 +4,7 @@ A rung that does not beat the one below it is left out; the next one goes on fro
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from midstream.bitstream import Record, Topology, protected_size
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
@@ -50,7 +51,7 @@ class Builder:
         statistics: What is known of each; None where nothing is.
         relative: Step index of each tensor before the shift, where nothing is known.
         evaluate: Measures stacks of units at the outputs.
-        probes: Number of inputs that it uses.
+        inputs: Number of those that it uses, and whether they are the publisher's own.
         work: Told of each part.
     """
 
@@ -62,13 +63,13 @@ class Builder:
         statistics: Statistics | None,
         relative: Sequence[float],
         evaluate: Evaluate | None,
-        probes: int,
+        inputs: tuple[int, bool],
         work: Work,
     ) -> None:
         self._weights = weights
         self._statistics = statistics
         self._relative = relative
-        self._probes = probes
+        self._inputs = inputs
         self._work = work
         self._quantiser = Quantiser(weights, statistics or [None] * len(weights))
         self._bases = Bases(topology, weights, self._quantiser)
@@ -183,11 +184,12 @@ class Builder:
         """Add a unit, unless it does not beat what is there."""
         is_exact = rung.target is Target.EXACT or all(plan.is_exact for plan in plans)
         outputs = self._targets.evaluate and self._targets.evaluate([*self._stack, data])
-        fidelity = Fidelity(
-            weight_snr=self._weight_snr(plans, is_exact=is_exact),
-            output_snr=outputs,
-            probes=self._probes if outputs is not None else 0,
-        )
+        fidelity = Fidelity(weight_snr=self._weight_snr(plans, is_exact=is_exact))
+        if outputs is not None:
+            probes, is_calibrated = self._inputs
+            fidelity = replace(
+                fidelity, output_snr=outputs, probes=probes, is_calibrated=is_calibrated
+            )
         must = not self._units or rung.target is Target.EXACT
         if not must and not _beats(fidelity, self._units[-1].fidelity):
             return

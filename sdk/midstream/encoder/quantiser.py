@@ -133,10 +133,7 @@ class Quantiser:
             return None
         if not _fits(known.covariance, w.tensor):
             return None
-        moments = known.covariance
-        if centred and known.mean is not None:
-            moments = moments - known.mean[:, :, None] * known.mean[:, None, :]
-        return Feedback.of(moments)
+        return Feedback.of(known.covariance, known.mean if centred else None)
 
 
 def _fits(moments: _Float, tensor: Tensor) -> bool:

@@ -29,6 +29,9 @@ MOST_INPUTS = 4096
 """Inputs of an operator beyond which rounding is plain: the work grows with their cube."""
 _DAMPING = 0.02
 """Of the mean power, added to each input's: probes are few, and others will come."""
+_LEAST = 1e-3
+"""Of the power, which differences from the mean are taken to have at least: no less than what
+rounding errors make of them."""
 _BLOCK = 64
 
 _Float = NDArray[np.float64]
@@ -45,21 +48,26 @@ class Feedback:
     """V, upper triangular, in that order; each column divided by its diagonal element."""
 
     @classmethod
-    def of(cls, moments: _Float) -> "Feedback | None":
+    def of(cls, moments: _Float, mean: _Float | None = None) -> "Feedback | None":
         """Factor second moments.
 
         Args:
-            moments: (groups, inputs, inputs), E[xx^T] or the covariance.
+            moments: (groups, inputs, inputs), E[xx^T].
+            mean: (groups, inputs), E[x], where a bias takes back errors of the average, so
+                that those of the differences from it are all that count.
 
         Returns:
-            None where nothing is fed back: no input ever differs, or they are too many.
+            None where nothing is fed back: no input is ever there, or they are too many.
         """
-        power = np.einsum("gii->gi", moments)  # (groups, inputs)
-        mean = power.mean(axis=1)
-        if moments.shape[1] > MOST_INPUTS or not np.isfinite(moments).all() or not mean.any():
+        power = np.einsum("gii->g", moments) / moments.shape[1]
+        if moments.shape[1] > MOST_INPUTS or not np.isfinite(moments).all() or not power.any():
             return None
-        damping = _DAMPING * np.where(mean > 0, mean, 1.0)
-        order = np.argsort(-power.sum(axis=0), kind="stable")
+        if mean is not None:
+            moments = moments - mean[:, :, None] * mean[:, None, :]
+        spread = np.einsum("gii->gi", moments)  # (groups, inputs)
+        damping = _DAMPING * np.maximum(spread.mean(axis=1), _LEAST * power)
+        damping = np.where(power > 0, damping, 1.0)
+        order = np.argsort(-spread.sum(axis=0), kind="stable")
         damped = moments + damping[:, None, None] * np.eye(moments.shape[1])
         # the factor of the reversed matrix, reversed again, is the upper one
         last_first = order[::-1]

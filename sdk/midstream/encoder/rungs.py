@@ -53,7 +53,7 @@ class RungSearch:
             slacks: Ways of refining to try beside the plain one, as `Refiner.refine` has them.
 
         Returns:
-            None where nothing can be refined, or not within a budget.
+            None where nothing can be refined, or not within so many bytes.
         """
         order = list(islice(refinements(plans), 2 * len(plans) + 8))
         if not order:
@@ -74,9 +74,9 @@ class RungSearch:
         count = search(
             measure, band, start=start, slope=slope, low=1, high=len(order), rounds=ROUNDS
         )
-        if band.is_budget and self._targets.bits([*units, made[count][0]]) > band.high:
-            return None
-        return made[count]
+        # bytes are a limit; bits per weight a rate, which one slice more may have to pass
+        is_over = self._targets.bits([*units, made[count][0]]) > band.high
+        return None if rung.target is Target.SIZE and is_over else made[count]
 
     def _make(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 from midstream import decoder, formats
 from midstream.bitstream import Head, read_unit
+from midstream.encoder.progress import Report
 from midstream.errors import BitstreamError, ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.publish import (
@@ -19,7 +20,7 @@ from midstream.publisher.publish import (
     protect,
 )
 from midstream.publisher.release import Release
-from midstream.runtime import Backend
+from midstream.runtime import Backend, Inputs
 from midstream.store.files import map_given, read_given, write_file
 from midstream.store.models import new_model, read_model
 from midstream.trust import bundle, manifest, tree
@@ -38,6 +39,8 @@ def encode_folder(
     ladder: str | Sequence[str],
     backend: Backend | None,
     progress: Callable[[str], None],
+    calibration: Sequence[Inputs] | None = None,
+    report: Report = lambda _: None,
 ) -> Release:
     """Encode a model file into a folder: a manifest and its units.
 
@@ -49,7 +52,9 @@ def encode_folder(
     """
     data = read_model(model)
     with naming(model):
-        encoded = encode_checked(data, ladder, backend, progress)
+        encoded = encode_checked(
+            data, ladder, backend, progress, calibration=calibration, report=report
+        )
     entries = []
     for index, unit in enumerate(encoded.units):
         entries.append(protect(unit, index, 0.0, peak_memory(encoded, index))[0])

@@ -1,17 +1,30 @@
-"""Rungs and tensors tried on real interpreters, for the encoder. Knows nothing of ladders."""
+"""Networks run on real interpreters, for the encoder. Knows nothing of ladders.
+
+What steps and rounding follow, and what rungs and recipes are judged by, are other inputs:
+other probes, or another part of the calibration inputs.
+"""
 
 from collections.abc import Callable, Sequence
 
 from midstream import decoder
+from midstream.encoder.statistics import Statistics
 from midstream.errors import MidstreamError, RefusedError
-from midstream.runtime import Backend
+from midstream.publisher.calibration import fit_inputs
+from midstream.publisher.statistics import make_statistics
+from midstream.runtime import Backend, Inputs, TracingBackend, make_probes
 from midstream.runtime.fidelity import Evaluator
 
 __all__ = ["Outputs"]
 
-_PROBES = 8
+_PROBES = 24
+"""What rungs are judged by, where no calibration inputs are given."""
 _QUICK_PROBES = 3
 """For each tensor by itself: there are many, and only their order of magnitude matters."""
+_STUDIED = 96
+"""Probes that statistics are made of."""
+_STUDIED_SEED = 20260303
+_HELD_OUT = 4
+"""One of so many calibration inputs is kept for judging."""
 _DOES_NOT_RUN = -1000.0
 
 
@@ -21,28 +34,49 @@ class Outputs:
     Args:
         backend: The runtime.
         model: The original.
+        calibration: Inputs of the network that are like those it will get; None for probes.
+        progress: Told in words what is done.
 
     Raises:
         RefusedError: The original does not load or run here.
+        UsageError: The calibration inputs are not inputs of the original, or there are none.
     """
 
-    probes = _PROBES
-    """Number of inputs that rungs are measured on."""
-
-    def __init__(self, backend: Backend, model: bytes) -> None:
-        self._thorough = Evaluator.create(backend, model, probes=_PROBES)
-        self._quick = Evaluator.create(backend, model, probes=_QUICK_PROBES)
+    def __init__(
+        self,
+        backend: Backend,
+        model: bytes,
+        calibration: Sequence[Inputs] | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._backend = backend
+        self._progress = progress
+        self._studied, judged = _split(backend, model, calibration)
+        self.is_calibrated = calibration is not None
+        """Whether rungs are measured on calibration inputs."""
+        self.probes = len(judged)
+        """Number of inputs that rungs are measured on."""
+        self._thorough = Evaluator(backend, model, judged)
+        self._quick = Evaluator(backend, model, judged[:_QUICK_PROBES])
 
     @classmethod
     def of(
-        cls, model: bytes, backend: Backend | None, progress: Callable[[str], None]
+        cls,
+        model: bytes,
+        backend: Backend | None,
+        progress: Callable[[str], None],
+        calibration: Sequence[Inputs] | None = None,
     ) -> "Outputs | None":
-        """None where it cannot be run here; `progress` is told why."""
+        """None where it cannot be run here; `progress` is told why.
+
+        Raises:
+            UsageError: The calibration inputs are not inputs of the original.
+        """
         if backend is None or model[4:8] != b"TFL3":
             return None
         try:
-            return cls(backend, model)
-        except MidstreamError as error:
+            return cls(backend, model, calibration, progress)
+        except RefusedError as error:
             progress(f"the original does not run here, so rungs are judged by weights: {error}")
             return None
 
@@ -54,9 +88,36 @@ class Outputs:
             return _DOES_NOT_RUN
 
     def measure(self, model: bytes) -> float:
-        """Output SNR of a model file, dB, on a few probes.
+        """Output SNR of a model file, dB, on a few inputs.
 
         Raises:
             RefusedError: It does not run, or an output is not finite.
         """
         return self._quick(model)
+
+    def statistics(self, model: bytes) -> Statistics | None:
+        """What is known of the tensors; None, and a word why, where they cannot be studied."""
+        if not isinstance(self._backend, TracingBackend):
+            return None
+        try:
+            return make_statistics(self._backend, model, self._studied)
+        except MidstreamError as error:
+            self._progress(f"it cannot be studied, so tensors are tried one by one: {error}")
+            return None
+
+
+def _split(
+    backend: Backend, model: bytes, calibration: Sequence[Inputs] | None
+) -> tuple[Sequence[Inputs], Sequence[Inputs]]:
+    """What statistics are made of, and what rungs are judged by."""
+    network = backend.load(model)
+    try:
+        inputs = network.inputs
+    finally:
+        network.close()
+    if calibration is not None:
+        given = fit_inputs(calibration, inputs)
+        judged = given[::_HELD_OUT]
+        studied = [one for at, one in enumerate(given) if at % _HELD_OUT]
+        return studied or judged, judged
+    return make_probes(inputs, _STUDIED, seed=_STUDIED_SEED), make_probes(inputs, _PROBES)

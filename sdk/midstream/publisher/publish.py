@@ -8,12 +8,13 @@ from pathlib import Path
 
 from midstream import decoder, fec, formats
 from midstream.encoder import Encoded, EncodedUnit, encode
+from midstream.encoder.progress import Report
 from midstream.errors import DataError, ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.measure import Outputs
 from midstream.publisher.release import Release
-from midstream.runtime import Backend
+from midstream.runtime import Backend, Inputs
 from midstream.session import Protection
 from midstream.store.files import read_file
 from midstream.store.models import read_model
@@ -63,7 +64,9 @@ class Publisher:
         name: str,
         ladder: str | Sequence[str] = DEFAULT_LADDER,
         repair: float = 0.15,
+        calibration: Sequence[Inputs] | None = None,
         progress: Callable[[str], None] = lambda _: None,
+        report: Report = lambda _: None,
     ) -> Release:
         """Publish a model as the next release of a network.
 
@@ -73,10 +76,14 @@ class Publisher:
             ladder: Rungs, such as ``("2.5b", "4b", "6b", "exact")``.
             repair: Repair symbols for each packet of weights, 0 to 2; the topology gets twice
                 as many.
+            calibration: Inputs like those that the network will get; better than the probes
+                that are made up where there are none.
             progress: Told what is done, for people.
+            report: Told how far the encoder is.
 
         Raises:
-            UsageError: The name, the ladder or the repair ratio makes no sense.
+            UsageError: The name, the ladder or the repair ratio makes no sense, or calibration
+                inputs are not inputs of the network.
             FormatError: The model file cannot be read.
             LimitError: The model file is too large.
             TrustError: The repository's metadata is not that of these keys.
@@ -85,7 +92,9 @@ class Publisher:
         check_arguments(name, repair)
         with naming("model" if isinstance(model, bytes) else model):
             data = _coded(model)
-            encoded = encode_checked(data, ladder, self._backend, progress)
+            encoded = encode_checked(
+                data, ladder, self._backend, progress, calibration=calibration, report=report
+            )
         with self._folder.locked():
             return self._write(name, data, encoded, repair, progress)
 
@@ -181,19 +190,27 @@ def encode_checked(
     ladder: str | Sequence[str],
     backend: Backend | None,
     progress: Callable[[str], None],
+    *,
+    calibration: Sequence[Inputs] | None = None,
+    report: Report = lambda _: None,
 ) -> Encoded:
     """Encode, measure each rung at the outputs, and prove that the exact one is exact."""
     formats.open_model(model)  # a damaged file must not reach a runtime, which may crash on it
-    outputs = Outputs.of(model, backend, progress)
+    outputs = Outputs.of(model, backend, progress, calibration)
     if outputs is None:
-        encoded = encode(model, ladder=ladder)
+        if calibration is not None:
+            raise UsageError(ErrorCode.BAD_ARGUMENT, "calibration: the model cannot be run here")
+        encoded = encode(model, ladder=ladder, report=report)
     else:
         encoded = encode(
             model,
             ladder=ladder,
             evaluate=outputs.evaluate,
             measure=outputs.measure,
+            statistics=outputs.statistics,
             probes=outputs.probes,
+            is_calibrated=outputs.is_calibrated,
+            report=report,
         )
     rebuilt = decoder.rebuild([unit.data for unit in encoded.units])
     is_exact = encoded.units[-1].rung == "exact"

@@ -20,8 +20,8 @@ MAGIC = b"MDM"
 VERSION = 0
 """The format's version; 0 means that its bytes may still change."""
 
-_PARENT, _REPAIR, _WEIGHT_EXACT, _OUTPUT, _OUTPUT_EXACT = 1, 2, 4, 8, 16
-_FLAGS = 31
+_PARENT, _REPAIR, _WEIGHT_EXACT, _OUTPUT, _OUTPUT_EXACT, _CALIBRATED = 1, 2, 4, 8, 16, 32
+_FLAGS = 63
 _MAX_LAYER = 255
 _MAX_RELEASE = 2**31 - 1
 _MAX_WEIGHTS = 2**40
@@ -242,6 +242,7 @@ def _flags(entry: UnitEntry) -> int:
         | _WEIGHT_EXACT * math.isinf(entry.fidelity.weight_snr)
         | _OUTPUT * (output is not None)
         | _OUTPUT_EXACT * (output is not None and math.isinf(output))
+        | _CALIBRATED * (output is not None and entry.fidelity.is_calibrated)
     )
 
 
@@ -256,7 +257,7 @@ def _write_fidelity(out: Writer, fidelity: Fidelity) -> None:
 
 def _read_entry(reader: Reader, limits: Limits) -> UnitEntry:
     kind, flags = _read_kind(reader), reader.u8()
-    if flags & ~_FLAGS or flags & (_OUTPUT | _OUTPUT_EXACT) == _OUTPUT_EXACT:
+    if flags & ~_FLAGS or (flags & (_OUTPUT_EXACT | _CALIBRATED) and not flags & _OUTPUT):
         raise _bad(f"a unit with flags {flags:#04x}")
     has_repair = bool(flags & _REPAIR)
     return UnitEntry(
@@ -290,7 +291,12 @@ def _read_fidelity(reader: Reader, flags: int) -> Fidelity:
     if not flags & _OUTPUT:
         return Fidelity(weight_snr=weight)
     output = math.inf if flags & _OUTPUT_EXACT else reader.signed(limit=_MAX_CENTIBELS) / 100
-    return Fidelity(weight_snr=weight, output_snr=output, probes=reader.varint(limit=_MAX_PROBES))
+    return Fidelity(
+        weight_snr=weight,
+        output_snr=output,
+        probes=reader.varint(limit=_MAX_PROBES),
+        is_calibrated=bool(flags & _CALIBRATED),
+    )
 
 
 def _read_extensions(reader: Reader, limits: Limits) -> tuple[Extension, ...]:
@@ -311,6 +317,7 @@ def _rounded(fidelity: Fidelity) -> Fidelity:
         weight_snr=_round_snr(fidelity.weight_snr),
         output_snr=None if fidelity.output_snr is None else _round_snr(fidelity.output_snr),
         probes=0 if fidelity.output_snr is None else fidelity.probes,
+        is_calibrated=fidelity.output_snr is not None and fidelity.is_calibrated,
     )
 
 

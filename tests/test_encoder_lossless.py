@@ -55,6 +55,13 @@ def test_halves_in_a_wider_dtype_take_what_halves_take() -> None:
     assert wide < 1.02 * narrow
 
 
+def test_a_tensor_that_is_not_finite_is_compressed_all_the_same() -> None:
+    sound = normal(90, 90)
+    broken = sound.copy()
+    broken[3, 4] = np.nan
+    assert len(encoded(a=broken)[0]) < 1.01 * len(encoded(a=sound)[0])
+
+
 def test_odd_numbers_come_back() -> None:
     odd = np.float32([0.0, -0.0, 1e-45, -1e-40, 3e38, 1e-30, 1, -1] * 4)
     encoded(

@@ -3,7 +3,18 @@
 The bytes are spec/coding.md; section names in comments are its headings.
 """
 
-from midstream.codec import digits, exact, grid, levels, prediction, raw, scales, storage, values
+from midstream.codec import (
+    digits,
+    exact,
+    grid,
+    kept,
+    levels,
+    prediction,
+    raw,
+    scales,
+    storage,
+    values,
+)
 from midstream.codec.parameters import Context, TensorCode
 
 __all__ = [
@@ -12,6 +23,7 @@ __all__ = [
     "digits",
     "exact",
     "grid",
+    "kept",
     "levels",
     "prediction",
     "raw",

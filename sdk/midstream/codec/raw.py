@@ -10,8 +10,10 @@ import zstandard
 
 from midstream.errors import BitstreamError, ErrorCode
 
-__all__ = ["decode", "encode", "estimate"]
+__all__ = ["PROMISING", "decode", "encode", "estimate"]
 
+PROMISING = 1.1
+"""An estimate within this of what is there already may turn out shorter."""
 _LEVEL = 19
 _QUICK_LEVEL = 3
 _MAX_WINDOW = 1 << 27

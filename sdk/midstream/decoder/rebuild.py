@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, levels, raw, storage, values
+from midstream.codec import Context, digits, exact, grid, kept, levels, storage, values
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack, read_stack
 from midstream.errors import ErrorCode, UsageError
@@ -139,10 +139,7 @@ def _apply_exact(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
 
 def _apply_raw(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
     for work, payload in zip(batch, payloads, strict=True):
-        dtype, weights = work.piece.dtype, work.piece.weights
-        size = (weights * dtype.bits + 7) // 8
-        data = raw.decode(payload, size, max(1, dtype.bits // 8))
-        work.values = storage.load(data, dtype, weights)
+        work.values = kept.decode(payload, work.piece.weights, work.piece.dtype)
 
 
 def _apply_values(batch: Sequence[_Work], payloads: list[memoryview]) -> None:

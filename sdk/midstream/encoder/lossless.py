@@ -18,7 +18,7 @@ from midstream.bitstream import (
     protected_size,
     write_unit,
 )
-from midstream.codec import TensorCode, exact, grid, levels, raw, scales, storage, values
+from midstream.codec import TensorCode, exact, grid, kept, levels, raw, scales, storage, values
 from midstream.encoder.units import EncodedUnit, Evaluate
 from midstream.encoder.weights import Weights
 from midstream.types import Fidelity, UnitKind
@@ -29,8 +29,6 @@ _LARGEST_LEVEL = 1 << 15
 """As far as widths are fitted: rows of any smaller scale are told from zeros."""
 _SLOWER = 1.003
 """Levels and their places are slower to decode than values: they must save this much."""
-_PROMISING = 1.1
-"""A quick look says within this what zstd at its best comes to."""
 
 
 def exact_unit(
@@ -96,7 +94,7 @@ def _shortest(
     stored = np.concatenate([weights[r.tensor].stored[r.start : r.stop] for r in piece.runs])
     data = storage.dump(stored, piece.dtype)
     if not piece.coded:
-        return [(Operation.RAW, raw.encode(data, _item_size(piece)))]
+        return [(Operation.RAW, kept.encode(stored, piece.dtype))]
     # slices of one tensor are alike: the first one decides for all of them
     tensor = piece.runs[0].tensor
     best = [] if prefers_levels.get(tensor, False) else _values(head, piece, stored)
@@ -104,7 +102,7 @@ def _shortest(
         climbed = _levels(head, piece, stored)
         prefers_levels[tensor] = not best or _size(climbed) * _SLOWER < _size(best)
         best = climbed if prefers_levels[tensor] else best
-    if raw.estimate(data, _item_size(piece)) < _size(best) * _PROMISING:
+    if raw.estimate(data, _item_size(piece)) < _size(best) * raw.PROMISING:
         best = min(best, [(Operation.RAW, raw.encode(data, _item_size(piece)))], key=_size)
     return best
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, levels, raw, storage
+from midstream.codec import Context, digits, exact, grid, kept, levels, raw, storage
 from midstream.encoder.weights import Weights
 from midstream.types import DType
 
@@ -125,15 +125,16 @@ class Plan:
         if not (self.piece.dtype.is_float and self.piece.coded):
             return []
         payload = exact.encode(self.stored, self.levels, self.sizes(self.trits), self.piece.dtype)
-        escape = self.raw()
-        if len(escape) < len(payload):
-            return [self.record(Operation.RAW, escape)]
+        data, item = storage.dump(self.stored, self.piece.dtype), self.piece.dtype.bits // 8
+        if raw.estimate(data, item) < len(payload) * raw.PROMISING:
+            escape = raw.encode(data, item)
+            if len(escape) < len(payload):
+                return [self.record(Operation.RAW, escape)]
         return [self.record(Operation.EXACT, payload)]
 
-    def raw(self) -> bytes:
+    def kept(self) -> bytes:
         """The weights as they are."""
-        data = storage.dump(self.stored, self.piece.dtype)
-        return raw.encode(data, max(1, self.piece.dtype.bits // 8))
+        return kept.encode(self.stored, self.piece.dtype)
 
     def record(self, operation: Operation, payload: bytes) -> Record:
         """A record of this slice."""
@@ -142,7 +143,7 @@ class Plan:
 
 def raw_records(plans: Sequence[Plan]) -> list[Record]:
     """The weights that are not coded, as they are."""
-    return [plan.record(Operation.RAW, plan.raw()) for plan in plans if not plan.piece.coded]
+    return [plan.record(Operation.RAW, plan.kept()) for plan in plans if not plan.piece.coded]
 
 
 def level_records(plans: Sequence[Plan]) -> list[Record]:

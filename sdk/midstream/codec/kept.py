@@ -1,0 +1,79 @@
+"""Weights that are kept in every rung, and come back bit for bit. Knows nothing of levels.
+
+A payload is that of raw bytes or, for floats, values with one sigma for the whole slice: a
+few numbers that are not finite do not cost the others their compression (spec/coding.md, "Raw").
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec import raw, storage, values
+from midstream.codec.grid import MAX_STEP_INDEX
+from midstream.codec.parameters import Context
+from midstream.codec.tables import SHAPES
+from midstream.errors import BitstreamError, ErrorCode
+from midstream.types import DType
+
+__all__ = ["decode", "encode"]
+
+_VALUES = 3
+"""The method that raw bytes know nothing of."""
+_HEAD = 4
+_MAX_QUARTERS = MAX_STEP_INDEX // 4
+_MEDIAN = 0.6745
+"""Of the magnitudes of normal numbers of sigma one."""
+_UNIT_WIDTH = 12
+"""The width that stands for a sigma of one step."""
+
+
+def encode(stored: NDArray[np.generic], dtype: DType) -> bytes:
+    """The shortest payload of a storage array."""
+    payload = raw.encode(storage.dump(stored, dtype), _item_size(dtype))
+    if not dtype.is_float:
+        return payload
+    quarters = _quarters(storage.to_float64(stored, dtype))
+    return min([payload, *(_encode(stored, dtype, s, quarters) for s in range(SHAPES))], key=len)
+
+
+def decode(payload: memoryview, weights: int, dtype: DType) -> NDArray[np.generic]:
+    """The storage array of so many weights.
+
+    Raises:
+        BitstreamError: The payload did not come from an encoder.
+    """
+    if not (dtype.is_float and payload[:1] == bytes([_VALUES])):
+        size = (weights * dtype.bits + 7) // 8
+        return storage.load(raw.decode(payload, size, _item_size(dtype)), dtype, weights)
+    if len(payload) < _HEAD:
+        raise BitstreamError(ErrorCode.BAD_LENGTH, f"raw: {len(payload)} bytes of values")
+    shape, quarters = payload[1], int.from_bytes(payload[2:_HEAD], "little", signed=True)
+    if shape >= SHAPES or abs(quarters) > _MAX_QUARTERS:
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: shape {shape}, sigma {quarters}")
+    context, steps = _told(weights, shape, quarters)
+    return values.decode([payload[_HEAD:]], [context], [steps], [dtype])[0]
+
+
+def _encode(stored: NDArray[np.generic], dtype: DType, shape: int, quarters: int) -> bytes:
+    context, steps = _told(len(stored), shape, quarters)
+    coded = values.encode_many([stored], [context], [steps], [dtype])[0]
+    return bytes([_VALUES, shape]) + quarters.to_bytes(2, "little", signed=True) + coded
+
+
+def _told(weights: int, shape: int, quarters: int) -> tuple[Context, NDArray[np.int32]]:
+    """One sigma, in quarter octaves, for all weights."""
+    width = np.full(weights, _UNIT_WIDTH, np.int16)
+    context = Context(shape=np.full(weights, shape, np.int8), width=width)
+    return context, np.full(weights, 4 * quarters, np.int32)
+
+
+def _quarters(numbers: NDArray[np.float64]) -> int:
+    """The quarter octave of sigma, by the median of what is finite and not zero."""
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    if not len(sizes):
+        return 0
+    quarters = round(4 * float(np.log2(np.median(sizes) / _MEDIAN)))
+    return min(max(quarters, -_MAX_QUARTERS), _MAX_QUARTERS)
+
+
+def _item_size(dtype: DType) -> int:
+    return max(1, dtype.bits // 8)

@@ -5,6 +5,7 @@ when they are decoded (spec/coding.md, "Entropy coder").
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ _LANE_SYMBOLS = 2048
 _LANES = 32
 
 _Int = NDArray[np.int64]
+_Tables = NDArray[np.signedinteger[Any]]
 
 
 def lanes_of(symbols: int, terms: Terms | None = None) -> int:
@@ -36,7 +38,7 @@ def lanes_of(symbols: int, terms: Terms | None = None) -> int:
 
 def encode(
     family: Family,
-    tables: Sequence[_Int],
+    tables: Sequence[_Tables],
     symbols: Sequence[_Int],
     lanes: Sequence[int] | None = None,
 ) -> list[bytes]:
@@ -68,7 +70,7 @@ def encode(
 def decode(
     family: Family,
     payloads: Sequence[memoryview],
-    tables: Sequence[_Int],
+    tables: Sequence[_Tables],
     lanes: Sequence[int] | None = None,
 ) -> tuple[list[NDArray[np.uint8]], list[int]]:
     """Decode several streams side by side.
@@ -128,11 +130,11 @@ def read(
     return np.concatenate(states), np.concatenate([*words, np.zeros(1, np.uint16)]), starts
 
 
-def _compact(family: Family, tables: _Int) -> tuple[_Int, _Int]:
+def _compact(family: Family, tables: _Tables) -> tuple[NDArray[np.uint16], _Int]:
     """The table of each symbol as its place among those in use, and those in use."""
-    used = np.flatnonzero(np.bincount(tables, minlength=len(family.sizes)))
-    row_of = np.zeros(len(family.sizes), np.int64)
-    row_of[used] = np.arange(len(used))
+    used: _Int = np.flatnonzero(np.bincount(tables, minlength=len(family.sizes)))
+    row_of = np.zeros(len(family.sizes), np.uint16)
+    row_of[used] = np.arange(len(used), dtype=np.uint16)
     return row_of[tables], used
 
 

@@ -82,10 +82,12 @@ class _Scales:
         """The least octave of sigma."""
         return int(self.octave.min(initial=0))
 
-    def tables(self, split: int, classes: Sequence[int]) -> _Int:
+    def tables(self, split: int, classes: Sequence[int]) -> NDArray[np.int16]:
         """The table of each weight, given the classes of wide and of narrow ones."""
-        starts = np.array(classes, np.int64) * (SHAPES * VALUE_PHASES)
-        return starts[(self.width < split).view(np.int8)] + self.table
+        wide, narrow = (np.int16(kind * SHAPES * VALUE_PHASES) for kind in classes)
+        tables: NDArray[np.int16] = np.where(self.width < split, narrow, wide)
+        tables += self.table
+        return tables
 
     def places(self, symbols: NDArray[np.integer[Any]]) -> _Int:
         """Where in the arrays of `_ranges`, laid out flat, each weight's symbol is."""

@@ -86,7 +86,7 @@ def rans_decode(
     states: NDArray[np.uint32],
     counts: _Int,
     lanes: _Int,
-    tables: _Int,
+    tables: NDArray[np.uint16],
     frequencies: NDArray[np.uint16],
     offsets: NDArray[np.uint16],
     names: NDArray[np.uint8],
@@ -113,7 +113,7 @@ def rans_decode(
     # a filler is the only symbol of its table and leaves a state as it is
     frequency = np.append(frequencies, np.full(_MASK + 1, _MASK + 1, np.uint16))
     offset = np.append(offsets, np.arange(_MASK + 1, dtype=np.uint16))
-    slots = spread(plan, tables, len(names)) << TOTAL_BITS
+    slots = spread(plan, tables.astype(np.int64), len(names)) << TOTAL_BITS
     state = states[lane_order(plan, lanes)].astype(np.int64)
     pointers = starts[plan.order].astype(np.int64)
     _step(plan, words, pointers, state, slots, (frequency, offset))

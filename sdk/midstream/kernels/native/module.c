@@ -61,7 +61,7 @@ enum { D_WORDS, D_ENDS, D_STATES, D_COUNTS, D_LANES, D_TABLES, D_FREQUENCY, D_OF
 
 static int decode_fits(Py_buffer *b)
 {
-    Py_ssize_t slices = items(&b[D_COUNTS], 8), symbols = items(&b[D_TABLES], 8);
+    Py_ssize_t slices = items(&b[D_COUNTS], 8), symbols = items(&b[D_TABLES], 2);
     Py_ssize_t states = items(&b[D_STATES], 4), names = b[D_NAME].len;
     if (slices < 0 || symbols < 0 || states < 0 || items(&b[D_WORDS], 2) < 0)
         return 0;
@@ -78,7 +78,8 @@ static int decode_all(Py_buffer *b)
     struct slots slots
         = { b[D_FREQUENCY].buf, b[D_OFFSET].buf, b[D_NAME].buf, b[D_NAME].len >> TOTAL_BITS };
     struct words words = { b[D_WORDS].buf, b[D_WORDS].len / 2, 0 };
-    const int64_t *counts = b[D_COUNTS].buf, *lanes = b[D_LANES].buf, *tables = b[D_TABLES].buf;
+    const int64_t *counts = b[D_COUNTS].buf, *lanes = b[D_LANES].buf;
+    const uint16_t *tables = b[D_TABLES].buf;
     int64_t *ends = b[D_ENDS].buf, slices = b[D_COUNTS].len / 8;
     uint32_t *states = b[D_STATES].buf;
     uint8_t *symbols = b[D_SYMBOLS].buf;

@@ -1,5 +1,7 @@
 #include "rans.h"
 
+#include <stddef.h>
+
 /* The lanes that the last, partial step leaves out: a state below its bound, which only a
  * damaged slice has, takes a word there too. */
 static void settle(uint32_t *states, int64_t first, int64_t lanes, struct words *words)
@@ -9,14 +11,45 @@ static void settle(uint32_t *states, int64_t first, int64_t lanes, struct words 
             states[lane] = states[lane] << 16 | next_word(words);
 }
 
-int rans_decode_slice(const struct slots *slots, struct words *words, uint32_t *states,
-    int64_t lanes, const int64_t *tables, int64_t count, uint8_t *symbols)
+/* One symbol of each lane, where as many words as lanes are left: no bound to look at. No
+ * branch either, since whether a lane takes a word cannot be foretold. */
+static void decode_round(const struct slots *slots, struct words *words, uint32_t *restrict states,
+    int64_t lanes, const uint16_t *restrict tables, uint8_t *restrict symbols)
 {
-    int64_t lane = 0;
-    for (int64_t i = 0; i < count; i++) {
-        if (tables[i] < 0 || tables[i] >= slots->rows)
-            return 0;
-        int64_t slot = tables[i] << TOTAL_BITS | (states[lane] & (TOTAL - 1));
+    const uint16_t *restrict frequency = slots->frequency, *restrict offset = slots->offset;
+    const uint16_t *restrict word = words->word + words->place;
+    const uint8_t *restrict symbol = slots->symbol;
+    int64_t taken = 0;
+    for (int64_t lane = 0; lane < lanes; lane++) {
+        uint32_t state = states[lane];
+        size_t slot = (size_t)tables[lane] << TOTAL_BITS | (state & (TOTAL - 1));
+        symbols[lane] = symbol[slot];
+        state = frequency[slot] * (state >> TOTAL_BITS) + offset[slot];
+        uint32_t refilled = state << 16 | word[taken], hungry = state < STATE_START;
+        taken += hungry;
+        states[lane] = state ^ ((state ^ refilled) & -hungry);
+    }
+    words->place += taken;
+}
+
+static int are_rows(const uint16_t *tables, int64_t count, int64_t rows)
+{
+    uint16_t most = 0;
+    for (int64_t i = 0; i < count; i++)
+        most = tables[i] > most ? tables[i] : most;
+    return !count || most < rows;
+}
+
+int rans_decode_slice(const struct slots *slots, struct words *words, uint32_t *states,
+    int64_t lanes, const uint16_t *tables, int64_t count, uint8_t *symbols)
+{
+    if (!are_rows(tables, count, slots->rows))
+        return 0;
+    int64_t i = 0, lane = 0;
+    for (; count - i >= lanes && words->count - words->place >= lanes; i += lanes)
+        decode_round(slots, words, states, lanes, tables + i, symbols + i);
+    for (; i < count; i++) {
+        size_t slot = (size_t)tables[i] << TOTAL_BITS | (states[lane] & (TOTAL - 1));
         symbols[i] = slots->symbol[slot];
         states[lane] = step(states[lane], slots->frequency[slot], slots->offset[slot], words);
         lane = lane + 1 < lanes ? lane + 1 : 0;

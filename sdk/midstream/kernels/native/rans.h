@@ -46,7 +46,7 @@ static inline uint32_t step(
 
 /* Decode a slice. False where a table is not one of the rows. */
 int rans_decode_slice(const struct slots *slots, struct words *words, uint32_t *states,
-    int64_t lanes, const int64_t *tables, int64_t count, uint8_t *symbols);
+    int64_t lanes, const uint16_t *tables, int64_t count, uint8_t *symbols);
 
 /* Encode a slice, last symbol first. The words end at `end`, where there is room for `count`
  * of them before it; gives how many they are, or -1 where a frequency is out of its range. */

@@ -37,6 +37,11 @@ def test_each_slice_is_coded_in_the_shortest_way(tensor: np.ndarray, operation: 
     assert encoded(a=tensor)[1] == [operation]
 
 
+def test_weights_that_their_neighbours_tell_are_coded_as_levels() -> None:
+    walk = np.cumsum(normal(200, 40), axis=0).astype("<f4")
+    assert encoded(a=walk)[1] == [Operation.LEVELS, Operation.EXACT]
+
+
 def test_all_slices_of_a_tensor_are_coded_alike() -> None:
     operations = encoded(a=normal(400, 400))[1]
     assert operations == [Operation.VALUES] * 3

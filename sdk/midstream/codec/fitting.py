@@ -112,6 +112,7 @@ def fit(
     trits: int = 0,
     row_steps: NDArray[np.int8] | None = None,
     column_steps: NDArray[np.int8] | None = None,
+    may_predict: bool = True,
 ) -> TensorCode:
     """The parameters that give a tensor's levels their shortest code, side information included.
 
@@ -127,12 +128,15 @@ def fit(
         trits: Refinements of the base grid that the levels have.
         row_steps: Half octaves by which rows are coarser, passed on.
         column_steps: The same of columns.
+        may_predict: False where levels themselves must spread as the parameters say.
     """
     plain = TensorCode(
         step=step, offset=offset, row_steps=row_steps, column_steps=column_steps, shape=1
     )
     search = _search(levels, tensor, None)
     found = search.code(plain, trits)
+    if not may_predict:
+        return found
     predictor = choose(levels, tensor, search.widths(), _units(plain, tensor))
     if not predictor:
         return found

@@ -8,6 +8,7 @@ weights spread; that of an integer tensor is one, so that its levels are its wei
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midstream.bitstream import (
     Head,
@@ -27,6 +28,7 @@ __all__ = ["exact_unit"]
 
 _LARGEST_LEVEL = 1 << 15
 """As far as widths are fitted: rows of any smaller scale are told from zeros."""
+_LEVELS_PER_SIGMA = 18
 _SLOWER = 1.003
 """Levels and their places are slower to decode than values: they must save this much."""
 
@@ -59,64 +61,86 @@ def exact_unit(
 
 
 def _base(topology: Topology, weights: Sequence[Weights]) -> bytes:
-    steps = [_step(w) for w in weights]
-    codes = [_code(w, step) for w, step in zip(weights, steps, strict=True)]
-    head = Head(topology=topology, codes=tuple(codes))
-    prefers_levels: dict[int, bool] = {}
+    head, as_levels = _choose(topology, weights)
     records: list[Record] = []
     for index, piece in enumerate(head.slices):
-        for operation, payload in _shortest(head, piece, weights, prefers_levels):
-            records.append(Record(slice=index, operation=operation, payload=payload))
+        payloads = _shortest(head, piece, weights, piece.runs[0].tensor in as_levels)
+        records += [Record(slice=index, operation=o, payload=p) for o, p in payloads]
     return write_unit(UnitKind.BASE, 0, head.write(), records)
 
 
-def _step(weights: Weights) -> int:
-    if not weights.tensor.dtype.is_float:
-        return 0
+def _choose(topology: Topology, weights: Sequence[Weights]) -> tuple[Head, set[int]]:
+    """The parameters of all tensors, and which of them are coded as levels.
+
+    Slices of one tensor are alike: the first one decides for all of them.
+    """
+    fine = Head(topology=topology, codes=tuple(_values_code(w) for w in weights))
+    coarse = Head(topology=topology, codes=tuple(_levels_code(w) for w in weights))
+    as_levels: set[int] = set()
+    seen: set[int] = set()
+    for piece in fine.slices:
+        tensors = {run.tensor for run in piece.runs}
+        if piece.coded and not tensors & seen and _prefers_levels(fine, coarse, piece, weights):
+            as_levels |= tensors
+        seen |= tensors
+    both = enumerate(zip(fine.codes, coarse.codes, strict=True))
+    codes = tuple(pair[place in as_levels] for place, pair in both)
+    return Head(topology=topology, codes=codes), as_levels
+
+
+def _prefers_levels(fine: Head, coarse: Head, piece: Slice, weights: Sequence[Weights]) -> bool:
+    """Whether a slice is shorter as levels; an integer's are its values."""
+    if not piece.dtype.is_float:
+        return True
+    stored = _gather(piece, weights)
+    levels_size, size = _size(_levels(coarse, piece, stored)), _size(_values(fine, piece, stored))
+    return levels_size * _SLOWER < size
+
+
+def _values_code(weights: Weights) -> TensorCode:
+    """For values: sigma is that of the values themselves, found with as many levels as fit."""
     largest = float(np.abs(weights.values).max())
-    return grid.step_index(largest / _LARGEST_LEVEL) if largest > 0 and weights.coded else 0
+    if not (weights.coded and weights.tensor.dtype.is_float):
+        return _levels_code(weights)
+    step = grid.step_index(largest / _LARGEST_LEVEL) if largest > 0 else 0
+    return scales.fit(weights.levels(step), weights.tensor, step=step, may_predict=False)
 
 
-def _code(weights: Weights, step: int) -> TensorCode:
+def _levels_code(weights: Weights) -> TensorCode:
+    """For levels and their places: about six bits; integers are their own levels."""
     if not weights.coded:
         return TensorCode(coded=False, same_as=weights.same_as)
-    near = weights.levels(step)
-    return scales.fit(near, weights.tensor, step=step, offset=weights.offset)
+    step = max(grid.step_index(weights.scale / _LEVELS_PER_SIGMA), weights.finest)
+    step = step if weights.tensor.dtype.is_float else 0
+    return scales.fit(weights.levels(step), weights.tensor, step=step, offset=weights.offset)
 
 
 _Payloads = list[tuple[Operation, bytes]]
 
 
-def _shortest(
-    head: Head, piece: Slice, weights: Sequence[Weights], prefers_levels: dict[int, bool]
-) -> _Payloads:
+def _shortest(head: Head, piece: Slice, weights: Sequence[Weights], as_levels: bool) -> _Payloads:
     """The operations on one slice that take the fewest bytes."""
-    stored = np.concatenate([weights[r.tensor].stored[r.start : r.stop] for r in piece.runs])
-    data = storage.dump(stored, piece.dtype)
+    stored = _gather(piece, weights)
     if not piece.coded:
         return [(Operation.RAW, kept.encode(stored, piece.dtype))]
-    # slices of one tensor are alike: the first one decides for all of them
-    tensor = piece.runs[0].tensor
-    best = [] if prefers_levels.get(tensor, False) else _values(head, piece, stored)
-    if not best or tensor not in prefers_levels:
-        climbed = _levels(head, piece, stored)
-        prefers_levels[tensor] = not best or _size(climbed) * _SLOWER < _size(best)
-        best = climbed if prefers_levels[tensor] else best
-    if raw.estimate(data, _item_size(piece)) < _size(best) * raw.PROMISING:
-        best = min(best, [(Operation.RAW, raw.encode(data, _item_size(piece)))], key=_size)
+    best = (_levels if as_levels else _values)(head, piece, stored)
+    data, item = storage.dump(stored, piece.dtype), max(1, piece.dtype.bits // 8)
+    if raw.estimate(data, item) < _size(best) * raw.PROMISING:
+        best = min(best, [(Operation.RAW, raw.encode(data, item))], key=_size)
     return best
 
 
-def _values(head: Head, piece: Slice, stored: np.ndarray) -> _Payloads:
-    """Nothing for integers, whose levels are their values."""
-    if not piece.dtype.is_float:
-        return []
+def _gather(piece: Slice, weights: Sequence[Weights]) -> NDArray[np.generic]:
+    return np.concatenate([weights[r.tensor].stored[r.start : r.stop] for r in piece.runs])
+
+
+def _values(head: Head, piece: Slice, stored: NDArray[np.generic]) -> _Payloads:
     context, steps = head.context(piece), head.steps(piece)
     payload = values.encode_many([stored], [context], [steps], [piece.dtype])[0]
     return [(Operation.VALUES, payload)]
 
 
-def _levels(head: Head, piece: Slice, stored: np.ndarray) -> _Payloads:
+def _levels(head: Head, piece: Slice, stored: NDArray[np.generic]) -> _Payloads:
     steps = head.steps(piece)
     sizes = grid.step_sizes(steps, 0, piece.dtype)
     numbers = storage.to_float64(stored, piece.dtype) - head.offsets(piece)
@@ -129,7 +153,3 @@ def _levels(head: Head, piece: Slice, stored: np.ndarray) -> _Payloads:
 
 def _size(payloads: _Payloads) -> int:
     return sum(len(payload) for _, payload in payloads)
-
-
-def _item_size(piece: Slice) -> int:
-    return max(1, piece.dtype.bits // 8)

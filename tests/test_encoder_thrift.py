@@ -6,7 +6,7 @@ import pytest
 from midstream.codec import Context, levels
 from midstream.encoder import encode
 from midstream.encoder.thrift import thrifty
-from midstream.kernels.prediction import Terms
+from midstream.kernels.terms import Terms
 from tensorfiles import normal, safetensors
 
 

@@ -21,8 +21,8 @@ from midstream.codec.tables import (
     digit_family,
 )
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import read_varints, write_varints
-from midstream.kernels.prediction import CLASS_EDGES, Terms, classify, decode_digits
+from midstream.kernels import decode_digits, read_varints, write_varints
+from midstream.kernels.terms import CLASS_EDGES, Terms, classify
 
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
 

@@ -18,7 +18,7 @@ from midstream.codec.levels import code_lengths
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
 from midstream.codec.tables import SHAPES, WIDTHS
-from midstream.kernels.prediction import predict
+from midstream.kernels import predict
 from midstream.types import Tensor
 
 __all__ = ["fit", "spread"]

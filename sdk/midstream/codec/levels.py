@@ -14,8 +14,8 @@ from midstream.codec import predicted, rans
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH, WIDTHS, level_family, lowest_symbols
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import pack_bits, read_varints, unpack_bits, write_varints
-from midstream.kernels.prediction import ESCAPED, Terms, decode_levels
+from midstream.kernels import decode_levels, pack_bits, read_varints, unpack_bits, write_varints
+from midstream.kernels.terms import ESCAPED, Terms
 
 __all__ = [
     "code_lengths",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.prediction import Terms, predict
+from midstream.kernels import predict
+from midstream.kernels.terms import Terms
 
 __all__ = [
     "MAX_COEFFICIENT",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from midstream.codec import rans
 from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels.prediction import Escapes, Stream, Terms
+from midstream.kernels.terms import Escapes, Stream, Terms
 
 __all__ = ["Batch", "escapes"]
 

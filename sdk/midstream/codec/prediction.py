@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec.parameters import MAX_HALF_OCTAVES, NEIGHBOURS, TensorCode
-from midstream.kernels.prediction import Terms
+from midstream.kernels.terms import Terms
 from midstream.types import Tensor
 
 __all__ = ["Place", "Terms", "places", "terms"]

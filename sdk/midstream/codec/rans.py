@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import STATE_START, rans_decode, rans_encode
-from midstream.kernels.prediction import Terms
+from midstream.kernels.terms import Terms
 
 __all__ = ["check", "decode", "encode", "lanes_of", "read"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels import TOTAL_BITS
-from midstream.kernels.prediction import CLASS_EDGES
+from midstream.kernels.terms import CLASS_EDGES
 
 __all__ = [
     "BINARY_TABLES",

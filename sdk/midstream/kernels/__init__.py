@@ -17,7 +17,10 @@ __all__ = [
     "STATE_START",
     "TOTAL_BITS",
     "add_along",
+    "decode_digits",
+    "decode_levels",
     "pack_bits",
+    "predict",
     "rans_decode",
     "rans_encode",
     "read_ranges",
@@ -51,6 +54,7 @@ if NAME == "native":
         unpack_bits,
         write_varints,
     )
+    from midstream.kernels.native_prediction import decode_digits, decode_levels, predict
     from midstream.kernels.native_ranges import read_ranges
 else:
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
@@ -62,4 +66,5 @@ else:
         unpack_bits,
         write_varints,
     )
+    from midstream.kernels.numpy_prediction import decode_digits, decode_levels, predict
     from midstream.kernels.numpy_ranges import read_ranges

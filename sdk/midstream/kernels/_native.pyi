@@ -5,7 +5,57 @@ from numpy.typing import NDArray
 _Array: TypeAlias = NDArray[Any]  # any contiguous buffer will do
 
 def add_along(totals: _Array, deltas: _Array, stride: int, start: int, factor: int, /) -> None: ...
+def decode_digits(
+    words: _Array,
+    ends: _Array,
+    states: _Array,
+    counts: _Array,
+    lanes: _Array,
+    rows: _Array,
+    frequencies: _Array,
+    offsets: _Array,
+    symbols: _Array,
+    parents: _Array,
+    escapes: _Array,
+    taken: _Array,
+    lengths: _Array,
+    terms: _Array,
+    distances: _Array,
+    gains: _Array,
+    levels: _Array,
+    /,
+) -> None: ...
+def decode_levels(
+    words: _Array,
+    ends: _Array,
+    states: _Array,
+    counts: _Array,
+    lanes: _Array,
+    rows: _Array,
+    frequencies: _Array,
+    offsets: _Array,
+    values: _Array,
+    low: _Array,
+    shifts: _Array,
+    escapes: _Array,
+    taken: _Array,
+    lengths: _Array,
+    terms: _Array,
+    distances: _Array,
+    gains: _Array,
+    levels: _Array,
+    /,
+) -> None: ...
 def pack_bits(values: _Array, widths: _Array, /) -> bytes: ...
+def predict(
+    levels: _Array,
+    lengths: _Array,
+    terms: _Array,
+    distances: _Array,
+    gains: _Array,
+    halves: _Array,
+    /,
+) -> None: ...
 def rans_decode(
     words: _Array,
     ends: _Array,

@@ -7,52 +7,11 @@
 #include <string.h>
 
 #include "bits.h"
+#include "buffers.h"
 #include "grid.h"
+#include "prediction.h"
 #include "ranges.h"
 #include "rans.h"
-
-/* Items of a buffer; -1 and an error where it is not a whole number of aligned ones. */
-static Py_ssize_t items(const Py_buffer *buffer, size_t size)
-{
-    if (buffer->len % size == 0 && (uintptr_t)buffer->buf % size == 0)
-        return buffer->len / (Py_ssize_t)size;
-    PyErr_SetString(PyExc_ValueError, "a buffer is not an array of what is wanted");
-    return -1;
-}
-
-static int has_items(const Py_buffer *buffer, size_t size, Py_ssize_t wanted)
-{
-    Py_ssize_t found = items(buffer, size);
-    if (found < 0 || found == wanted)
-        return found >= 0;
-    PyErr_Format(PyExc_ValueError, "a buffer of %zd items, %zd wanted", found, wanted);
-    return 0;
-}
-
-static void release(Py_buffer *buffers, int count)
-{
-    for (int i = 0; i < count; i++)
-        PyBuffer_Release(&buffers[i]);
-}
-
-static int refuse(const char *reason)
-{
-    PyErr_SetString(PyExc_ValueError, reason);
-    return 0;
-}
-
-/* Whether the slices' symbols and lanes are as many as there are. */
-static int adds_up(const int64_t *counts, const int64_t *lanes, Py_ssize_t slices,
-    Py_ssize_t symbols, Py_ssize_t states)
-{
-    for (Py_ssize_t i = 0; i < slices; i++) {
-        if (counts[i] < 0 || counts[i] > symbols || lanes[i] < 1 || lanes[i] > states)
-            return refuse("a slice has more symbols or lanes than there are");
-        symbols -= counts[i];
-        states -= lanes[i];
-    }
-    return symbols || states ? refuse("symbols or lanes are left that no slice has") : 1;
-}
 
 /* --- rANS ---------------------------------------------------------------------------- */
 
@@ -398,7 +357,16 @@ static PyObject *read_ranges(PyObject *module, PyObject *args)
 static PyMethodDef methods[] = {
     { "add_along", add_along, METH_VARARGS,
         "add_along(totals, deltas, stride, start, factor)" },
+    { "decode_digits", decode_digits, METH_VARARGS,
+        "decode_digits(words, ends, states, counts, lanes, rows, frequencies, offsets, symbols, "
+        "parents, escapes, taken, lengths, terms, distances, gains, levels); ends, states and "
+        "taken go in as starts and come out as what is left" },
+    { "decode_levels", decode_levels, METH_VARARGS,
+        "decode_levels(words, ends, states, counts, lanes, rows, frequencies, offsets, values, "
+        "low, shifts, escapes, taken, lengths, terms, distances, gains, levels); as decode_digits" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
+    { "predict", predict, METH_VARARGS,
+        "predict(levels, lengths, terms, distances, gains, halves)" },
     { "rans_decode", rans_decode, METH_VARARGS,
         "rans_decode(words, ends, states, counts, lanes, tables, frequencies, offsets, names, "
         "symbols); ends and states go in as starts and come out as what is left" },

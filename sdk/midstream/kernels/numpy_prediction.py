@@ -5,32 +5,17 @@ of the same step, since neighbours are at least as far away as a slice has lanes
 (spec/coding.md, "Prediction".) Knows nothing of tensors.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.lanes import TOTAL_BITS, Lanes, make_plan, spread
+from midstream.kernels.terms import ESCAPED, Escapes, Stream, Terms, classify
 
-__all__ = [
-    "CLASS_EDGES",
-    "ESCAPED",
-    "Escapes",
-    "Stream",
-    "Terms",
-    "classify",
-    "decode_digits",
-    "decode_levels",
-    "predict",
-]
+__all__ = ["decode_digits", "decode_levels", "predict"]
 
-ESCAPED = 127
-"""The value that stands for an escape in `decode_levels`."""
-CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
-"""The least distance of each class between a cell's centre and the mean, in half steps."""
-_CLASS_OF = np.searchsorted(CLASS_EDGES, np.arange(CLASS_EDGES[-1] + 1), "right") - 1
 _NEIGHBOUR_LIMIT = 1 << 20
 """A neighbour's level counts as at most so far from zero."""
 _GAIN_BITS = 12
@@ -38,63 +23,6 @@ _LEVEL_LIMIT = (1 << 30) + 1
 """Levels that are out of their range are kept just outside it, for the caller to see."""
 
 _Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Terms:
-    """Which levels before it predict each weight of a slice, segment after segment."""
-
-    lengths: NDArray[np.int32]  # (segments,)
-    """Weights of each segment."""
-    counts: NDArray[np.int32]  # (segments,)
-    """Terms of each segment."""
-    distances: NDArray[np.int32]  # (terms,)
-    """How many weights before."""
-    gains: _Int  # (terms,)
-    """Half steps, times 2**12, for each step of that weight's level."""
-
-    @classmethod
-    def join(cls, parts: "Sequence[Terms]") -> "Terms":
-        """Terms of weights that follow each other."""
-        return cls(
-            lengths=np.concatenate([part.lengths for part in parts]),
-            counts=np.concatenate([part.counts for part in parts]),
-            distances=np.concatenate([part.distances for part in parts]),
-            gains=np.concatenate([part.gains for part in parts]),
-        )
-
-    def dense(self) -> tuple[_Int, _Int]:
-        """Distances and gains of each weight, (weights, most terms); 0 where it has fewer."""
-        most = int(self.counts.max(initial=0))
-        filled = np.arange(most) < self.counts[:, None]
-        tables = []
-        for values in (self.distances, self.gains):
-            table = np.zeros(filled.shape, np.int64)
-            table[filled] = values
-            tables.append(np.repeat(table, self.lengths, axis=0))
-        return tables[0], tables[1]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Stream:
-    """Slices of symbols that are decoded side by side."""
-
-    words: NDArray[np.uint16]
-    """Of all slices; not empty."""
-    starts: _Int  # (slices,)
-    """Index of the first word of each slice."""
-    states: NDArray[np.uint32]
-    """Final states of the encoder, slice after slice."""
-    counts: _Int  # (slices,)
-    """Symbols of each slice."""
-    lanes: _Int  # (slices,)
-    """Lanes of each slice, at most the least distance of its terms."""
-    rows: _Int  # (symbols,)
-    """The first of the tables that each symbol may have."""
-    frequencies: NDArray[np.uint16]  # (tables, 2**12)
-    """For each slot of a table, the frequency of the symbol there."""
-    offsets: NDArray[np.uint16]  # (tables, 2**12)
-    """How far the slot is from the first one of that symbol."""
 
 
 def _halves(levels: NDArray[np.integer], gains: _Int) -> _Int:
@@ -108,11 +36,6 @@ def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     """The mean of each level that the levels before it give, in half steps; (weights,)."""
     distances, gains = terms.dense()
     return _halves(levels[np.arange(len(levels))[:, None] - distances], gains)
-
-
-def classify(offset: _Int) -> _Int:
-    """The class of each distance between a cell's centre and the mean, in half steps."""
-    return _CLASS_OF[np.minimum(np.abs(offset), CLASS_EDGES[-1])]
 
 
 class _Walk:
@@ -168,30 +91,6 @@ class _Walk:
 
 def _padded(values: _Int) -> _Int:
     return np.concatenate([values, np.zeros((1, values.shape[1]), np.int64)])
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Escapes:
-    """Values that are not symbols, slice after slice, taken as they come."""
-
-    values: _Int
-    """Of all slices; not empty."""
-    starts: _Int  # (slices,)
-    """Index of the next one of each slice."""
-    ends: _Int  # (slices,)
-    """Index past the last one of each slice."""
-
-    def take(self, slices: _Int) -> _Int:
-        """The next value of each of these slices; the same ones stand together.
-
-        More than there are, which damage can ask for, are whatever follows; `starts` tells.
-        """
-        firsts = np.flatnonzero(np.diff(slices, prepend=-1))
-        sizes = np.diff(firsts, append=len(slices))
-        rank = np.arange(len(slices)) - np.repeat(firsts, sizes)
-        found: _Int = self.values.take(self.starts[slices] + rank, mode="clip")
-        self.starts[slices[firsts]] += sizes
-        return found
 
 
 def decode_levels(

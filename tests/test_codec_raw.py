@@ -1,6 +1,7 @@
 """The raw escape."""
 
 import contextlib
+import lzma
 
 import numpy as np
 import pytest
@@ -38,6 +39,30 @@ def test_bytes_are_shuffled_by_their_place_in_the_element():
     assert raw.decode(b"\x02" + frame, 7, 2) == bytes([0, 1, 2, 3, 4, 5, 9])
 
 
+def repeated() -> bytes:
+    """Numbers of a small alphabet in no order: a scale for each row times whole numbers."""
+    rng = np.random.default_rng(8)
+    scales = rng.random((16, 1)) + 0.5
+    return (np.rint(rng.standard_normal((16, 1000)) * 9) * scales).astype("<f4").tobytes()
+
+
+def test_numbers_that_repeat_in_no_order_take_less_than_xz_takes():
+    payload = raw.encode(repeated(), 4)
+    assert payload[0] == 4
+    assert len(payload) < len(lzma.compress(repeated(), preset=9))
+    assert raw.decode(memoryview(payload), 64_000, 4) == repeated()
+
+
+def test_a_payload_of_lzma_is_whole():  # COD-1 COD-6
+    payload = raw.encode(repeated(), 4)
+    for wrong in (payload[:-1], payload[:3000], payload + b"x", b"\x04" + payload):
+        with pytest.raises(BitstreamError):
+            raw.decode(wrong, 64_000, 4)
+    for length in (63_999, 64_001, 0):
+        with pytest.raises(BitstreamError):
+            raw.decode(payload, length, 4)
+
+
 ZEROS = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 20))
 
 
@@ -46,6 +71,8 @@ ZEROS = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 2
     [
         (b"", ErrorCode.BAD_LENGTH),
         (b"\x03abc", ErrorCode.BAD_FIELD),
+        (b"\x04abc", ErrorCode.BAD_FIELD),
+        (b"\x05abc", ErrorCode.BAD_FIELD),
         (b"\x00ab", ErrorCode.BAD_LENGTH),
         (b"\x00abcd", ErrorCode.BAD_LENGTH),
         (b"\x01abc", ErrorCode.BAD_FIELD),

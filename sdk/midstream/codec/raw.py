@@ -3,6 +3,7 @@
 A payload is one byte that says how, and the content (spec/coding.md, "Raw").
 """
 
+import lzma
 from enum import IntEnum
 
 import numpy as np
@@ -17,6 +18,10 @@ PROMISING = 1.1
 _LEVEL = 19
 _QUICK_LEVEL = 3
 _MAX_WINDOW = 1 << 27
+_DICTIONARY = 1 << 18
+"""Bytes that LZMA2 looks back: those of a slice."""
+_SLOWER = 1.03
+"""LZMA2 unpacks far slower than zstd: it must save this much."""
 
 
 class _Method(IntEnum):
@@ -26,6 +31,8 @@ class _Method(IntEnum):
     ZSTD = 1
     SHUFFLED = 2
     """zstd, after all first bytes of the elements, then all second ones, and so on."""
+    LZMA = 4
+    """LZMA2, for values that repeat in no order."""
 
 
 def encode(data: bytes | bytearray | memoryview, itemsize: int) -> bytes:
@@ -38,7 +45,17 @@ def encode(data: bytes | bytearray | memoryview, itemsize: int) -> bytes:
         _Method.SHUFFLED: packer.compress(_shuffle(content, itemsize)),
     }
     method = min(payloads, key=lambda method: len(payloads[method]))
+    packed = lzma.compress(content, format=lzma.FORMAT_RAW, filters=[_filter(itemsize)])
+    if len(packed) * _SLOWER < len(payloads[method]):
+        return bytes([_Method.LZMA]) + packed
     return bytes([method]) + payloads[method]
+
+
+def _filter(itemsize: int) -> dict[str, int]:
+    """LZMA2 that tells the bytes of an element apart; a decoder needs but the dictionary."""
+    low = itemsize.bit_length() - 1
+    literal = {"lc": 0 if low else 3, "lp": low, "pb": low}
+    return {"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": _DICTIONARY, **literal}
 
 
 def estimate(data: bytes, itemsize: int) -> int:
@@ -58,11 +75,26 @@ def decode(payload: bytes | memoryview, length: int, itemsize: int) -> bytes:
     method, content = payload[0], bytes(payload[1:])
     if method not in _Method.__members__.values():
         raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: method {method} is unknown")
-    if method != _Method.STORED:
+    if method == _Method.LZMA:
+        content = _unpack(content, length)
+    elif method != _Method.STORED:
         content = _decompress(content, length)
     if len(content) != length:
         raise BitstreamError(ErrorCode.BAD_LENGTH, f"raw: {len(content)} bytes, not {length}")
     return _unshuffle(content, itemsize) if method == _Method.SHUFFLED else content
+
+
+def _unpack(content: bytes, length: int) -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": _DICTIONARY}]
+    unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_RAW, filters=filters)
+    try:
+        # room for one byte more, so that too many are noticed
+        data = unpacker.decompress(content, max_length=length + 1)
+    except lzma.LZMAError as error:
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: LZMA2 says {error}") from None
+    if not unpacker.eof or unpacker.unused_data:
+        raise BitstreamError(ErrorCode.BAD_FIELD, "raw: LZMA2 does not end where the payload does")
+    return data
 
 
 def _decompress(frame: bytes, length: int) -> bytes:

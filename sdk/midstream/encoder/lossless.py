@@ -29,7 +29,7 @@ __all__ = ["exact_unit"]
 _LARGEST_LEVEL = 1 << 15
 """As far as widths are fitted: rows of any smaller scale are told from zeros."""
 _LEVELS_PER_SIGMA = 18
-_SLOWER = 1.003
+_SLOWER = 1.01
 """Levels and their places are slower to decode than values: they must save this much."""
 
 

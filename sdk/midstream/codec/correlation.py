@@ -24,7 +24,7 @@ _LEAST_SHARE = 0.004
 """Bits a weight that a predictor must promise, since decoding with one is slower."""
 _NEAREST = 16
 """Weights to a neighbour, at least: lanes of a slice are no more than that."""
-_NEAREST_IN_SMALL = 4
+_NEAREST_IN_SMALL = 8
 """The same in tensors so small that they share a slice, which has few lanes."""
 _SMALL = 4096
 

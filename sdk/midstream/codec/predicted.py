@@ -60,7 +60,9 @@ class Batch:
         lanes = np.array([rans.lanes_of(len(t), u) for t, u in zip(tables, terms, strict=True)])
         states, words, firsts = rans.read(payloads, lanes)
         joined = np.concatenate(tables)
-        bases = np.unique(joined)
+        bases = np.flatnonzero(np.bincount(joined))
+        row_of = np.zeros(int(bases[-1]) + 1, np.int64)
+        row_of[bases] = np.arange(len(bases)) * len(choices)
         used = (bases[:, None] + np.array(choices)).ravel()
         frequencies, offsets, symbols = family.lookup(used)
         stream = Stream(
@@ -69,7 +71,7 @@ class Batch:
             states=states,
             counts=counts,
             lanes=lanes,
-            rows=np.searchsorted(bases, joined) * len(choices),
+            rows=row_of[joined],
             frequencies=frequencies,
             offsets=offsets,
         )

@@ -7,6 +7,7 @@ of the same step, since neighbours are at least as far away as a slice has lanes
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,33 +24,41 @@ _LEVEL_LIMIT = (1 << 30) + 1
 """Levels that are out of their range are kept just outside it, for the caller to see."""
 
 _Int = NDArray[np.int64]
-
-
-def _halves(levels: NDArray[np.integer], gains: _Int) -> _Int:
-    """The mean in half steps, from the levels of the neighbours; (weights, terms) each."""
-    near = np.clip(levels.astype(np.int64), -_NEIGHBOUR_LIMIT, _NEIGHBOUR_LIMIT)
-    total: _Int = np.einsum("wt,wt->w", near, gains)
-    return (total + (1 << _GAIN_BITS >> 1)) >> _GAIN_BITS
+_T = TypeVar("_T", bound=np.generic)
 
 
 def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     """The mean of each level that the levels before it give, in half steps; (weights,)."""
     distances, gains = terms.dense()
-    return _halves(levels[np.arange(len(levels))[:, None] - distances], gains)
+    near = _limited(levels.astype(np.int64), _NEIGHBOUR_LIMIT)
+    return _halves(near[np.arange(len(levels))[:, None] - distances], gains)
+
+
+def _halves(near: _Int, gains: _Int) -> _Int:
+    """The mean in half steps, from the levels of the neighbours; (weights, terms) each."""
+    total: _Int = np.einsum("wt,wt->w", near, gains)
+    total += 1 << _GAIN_BITS >> 1
+    total >>= _GAIN_BITS
+    return total
+
+
+def _limited(values: _Int, limit: int) -> _Int:
+    """Values at most so far from zero; numpy.clip takes ten times as long on a few."""
+    limited: _Int = np.minimum(values, limit)
+    return np.maximum(limited, -limit, out=limited)
 
 
 class _Walk:
     """Steps through all slices; at each, the symbols of the lanes and what is expected of them.
 
     A lane that has no symbol in a slice's last step gets one past the last symbol, with a
-    table of its own that leaves a state as it is.
+    table of its own that leaves a state as it is. All arrays stand in the order of steps.
     """
 
     def __init__(self, stream: Stream, terms: Terms) -> None:
-        plan = make_plan(stream.counts, stream.lanes)
-        self._steps = list(pairwise(plan.places.tolist()))
+        self._plan = make_plan(stream.counts, stream.lanes)
         self._lanes = Lanes(
-            plan,
+            self._plan,
             stream.words,
             stream.starts,
             stream.states,
@@ -57,40 +66,42 @@ class _Walk:
             np.append(stream.frequencies, np.full(1 << TOTAL_BITS, 1 << TOTAL_BITS, np.uint16)),
             np.append(stream.offsets, np.arange(1 << TOTAL_BITS, dtype=np.uint16)),
         )
-        self._size = int(stream.counts.sum())
-        self._numbers = spread(plan, np.arange(self._size), self._size)
-        self._rows = np.append(stream.rows, len(stream.frequencies))
+        size = int(stream.counts.sum())
+        self._numbers = spread(self._plan, np.arange(size), size)
+        self._rows = self.arrange(stream.rows, len(stream.frequencies))
         distances, gains = terms.dense()
-        self._before = _padded(np.arange(self._size)[:, None] - distances)
-        self._gains = _padded(gains)
-        self._levels = np.zeros(self._size + 1, np.int64)
+        self._before = self.arrange(np.arange(size)[:, None] - distances, 0)
+        self._gains = self.arrange(gains, 0)
+        self._near = np.zeros(size + 1, np.int64)
+        self._levels = np.zeros(len(self._numbers), np.int64)
 
-    def steps(self) -> Iterator[tuple[_Int, _Int]]:
-        """Numbers of the symbols of each step, and their means in half steps."""
-        for first, last in self._steps:
-            numbers = self._numbers[first:last]
-            near = self._levels.take(self._before.take(numbers, axis=0))
-            yield numbers, _halves(near, self._gains.take(numbers, axis=0))
+    def arrange(self, values: NDArray[_T], filler: int) -> NDArray[_T]:
+        """Values of symbols in the order of steps; `filler` where there is no symbol."""
+        row = np.full((1, *values.shape[1:]), filler, values.dtype)
+        return np.concatenate([values, row])[self._numbers]
 
-    def decode(self, numbers: _Int, choice: _Int) -> _Int:
+    def steps(self) -> Iterator[tuple[slice, _Int]]:
+        """Where each step's symbols stand, and their means in half steps."""
+        for first, last in pairwise(self._plan.places.tolist()):
+            here = slice(first, last)
+            yield here, _halves(self._near.take(self._before[here]), self._gains[here])
+
+    def decode(self, here: slice, choice: _Int) -> _Int:
         """The slots that a step's lanes are in, each in so many tables after its first."""
-        return self._lanes.advance(self._rows.take(numbers) + choice)
+        return self._lanes.advance(self._rows[here] + choice)
 
     def slices(self, places: _Int) -> _Int:
         """The slices of some lanes of a step."""
         return self._lanes.slices(places)
 
-    def store(self, numbers: _Int, levels: _Int) -> None:
+    def store(self, here: slice, levels: _Int) -> None:
         """Keep what a step gave; what is out of range stays just outside it."""
-        self._levels[numbers] = np.clip(levels, -_LEVEL_LIMIT, _LEVEL_LIMIT)
+        self._levels[here] = _limited(levels, _LEVEL_LIMIT)
+        self._near[self._numbers[here]] = _limited(levels, _NEIGHBOUR_LIMIT)
 
     def finish(self) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
         """Levels, the index past the last word of each slice, and the states left."""
-        return self._levels[: self._size].astype(np.int32), *self._lanes.finish()
-
-
-def _padded(values: _Int) -> _Int:
-    return np.concatenate([values, np.zeros((1, values.shape[1]), np.int64)])
+        return self._levels[self._plan.index].astype(np.int32), *self._lanes.finish()
 
 
 def decode_levels(
@@ -116,17 +127,18 @@ def decode_levels(
         the states left. `escapes.starts` has moved on by what was taken.
     """
     walk = _Walk(stream, terms)
-    flat = np.append(values, np.zeros(1 << TOTAL_BITS, np.int8))
-    low, shifts = np.append(low, np.int32(0)), np.append(shifts, np.uint8(0))
-    for numbers, halves in walk.steps():
-        value = flat.take(walk.decode(numbers, halves & 1)).astype(np.int64)
+    flat = np.append(values, np.zeros(1 << TOTAL_BITS, np.int8)).astype(np.int64)
+    units = walk.arrange(1 << shifts.astype(np.int64), 1)
+    added = walk.arrange(low - (1 << shifts.astype(np.int64) >> 1), 0)
+    for here, halves in walk.steps():
+        value = flat.take(walk.decode(here, halves & 1))
         escaped = (value == ESCAPED).nonzero()[0]
         if escaped.size:
             value[escaped] = escapes.take(walk.slices(escaped))
-        shift = shifts.take(numbers)
-        value <<= shift
-        value += low.take(numbers) - (1 << shift.astype(np.int64) >> 1)
-        walk.store(numbers, value + (halves >> 1))
+        value *= units[here]
+        value += added[here]
+        value += halves >> 1
+        walk.store(here, value)
     return walk.finish()
 
 
@@ -150,15 +162,15 @@ def decode_digits(
         As `decode_levels`.
     """
     walk = _Walk(stream, terms)
-    flat = np.append(symbols, np.ones(1 << TOTAL_BITS, np.uint8))
-    centres = 3 * np.append(parents, np.int32(0)).astype(np.int64)
-    for numbers, halves in walk.steps():
-        centre = centres.take(numbers)
+    flat = np.append(symbols, np.ones(1 << TOTAL_BITS, np.uint8)).astype(np.int64) - 1
+    centres = walk.arrange(3 * parents.astype(np.int64), 0)
+    for here, halves in walk.steps():
+        centre = centres[here]
         offset = 2 * centre - halves
-        outward = flat.take(walk.decode(numbers, classify(offset))).astype(np.int64) - 1
+        outward = flat.take(walk.decode(here, classify(offset)))
         digit = np.where(offset < 0, -outward, outward)
         escaped = (outward == 2).nonzero()[0]
         if escaped.size:
             digit[escaped] = escapes.take(walk.slices(escaped))
-        walk.store(numbers, centre + digit)
+        walk.store(here, centre + digit)
     return walk.finish()

@@ -6,6 +6,7 @@ Gradients are (projections, n, height, width, channels); n is seldom more than 1
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from midstream.analysis.adjoints.elementwise import before_activation, to_shape
 from midstream.analysis.steps import Adjoint, Code, Found, Numbers, Pull
@@ -102,14 +103,12 @@ def _columns(data: Numbers, windows: Windows) -> Numbers:
     """(n * height * width, k): what each output reads, in the order of the weights."""
     if _is_plain(windows):
         return data.reshape(-1, data.shape[3])
-    high, wide = windows
-    padded = _padded(data, windows)
-    shape = (len(data), high.outputs, wide.outputs, high.size, wide.size, data.shape[3])
-    columns = np.empty(shape, np.float32)
-    for row in range(high.size):
-        for column in range(wide.size):
-            columns[:, :, :, row, column] = padded[:, high.places(row), wide.places(column)]
-    return columns.reshape(-1, high.size * wide.size * data.shape[3])
+    reach = tuple((window.size - 1) * window.dilation + 1 for window in windows)
+    strides, dilations = ([getattr(w, name) for w in windows] for name in ("stride", "dilation"))
+    seen = sliding_window_view(_padded(data, windows), reach, axis=(1, 2))
+    taken = seen[:, :: strides[0], :: strides[1], :, :: dilations[0], :: dilations[1]]
+    taken = taken[:, : windows[0].outputs, : windows[1].outputs]
+    return taken.transpose(0, 1, 2, 4, 5, 3).reshape(-1, taken[0, 0, 0].size)
 
 
 def _spread(gradient: Numbers, weights: Numbers, windows: Windows) -> Numbers:
@@ -119,10 +118,9 @@ def _spread(gradient: Numbers, weights: Numbers, windows: Windows) -> Numbers:
     high, wide = windows
     shape = (*gradient.shape[:2], *_padded_sizes(windows), weights.shape[3])
     spread = np.zeros(shape, np.float32)
-    for row in range(high.size):
-        for column in range(wide.size):
-            place = (slice(None), slice(None), high.places(row), wide.places(column))
-            spread[place] += gradient @ weights[:, row, column]
+    for row, column in np.ndindex(high.size, wide.size):
+        place = (slice(None), slice(None), high.places(row), wide.places(column))
+        spread[place] += gradient @ weights[:, row, column]
     return _inside(spread, windows)
 
 

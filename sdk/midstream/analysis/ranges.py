@@ -2,10 +2,9 @@
 
 Where batch normalisation is folded into the first convolution, its bias takes away what inputs of
 the mean m bring: for each row, bias is about -m times the sum of the weights. The slope over all
-rows tells networks that take [-1, 1], [0, 1] and [0, 255] apart, since their means differ.
+rows tells networks that take [0, 255] from those that take [0, 1] or [-1, 1], for which probes in
+[0, 1] do as well as those in the right range.
 """
-
-import numpy as np
 
 from midstream.analysis.steps import Code, Numbers, Reader, Step
 from midstream.formats.graph import Graph
@@ -15,12 +14,8 @@ __all__ = ["find_range"]
 _PASSED = {Code.PAD, Code.QUANTIZE, Code.DEQUANTIZE, Code.RESHAPE, Code.MIRROR_PAD, Code.CAST}
 _FIRST = {Code.CONV_2D, Code.DEPTHWISE_CONV_2D}
 _LEAST_ROWS = 8
-_MOST_UNSURE = 0.3
-"""Standard error of the mean; above it nothing is known."""
-_CENTRED = 0.1
-"""Means below it are of [-1, 1]: photographs seldom are darker than a tenth of [0, 1]."""
 _BYTES = 8.0
-"""Means above it are of [0, 255]."""
+"""Means above it are of [0, 255]: by far more than 1, by far less than the mean of pictures."""
 
 
 def find_range(graph: Graph, number: int, reader: Reader) -> tuple[float, float]:
@@ -32,29 +27,24 @@ def find_range(graph: Graph, number: int, reader: Reader) -> tuple[float, float]
         reader: Gives stored numbers, of constants at least.
 
     Returns:
-        (-1, 1), (0, 1) or (0, 255); (0, 1) where nothing tells.
+        (0, 255) where the weights tell it, else (0, 1).
     """
     try:
-        mean, unsure = _mean(graph, number, reader)
+        is_bytes = _mean(graph, number, reader) > _BYTES
     except LookupError:
         return 0.0, 1.0
-    if mean > _BYTES:
-        return 0.0, 255.0
-    if mean < _CENTRED and unsure < _MOST_UNSURE:
-        return -1.0, 1.0
-    return 0.0, 1.0
+    return 0.0, 255.0 if is_bytes else 1.0
 
 
-def _mean(graph: Graph, number: int, reader: Reader) -> tuple[float, float]:
-    """The mean of an input and its standard error; raises LookupError where nothing tells."""
+def _mean(graph: Graph, number: int, reader: Reader) -> float:
+    """The mean of an input; raises LookupError where nothing tells."""
     scale, shift = 1.0, 0.0
     for operator in graph.operators:
         if number not in operator.inputs[:1]:
             continue
         step = Step(graph, operator, reader)
         if operator.code in _FIRST:
-            mean, unsure = _slope(step)
-            return (mean - shift) / scale, unsure / abs(scale)
+            return (_slope(step) - shift) / scale
         if operator.code not in _PASSED:
             factor, offset = _linear(step)
             scale, shift = scale * factor, shift * factor + offset
@@ -79,14 +69,12 @@ def _linear(step: Step) -> tuple[float, float]:
     return found
 
 
-def _slope(step: Step) -> tuple[float, float]:
-    """Minus the slope of the bias over the sums of weights, and its standard error."""
+def _slope(step: Step) -> float:
+    """Minus the slope of the bias over the sums of weights."""
     weights, bias = step.read(1), step.read(2)
     axes = (1, 2, 3) if step.operator.code == Code.CONV_2D else (0, 1, 2)
     sums: Numbers = weights.sum(axis=axes)
     power = float(sums @ sums)
     if len(bias) < _LEAST_ROWS or not power or not bias.any():
         raise LookupError("nothing tells")
-    slope = float(sums @ bias) / power
-    rest = float(np.square(bias - slope * sums).sum()) / len(bias)
-    return -slope, float(np.sqrt(rest / power))
+    return -float(sums @ bias) / power

@@ -10,6 +10,7 @@ from midstream import decoder
 from midstream.encoder.statistics import Statistics
 from midstream.errors import MidstreamError, RefusedError
 from midstream.publisher.calibration import fit_inputs
+from midstream.publisher.ranges import find_ranges
 from midstream.publisher.statistics import make_statistics
 from midstream.runtime import Backend, Inputs, TracingBackend, make_probes
 from midstream.runtime.fidelity import Evaluator
@@ -120,4 +121,6 @@ def _split(
         judged = given[::_HELD_OUT]
         studied = [one for at, one in enumerate(given) if at % _HELD_OUT]
         return studied or judged, judged
-    return make_probes(inputs, _STUDIED, seed=_STUDIED_SEED), make_probes(inputs, _PROBES)
+    ranges = find_ranges(backend, model)
+    studied = make_probes(inputs, _STUDIED, seed=_STUDIED_SEED, ranges=ranges)
+    return studied, make_probes(inputs, _PROBES, ranges=ranges)

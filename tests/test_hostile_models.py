@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import models
 import onnxfiles
 from midstream import formats
+from midstream.bitstream import Topology
 from midstream.decoder import rebuild
 from midstream.encoder import encode
 from tensorfiles import normal, safetensors
@@ -125,3 +126,13 @@ def test_a_model_without_exact_rung_decodes(kind: str) -> None:
     model = FORMATS[kind](ODD["not a number"])
     units = [unit.data for unit in encode(model, ladder="3b").units]
     assert len(rebuild(units)) == len(formats.prepared(model))
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_ten_thousand_tiny_tensors_come_back_small(kind: str) -> None:
+    arrays = {f"t{i}": normal(4, 5, seed=i) for i in range(10_000)}
+    model = FORMATS[kind](arrays)
+    units = check(model, "20dB,exact")
+    topology = Topology.cut(model, formats.open_model(model).tensors).write()
+    weights = sum(array.size for array in arrays.values())
+    assert len(units[0]) < len(topology) + 6 * weights // 8

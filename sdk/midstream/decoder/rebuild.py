@@ -89,7 +89,7 @@ class _Work:
 def _batches(stack: Stack) -> Iterator[list[_Work]]:
     """Slices in groups of bounded size, so that their lanes are decoded side by side."""
     pieces = zip(stack.head.slices, stack.records, strict=True)
-    for count in group_sizes(stack.head.slices):
+    for count in group_sizes(stack.head.slices, stack.head.codes):
         yield [_prepare(stack.head, *pair) for pair in islice(pieces, count)]
 
 

@@ -171,7 +171,7 @@ class Builder:
 
     def _climb(self, rung: Rung) -> None:
         """Add the unit of a rung, if it pays."""
-        slacks = SLACKS if self.recipe.feedback else ()
+        slacks = _ways(self.recipe)
         made = self._search.reach(rung, self._stack, self._plans, slacks)
         if made is not None:
             self._add(rung, UnitKind.ENHANCEMENT, *made)
@@ -213,6 +213,13 @@ class Builder:
             if plan.piece.coded
         )
         return decibels(noise, is_exact=is_exact)
+
+
+def _ways(recipe: Recipe) -> Sequence[float]:
+    """Slacks to try; any will do where biases must be corrected anew and nothing else moved."""
+    if recipe.feedback:
+        return SLACKS
+    return SLACKS[:1] if recipe.biases else ()
 
 
 def _beats(here: Fidelity, below: Fidelity) -> bool:

@@ -20,6 +20,7 @@ from midstream.publisher.publish import (
     protect,
 )
 from midstream.publisher.release import Release
+from midstream.publisher.spending import spending
 from midstream.runtime import Backend, Inputs
 from midstream.store.files import map_given, read_given, write_file
 from midstream.store.models import new_model, read_model
@@ -161,6 +162,7 @@ def _inspect_unit(data: bytes) -> dict[str, Any]:
         found["model_size"] = head.topology.model_size
         found["slices"] = len(head.slices)
         found["tensors"] = len(head.topology.tensors)
+        found["spent"] = spending([data])
     return found
 
 

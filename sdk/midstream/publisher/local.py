@@ -133,7 +133,10 @@ def _read(path: Path) -> bytes:
 
 def _inspect_folder(path: Path) -> dict[str, Any]:
     if (path / _MANIFEST).is_file():
-        return _inspect_manifest(_read(path / _MANIFEST))
+        data = _read(path / _MANIFEST)
+        layers = [entry.layer for entry in manifest.decode(data).units]
+        units = [_read(path / _unit_name(layer)) for layer in layers]
+        return {**_inspect_manifest(data), "spent": spending(units)}
     manifests = sorted((path / "targets").rglob("*.manifest"))
     if not manifests:
         raise UsageError(

@@ -9,6 +9,7 @@ network. Exits 1 where a measurement failed, not where a figure is not met: the 
 
 import argparse
 import json
+import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,9 +23,10 @@ from comparison.networks import NAMES, QUICK, Network, load_networks
 from comparison.peers import Peers, make_environment
 from comparison.report import figures, print_report
 from comparison.running import SECTIONS, measure_all
-from midstream import find_backend
+from midstream import find_backend, kernels
 
 _REPEATS, _QUICK_REPEATS = 7, 3
+_WIDTH = 110
 
 
 def main() -> int:
@@ -86,15 +88,16 @@ def _save(out: Path, results: dict[str, dict[str, Any]]) -> None:
         }
         for figure in figures(results)
     ]
-    document = {"figures": summary, "sections": results}
+    machine = {"kernels": kernels.NAME, "python": platform.python_version()}
+    document = {"machine": machine, "figures": summary, "sections": results}
     (out / "results.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _show(out: Path, networks: Sequence[Network], results: dict[str, dict[str, Any]]) -> None:
     """The report on the terminal and in a file, and the plots."""
-    print_report(results, Console())
+    print_report(results, Console(width=None if sys.stdout.isatty() else _WIDTH))
     with (out / "report.txt").open("w") as file:
-        print_report(results, Console(file=file, width=160))
+        print_report(results, Console(file=file, width=_WIDTH))
     for network in networks:
         of_network = {section: rows[network.name] for section, rows in results.items()}
         plots.draw_network(out / f"{network.name}.png", network.name, of_network)

@@ -7,6 +7,7 @@ from rich.console import Console
 from comparison.curves import Point, bytes_at, cheapest_at, decibels_at, envelope, geometric_mean
 from comparison.figures import Figure, Verdict
 from comparison.report import figures, print_report
+from comparison.search import expected, search
 
 LINE = [Point(size=100, db=10), Point(size=1000, db=20), Point(size=10_000, db=30)]
 
@@ -113,3 +114,35 @@ def test_the_report_shows_each_network_and_each_verdict():
     assert "1,234" in text
     assert "aim met" in text
     assert "integers" in text
+
+
+def test_what_to_ask_for_is_between_the_points_around_a_goal_or_off_the_nearest():
+    points = [{"asked": 12, "output_db": 5}, {"asked": 20, "output_db": 15}]
+    assert expected(points, 10) == pytest.approx(16)
+    assert expected(points, 18) == pytest.approx(23)
+    assert expected(points, 4) == pytest.approx(11)
+    assert expected([{"asked": 12, "output_db": -math.inf}], 30) == 30
+
+
+def test_a_search_brackets_each_target_where_what_comes_out_is_less_than_what_was_asked_for():
+    def measure(ask):
+        return {"asked": ask, "output_db": 0.8 * ask - 4}
+
+    points = search(measure, (12.0, 20.0, 30.0))
+    assert [point["asked"] for point in points[:3]] == [12, 20, 30]
+    came = sorted(point["output_db"] for point in points)
+    assert came[0] < 12
+    assert came[-1] > 30
+    for target in (12, 20, 30):
+        assert min(abs(db - target) for db in came) < 1
+
+
+def test_a_search_ends_where_nothing_that_is_asked_for_changes_anything():
+    asked = []
+
+    def measure(ask):
+        asked.append(ask)
+        return {"asked": ask, "output_db": 3.0}
+
+    search(measure, (12.0, 20.0, 30.0))
+    assert len(asked) <= 9

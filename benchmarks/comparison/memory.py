@@ -20,9 +20,9 @@ _LADDERS = ("20dB", "exact")
 def measure_memory(bench: Bench, network: Network) -> dict[str, Any]:
     """The most memory that decoding takes, less what is there anyway, bytes.
 
-    Two processes, each fresh: one reads the units and decodes them, one only reads them.
-    The difference of their peaks (VmHWM), less the pages of the model file that comes out,
-    is what decoding takes. Units are in memory in both.
+    Two processes, each fresh, map the units and read all of them; one decodes them into a
+    mapped file. The difference of their peaks (VmHWM, mapped pages included), less the pages
+    of the model file that comes out, is what decoding takes.
     """
     beyond = {}
     for ladder in _LADDERS:

@@ -1,27 +1,37 @@
-"""Decode units to a file, or only read them, and say the most memory that this process had.
+"""Decode units into a file, or only read them, and say the most memory that this process had.
 
     python memory_worker.py {decode|baseline} OUTPUT UNIT...
 
-Both import the same and map the same units; `baseline` does not decode.
+As the command line does it: the units and the model file are mapped. Both modes import the same
+and read each unit once; `baseline` does not decode.
 """
 
 import sys
+from mmap import ACCESS_READ, PAGESIZE, mmap
 from pathlib import Path
 
-from midstream import rebuild
+from midstream.decoder import read_stack, rebuild_into
 
 
 def main() -> None:
     """Print the peak of resident memory, bytes."""
     mode, output, *paths = sys.argv[1:]
-    units = [Path(path).read_bytes() for path in paths]
+    units = [_mapped(path) for path in paths]
     if mode == "decode":
-        model = rebuild(units)
-        peak = _peak()
-        Path(output).write_bytes(model)
-    else:
-        peak = _peak()
-    print(peak)
+        stack = read_stack(units)
+        with Path(output).open("w+b") as file:
+            file.truncate(stack.model_size)
+            with mmap(file.fileno(), stack.model_size) as model:
+                rebuild_into(stack, model)
+    print(_peak())
+
+
+def _mapped(path: str) -> memoryview:
+    """A unit, all its pages in memory; mapped until this process ends."""
+    with Path(path).open("rb") as file:
+        view = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+    assert sum(view[::PAGESIZE]) >= 0, "this reads them"
+    return view
 
 
 def _peak() -> int:

@@ -15,12 +15,14 @@ from comparison.lossless import measure_lossless
 from comparison.lossy import is_lossy, measure_bytes
 from comparison.memory import measure_memory
 from comparison.networks import Network
+from comparison.outputs import measure_outputs
 from comparison.speed import measure_speed
 
 __all__ = ["SECTIONS", "measure_all"]
 
 SECTIONS: dict[str, Callable[[Bench, Network], dict[str, Any]]] = {
     "bytes": measure_bytes,
+    "outputs": measure_outputs,
     "ladder": measure_ladders,
     "lossless": measure_lossless,
     "speed": measure_speed,

@@ -9,8 +9,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.codec import rans
 from midstream.codec.parameters import MAX_COEFFICIENT
 from midstream.codec.prediction import Place, places
+from midstream.limits import LIMITS
 from midstream.types import Tensor
 
 __all__ = ["choose"]
@@ -23,9 +25,9 @@ _TERM_BITS = 12.0
 _LEAST_SHARE = 0.004
 """Bits a weight that a predictor must promise, since decoding with one is slower."""
 _NEAREST = 16
-"""Weights to a neighbour, at least: lanes of a slice are no more than that."""
+"""Weights to a neighbour, at least, where a slice would have as many lanes or more."""
 _NEAREST_IN_SMALL = 8
-"""The same in tensors so small that they share a slice, which has few lanes."""
+"""The same in tensors so small that they share a slice."""
 _SMALL = 4096
 
 _Float = NDArray[np.float64]
@@ -65,7 +67,8 @@ def choose(
 
 
 def _candidates(tensor: Tensor) -> dict[int, Place]:
-    least = _NEAREST if tensor.weights >= _SMALL else _NEAREST_IN_SMALL
+    lanes = rans.lanes_of(min(tensor.weights, LIMITS.slice_weights))
+    least = min(lanes, _NEAREST) if tensor.weights >= _SMALL else _NEAREST_IN_SMALL
     return {
         at: place
         for at, place in enumerate(places(tensor))

@@ -53,7 +53,7 @@ def test_nothing_but_infinities_comes_back():
         (b"\x03\x01\x00\x00" + bytes(40), DType.INT8, ErrorCode.BAD_FIELD),
     ],
 )
-def test_a_bad_head_is_refused(start, dtype, code):  # COD-21
+def test_a_bad_head_is_refused(start, dtype, code):  # COD-13
     with pytest.raises(BitstreamError) as caught:
         kept.decode(memoryview(start), 8, dtype)
     assert caught.value.code is code

@@ -100,7 +100,7 @@ def _point(bench: Bench, network: Network, qp: int, nonweight_qp: int) -> dict[s
         size, model = nncodec_model(bench, network, qp, nonweight_qp)
         return {"size": size, "weight_db": weight_snr(network.model, model)}
 
-    kept = bench.kept.get(measure, "nncodec", network.model, qp, nonweight_qp)
+    kept = bench.kept.get(measure, "nncodec", network.model, holes(network.model), qp, nonweight_qp)
     return {"qp": qp, "nonweight_qp": nonweight_qp, **kept}
 
 

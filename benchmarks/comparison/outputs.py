@@ -11,7 +11,7 @@ from comparison.natural import natural_inputs
 from comparison.networks import Network
 from comparison.ours import OutputsEncoder
 from comparison.search import search
-from comparison.weights import skeleton_size
+from comparison.weights import holes, skeleton_size
 from midstream import rebuild
 from midstream.errors import RefusedError
 from midstream.runtime.backend import Array
@@ -79,7 +79,8 @@ def _curve(
             size, model = nncodec_model(bench, network, qp, nonweight_qp)
             return {"size": size, "output_db": evaluate(model)}
 
-        kept = bench.kept.get(measure, "outputs", network.model, evaluate.key, qp, nonweight_qp)
+        key = (network.model, holes(network.model), evaluate.key, qp, nonweight_qp)
+        kept = bench.kept.get(measure, "outputs", *key)
         return {"qp": qp, "nonweight_qp": nonweight_qp, **kept}
 
     for qp in range(_FIRST_QP, _COARSEST_QP + 1, _STEP):

@@ -50,12 +50,12 @@ def level_batch(payload: bytes, count: int, width: int) -> tuple[predicted.Batch
     """A batch of one slice without low bits or escapes, and the values of its slots."""
     where = context(count, width)
     table, _ = levels.table_and_shift(where)
-    batch = predicted.Batch.of(
-        tables.level_family(), [memoryview(payload[1:])], [table], [0, 123], [where.terms]
-    )
-    lowest = tables.lowest_symbols()[batch.tables][:, None]
-    values = (batch.symbols + lowest).astype(np.int8)
-    values[batch.symbols == tables.level_family().sizes[batch.tables][:, None] - 1] = ESCAPED
+    family, numbers = tables.level_family(), np.array([int(table[0]), int(table[0]) + 123])
+    slots = predicted.Slots.of(family, numbers[:1], [0, 123])
+    rows = np.zeros(count, np.uint16)
+    batch = predicted.Batch.of(slots, [memoryview(payload[1:])], [rows], [where.terms])
+    values = (slots.symbols + tables.lowest_symbols()[numbers][:, None]).astype(np.int8)
+    values[slots.symbols == family.sizes[numbers][:, None] - 1] = ESCAPED
     return batch, values
 
 
@@ -101,15 +101,14 @@ def test_damaged_digits_are_the_same_in_both(kernel, flipped):
     payload = bytearray(digits.encode(parents, children, where, 0))
     if flipped is not None:
         payload[flipped] ^= 0x55
-    base = np.zeros(9000, np.int64) + (payload[0] & 15) * tables.DIGIT_TABLES
-    base += 8 * len(CLASS_EDGES)
-    batch = predicted.Batch.of(
-        tables.digit_family(), [memoryview(payload[2:])], [base], range(16), [where.terms]
-    )
+    base = np.array([(payload[0] & 15) * tables.DIGIT_TABLES + 8 * len(CLASS_EDGES)])
+    slots = predicted.Slots.of(tables.digit_family(), base, range(16))
+    rows = np.zeros(9000, np.uint16)
+    batch = predicted.Batch.of(slots, [memoryview(payload[2:])], [rows], [where.terms])
     results = []
     for module in (numpy_prediction, kernel):
         some = escapes([])
-        levels_found = module.decode_digits(batch.stream, batch.terms, batch.symbols, parents, some)
+        levels_found = module.decode_digits(batch.stream, batch.terms, slots.symbols, parents, some)
         results.append((*levels_found, some.starts))
     assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
     assert np.array_equal(results[1][0], children) == (flipped is None)
@@ -148,8 +147,6 @@ def test_terms_that_do_not_fit_are_refused_in_c(changed):
     batch = predicted.Batch(
         stream=stream,
         terms=replace(terms, **changed),
-        tables=np.zeros(0, np.int64),
-        symbols=np.zeros(0, np.uint8),
         firsts=np.zeros(0, np.int64),
     )
     with pytest.raises(ValueError, match=r"."):
@@ -160,7 +157,6 @@ def test_terms_that_do_not_fit_are_refused_in_c(changed):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"rows": "below"},
         {"rows": "above"},
         {"starts": np.array([-1])},
         {"words": np.zeros(0, np.uint16)},
@@ -170,7 +166,7 @@ def test_terms_that_do_not_fit_are_refused_in_c(changed):
 )
 def test_streams_that_do_not_fit_are_refused_in_c(changed):
     stream, terms, values = good()
-    named = {"below": stream.rows - 1, "above": stream.rows + 1}
+    named = {"above": stream.rows + np.uint16(1)}
     changed = {k: named[v] if isinstance(v, str) else v for k, v in changed.items()}
     low, shifts = np.zeros(400, np.int32), np.zeros(400, np.uint8)
     with pytest.raises(ValueError, match=r"."):

@@ -21,7 +21,7 @@ from midstream.codec.tables import (
     digit_family,
 )
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import decode_digits, read_varints, write_varints
+from midstream.kernels import DECODES_IN_ORDER, decode_digits, read_varints, write_varints
 from midstream.kernels.terms import CLASS_EDGES, Terms, classify
 
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
@@ -173,8 +173,8 @@ def decode(
         )
     ]
     children = [np.zeros(0, np.int32)] * len(works)
-    for is_predicted, read in ((False, _decode_plain), (True, _decode_predicted)):
-        chosen = [at for at, work in enumerate(works) if (work.terms is not None) is is_predicted]
+    for in_order, read in ((False, _decode_plain), (True, _decode_in_order)):
+        chosen = [at for at, work in enumerate(works) if work.is_in_order is in_order]
         if chosen:
             for at, values in zip(chosen, read([works[at] for at in chosen]), strict=True):
                 children[at] = _bounded(values)
@@ -195,6 +195,11 @@ class _Work:
     """Levels before."""
     terms: Terms | None
     """What predicts its children."""
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether children are made one after the other."""
+        return self.terms is not None or (DECODES_IN_ORDER and len(self.parents) > 0)
 
     def check_size(self, size: int) -> None:
         if size != len(self.payload):
@@ -255,17 +260,21 @@ def _children(work: _Work, symbols: NDArray[np.uint8]) -> _Int:
     return digit + 3 * work.parents.astype(np.int64)
 
 
-def _decode_predicted(works: Sequence[_Work]) -> list[_Int]:
+def _decode_in_order(works: Sequence[_Work]) -> list[_Int]:
+    tables = np.concatenate([work.table for work in works])
+    bases = np.flatnonzero(np.bincount(tables))
+    row_of = np.zeros(int(bases[-1]) + 1, np.uint16)
+    row_of[bases] = np.arange(len(bases), dtype=np.uint16) * np.uint16(len(CLASS_EDGES))
+    slots = predicted.Slots.of(digit_family(), bases, range(len(CLASS_EDGES)))
     batch = predicted.Batch.of(
-        digit_family(),
+        slots,
         [work.payload for work in works],
-        [work.table for work in works],
-        range(len(CLASS_EDGES)),
+        [row_of[work.table] for work in works],
         [work.terms for work in works],
     )
     moved = predicted.escapes([work.moved for work in works])
     parents = np.concatenate([work.parents for work in works])
-    found = decode_digits(batch.stream, batch.terms, batch.symbols, parents, moved)
+    found = decode_digits(batch.stream, batch.terms, slots.symbols, parents, moved)
     children, sizes = batch.finish(moved, *found)
     for work, size in zip(works, sizes, strict=True):
         work.check_size(size)

@@ -6,6 +6,7 @@ A payload is the low bits of wide levels, the escapes, and the stream of symbols
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,14 @@ from midstream.codec import predicted, rans
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH, WIDTHS, level_family, lowest_symbols
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import decode_levels, pack_bits, read_varints, unpack_bits, write_varints
+from midstream.kernels import (
+    DECODES_IN_ORDER,
+    decode_levels,
+    pack_bits,
+    read_varints,
+    unpack_bits,
+    write_varints,
+)
 from midstream.kernels.terms import ESCAPED, Terms
 
 __all__ = [
@@ -31,18 +39,25 @@ _MAX_WIDTH = WIDTHS - 1 + 4 * 24
 _NEXT_PHASE = SHAPES * WIDTHS
 
 _Int = NDArray[np.int64]
+_Levels = NDArray[np.int32] | NDArray[np.int64]
 
 
-def table_and_shift(context: Context) -> tuple[_Int, _Int]:
-    """For each weight its phase 0 table and the number of low bits that are sent as they are."""
-    # the same for every weight of one width: computed once for each width there can be
+@cache
+def _by_width() -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """Table of shape 0, phase 0, and number of low bits, for each width there can be."""
     widths = np.arange(_MAX_WIDTH + 1)
     beyond = np.maximum(-(-(widths - (WIDTHS - 1)) // 4), 0)
     shifts = np.maximum(-(-(widths - UNSHIFTED_WIDTH) // 4), 0)
-    width = np.clip(context.width, 0, _MAX_WIDTH)
-    table = (widths - 4 * beyond)[width]
-    table += context.shape.astype(np.int64) * WIDTHS
-    return table, shifts[width]
+    return (widths - 4 * beyond).astype(np.uint16), shifts.astype(np.uint8)
+
+
+def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    """For each weight its phase 0 table and the number of low bits that are sent as they are."""
+    tables, shifts = _by_width()
+    width = context.width.astype(np.intp)
+    table = tables.take(width, mode="clip")
+    table += context.shape.astype(np.uint16) * np.uint16(WIDTHS)
+    return table, shifts.take(width, mode="clip")
 
 
 def encode(levels: NDArray[np.int32], context: Context) -> bytes:
@@ -87,7 +102,8 @@ class _Symbols:
 
 
 def _symbols(levels: NDArray[np.int32], context: Context, phase: int) -> _Symbols:
-    table, shift = table_and_shift(context)
+    tables, shifts = table_and_shift(context)
+    table, shift = tables.astype(np.int64), shifts.astype(np.int64)
     halves = context.halves(levels)
     values = levels.astype(np.int64)
     if halves is None:
@@ -128,18 +144,18 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
 class _Head:
     """What stands before the stream of a slice."""
 
-    table: _Int
+    table: NDArray[np.uint16]
     """The table of each symbol, or the first of two where levels are predicted."""
-    shift: _Int
+    shift: NDArray[np.uint8]
     """Low bits of each level."""
-    low: _Int
+    low: NDArray[np.int32]
     """Those bits."""
     escapes: _Int
     """What escaped symbols stand for."""
     terms: Terms | None
     """What predicts its levels."""
-    size: int
-    """Bytes that it took."""
+    stream: memoryview
+    """What follows."""
 
 
 def decode_prefix(
@@ -153,21 +169,26 @@ def decode_prefix(
     levels = [np.zeros(0, np.int32)] * len(payloads)
     sizes = [0] * len(payloads)
     heads = [_read_head(p, c, phase) for p, c in zip(payloads, contexts, strict=True)]
-    for is_predicted, read in ((False, _decode_plain), (True, _decode_predicted)):
-        chosen = [at for at, head in enumerate(heads) if (head.terms is not None) is is_predicted]
-        if not chosen:
-            continue
-        own = [heads[at] for at in chosen]
-        found, taken = read([payloads[at][heads[at].size :] for at in chosen], own)
-        for at, values, size in zip(chosen, found, taken, strict=True):
-            levels[at] = _bounded(values)
-            sizes[at] = heads[at].size + size
+    for in_order, read in ((False, _decode_plain), (True, _decode_in_order)):
+        chosen = [at for at, head in enumerate(heads) if _is_in_order(head, phase) is in_order]
+        if chosen:
+            found, taken = read([heads[at] for at in chosen])
+            for at, values, size in zip(chosen, found, taken, strict=True):
+                levels[at] = _bounded(values)
+                sizes[at] = len(payloads[at]) - len(heads[at].stream) + size
     return levels, sizes
+
+
+def _is_in_order(head: _Head, phase: int) -> bool:
+    """Whether levels are made one after the other: they must be, or a kernel is best at that."""
+    if head.terms is not None:
+        return True
+    return DECODES_IN_ORDER and not phase and len(head.table) > 0
 
 
 def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
     table, shift = table_and_shift(context)
-    table += phase * _NEXT_PHASE
+    table += np.uint16(phase * _NEXT_PHASE)
     size = (int(shift.sum()) + 7) // 8
     low = _low_bits(payload, size, shift)
     escapes, taken = _read_escapes(payload[size:], len(shift))
@@ -177,7 +198,7 @@ def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
         low=low,
         escapes=escapes,
         terms=context.terms,
-        size=size + taken,
+        stream=payload[size + taken :],
     )
 
 
@@ -200,24 +221,24 @@ def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
     return np.where(coded & 1, -1 - (coded >> 1), coded >> 1), count[1] + read[1]
 
 
-def _low_bits(payload: memoryview, size: int, shift: _Int) -> _Int:
+def _low_bits(payload: memoryview, size: int, shift: NDArray[np.uint8]) -> NDArray[np.int32]:
     if size > len(payload):
         raise BitstreamError(
             ErrorCode.BAD_LENGTH, f"levels: {len(payload)} bytes, {size} for their low bits"
         )
     if not size:
-        return np.zeros(len(shift), np.int64)
-    return unpack_bits(np.frombuffer(payload, np.uint8, size), shift).astype(np.int64)
+        return np.zeros(len(shift), np.int32)
+    low = unpack_bits(np.frombuffer(payload, np.uint8, size), shift.astype(np.int64))
+    return low.astype(np.int32)
 
 
-def _decode_plain(
-    payloads: Sequence[memoryview], heads: Sequence[_Head]
-) -> tuple[list[_Int], list[int]]:
-    symbols, taken = rans.decode(level_family(), payloads, [head.table for head in heads])
+def _decode_plain(heads: Sequence[_Head]) -> tuple[list[_Levels], list[int]]:
+    tables = [head.table.astype(np.int32) for head in heads]
+    symbols, taken = rans.decode(level_family(), [head.stream for head in heads], tables)
     return [_values(part, head) for part, head in zip(symbols, heads, strict=True)], taken
 
 
-def _values(symbols: NDArray[np.uint8], head: _Head) -> _Int:
+def _values(symbols: NDArray[np.uint8], head: _Head) -> _Levels:
     """What the symbols stand for."""
     values = symbols + lowest_symbols()[head.table]
     outside = np.flatnonzero(symbols == level_family().sizes[head.table] - 1)
@@ -227,34 +248,39 @@ def _values(symbols: NDArray[np.uint8], head: _Head) -> _Int:
             f"levels: {len(outside)} escapes, {len(head.escapes)} values of them",
         )
     values[outside] = head.escapes
-    return (values << head.shift) - (1 << head.shift >> 1) + head.low
+    shift = head.shift.astype(np.int64)
+    return (values << shift) - (1 << shift >> 1) + head.low
 
 
-def _decode_predicted(
-    payloads: Sequence[memoryview], heads: Sequence[_Head]
-) -> tuple[list[_Int], list[int]]:
-    batch = predicted.Batch.of(
-        level_family(),
-        payloads,
-        [head.table for head in heads],
-        [0, _NEXT_PHASE],
-        [head.terms for head in heads],
-    )
-    values = batch.symbols.astype(np.int8)
-    values += lowest_symbols()[batch.tables].astype(np.int8)[:, None]
-    values[batch.symbols == (level_family().sizes[batch.tables] - 1)[:, None]] = ESCAPED
+@cache
+def _slots() -> tuple[predicted.Slots, NDArray[np.int8]]:
+    """All tables, those of both phases in pairs, and what the symbols of their slots stand for."""
+    bases = np.arange(_NEXT_PHASE)
+    slots = predicted.Slots.of(level_family(), bases, [0, _NEXT_PHASE])
+    tables = (bases[:, None] + np.array([0, _NEXT_PHASE])).ravel()
+    values = slots.symbols.astype(np.int8)
+    values += lowest_symbols()[tables].astype(np.int8)[:, None]
+    values[slots.symbols == (level_family().sizes[tables] - 1)[:, None]] = ESCAPED
+    return slots, values
+
+
+def _decode_in_order(heads: Sequence[_Head]) -> tuple[list[_Levels], list[int]]:
+    slots, values = _slots()
+    rows = [head.table * np.uint16(2) for head in heads]
+    streams, terms = [head.stream for head in heads], [head.terms for head in heads]
+    batch = predicted.Batch.of(slots, streams, rows, terms)
     escapes = predicted.escapes([head.escapes for head in heads])
-    low = np.concatenate([head.low for head in heads]).astype(np.int32)
-    shift = np.concatenate([head.shift for head in heads]).astype(np.uint8)
+    low = np.concatenate([head.low for head in heads])
+    shift = np.concatenate([head.shift for head in heads])
     found = decode_levels(batch.stream, batch.terms, values, low, shift, escapes)
-    levels, sizes = batch.finish(escapes, *found)
-    return [part.astype(np.int64) for part in levels], sizes
+    levels, taken = batch.finish(escapes, *found)
+    return list(levels), taken
 
 
-def _bounded(levels: _Int) -> NDArray[np.int32]:
+def _bounded(levels: _Levels) -> NDArray[np.int32]:
     if levels.size and max(-int(levels.min()), int(levels.max())) > MAX_LEVEL:
         raise BitstreamError(ErrorCode.BAD_SYMBOL, f"levels: one is beyond {MAX_LEVEL}")
-    return levels.astype(np.int32)
+    return levels.astype(np.int32, copy=False)
 
 
 def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:

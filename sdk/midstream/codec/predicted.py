@@ -15,9 +15,28 @@ from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels.terms import Escapes, Stream, Terms
 
-__all__ = ["Batch", "escapes"]
+__all__ = ["Batch", "Slots", "escapes"]
 
 _Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Slots:
+    """Tables as a kernel looks things up in them, those of one symbol after each other."""
+
+    frequencies: NDArray[np.uint16]
+    """(tables, 2**12) of the symbol in each slot."""
+    offsets: NDArray[np.uint16]
+    """(tables, 2**12) how far the slot is from the first one of that symbol."""
+    symbols: NDArray[np.uint8]
+    """(tables, 2**12) the symbol."""
+
+    @classmethod
+    def of(cls, family: Family, bases: _Int, choices: Sequence[int]) -> "Slots":
+        """The tables that are so far after each of these."""
+        used = (bases[:, None] + np.array(choices)).ravel()
+        frequencies, offsets, symbols = family.lookup(used)
+        return cls(frequencies=frequencies, offsets=offsets, symbols=symbols)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,57 +47,42 @@ class Batch:
     """What the kernels decode."""
     terms: Terms
     """Of all slices."""
-    tables: _Int
-    """The tables in use, of each choice after each other."""
-    symbols: NDArray[np.uint8]
-    """(tables in use, 2**12) the symbol of each slot."""
     firsts: _Int
     """(slices + 1,) index of the first word of each, and past the last."""
 
     @classmethod
     def of(
         cls,
-        family: Family,
+        slots: Slots,
         payloads: Sequence[memoryview],
-        tables: Sequence[_Int],
-        choices: Sequence[int],
+        rows: Sequence[NDArray[np.uint16]],
         terms: Sequence[Terms | None],
     ) -> "Batch":
         """Lay out streams, none of them empty.
 
         Args:
-            family: Where the tables are.
+            slots: The tables.
             payloads: Each starts with a stream.
-            tables: For each stream, the first table that each symbol may have.
-            choices: How far after it the others are.
+            rows: For each stream, the first of the tables that each symbol may have.
             terms: For each stream, what predicts it.
 
         Raises:
             BitstreamError: A stream ends before its states do.
         """
-        counts = np.array([len(table) for table in tables], np.int64)
-        lanes = np.array([rans.lanes_of(len(t), u) for t, u in zip(tables, terms, strict=True)])
+        lanes = np.array([rans.lanes_of(len(r), t) for r, t in zip(rows, terms, strict=True)])
         states, words, firsts = rans.read(payloads, lanes)
-        joined = np.concatenate(tables)
-        bases = np.flatnonzero(np.bincount(joined))
-        row_of = np.zeros(int(bases[-1]) + 1, np.int64)
-        row_of[bases] = np.arange(len(bases)) * len(choices)
-        used = (bases[:, None] + np.array(choices)).ravel()
-        frequencies, offsets, symbols = family.lookup(used)
         stream = Stream(
             words=words,
             starts=firsts[:-1],
             states=states,
-            counts=counts,
+            counts=np.array([len(row) for row in rows], np.int64),
             lanes=lanes,
-            rows=row_of[joined],
-            frequencies=frequencies,
-            offsets=offsets,
+            rows=np.concatenate(rows),
+            frequencies=slots.frequencies,
+            offsets=slots.offsets,
         )
-        own = [part for part in terms if part is not None]
-        return cls(
-            stream=stream, terms=Terms.join(own), tables=used, symbols=symbols, firsts=firsts
-        )
+        own = [Terms.none(len(r)) if t is None else t for r, t in zip(rows, terms, strict=True)]
+        return cls(stream=stream, terms=Terms.join(own), firsts=firsts)
 
     def finish(
         self, used: Escapes, levels: NDArray[np.int32], ends: _Int, left: NDArray[np.uint32]

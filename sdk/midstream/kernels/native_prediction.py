@@ -80,7 +80,7 @@ def _stream(stream: Stream, ends: _Int, left: NDArray[np.uint32]) -> _Eight:
         left,
         plain(stream.counts, np.int64),
         plain(stream.lanes, np.int64),
-        plain(stream.rows, np.int64),
+        plain(stream.rows, np.uint16),
         plain(stream.frequencies, np.uint16),
         plain(stream.offsets, np.uint16),
     )

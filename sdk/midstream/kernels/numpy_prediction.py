@@ -68,7 +68,7 @@ class _Walk:
         )
         size = int(stream.counts.sum())
         self._numbers = spread(self._plan, np.arange(size), size)
-        self._rows = self.arrange(stream.rows, len(stream.frequencies))
+        self._rows = self.arrange(stream.rows.astype(np.int64), len(stream.frequencies))
         distances, gains = terms.dense()
         self._before = self.arrange(np.arange(size)[:, None] - distances, 0)
         self._gains = self.arrange(gains, 0)

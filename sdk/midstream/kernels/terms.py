@@ -34,6 +34,17 @@ class Terms:
     """Half steps, times 2**12, for each step of that weight's level."""
 
     @classmethod
+    def none(cls, weights: int) -> "Terms":
+        """What predicts nothing of so many weights, at least one."""
+        nothing = np.zeros(0, np.int32)
+        return cls(
+            lengths=np.full(1, weights, np.int32),
+            counts=np.zeros(1, np.int32),
+            distances=nothing,
+            gains=nothing.astype(np.int64),
+        )
+
+    @classmethod
     def join(cls, parts: "Sequence[Terms]") -> "Terms":
         """Terms of weights that follow each other."""
         return cls(
@@ -69,7 +80,7 @@ class Stream:
     """Symbols of each slice."""
     lanes: _Int  # (slices,)
     """Lanes of each slice, at most the least distance of its terms."""
-    rows: _Int  # (symbols,)
+    rows: NDArray[np.uint16]  # (symbols,)
     """The first of the tables that each symbol may have."""
     frequencies: NDArray[np.uint16]  # (tables, 2**12)
     """For each slot of a table, the frequency of the symbol there."""

@@ -75,10 +75,10 @@ static inline int64_t next_slot(
 
 static int rows_fit(const struct slice *slice, int64_t rows, int64_t choices)
 {
+    int64_t largest = 0;
     for (int64_t i = 0; i < slice->count; i++)
-        if (slice->rows[i] < 0 || slice->rows[i] > rows - choices)
-            return 0;
-    return 1;
+        largest = slice->rows[i] > largest ? slice->rows[i] : largest;
+    return largest <= rows - choices;
 }
 
 int decode_levels_slice(const struct slots *slots, struct words *words, struct slice *slice,

@@ -38,7 +38,7 @@ struct escapes {
 struct slice {
     uint32_t *states;
     int64_t lanes, count;
-    const int64_t *rows; /* the first table of each symbol */
+    const uint16_t *rows; /* the first table of each symbol */
     int32_t *levels;     /* what comes out */
 };
 

@@ -9,7 +9,7 @@ enum { ESCAPES, TAKEN, LENGTHS, TERMS, DISTANCES, GAINS, OUT, TERM_BUFFERS };
 
 static int stream_fits(const Py_buffer *b)
 {
-    Py_ssize_t slices = items(&b[COUNTS], 8), symbols = items(&b[ROWS], 8);
+    Py_ssize_t slices = items(&b[COUNTS], 8), symbols = items(&b[ROWS], 2);
     Py_ssize_t states = items(&b[STATES], 4), slots = b[SYMBOL].len;
     if (slices < 0 || symbols < 0 || states < 0 || items(&b[WORDS], 2) < 0)
         return 0;
@@ -93,7 +93,7 @@ static int run(struct batch *batch)
 {
     struct terms terms;
     int done = 0;
-    Py_ssize_t symbols = items(&batch->stream[ROWS], 8), slices = items(&batch->stream[COUNTS], 8);
+    Py_ssize_t symbols = items(&batch->stream[ROWS], 2), slices = items(&batch->stream[COUNTS], 8);
     if (!stream_fits(batch->stream) || !terms_fit(batch->terms, &terms)
         || !escapes_fit(&batch->terms[ESCAPES]) || !has_items(&batch->terms[TAKEN], 8, slices)
         || !has_items(&batch->terms[OUT], 4, symbols))
@@ -124,7 +124,7 @@ PyObject *decode_levels(PyObject *module, PyObject *args)
             &t[4], &t[5], &t[6]))
         return NULL;
     struct batch batch = { b, t, { extra[0].buf, extra[1].buf }, NULL };
-    int done = shifts_fit(&extra[0], &extra[1], b[ROWS].len / 8) && run(&batch);
+    int done = shifts_fit(&extra[0], &extra[1], b[ROWS].len / 2) && run(&batch);
     release(b, STREAM_BUFFERS);
     release(extra, 2);
     release(t, TERM_BUFFERS);
@@ -140,7 +140,7 @@ PyObject *decode_digits(PyObject *module, PyObject *args)
             &t[6]))
         return NULL;
     struct batch batch = { b, t, { NULL, NULL }, parents.buf };
-    int done = has_items(&parents, 4, b[ROWS].len / 8) && run(&batch);
+    int done = has_items(&parents, 4, b[ROWS].len / 2) && run(&batch);
     release(b, STREAM_BUFFERS);
     release(&parents, 1);
     release(t, TERM_BUFFERS);

@@ -94,6 +94,12 @@ def test_a_damaged_slice_is_refused_and_named():  # COD-4
         levels.decode(batch, [where] * 3)
 
 
+def test_a_state_below_its_bound_is_refused():  # COD-4
+    # state 1 and word 0 would come to 65536 after no symbol but one more than there are
+    with pytest.raises(BitstreamError, match="below its bound"):
+        levels.decode([memoryview(b"\x00\xff\xff\x00\x00\x00\x00")], [context(1)])
+
+
 @given(st.binary(max_size=80), st.integers(0, 40), st.integers(-5, 140))
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_give_levels_or_a_data_error(payload, count, width):

@@ -125,6 +125,8 @@ def read(
                 ErrorCode.BAD_LENGTH, f"stream: {len(payload)} bytes, {4 * lane} for its states"
             )
         states.append(np.frombuffer(payload, "<u4", lane))
+        if states[-1].min(initial=STATE_START) < STATE_START:
+            raise BitstreamError(ErrorCode.BAD_SYMBOL, "stream: a state is below its bound")
         words.append(np.frombuffer(payload, "<u2", (len(payload) - 4 * lane) // 2, 4 * lane))
     starts = np.cumsum([0, *(len(part) for part in words)])
     return np.concatenate(states), np.concatenate([*words, np.zeros(1, np.uint16)]), starts

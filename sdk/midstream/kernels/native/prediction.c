@@ -64,12 +64,30 @@ static inline int64_t take(struct escapes *escapes)
     return escapes->value[place < last ? place : last];
 }
 
-/* The slot of a lane's next symbol; the lane is stepped on. */
-static inline int64_t next_slot(
-    const struct slots *slots, struct words *words, uint32_t *state, int64_t row)
+/* Where a slice is: the next symbol, its lane, and the word it may take. */
+struct cursor {
+    int64_t here, lane;
+    const uint16_t *word;
+};
+
+/* How many of so many symbols can be decoded without a look at the end of the words: each
+ * takes one at most, and one more is looked at. */
+static int64_t safe_run(const struct words *words, int64_t symbols)
+{
+    int64_t left = words->count - words->place - 1;
+    return left < 0 ? 0 : left < symbols ? left : symbols;
+}
+
+/* The slot of a lane's next symbol; the lane is stepped on. No branch: whether a lane takes a
+ * word cannot be foretold. */
+static inline int64_t next_slot(const uint16_t *restrict frequency,
+    const uint16_t *restrict offset, uint32_t *restrict state, const uint16_t **word, int64_t row)
 {
     int64_t slot = row << TOTAL_BITS | (*state & (TOTAL - 1));
-    *state = step(*state, slots->frequency[slot], slots->offset[slot], words);
+    uint32_t stepped = frequency[slot] * (*state >> TOTAL_BITS) + offset[slot];
+    uint32_t refilled = stepped << 16 | **word, hungry = stepped < STATE_START;
+    *word += hungry;
+    *state = stepped ^ ((stepped ^ refilled) & -hungry);
     return slot;
 }
 
@@ -81,53 +99,119 @@ static int rows_fit(const struct slice *slice, int64_t rows, int64_t choices)
     return largest <= rows - choices;
 }
 
+static inline int32_t level_of(
+    int64_t value, const struct grains *grains, int64_t at, struct escapes *escapes, int64_t halves)
+{
+    int64_t unit = (int64_t)1 << grains->shift[at];
+    if (value == ESCAPED)
+        value = take(escapes);
+    value = value * unit + grains->low[at] - (unit >> 1) + (halves >> 1);
+    return (int32_t)clamp(value, LEVEL_LIMIT);
+}
+
+/* So many levels of a segment, `count` of whose terms are looked at. */
+static inline void run_levels(const struct slots *slots, struct slice *slice,
+    const struct grains *grains, struct escapes *escapes, const struct segment *segment,
+    const int count, int64_t run, struct cursor *cursor)
+{
+    const uint16_t *restrict frequency = slots->frequency, *restrict offset = slots->offset;
+    const uint16_t *restrict rows = slice->rows, *word = cursor->word;
+    const int8_t *restrict symbol = (const int8_t *)slots->symbol;
+    uint32_t *restrict states = slice->states;
+    int32_t *levels = slice->levels;
+    int64_t lane = cursor->lane, lanes = slice->lanes, end = cursor->here + run;
+    for (int64_t i = cursor->here; i < end; i++) {
+        int64_t halves = count ? mean(segment, levels + i) : 0;
+        int64_t slot = next_slot(frequency, offset, &states[lane], &word, rows[i] + (halves & 1));
+        levels[i] = level_of(symbol[slot], grains, i, escapes, halves);
+        lane = lane + 1 == lanes ? 0 : lane + 1;
+    }
+    cursor->here = end;
+    cursor->lane = lane;
+    cursor->word = word;
+}
+
+/* One level near the end of the words, or beyond it. */
+static void last_level(const struct slots *slots, struct words *words, struct slice *slice,
+    const struct grains *grains, struct escapes *escapes, const struct segment *segment,
+    struct cursor *cursor)
+{
+    int64_t i = cursor->here++, halves = mean(segment, slice->levels + i);
+    uint32_t *state = &slice->states[cursor->lane];
+    int64_t slot = (slice->rows[i] + (halves & 1)) << TOTAL_BITS | (*state & (TOTAL - 1));
+    *state = step(*state, slots->frequency[slot], slots->offset[slot], words);
+    slice->levels[i] = level_of((int8_t)slots->symbol[slot], grains, i, escapes, halves);
+    cursor->lane = cursor->lane + 1 == slice->lanes ? 0 : cursor->lane + 1;
+}
+
 int decode_levels_slice(const struct slots *slots, struct words *words, struct slice *slice,
     const struct grains *grains, struct escapes *escapes, struct terms *terms)
 {
     struct segment segment;
-    int64_t lane = 0;
+    struct cursor cursor = { 0, 0, NULL };
     if (!rows_fit(slice, slots->rows, 2))
         return 0;
-    for (int64_t i = 0; i < slice->count;) {
-        if (!next_segment(terms, i, slice->count - i, &segment))
+    while (cursor.here < slice->count) {
+        if (!next_segment(terms, cursor.here, slice->count - cursor.here, &segment))
             return 0;
-        for (int64_t end = i + segment.length; i < end; i++) {
-            int64_t halves = mean(&segment, slice->levels + i);
-            int64_t row = slice->rows[i] + (halves & 1);
-            int64_t slot = next_slot(slots, words, &slice->states[lane], row);
-            int64_t value = (int8_t)slots->symbol[slot], unit = (int64_t)1 << grains->shift[i];
-            if (value == ESCAPED)
-                value = take(escapes);
-            value = value * unit + grains->low[i] - (unit >> 1) + (halves >> 1);
-            slice->levels[i] = (int32_t)clamp(value, LEVEL_LIMIT);
-            lane = lane + 1 == slice->lanes ? 0 : lane + 1;
+        int64_t end = cursor.here + segment.length, run;
+        while ((run = safe_run(words, end - cursor.here)) > 0) {
+            cursor.word = words->word + words->place;
+            if (segment.count)
+                run_levels(slots, slice, grains, escapes, &segment, 1, run, &cursor);
+            else
+                run_levels(slots, slice, grains, escapes, &segment, 0, run, &cursor);
+            words->place = cursor.word - words->word;
         }
+        while (cursor.here < end)
+            last_level(slots, words, slice, grains, escapes, &segment, &cursor);
     }
     return 1;
+}
+
+/* So many children of a segment. */
+static void run_digits(const struct slots *slots, struct slice *slice, const int32_t *parents,
+    struct escapes *escapes, const struct segment *segment, int64_t run, struct cursor *cursor,
+    struct words *words)
+{
+    const uint16_t *word = cursor->word;
+    for (int64_t end = cursor->here + run; cursor->here < end; cursor->here++) {
+        int64_t i = cursor->here, centre = 3 * (int64_t)parents[i];
+        int64_t offset = 2 * centre - mean(segment, slice->levels + i);
+        int64_t distance = offset < 0 ? -offset : offset;
+        int64_t row = slice->rows[i] + class_of[distance < LAST_EDGE ? distance : LAST_EDGE];
+        uint32_t *state = &slice->states[cursor->lane];
+        int64_t slot = row << TOTAL_BITS | (*state & (TOTAL - 1));
+        if (words)
+            *state = step(*state, slots->frequency[slot], slots->offset[slot], words);
+        else
+            next_slot(slots->frequency, slots->offset, state, &word, row);
+        int64_t outward = slots->symbol[slot] - 1, digit = offset < 0 ? -outward : outward;
+        if (outward == 2)
+            digit = take(escapes);
+        slice->levels[i] = (int32_t)clamp(centre + digit, LEVEL_LIMIT);
+        cursor->lane = cursor->lane + 1 == slice->lanes ? 0 : cursor->lane + 1;
+    }
+    cursor->word = word;
 }
 
 int decode_digits_slice(const struct slots *slots, struct words *words, struct slice *slice,
     const int32_t *parents, struct escapes *escapes, struct terms *terms)
 {
     struct segment segment;
-    int64_t lane = 0;
+    struct cursor cursor = { 0, 0, NULL };
     if (!rows_fit(slice, slots->rows, CLASSES))
         return 0;
-    for (int64_t i = 0; i < slice->count;) {
-        if (!next_segment(terms, i, slice->count - i, &segment))
+    while (cursor.here < slice->count) {
+        if (!next_segment(terms, cursor.here, slice->count - cursor.here, &segment))
             return 0;
-        for (int64_t end = i + segment.length; i < end; i++) {
-            int64_t centre = 3 * (int64_t)parents[i];
-            int64_t offset = 2 * centre - mean(&segment, slice->levels + i);
-            int64_t distance = offset < 0 ? -offset : offset;
-            int64_t row = slice->rows[i] + class_of[distance < LAST_EDGE ? distance : LAST_EDGE];
-            int64_t slot = next_slot(slots, words, &slice->states[lane], row);
-            int64_t outward = slots->symbol[slot] - 1, digit = offset < 0 ? -outward : outward;
-            if (outward == 2)
-                digit = take(escapes);
-            slice->levels[i] = (int32_t)clamp(centre + digit, LEVEL_LIMIT);
-            lane = lane + 1 == slice->lanes ? 0 : lane + 1;
+        int64_t end = cursor.here + segment.length, run;
+        while ((run = safe_run(words, end - cursor.here)) > 0) {
+            cursor.word = words->word + words->place;
+            run_digits(slots, slice, parents, escapes, &segment, run, &cursor, NULL);
+            words->place = cursor.word - words->word;
         }
+        run_digits(slots, slice, parents, escapes, &segment, end - cursor.here, &cursor, words);
     }
     return 1;
 }

@@ -47,7 +47,7 @@ def correct_biases(
             continue
         rows = as_rows(errors[place], weights[place].tensor)  # (rows, inputs)
         groups, inputs = known.mean.shape
-        if rows.shape[1] != inputs or len(rows) != weights[bias].values.size:
+        if rows.shape[1] != inputs or len(rows) != weights[bias].tensor.weights:
             continue
         lost = np.einsum("gri,gi->gr", rows.reshape(groups, -1, inputs), known.mean)
         corrected[bias] = weights[bias].values + lost.ravel()

@@ -74,7 +74,7 @@ class Builder:
         self._quantiser = Quantiser(weights, statistics or [None] * len(weights))
         self._bases = Bases(topology, weights, self._quantiser)
         self._targets = Targets(
-            weights=sum(w.values.size for w in weights if w.coded),
+            weights=sum(w.tensor.weights for w in weights if w.coded),
             uncounted=self._bases.uncounted,
             evaluate=evaluate,
         )

@@ -102,7 +102,7 @@ def _deviations(weights: Weights, sensitivities: NDArray[np.float64] | None) -> 
     """Half octaves by which the steps along an axis differ from the tensor's."""
     if sensitivities is None or not weights.tensor.dtype.is_float or not weights.coded:
         return None
-    if weights.values.size < _FEWEST_SHARING * len(sensitivities):
+    if weights.tensor.weights < _FEWEST_SHARING * len(sensitivities):
         return None
     known = sensitivities > 0
     if not known.any():

@@ -25,8 +25,6 @@ class Weights:
     """Where they are."""
     stored: NDArray[np.generic]
     """(weights,), in storage form."""
-    values: NDArray[np.float64]
-    """(weights,), as numbers."""
     coded: bool
     """Whether they are coded as levels."""
     offset: int
@@ -37,6 +35,11 @@ class Weights:
     """Least step index: finer steps would put levels out of their range."""
     same_as: int | None = None
     """Index of an earlier tensor of the same bytes; then it is not coded."""
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """(weights,), as numbers; made anew each time, since all of them are twice the model."""
+        return storage.to_float64(self.stored, self.tensor.dtype)
 
     @property
     def is_vector(self) -> bool:
@@ -67,7 +70,6 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
     return Weights(
         tensor=tensor,
         stored=stored,
-        values=values,
         coded=coded,
         offset=offset,
         scale=spread if spread > 0 else 1.0,
@@ -105,14 +107,14 @@ def entropy_bits(weights: Weights, step: int) -> float:
     Their order-0 entropy, but no less than what numbers so far from zero take: the coder has
     tables for distributions around zero, and a tensor of one value has no entropy at all.
     """
-    stride = max(1, weights.values.size // _SAMPLE)
+    stride = max(1, weights.tensor.weights // _SAMPLE)
     sample = weights.stored[::stride]
     levels = grid.quantise(sample, weights.tensor.dtype, step, weights.offset)
     _, counts = np.unique(levels, return_counts=True)
     share = counts / counts.sum()
     entropy = float(-(share * np.log2(share)).sum())
     distance = float(np.log2(1 + np.abs(levels.astype(np.float64)).mean()))
-    return max(entropy, distance) * weights.values.size
+    return max(entropy, distance) * weights.tensor.weights
 
 
 def squared_error(weights: Weights, step: int) -> float:

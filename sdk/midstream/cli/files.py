@@ -1,4 +1,4 @@
-"""encode, decode and inspect: model files and units in folders, nothing signed or sent."""
+"""encode and decode: model files and units in folders, nothing signed or sent."""
 
 import argparse
 from pathlib import Path
@@ -12,13 +12,13 @@ from midstream.cli.repository import (
     calibration_of,
     layer_rows,
 )
-from midstream.publisher.local import decode_folder, encode_folder, inspect
+from midstream.publisher.local import decode_folder, encode_folder
 
 __all__ = ["add_verbs"]
 
 
 def add_verbs(verbs: Any) -> None:
-    """Declare encode, decode and inspect."""
+    """Declare encode and decode."""
     parser = verbs.add_parser(
         "encode",
         help="encode a model file into a folder of units",
@@ -44,16 +44,6 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--layer", type=int, help="the highest layer to use (default: all)")
     parser.set_defaults(run=_decode)
 
-    parser = verbs.add_parser(
-        "inspect",
-        help="say what a file or folder of ours holds",
-        description="Say what is in a model file, a unit, a manifest, a bundle, or in a folder "
-        "that encode or publish wrote. Nothing is trusted or verified by it.",
-    )
-    parser.add_argument("path", metavar="PATH", type=Path, help="file or folder")
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-    parser.set_defaults(run=_inspect)
-
 
 def _encode(options: argparse.Namespace, output: Output) -> None:
     with output.working(f"encoding {options.model}") as report:
@@ -78,14 +68,3 @@ def _encode(options: argparse.Namespace, output: Output) -> None:
 def _decode(options: argparse.Namespace, output: Output) -> None:
     size, layer = decode_folder(options.folder, options.output, layer=options.layer)
     output.say(f"{options.output}: layer {layer}, {human_size(size)}")
-
-
-def _inspect(options: argparse.Namespace, output: Output) -> None:
-    found = inspect(options.path)
-    for key, value in found.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            columns = list(value[0])
-            output.table(key, columns, [[str(row[c]) for c in columns] for row in value])
-        else:
-            output.say(f"{key}: {value}")
-    output.result(found)

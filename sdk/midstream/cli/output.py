@@ -22,6 +22,9 @@ from midstream.errors import MidstreamError
 
 __all__ = ["Output", "human_size"]
 
+_PIPE_WIDTH = 1000
+"""Columns of what is no terminal, so that tables are as wide as they are."""
+
 
 class Output:
     """Says things to a person or to a script.
@@ -34,6 +37,8 @@ class Output:
         self.as_json = as_json
         """Whether a script is reading."""
         self._words = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False)
+        if not self._words.is_terminal:
+            self._words.width = _PIPE_WIDTH
         self._notes = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
     def note(self, text: str) -> None:

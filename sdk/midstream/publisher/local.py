@@ -1,14 +1,12 @@
-"""Folders of units without signatures: the codec by itself, and what files hold.
+"""Folders of units without signatures: the codec by itself.
 
 Knows nothing of repositories' trust: what it reads here is not verified.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from midstream import decoder, formats
-from midstream.bitstream import Head, read_unit
+from midstream import decoder
 from midstream.encoder.progress import Report
 from midstream.errors import BitstreamError, ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS
@@ -20,17 +18,16 @@ from midstream.publisher.publish import (
     protect,
 )
 from midstream.publisher.release import Release
-from midstream.publisher.spending import spending
 from midstream.runtime import Backend, Inputs
 from midstream.store.files import map_given, read_given, write_file
 from midstream.store.models import new_model, read_model
-from midstream.trust import bundle, manifest, tree
-from midstream.trust.manifest import Manifest, UnitEntry
-from midstream.types import UnitKind
+from midstream.trust import manifest, tree
+from midstream.trust.manifest import UnitEntry
 
-__all__ = ["decode_folder", "encode_folder", "inspect"]
+__all__ = ["MANIFEST", "decode_folder", "encode_folder", "map_unit", "unit_name"]
 
-_MANIFEST = "model.manifest"
+MANIFEST = "model.manifest"
+"""The file in such a folder that names its units."""
 
 
 def encode_folder(
@@ -59,16 +56,16 @@ def encode_folder(
     entries = []
     for index, unit in enumerate(encoded.units):
         entries.append(protect(unit, index, 0.0, peak_memory(encoded, index))[0])
-        write_file(folder / _unit_name(unit.layer), unit.data)
+        write_file(folder / unit_name(unit.layer), unit.data)
     _remove_layers_from(folder, len(entries))
     described = describe("model", 1, data, encoded, entries)
-    write_file(folder / _MANIFEST, manifest.encode(described))
+    write_file(folder / MANIFEST, manifest.encode(described))
     return Release(manifest=described, rungs=tuple(unit.rung for unit in encoded.units))
 
 
 def _remove_layers_from(folder: Path, layer: int) -> None:
     """A longer ladder of before must not be taken for a part of this one."""
-    while (stale := folder / _unit_name(layer)).exists():
+    while (stale := folder / unit_name(layer)).exists():
         try:
             stale.unlink()
         except OSError as error:
@@ -88,129 +85,39 @@ def decode_folder(folder: Path, output: Path, *, layer: int | None) -> tuple[int
         LimitError: A count or size is over its limit.
         StoreError: The model file cannot be written.
     """
-    described = manifest.decode(_read(folder / _MANIFEST))
+    described = manifest.decode(_read(folder / MANIFEST))
     chosen = [e for e in described.units if layer is None or e.layer <= layer]
     if not chosen or (layer is not None and chosen[-1].layer != layer):
         raise UsageError(
             ErrorCode.BAD_ARGUMENT,
             f"{folder}: no layer {layer}; it has 0 to {described.units[-1].layer}",
         )
-    stack = decoder.read_stack([_map_unit(folder, entry) for entry in chosen])
+    stack = decoder.read_stack(
+        [map_unit(folder / unit_name(entry.layer), entry) for entry in chosen]
+    )
     with new_model(output, stack.model_size) as model:
         decoder.rebuild_into(stack, model)
     return stack.model_size, chosen[-1].layer
 
 
-def _map_unit(folder: Path, entry: UnitEntry) -> memoryview:
-    path = folder / _unit_name(entry.layer)
+def map_unit(path: Path, entry: UnitEntry) -> memoryview:
+    """A unit's file, mapped into memory.
+
+    Raises:
+        UsageError: There is no such file.
+        BitstreamError: BAD_HASH where it is not the one that the manifest names.
+        LimitError: It is too large.
+    """
     data = map_given(path, limit=LIMITS.unit_size)
     if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
-        raise BitstreamError(ErrorCode.BAD_HASH, f"{path}: changed since encode")
+        raise BitstreamError(ErrorCode.BAD_HASH, f"{path}: not what its manifest names")
     return data
 
 
-def inspect(path: Path) -> dict[str, Any]:
-    """What a file or folder holds, in JSON's types.
-
-    Raises:
-        UsageError: There is nothing of that name.
-        DataError: It is malformed, or nothing that is known here.
-    """
-    if path.is_dir():
-        return _inspect_folder(path)
-    data = _read(path)
-    readers = {b"MDU": _inspect_unit, b"MDM": _inspect_manifest, b"MDB": _inspect_bundle}
-    return readers.get(data[:3], _inspect_model)(data)
-
-
-def _unit_name(layer: int) -> str:
+def unit_name(layer: int) -> str:
+    """The file of a layer in a folder that `encode_folder` writes."""
     return f"layer-{layer}.unit"
 
 
 def _read(path: Path) -> bytes:
     return read_given(path, limit=LIMITS.model_size)
-
-
-def _inspect_folder(path: Path) -> dict[str, Any]:
-    if (path / _MANIFEST).is_file():
-        data = _read(path / _MANIFEST)
-        layers = [entry.layer for entry in manifest.decode(data).units]
-        units = [_read(path / _unit_name(layer)) for layer in layers]
-        return {**_inspect_manifest(data), "spent": spending(units)}
-    manifests = sorted((path / "targets").rglob("*.manifest"))
-    if not manifests:
-        raise UsageError(
-            ErrorCode.NOT_FOUND, f"{path}: neither a repository nor a folder that encode wrote"
-        )
-    rows = []
-    for file in manifests:
-        described = manifest.decode(_read(file))
-        sizes = " + ".join(str(entry.size) for entry in described.units)
-        rows.append({"network": described.name, "release": described.release, "units": sizes})
-    return {"what": "repository", "releases": rows}
-
-
-def _inspect_unit(data: bytes) -> dict[str, Any]:
-    unit = read_unit(data)
-    found: dict[str, Any] = {
-        "what": "unit",
-        "kind": unit.kind.name,
-        "layer": unit.layer,
-        "bytes": len(data),
-        "records": len(unit.records),
-    }
-    if unit.kind is UnitKind.BASE:
-        head = Head.read(unit.head)
-        found["head_bytes"] = len(unit.head)
-        found["model_size"] = head.topology.model_size
-        found["slices"] = len(head.slices)
-        found["tensors"] = len(head.topology.tensors)
-        found["spent"] = spending([data])
-    return found
-
-
-def _inspect_manifest(data: bytes) -> dict[str, Any]:
-    described: Manifest = manifest.decode(data)
-    return {
-        "what": "manifest",
-        "network": described.name,
-        "release": described.release,
-        "format": described.format,
-        "model_size": described.model_size,
-        "model_sha256": described.model_sha256.hex(),
-        "weights": described.weights,
-        "units": [
-            {
-                "layer": entry.layer,
-                "kind": entry.kind.name,
-                "bytes": entry.size,
-                "packets": entry.packets,
-                "repair": entry.repair_symbols,
-                "weights_db": str(entry.fidelity.weight_snr),
-                "outputs_db": str(entry.fidelity.output_snr),
-            }
-            for entry in described.units
-        ],
-    }
-
-
-def _inspect_bundle(data: bytes) -> dict[str, Any]:
-    files = bundle.decode(data)
-    rows = [{"path": path, "bytes": len(content)} for path, content in files.items()]
-    return {"what": "bundle", "files": rows}
-
-
-def _inspect_model(data: bytes) -> dict[str, Any]:
-    opened = formats.open_model(data)
-    holes = sum(tensor.length for tensor in opened.tensors)
-    return {
-        "what": f"{opened.format} model",
-        "bytes": len(data),
-        "topology_bytes": len(data) - holes,
-        "weights": sum(tensor.weights for tensor in opened.tensors),
-        "limit": LIMITS.model_size,
-        "tensors": [
-            {"name": t.name, "dtype": t.dtype.name, "shape": "x".join(map(str, t.shape))}
-            for t in opened.tensors
-        ],
-    }

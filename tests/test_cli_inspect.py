@@ -1,0 +1,47 @@
+"""inspect: where bytes went, in words and in JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from midstream.cli import main
+from published import NAME, published
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    return published(1, 2).write(tmp_path / "repo")
+
+
+def test_a_repository_tells_where_the_bytes_of_its_newest_release_went(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(repo), "--name", NAME, "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["spent"].values()
+    assert found["bytes"] == [entry.size for entry in published(1, 2).manifest.units]
+    assert found["tensors"][0]["weight_snr"][-1] == "exact"
+    assert main(["inspect", str(repo)]) == 0
+    out = capsys.readouterr().out
+    assert f"{NAME} release 2" in out
+    assert "topology" in out
+    assert "framing" in out
+
+
+def test_a_network_that_is_not_there_is_wrong_use(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(repo), "--name", "other"]) == 2
+    assert f"it has {NAME}" in capsys.readouterr().err
+    assert main(["inspect", str(repo / "1.root.json"), "--name", NAME]) == 2
+
+
+def test_a_changed_unit_of_a_repository_is_named(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unit = repo / published(1, 2).manifest.units[0].path
+    data = bytearray(unit.read_bytes())
+    data[-1] ^= 1
+    unit.write_bytes(data)
+    assert main(["inspect", str(repo)]) == 1
+    assert unit.name in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""The decoder that was written from the specification alone gives what ours gives."""
+
+import ast
+import json
+import runpy
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from midstream.decoder import rebuild
+from midstream.encoder import encode
+from models import mlp, picture_network
+from tensorfiles import normal, safetensors
+
+SPEC = Path(__file__).parent.parent / "spec"
+REFERENCE = runpy.run_path(str(SPEC / "reference_decoder.py"))
+TABLES = REFERENCE["TABLES"].read_bytes()
+WALK = np.cumsum(normal(100, 48), axis=0).astype("<f4")
+KEPT = np.float32([np.nan, np.inf, *range(62)])
+FILES = {
+    "walk": {"a": WALK},
+    "halves": {"a": WALK.astype("<f2")},
+    "values": {"a": normal(64, 80), "b": normal(9)},
+    "bytes": {"a": np.clip(np.rint(normal(64, 80) * 30), -128, 127).astype("i1")},
+    "tied": {"a": normal(64, 80), "b": normal(3), "c": normal(64, 80)},
+    "not finite": {"a": KEPT, "b": normal(40, 8)},
+    "filters": {"a": normal(8, 4, 5, 5)},
+    "pattern": {"a": np.tile(np.float32([0.1, 0.7, -0.4, 0.03]), 1024).reshape(64, 64)},
+    "rows": {"a": (normal(80, 64) * 2.0 ** np.arange(-40, 40)[:, None]).astype("<f4")},
+}
+
+
+def vectors(kind: str) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = json.loads((SPEC / "vectors" / kind / "units.json").read_text())
+    return cases
+
+
+def named(kind: str) -> Any:
+    cases = vectors(kind)
+    return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
+
+
+def decoded(units: Sequence[bytes]) -> bytes:
+    result: bytes = REFERENCE["decode"](units, TABLES)
+    return result
+
+
+def check_ladder(model: bytes, *ladder: str) -> None:
+    units = [unit.data for unit in encode(model, ladder=ladder).units]
+    for count in range(1, len(units) + 1):
+        assert decoded(units[:count]) == rebuild(units[:count])
+
+
+def test_it_imports_nothing_of_ours() -> None:
+    tree = ast.parse((SPEC / "reference_decoder.py").read_text())
+    froms = {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    plain = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    roots = {name.split(".")[0] for name in froms | plain}
+    assert roots - set(sys.stdlib_module_names) == {"zstandard"}
+
+
+@named("valid")
+def test_a_stack_gives_this_model(case: dict[str, Any]) -> None:
+    assert decoded([bytes.fromhex(data) for data in case["units"]]).hex() == case["model"]
+
+
+@named("invalid")
+def test_a_stack_is_refused(case: dict[str, Any]) -> None:
+    with pytest.raises(REFERENCE["RefusedError"]):
+        decoded([bytes.fromhex(data) for data in case["units"]])
+
+
+@pytest.mark.parametrize("tensors", FILES.values(), ids=list(FILES))
+def test_it_gives_what_ours_gives_at_every_rung(tensors: dict[str, Any]) -> None:
+    check_ladder(safetensors(tensors), "exact")
+    check_ladder(safetensors(tensors), "3b", "20dB", "exact")
+
+
+@pytest.mark.parametrize("model", [mlp([8, 40, 4]), picture_network()], ids=["mlp", "pictures"])
+def test_networks_come_back_the_same(model: bytes) -> None:
+    check_ladder(model, "2.5b", "exact")
+
+
+def test_it_runs_from_the_command_line(tmp_path: Path) -> None:
+    case = next(case for case in vectors("valid") if case["name"] == "up to exact")
+    paths = [tmp_path / f"{i}.unit" for i in range(len(case["units"]))]
+    for path, data in zip(paths, case["units"], strict=True):
+        path.write_bytes(bytes.fromhex(data))
+    command = [sys.executable, SPEC / "reference_decoder.py", *paths, "-o", tmp_path / "model"]
+    subprocess.run(command, check=True, timeout=60)
+    assert (tmp_path / "model").read_bytes().hex() == case["model"]

@@ -162,7 +162,6 @@ def build(entry, where: Tensor) -> TensorCode:
         row_steps=deltas[3],
         column_steps=deltas[4],
         predictor=tuple((int(place), int(rng.integers(-64, 65))) for place in neighbours),
-        lattice=is_float and seed % 5 == 0,
     )
 
 
@@ -226,6 +225,22 @@ def test_steps_of_rows_and_lattices_are_for_floats(flags):  # COD-7
     head = b"\x03\x00" + flags.to_bytes(2, "little")
     with pytest.raises(BitstreamError, match="flags"):
         scales.read(head + bytes(40), [tensor(9, 2, dtype=DType.INT8)])
+
+
+def test_the_lattice_comes_back():
+    where = [tensor(64, 64, row=0)]
+    codes = [TensorCode(width=9, lattice=True)]
+    assert scales.read(scales.write(codes, where), where)[0].lattice
+
+
+@pytest.mark.parametrize(
+    ("where", "predictor"), [(tensor(64, 63), ()), (tensor(64, 64), ((0, 20),))]
+)
+def test_small_and_predicted_tensors_are_not_on_the_lattice(where, predictor):  # COD-15
+    data = scales.write([TensorCode(lattice=True, predictor=predictor)], [where])
+    with pytest.raises(BitstreamError, match="lattice") as caught:
+        scales.read(data, [where])
+    assert caught.value.code is ErrorCode.BAD_FIELD
 
 
 def test_a_tensor_may_be_the_same_as_an_earlier_one():

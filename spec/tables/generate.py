@@ -17,7 +17,7 @@ from pathlib import Path
 TOTAL = 1 << 12
 SHAPES = (1.0, 1.75, 3.5)
 WIDTHS = 41
-PHASES = (0.0, 0.5)
+PHASES = (0.0, 0.5, 0.25)
 UNSHIFTED_WIDTH = 24  # the widest table whose symbols are levels themselves: sigma 8 steps
 SYMBOL_LIMIT = 63  # symbols are at most this far from zero: with the escape, 128 of them
 DIGIT_WIDTHS = 33

@@ -51,6 +51,8 @@ class Head:
             shape=shapes.astype(np.int8),
             width=np.concatenate(widths),
             terms=terms if terms is not None and len(terms.gains) else None,
+            # tensors on the lattice share their slices with none
+            lattice=any(code.lattice for _, code, _ in runs),
         )
 
     def steps(self, piece: Slice) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from midstream.codec import lattice
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
@@ -16,6 +17,7 @@ __all__ = ["GROUP_WEIGHTS", "SMALL_TENSOR", "Run", "Slice", "partition"]
 
 SMALL_TENSOR = 4096
 """A tensor of fewer weights shares its slice with others of its kind."""
+assert SMALL_TENSOR <= lattice.FEWEST_WEIGHTS, "points are cut by slices"
 GROUP_WEIGHTS = 16384
 """Weights of such a shared slice, at most."""
 

@@ -9,10 +9,12 @@ The nearest point is found as Conway and Sloane do (IEEE Transactions on Informa
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "blocks", "nearest", "quantise"]
+__all__ = ["BLOCK", "FEWEST_WEIGHTS", "blocks", "nearest", "quantise"]
 
 BLOCK = 8
 """Weights of one lattice point."""
+FEWEST_WEIGHTS = 4096
+"""Of a tensor on the lattice: smaller ones share their slices."""
 
 _Float = NDArray[np.float64]
 

@@ -52,11 +52,16 @@ def _by_width() -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
 
 
 def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """For each weight its phase 0 table and the number of low bits that are sent as they are."""
+    """For each weight its table, and the number of low bits that are sent as they are.
+
+    The table is of phase 0 unless the context says another.
+    """
     tables, shifts = _by_width()
     width = context.width.astype(np.intp)
     table = tables.take(width, mode="clip")
     table += context.shape.astype(np.uint16) * np.uint16(WIDTHS)
+    if context.phase is not None:
+        table += context.phase.astype(np.uint16) * np.uint16(_NEXT_PHASE)
     return table, shifts.take(width, mode="clip")
 
 
@@ -154,6 +159,8 @@ class _Head:
     """What escaped symbols stand for."""
     terms: Terms | None
     """What predicts its levels."""
+    is_phased: bool
+    """Whether tables are of phases that the context says."""
     stream: memoryview
     """What follows."""
 
@@ -183,7 +190,7 @@ def _is_in_order(head: _Head, phase: int) -> bool:
     """Whether levels are made one after the other: they must be, or a kernel is best at that."""
     if head.terms is not None:
         return True
-    return DECODES_IN_ORDER and not phase and len(head.table) > 0
+    return DECODES_IN_ORDER and not phase and not head.is_phased and len(head.table) > 0
 
 
 def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
@@ -198,6 +205,7 @@ def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
         low=low,
         escapes=escapes,
         terms=context.terms,
+        is_phased=context.phase is not None,
         stream=payload[size + taken :],
     )
 

@@ -80,6 +80,10 @@ class Context:
     """Quarter octaves of sigma over the base step, not clamped."""
     terms: Terms | None = None
     """What predicts each weight; None where nothing does."""
+    phase: NDArray[np.int8] | None = None
+    """(weights,) which tables: centred on 0, 1/2, 1/4; None for 0 or what terms say."""
+    lattice: bool = False
+    """Whether levels are points of E8, in half steps."""
 
     def __post_init__(self) -> None:
         assert self.shape.shape == self.width.shape, "one of each for a weight"

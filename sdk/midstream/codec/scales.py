@@ -14,6 +14,7 @@ from midstream.codec import levels, raw
 from midstream.codec.axes import add_vector, axis_sizes
 from midstream.codec.fitting import fit, spread
 from midstream.codec.grid import MAX_EXPONENT, MAX_STEP_INDEX
+from midstream.codec.lattice import FEWEST_WEIGHTS
 from midstream.codec.parameters import (
     MAX_COEFFICIENT,
     MAX_HALF_OCTAVES,
@@ -298,6 +299,8 @@ def _check_code(code: TensorCode, tensor: Tensor) -> None:
     low, high = (-MAX_STEP_INDEX, MAX_STEP_INDEX) if tensor.dtype.is_float else (0, MAX_EXPONENT)
     if not (low <= code.step <= high and abs(code.width) <= _MAX_WIDTH):
         raise _bad(f"step {code.step}, width {code.width}")
+    if code.lattice and (code.predictor or tensor.weights < FEWEST_WEIGHTS):
+        raise _bad("a tensor cannot be on the lattice")
     if any(abs(coefficient) > MAX_COEFFICIENT for _, coefficient in code.predictor):
         raise _bad("a coefficient is out of range")
     for halves in (code.row_steps, code.column_steps):

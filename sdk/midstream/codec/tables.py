@@ -40,8 +40,8 @@ SHAPES = 3
 """Generalised Gaussians of exponent 1, 1.75 and 3.5."""
 WIDTHS = 41
 """Quarter octaves of sigma over step, from 2**-3 to 2**7."""
-PHASES = 2
-"""Centred on level 0, and half way between levels 0 and 1."""
+PHASES = 3
+"""Centred on level 0, half way between levels 0 and 1, and a quarter of the way."""
 UNSHIFTED_WIDTH = 24
 """The widest table whose symbols are levels; beyond, low bits are sent as they are."""
 DIGIT_WIDTHS = 33

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, kept, levels, storage, values
+from midstream.codec import Context, digits, exact, grid, kept, points, storage, values
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack, read_stack
 from midstream.errors import ErrorCode, UsageError
@@ -114,7 +114,7 @@ def _decode(batch: Sequence[_Work]) -> None:
 
 
 def _apply_levels(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
-    decoded = levels.decode(payloads, [work.context for work in batch])
+    decoded = points.decode(payloads, [work.context for work in batch])
     for work, found in zip(batch, decoded, strict=True):
         work.levels = found
 

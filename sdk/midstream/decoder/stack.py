@@ -111,6 +111,8 @@ def _check_operations(
         and (piece.dtype.is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
     )
     digits = operations.count(Operation.DIGITS)
+    if digits and any(codes[run.tensor].lattice for run in piece.runs):
+        allowed = False
     if not piece.dtype.is_float and piece.coded:
         allowed = allowed and all(codes[run.tensor].step >= digits for run in piece.runs)
     if not allowed or digits > limits.trits:

@@ -4,17 +4,17 @@ Knows nothing of targets, nor of the rungs above.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Record, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales
-from midstream.encoder.plan import Plan, join, level_records, make_plans, raw_records
+from midstream.encoder.economy import economise
+from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.steps import Allocation, shifted
-from midstream.encoder.thrift import thrifty
 from midstream.encoder.weights import Weights
 from midstream.types import UnitKind
 
@@ -70,11 +70,8 @@ class Bases:
 
     def thrifty(self, base: Base) -> Base:
         """A base of the same steps with fewer bytes and more error; of a plain one."""
-        moved = [_thrifty(plan) for plan in base.plans]
-        joined = join(base.plans, moved, [w.tensor.weights for w in self._weights])
-        empty = np.zeros(0, np.int32)
-        levels = [part if w.coded else empty for w, part in zip(self._weights, joined, strict=True)]
-        return self._write(base.head.codes, levels, None)
+        codes, levels = economise(self._weights, base.head.codes, base.plans)
+        return self._write(codes, levels, None)
 
     def _write(
         self,
@@ -88,12 +85,6 @@ class Bases:
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, records=tuple(records), data=data)
-
-
-def _thrifty(plan: Plan) -> NDArray[np.int32]:
-    if not plan.piece.dtype.is_float or not plan.piece.coded:
-        return plan.levels
-    return thrifty(plan.levels, plan.targets / plan.sizes(0), plan.context)
 
 
 def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> list[TensorCode]:
@@ -125,11 +116,13 @@ def _codes(
 
 
 def _code(weights: Weights, chosen: TensorCode, levels: NDArray[np.int32]) -> TensorCode:
-    return scales.fit(
+    fitted = scales.fit(
         levels,
         weights.tensor,
         step=chosen.step,
         offset=chosen.offset,
         row_steps=chosen.row_steps,
         column_steps=chosen.column_steps,
+        may_predict=not chosen.lattice,
     )
+    return replace(fitted, lattice=chosen.lattice)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, kept, levels, raw, storage
+from midstream.codec import Context, digits, exact, grid, kept, points, raw, storage
 from midstream.encoder.weights import Weights
 from midstream.types import DType
 
@@ -152,7 +152,7 @@ def level_records(plans: Sequence[Plan]) -> list[Record]:
     coded = [plan for plan in plans if plan.piece.coded]
     for first in range(0, len(coded), _SIDE_BY_SIDE):
         batch = coded[first : first + _SIDE_BY_SIDE]
-        payloads = levels.encode_many([p.levels for p in batch], [p.context for p in batch])
+        payloads = points.encode_many([p.levels for p in batch], [p.context for p in batch])
         records += [p.record(Operation.LEVELS, d) for p, d in zip(batch, payloads, strict=True)]
     return records
 

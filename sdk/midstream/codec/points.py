@@ -1,0 +1,184 @@
+"""Levels of slices to bytes and back, where they may be points of the E8 lattice.
+
+Knows nothing of steps and values. What eight weights of a point share is sent first: whether
+they are whole or half. Of the last weight of a point only half a bit less is open, since the
+sum of all is known modulo four (spec/coding.md, "Lattice").
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec import levels as level_coding
+from midstream.codec import rans
+from midstream.codec.lattice import BLOCK, blocks
+from midstream.codec.parameters import MAX_LEVEL, Context
+from midstream.codec.tables import BINARY_TABLES, binary_family
+from midstream.errors import BitstreamError, ErrorCode
+
+__all__ = ["cost", "decode", "encode_many"]
+
+_OCTAVE = 4  # quarter octaves
+_LAST_PHASES = np.array([0, 2, 1, 2], np.int8)
+"""Phase of the last weight's table, for each rest of its level modulo four."""
+
+_Int = NDArray[np.int64]
+_Levels = NDArray[np.int32]
+
+
+def encode_many(levels: Sequence[_Levels], contexts: Sequence[Context]) -> list[bytes]:
+    """The payloads of several slices, much faster than one by one.
+
+    Args:
+        levels: Of each slice; points as `lattice.quantise` gives them where it has them.
+        contexts: Of each slice.
+    """
+    payloads = [b""] * len(levels)
+    plain = [at for at, context in enumerate(contexts) if not context.lattice]
+    others = [at for at, context in enumerate(contexts) if context.lattice]
+    for chosen, encode in ((plain, level_coding.encode_many), (others, _encode_points)):
+        made = encode([levels[at] for at in chosen], [contexts[at] for at in chosen])
+        for at, payload in zip(chosen, made, strict=True):
+            payloads[at] = payload
+    return payloads
+
+
+def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[_Levels]:
+    """The levels of several slices.
+
+    Raises:
+        BitstreamError: A payload did not come from an encoder, or bytes follow it.
+    """
+    levels = [np.zeros(0, np.int32)] * len(payloads)
+    plain = [at for at, context in enumerate(contexts) if not context.lattice]
+    others = [at for at, context in enumerate(contexts) if context.lattice]
+    for chosen, read in ((plain, level_coding.decode), (others, _decode_points)):
+        if chosen:
+            found = read([payloads[at] for at in chosen], [contexts[at] for at in chosen])
+            for at, values in zip(chosen, found, strict=True):
+                levels[at] = values
+    return levels
+
+
+def cost(levels: _Levels, context: Context) -> float:
+    """Bits that levels take by the tables, without what streams cost by themselves."""
+    if not context.lattice:
+        return level_coding.cost(levels, context)
+    odd, first, rests, last = _split(levels)
+    bits = level_coding.cost(first, _first_context(context, odd))
+    bits += level_coding.cost(last, _last_context(context, rests))
+    return bits + float(_coset_bits(odd).min())
+
+
+def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> list[bytes]:
+    parts = [_split(values) for values in levels]
+    tables = [int(_coset_bits(odd).argmin()) for odd, _, _, _ in parts]
+    cosets = rans.encode(
+        binary_family(),
+        [np.full(len(part[0]), table, np.int64) for part, table in zip(parts, tables, strict=True)],
+        [part[0] for part in parts],
+    )
+    pairs = list(zip(contexts, parts, strict=True))
+    firsts = level_coding.encode_many(
+        [first for _, first, _, _ in parts], [_first_context(c, part[0]) for c, part in pairs]
+    )
+    lasts = level_coding.encode_many(
+        [last for _, _, _, last in parts], [_last_context(c, part[2]) for c, part in pairs]
+    )
+    heads = [bytes([table]) for table in tables]
+    return [b"".join(payload) for payload in zip(heads, cosets, firsts, lasts, strict=True)]
+
+
+def _split(levels: _Levels) -> tuple[_Int, _Levels, _Int, _Levels]:
+    """Cosets, numbers for all weights but the last ones, what is known of those, theirs."""
+    count = blocks(len(levels))
+    inside = levels[: BLOCK * count].reshape(BLOCK, count).astype(np.int64)
+    odd = inside[0] & 1
+    first = inside[:-1] + odd >> 1
+    rests = -inside[:-1].sum(axis=0) & 3
+    last = np.where(rests == 1, 1 - inside[-1], inside[-1] + (-rests & 3)) >> 2
+    numbers = np.concatenate([first.ravel(), levels[BLOCK * count :] >> 1])
+    return odd, numbers.astype(np.int32), rests, last.astype(np.int32)
+
+
+def _joined(odd: _Int, numbers: _Levels, rests: _Int, last: _Levels) -> _Levels:
+    """What `_split` took apart."""
+    count = len(odd)
+    first = 2 * numbers[: (BLOCK - 1) * count].reshape(BLOCK - 1, count).astype(np.int64) - odd
+    wide = 4 * last.astype(np.int64)
+    ends = np.where(rests == 1, 1 - wide, wide - (-rests & 3))
+    over = 2 * numbers[(BLOCK - 1) * count :].astype(np.int64)
+    levels = np.concatenate([first.ravel(), ends, over])
+    if levels.size and int(np.abs(levels).max()) > MAX_LEVEL:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"lattice: a level is beyond {MAX_LEVEL}")
+    return levels.astype(np.int32)
+
+
+def _rests(odd: _Int, numbers: _Levels) -> _Int:
+    """What is known of the last levels, modulo four."""
+    count = len(odd)
+    first = numbers[: (BLOCK - 1) * count].reshape(BLOCK - 1, count).astype(np.int64)
+    rests: _Int = -(2 * first - odd).sum(axis=0) & 3
+    return rests
+
+
+def _first_context(context: Context, odd: _Int) -> Context:
+    """How the numbers of all weights but the last of each point are distributed."""
+    count = len(odd)
+    kept = np.r_[: (BLOCK - 1) * count, BLOCK * count : len(context.width)]
+    phase = np.zeros(len(kept), np.int8)
+    phase[: (BLOCK - 1) * count] = np.tile(odd, BLOCK - 1)
+    return Context(shape=context.shape[kept], width=_narrowed(context.width[kept], 1), phase=phase)
+
+
+def _last_context(context: Context, rests: _Int) -> Context:
+    """The same for the last weight of each point."""
+    count = len(rests)
+    kept = slice((BLOCK - 1) * count, BLOCK * count)
+    return Context(
+        shape=context.shape[kept],
+        width=_narrowed(context.width[kept], 2),
+        phase=_LAST_PHASES[rests],
+    )
+
+
+def _narrowed(width: NDArray[np.int16], octaves: int) -> NDArray[np.int16]:
+    return width - np.int16(_OCTAVE * octaves)
+
+
+def _coset_bits(odd: _Int) -> NDArray[np.float64]:
+    """Bits of all cosets with each binary table."""
+    family = binary_family()
+    ones = int(odd.sum())
+    bits: NDArray[np.float64] = family.bits.reshape(BINARY_TABLES, 2) @ [len(odd) - ones, ones]
+    return bits
+
+
+def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[_Levels]:
+    tables = [
+        _read_table(payload, len(c.width)) for payload, c in zip(payloads, contexts, strict=True)
+    ]
+    rests = [payload[1:] for payload in payloads]
+    cosets, sizes = rans.decode(binary_family(), rests, tables)
+    odd = [part.astype(np.int64) for part in cosets]
+    rests = _after(rests, sizes)
+    pairs = list(zip(contexts, odd, strict=True))
+    numbers, sizes = level_coding.decode_prefix(rests, [_first_context(*pair) for pair in pairs])
+    rests = _after(rests, sizes)
+    known = [_rests(*pair) for pair in zip(odd, numbers, strict=True)]
+    lasts = [_last_context(*pair) for pair in zip(contexts, known, strict=True)]
+    last = level_coding.decode(rests, lasts)
+    return [_joined(*parts) for parts in zip(odd, numbers, known, last, strict=True)]
+
+
+def _read_table(payload: memoryview, weights: int) -> _Int:
+    if not len(payload):
+        raise BitstreamError(ErrorCode.BAD_LENGTH, "lattice: no bytes at all")
+    if payload[0] >= BINARY_TABLES:
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"lattice: binary table {payload[0]}")
+    return np.full(blocks(weights), payload[0], np.int64)
+
+
+def _after(payloads: Sequence[memoryview], sizes: Sequence[int]) -> list[memoryview]:
+    return [payload[size:] for payload, size in zip(payloads, sizes, strict=True)]

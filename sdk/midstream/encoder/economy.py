@@ -1,0 +1,99 @@
+"""Which quantiser each tensor of a release with one rung gets. Knows nothing of targets.
+
+Thrifty levels on the integers, which may be predicted, or thrifty points of the lattice,
+which may not: whichever is the less of squared error and a price for each bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec import Context, TensorCode, grid, lattice, points, scales
+from midstream.encoder.plan import Plan, join
+from midstream.encoder.thrift import PRICE, thrifty, thrifty_points
+from midstream.encoder.weights import Weights
+
+__all__ = ["economise"]
+
+_FINER = 14
+"""Step indices from the integers' step to the lattice's half step of about equal error."""
+_NARROWER = 4
+"""Quarter octaves of that, about."""
+
+_Levels = NDArray[np.int32]
+
+
+def economise(
+    weights: Sequence[Weights], codes: Sequence[TensorCode], plans: Sequence[Plan]
+) -> tuple[list[TensorCode], list[_Levels]]:
+    """Levels of fewer bytes and more error, and the grids that they are on.
+
+    Args:
+        weights: All tensors.
+        codes: How their nearest levels are coded.
+        plans: All slices, with those levels.
+    """
+    moved = [_thrifty(plan) for plan in plans]
+    joined = join(plans, moved, [w.tensor.weights for w in weights])
+    levels = [j if w.coded else np.zeros(0, np.int32) for w, j in zip(weights, joined, strict=True)]
+    chosen = list(codes)
+    own: dict[int, list[int]] = {}
+    for at, plan in enumerate(plans):
+        own.setdefault(plan.piece.runs[0].tensor, []).append(at)
+    for tensor, places in own.items():
+        if not _may_be_points(weights[tensor], codes[tensor]):
+            continue
+        mine = [plans[at] for at in places]
+        found = _points(weights[tensor], codes[tensor], mine)
+        if found[1] < sum(_price(plans[at], moved[at]) for at in places):
+            levels[tensor] = found[0]
+            chosen[tensor] = replace(
+                codes[tensor], step=codes[tensor].step - _FINER, lattice=True, predictor=()
+            )
+    return chosen, levels
+
+
+def _thrifty(plan: Plan) -> _Levels:
+    if not plan.piece.dtype.is_float or not plan.piece.coded:
+        return plan.levels
+    return thrifty(plan.levels, plan.targets / plan.sizes(0), plan.context)
+
+
+def _may_be_points(weights: Weights, code: TensorCode) -> bool:
+    return (
+        code.coded
+        and weights.tensor.dtype.is_float
+        and weights.tensor.weights >= lattice.FEWEST_WEIGHTS
+        and code.row_steps is None
+        and code.column_steps is None
+        and code.step - _FINER >= -grid.MAX_STEP_INDEX
+    )
+
+
+def _price(plan: Plan, levels: _Levels) -> float:
+    """Squared error and bits of a slice of integers, in squared steps."""
+    errors = plan.targets / plan.sizes(0) - levels
+    return float(errors @ errors) + PRICE * points.cost(levels, plan.context)
+
+
+def _points(weights: Weights, code: TensorCode, plans: Sequence[Plan]) -> tuple[_Levels, float]:
+    """Points of a tensor, and their price in squared steps of the integers."""
+    tensor = weights.tensor
+    if code.predictor:
+        near = np.concatenate([plan.levels for plan in plans])
+        code = scales.fit(near, tensor, step=code.step, may_predict=False)
+    half = grid.step_size(code.step - _FINER, 0, tensor.dtype)
+    size = grid.step_size(code.step, 0, tensor.dtype)
+    found, price = [], 0.0
+    for plan in plans:
+        run = plan.piece.runs[0]
+        width = scales.contexts(tensor, code, run.start, run.stop) + np.int16(_NARROWER)
+        shape = np.full(len(width), code.shape, np.int8)
+        context = Context(shape=shape, width=width, lattice=True)
+        levels = thrifty_points(plan.targets / (2 * half), context)
+        errors = (plan.targets - levels * half) / size
+        price += float(errors @ errors) + PRICE * points.cost(levels, context)
+        found.append(levels)
+    return np.concatenate(found), price

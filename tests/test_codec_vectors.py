@@ -3,13 +3,14 @@
 import json
 import re
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from midstream import codec
-from midstream.codec import Context, digits, exact, grid, levels, scales, storage, values
+from midstream.codec import Context, digits, exact, grid, levels, points, scales, storage, values
 from midstream.types import DType
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,15 @@ def test_levels_have_these_bytes(case):
     assert levels.encode(near, where).hex() == case["payload"]
     payload = memoryview(bytes.fromhex(case["payload"]))
     assert levels.decode([payload], [where])[0].tolist() == case["levels"]
+
+
+@named("lattice")
+def test_points_have_these_bytes(case):
+    near = np.array(case["levels"], np.int32)
+    where = replace(context(case, len(near)), lattice=True)
+    assert points.encode_many([near], [where])[0].hex() == case["payload"]
+    payload = memoryview(bytes.fromhex(case["payload"]))
+    assert points.decode([payload], [where])[0].tolist() == case["levels"]
 
 
 @named("digits")

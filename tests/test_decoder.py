@@ -175,6 +175,15 @@ def test_operations_that_cannot_follow_each_other_are_refused(
     assert caught.value.code is ErrorCode.WRONG_PARENT
 
 
+def test_points_of_the_lattice_are_not_refined() -> None:
+    """[BIT-7]"""
+    unit = encode(safetensors({"a": normal(80, 80)}), ladder="20dB").units[0].data
+    assert read_stack([unit]).head.codes[0].lattice
+    digits = Record(slice=0, operation=DIGITS, payload=b"")
+    after = write_unit(UnitKind.ENHANCEMENT, 1, b"", [digits])
+    assert code_of(unit, after) is ErrorCode.WRONG_PARENT
+
+
 def test_operations_are_checked_across_units() -> None:
     """[BIT-7]"""
     after = on_top(UnitKind.ENHANCEMENT, 9, *made("floats", DIGITS))

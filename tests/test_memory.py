@@ -67,6 +67,15 @@ def test_decoding_takes_what_is_announced_and_not_much_less(units: list[bytes]) 
         assert announced <= 4 * taken + (24 << 20)
 
 
+def test_points_of_the_lattice_take_no_more_than_levels() -> None:
+    unit = encode(million(), ladder="20dB").units[0].data
+    stack = read_stack([unit])
+    assert all(code.lattice for code in stack.head.codes)
+    model = bytearray(stack.model_size)
+    rebuild_into(stack, model)  # the tables of the codec are made once
+    assert peak_of(lambda: rebuild_into(read_stack([unit]), model)) <= stack.working_memory
+
+
 def test_the_model_is_held_once(units: list[bytes]) -> None:
     stack = read_stack(units)
     bound = stack.peak_memory - sum(map(len, units))  # those were there before

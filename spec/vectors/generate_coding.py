@@ -4,6 +4,7 @@ PYTHONPATH=sdk python spec/vectors/generate_coding.py
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from midstream.codec import (
     digits,
     exact,
     grid,
+    lattice,
     levels,
+    points,
     scales,
     storage,
     values,
@@ -67,6 +70,26 @@ def _levels() -> list[Any]:
         _levels_case("two lanes, the last step short", bell(4099, 2, 2), 1, [8, 12, 5]),
         _levels_case("widths beyond the tables", bell(9, 3, 100), 0, [-40, 300]),
         _levels_case("none", np.zeros(0, np.int32), 0, [0]),
+    ]
+
+
+def _lattice_case(name: str, numbers: NDArray[np.float64], width: list[int]) -> Any:
+    context = replace(_context(len(numbers), 1, width), lattice=True)
+    near = lattice.quantise(numbers)
+    return {
+        "name": name,
+        "levels": near.tolist(),
+        "shape": 1,
+        "widths": width,
+        "payload": points.encode_many([near], [context])[0].hex(),
+    }
+
+
+def _lattice() -> list[Any]:
+    return [
+        _lattice_case("twelve points and four weights", bell(100, 21, 90) / 16.0, [18, 14, 16]),
+        _lattice_case("low bits and escapes", bell(24, 22, 9000) / 16.0, [44, 10, 30]),
+        _lattice_case("fewer weights than a point", bell(5, 23, 60) / 16.0, [16]),
     ]
 
 
@@ -220,6 +243,7 @@ def content() -> str:
     """The file."""
     vectors = {
         "levels": _levels(),
+        "lattice": _lattice(),
         "digits": _digits(),
         "exact": _exact(),
         "values": _values(),

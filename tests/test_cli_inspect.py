@@ -1,6 +1,7 @@
 """inspect: where bytes went, in words and in JSON."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,40 @@ def test_a_changed_unit_of_a_repository_is_named(
     unit.write_bytes(data)
     assert main(["inspect", str(repo)]) == 1
     assert unit.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
+def test_a_plot_is_a_picture_of_the_kind_that_its_name_says(
+    repo: Path, tmp_path: Path, suffix: str, start: bytes
+) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / f"bytes{suffix}"
+    assert main(["inspect", str(repo), "--plot", str(picture)]) == 0
+    assert picture.read_bytes().startswith(start)
+
+
+def test_a_plot_of_another_kind_or_of_nothing_is_wrong_use(
+    repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", str(repo), "--plot", str(tmp_path / "bytes.txt")]) == 2
+    assert ".svg" in capsys.readouterr().err
+    model = tmp_path / "net.tflite"
+    model.write_bytes(published(1, 2).models[0])
+    assert main(["inspect", str(model), "--plot", str(tmp_path / "bytes.png")]) == 2
+    assert "no tensors to draw" in capsys.readouterr().err
+
+
+def test_a_plot_without_matplotlib_says_what_to_install(
+    repo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(["inspect", str(repo), "--plot", str(tmp_path / "bytes.png")]) == 3
+    assert "midstream[plot]" in capsys.readouterr().err
+
+
+def test_a_plot_that_cannot_be_written_is_this_machine_s_fault(repo: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert main(["inspect", str(repo), "--plot", str(tmp_path / "none" / "bytes.png")]) == 3

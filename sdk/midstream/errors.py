@@ -93,6 +93,7 @@ class ErrorCode(IntEnum):
     STALE_PIN = 903
     NO_GENERATION = 904
     RUN_FAILED = 905
+    NO_PACKAGE = 906
 
 
 class MidstreamError(Exception):

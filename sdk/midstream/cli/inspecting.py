@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from midstream.cli.output import Output
+from midstream.cli.plotting import draw
 from midstream.publisher.accounting import Account, TensorAccount
 from midstream.publisher.inspection import inspect
 
@@ -30,12 +31,20 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument(
         "--all", action="store_true", help=f"all tensors, not the {_SHOWN} largest alone"
     )
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        type=Path,
+        help="draw where the bytes went, as .png, .svg or .pdf (needs the plot extra)",
+    )
     parser.add_argument("--json", action="store_true", help="print it as JSON, all of it")
     parser.set_defaults(run=_inspect)
 
 
 def _inspect(options: argparse.Namespace, output: Output) -> None:
     inspected = inspect(options.path, network=options.name)
+    if options.plot is not None:
+        draw(inspected.accounts, options.plot)
     for key, value in inspected.found.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             columns = list(value[0])

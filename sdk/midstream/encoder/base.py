@@ -14,11 +14,13 @@ from midstream.codec import TensorCode, grid, scales
 from midstream.encoder.economy import economise
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
-from midstream.encoder.steps import Allocation, shifted
+from midstream.encoder.steps import STEPS_PER_OCTAVE, Allocation, shifted
 from midstream.encoder.weights import Weights
 from midstream.types import UnitKind
 
-__all__ = ["PLACES_PER_STEP", "Base", "Bases"]
+__all__ = ["PLACES_PER_STEP", "Base", "Bases", "Draft"]
+
+_STEPS_PER_QUARTER = STEPS_PER_OCTAVE // 4
 
 PLACES_PER_STEP = 8
 """Fineness is counted in eighths of a step index: tensors get finer one by one."""
@@ -36,6 +38,18 @@ class Base:
     """Their records, in order."""
     data: bytes
     """The unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draft:
+    """A base that is not written yet."""
+
+    codes: tuple[TensorCode, ...]
+    """Parameters of each tensor, its grid final and the others nearly so."""
+    levels: tuple[NDArray[np.int32], ...]
+    """Levels of each tensor."""
+    plans: tuple[Plan, ...]
+    """Its slices."""
 
 
 class Bases:
@@ -68,10 +82,28 @@ class Bases:
         quantised = self._quantiser.quantise(sizes, recipe)
         return self._write(grids, quantised.levels, quantised.targets)
 
-    def thrifty(self, base: Base) -> Base:
-        """A base of the same steps with fewer bytes and more error; of a plain one."""
-        codes, levels = economise(self._weights, base.head.codes, base.plans)
-        return self._write(codes, levels, None)
+    def thrifty(self, plain: Base, allocation: Allocation, fineness: int) -> Draft:
+        """A base with fewer bytes and more error than a plain one of these steps.
+
+        Args:
+            plain: Of the same allocation, and of steps that are not far from these.
+            allocation: How fine tensors are to each other.
+            fineness: As for `make`.
+        """
+        grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
+        codes = [_refitted(*pair) for pair in zip(plain.head.codes, grids, strict=True)]
+        sizes = [_sizes(w, code) for w, code in zip(self._weights, codes, strict=True)]
+        levels = self._quantiser.quantise(sizes, Recipe()).levels
+        return self._draft(*economise(self._weights, codes, self._draft(codes, levels).plans))
+
+    def finish(self, draft: Draft) -> Base:
+        """The base that was drafted, its parameters fitted anew."""
+        return self._write(draft.codes, draft.levels, None)
+
+    def _draft(self, codes: Sequence[TensorCode], levels: Sequence[NDArray[np.int32]]) -> Draft:
+        head = Head(topology=self._topology, codes=tuple(codes))
+        plans = make_plans(head, self._weights, levels)
+        return Draft(codes=head.codes, levels=tuple(levels), plans=plans)
 
     def _write(
         self,
@@ -96,6 +128,12 @@ def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> 
         else TensorCode(coded=False, same_as=w.same_as)
         for w, step, (rows, columns) in zip(weights, steps, axes, strict=True)
     ]
+
+
+def _refitted(code: TensorCode, chosen: TensorCode) -> TensorCode:
+    """Parameters on another grid, as far as they follow from the grid."""
+    finer = (code.step - chosen.step) / _STEPS_PER_QUARTER
+    return replace(code, step=chosen.step, width=code.width + round(finer))
 
 
 def _sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:

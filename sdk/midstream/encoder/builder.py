@@ -141,14 +141,12 @@ class Builder:
 
         Not below other rungs: a child may be out of reach of what is not its nearest parent.
         """
-        base = self._bases.thrifty(plain)
         for _ in range(_THRIFTY_ROUNDS):
-            missing = rung.value - self._weight_snr(base.plans)
+            draft = self._bases.thrifty(plain, allocation, fineness * PLACES_PER_STEP)
+            missing = rung.value - self._weight_snr(draft.plans)
             if missing <= 0:
-                return max(plain, base, key=self._thrift)
+                return max(plain, self._bases.finish(draft), key=self._thrift)
             fineness += max(1, round(missing / _DB_PER_STEP))
-            finer = self._bases.make(allocation, PLAIN, fineness * PLACES_PER_STEP)
-            base = self._bases.thrifty(finer)
         return plain
 
     def _thrift(self, base: Base) -> float:

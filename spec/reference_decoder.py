@@ -765,6 +765,8 @@ class Decoder:
                     model[first : first + size], data = data[:size], data[size:]
                 at = part.stop
         for tensor in self.tensors:
+            if tensor.dtype == 7 and tensor.weights % 2:
+                model[tensor.offset + tensor.size - 1] &= 15
             if tensor.tied is not None:
                 other = tensor.tied.offset
                 model[tensor.offset : tensor.offset + tensor.size] = model[

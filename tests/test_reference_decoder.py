@@ -35,13 +35,14 @@ FILES = {
 }
 
 
-def vectors(kind: str) -> list[dict[str, Any]]:
-    cases: list[dict[str, Any]] = json.loads((SPEC / "vectors" / kind / "units.json").read_text())
+def vectors(kind: str, name: str = "units") -> list[dict[str, Any]]:
+    path = SPEC / "vectors" / kind / f"{name}.json"
+    cases: list[dict[str, Any]] = json.loads(path.read_text())
     return cases
 
 
-def named(kind: str) -> Any:
-    cases = vectors(kind)
+def named(kind: str, name: str = "units") -> Any:
+    cases = vectors(kind, name)
     return pytest.mark.parametrize("case", cases, ids=[case["name"] for case in cases])
 
 
@@ -67,6 +68,19 @@ def test_it_imports_nothing_of_ours() -> None:
 @named("valid")
 def test_a_stack_gives_this_model(case: dict[str, Any]) -> None:
     assert decoded([bytes.fromhex(data) for data in case["units"]]).hex() == case["model"]
+
+
+def test_the_generator_writes_the_stacks_that_are_committed() -> None:
+    generated = runpy.run_path(str(SPEC / "vectors" / "generate_stacks.py"))["content"]()
+    assert generated == {path: (SPEC / "vectors" / path).read_text() for path in generated}
+
+
+@named("valid", "stacks")
+def test_both_decoders_give_the_model_of_a_stack(case: dict[str, Any]) -> None:
+    units = [bytes.fromhex(data) for data in case["units"]]
+    assert rebuild(units).hex() == case["model"]
+    for count in range(1, len(units) + 1):
+        assert decoded(units[:count]) == rebuild(units[:count])
 
 
 @named("invalid")

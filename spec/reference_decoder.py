@@ -21,7 +21,7 @@ from pathlib import Path
 import zstandard
 
 TABLES = Path(__file__).parent.parent / "sdk/midstream/codec/tables.bin"
-TABLES_SHA256 = "2806da8f19682bf71eaaa59a63bec68fd63f7361acf6c8005e15c5ad8d06ad63"
+TABLES_SHA256 = "c78fa06849bee74026f84c9e57fbf1d06a63342cdb24685a9ef9fe15f32dd576"
 MODEL_LIMIT, VECTOR_LIMIT, LEVEL_LIMIT = 1 << 31, 4_194_304, 1 << 30
 TOPOLOGY_WINDOW, RAW_WINDOW = 8 << 20, 128 << 20
 BITS = {1: 32, 2: 16, 3: 16, 4: 32, 5: 8, 6: 8, 7: 4}  # of a weight of each dtype
@@ -166,7 +166,7 @@ def read_tables(
     check(hashlib.sha256(data).hexdigest() == TABLES_SHA256, "these are not the tables")
     reader = Reader(data)
     levels = []
-    for _ in range(246):
+    for _ in range(369):
         first, count = reader.integer(1, signed=True), reader.integer(1)
         levels.append((first, cumulated([reader.integer(2) for _ in range(count)])))
     digits = [[reader.integer(2) for _ in range(4)] for _ in range(1584)]

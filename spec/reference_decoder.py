@@ -230,6 +230,7 @@ class Tensor:
     shape: list[int]
     coded: bool = False
     kind: int = 0  # the shape of its distributions
+    lattice: bool = False
     step: int = 0  # step index, or trit exponent
     width: int = 0
     zero: int = 0  # value of level 0
@@ -342,8 +343,12 @@ def read_levels(
     contexts: Sequence[tuple[int, int]],
     mean: Mean,
     nearest: int = 32,
+    phases: Sequence[int] | None = None,
 ) -> list[int]:
-    """Levels of weights of these shapes and widths; `mean` is asked with those before."""
+    """Levels of weights of these shapes and widths; `mean` is asked with those before.
+
+    Where phases are given they choose the tables, and the mean is asked for nothing.
+    """
     if not contexts:
         return []
     widths = [min(max(w, 0), 136) for _, w in contexts]
@@ -353,8 +358,9 @@ def read_levels(
     check(all(-(1 << 31) <= k <= 1 << 31 for k in escapes), "an escape is too far from zero")
     stream, out, used = Stream(reader, len(contexts), nearest), list[int](), iter(escapes)
     for i, ((kind, _), v) in enumerate(zip(contexts, widths, strict=True)):
-        m = mean(out, i)
-        first, table = tables[0][((m & 1) * 3 + kind) * 41 + v - 4 * max(0, -((40 - v) // 4))]
+        m = 0 if phases else mean(out, i)
+        phase = phases[i] if phases else m & 1
+        first, table = tables[0][(phase * 3 + kind) * 41 + v - 4 * max(0, -((40 - v) // 4))]
         symbol = stream.next(table)
         k: int | None = next(used, None) if symbol == len(table) - 2 else first + symbol
         check(k is not None, "too few escapes")
@@ -363,6 +369,33 @@ def read_levels(
     check(next(used, None) is None, "too many escapes")
     stream.end()
     return out
+
+
+def read_points(reader: Reader, tables: Tables, contexts: Sequence[tuple[int, int]]) -> list[int]:
+    """Levels of weights on the lattice."""
+    n, m, j = len(contexts), len(contexts) // 8, reader.integer(1)
+    check(j <= 31, "no such table of cosets")
+    stream, table = Stream(reader, m), cumulated([4096 - (2 * j + 1) * 64, (2 * j + 1) * 64])
+    odd = [stream.next(table) for _ in range(m)]
+    stream.end()
+    kept = [*range(7 * m), *range(8 * m, n)]
+    phases = odd * 7 + [0] * (n - 8 * m)
+    narrower = [(contexts[i][0], contexts[i][1] - 4) for i in kept]
+    numbers = read_levels(reader, tables, narrower, no_mean, 32, phases)
+    first = [2 * k - p for k, p in zip(numbers, phases, strict=True)]
+    rests = [-sum(first[b : 7 * m : m]) % 4 for b in range(m)]
+    narrowest = [(kind, w - 8) for kind, w in contexts[7 * m : 8 * m]]
+    phases = [(0, 2, 1, 2)[r] for r in rests]
+    numbers = read_levels(reader, tables, narrowest, no_mean, 32, phases)
+    last = [1 - 4 * k if r == 1 else 4 * k - -r % 4 for k, r in zip(numbers, rests, strict=True)]
+    levels = first[: 7 * m] + last + first[7 * m :]
+    check(all(abs(level) <= LEVEL_LIMIT for level in levels), "a level is too far from zero")
+    return levels
+
+
+def no_mean(_: Sequence[int], __: int) -> int:
+    """Of what is not predicted."""
+    return 0
 
 
 def read_lists(
@@ -591,13 +624,14 @@ def read_flags(reader: Reader, tensors: Sequence[Tensor], tables: Tables) -> lis
     flags = [data[i] | data[i + 1] << 8 for i in range(0, len(data), 2)]
     for tensor, f in zip(tensors, flags, strict=True):
         check(f < 4096 and not f & 1 << 7 and f >> 4 & 3 < 3, "reserved flags, or no such shape")
-        check(not f & 1 << 10, "lattices are not supported")
+        check(not f & 1 << 10 or not f & 1 << 6, "points are not predicted")
+        check(not f & 1 << 10 or tensor.weights >= 4096, "too few weights for the lattice")
         check(f & 1 or f in (0, 1 << 11), "flags of a tensor that is not coded")
         check(not f & 1 or tensor.dtype != 4, "a coded tensor of int32")
-        check(tensor.is_float or not f & 0x300, "steps of an integer tensor's rows")
+        check(tensor.is_float or not f & 0x700, "steps of an integer tensor's rows")
         check(tensor.row_axis is not None or not f & 0x102, "no rows")
         check(tensor.column_axis is not None or not f & 0x204, "no columns")
-        tensor.coded, tensor.kind = bool(f & 1), f >> 4 & 3
+        tensor.coded, tensor.kind, tensor.lattice = bool(f & 1), f >> 4 & 3, bool(f >> 10 & 1)
     return flags
 
 
@@ -729,10 +763,16 @@ class Decoder:
         )
         if operation == LEVELS:
             contexts = [(t.kind, t.sigma_width(at)) for t, at, _ in piece.weights]
-            piece.levels = read_levels(payload, self.tables, contexts, piece.mean, piece.nearest)
+            if piece.pieces[0][0].lattice:
+                piece.levels = read_points(payload, self.tables, contexts)
+            else:
+                piece.levels = read_levels(
+                    payload, self.tables, contexts, piece.mean, piece.nearest
+                )
         elif operation == DIGITS:
             most = min((t.step for t, _, _ in piece.pieces), default=0)
             check(piece.is_float or piece.digits < most, "more digits than trits")
+            check(not piece.pieces[0][0].lattice, "digits on points of the lattice")
             piece.levels = read_digits(payload, self.tables, piece)
             piece.digits += 1
         elif operation == EXACT:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from midstream.decoder import rebuild
+from midstream.decoder import read_stack, rebuild
 from midstream.encoder import encode
 from models import mlp, picture_network
 from tensorfiles import normal, safetensors
@@ -93,6 +93,18 @@ def test_a_stack_is_refused(case: dict[str, Any]) -> None:
 def test_it_gives_what_ours_gives_at_every_rung(tensors: dict[str, Any]) -> None:
     check_ladder(safetensors(tensors), "exact")
     check_ladder(safetensors(tensors), "3b", "20dB", "exact")
+
+
+@pytest.mark.parametrize("name", ["walk", "halves", "values", "rows"])
+def test_it_gives_what_ours_gives_of_one_rung(name: str) -> None:
+    check_ladder(safetensors(FILES[name]), "20dB")
+
+
+def test_it_gives_the_points_of_ours() -> None:
+    model = safetensors({"a": normal(70, 71), "b": normal(9)})
+    unit = encode(model, ladder="15dB").units[0].data
+    assert read_stack([unit]).head.codes[0].lattice
+    assert decoded([unit]) == rebuild([unit])
 
 
 @pytest.mark.parametrize("model", [mlp([8, 40, 4]), picture_network()], ids=["mlp", "pictures"])

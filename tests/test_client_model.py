@@ -399,7 +399,7 @@ async def test_leaving_early_leaves_nothing_running(made: Published, repo: Path)
     backend = FakeBackend(load_seconds=0.1)
     before = asyncio.all_tasks()
     async with (
-        serve(repo, impairments=Impairments(rate=50_000)) as url,
+        serve(repo, impairments=Impairments(rate=5_000)) as url,
         live(url, made, backend=backend),
     ):
         await asyncio.sleep(0.1)

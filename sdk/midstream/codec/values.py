@@ -221,7 +221,9 @@ def _symbols(magnitude: _Int, sign: _Int, octave: NDArray[np.int16], kind: _Floa
 def _split(symbols: _Int, width: NDArray[np.uint8]) -> tuple[int, list[int]]:
     """The split, and the classes of weights on and below it, that give the shortest code."""
     kinds = np.minimum(symbols, _PARTS)  # zero, low, others
-    counts = np.bincount(width * np.int64(3) + kinds, minlength=_SPLITS * 3).reshape(_SPLITS, 3)
+    counts = np.bincount(3 * width.astype(np.int64) + kinds, minlength=_SPLITS * 3).reshape(
+        _SPLITS, 3
+    )
     narrow = np.cumsum(counts, axis=0) - counts
     wide = counts.sum(axis=0) - narrow
     zero_share = np.array(ZERO_SHARES)[:, None] / 4096

@@ -1,4 +1,4 @@
-"""A decoder written from bitstream.md and coding.md alone, for reading rather than for speed.
+"""A decoder written from bitstream.md and coding.md, for reading rather than for speed.
 
     python spec/reference_decoder.py UNIT [UNIT ...] -o MODEL
 

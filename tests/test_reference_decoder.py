@@ -1,4 +1,4 @@
-"""The decoder that was written from the specification alone gives what ours gives."""
+"""The decoder that was written from the specification gives what ours gives."""
 
 import ast
 import json

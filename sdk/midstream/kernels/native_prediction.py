@@ -3,6 +3,7 @@
 Arguments and results are described beside the NumPy twins.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,19 +37,8 @@ def decode_levels(
     escapes: Escapes,
 ) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
     """As numpy_prediction.decode_levels; ValueError where arguments are out of range."""
-    ends, left = stream.starts.astype(np.int64), stream.states.astype(np.uint32)
-    levels = np.zeros(len(stream.rows), np.int32)
-    _native.decode_levels(
-        *_stream(stream, ends, left),
-        plain(values, np.int8),
-        plain(low, np.int32),
-        plain(shifts, np.uint8),
-        plain(escapes.values, np.int64),
-        escapes.starts,
-        *_terms(terms),
-        levels,
-    )
-    return levels, ends, left
+    own = plain(values, np.int8), plain(low, np.int32), plain(shifts, np.uint8)
+    return _decode(_native.decode_levels, stream, own, escapes, terms)
 
 
 def decode_digits(
@@ -59,17 +49,22 @@ def decode_digits(
     escapes: Escapes,
 ) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
     """As numpy_prediction.decode_digits; ValueError where arguments are out of range."""
+    own = plain(symbols, np.uint8), plain(parents, np.int32)
+    return _decode(_native.decode_digits, stream, own, escapes, terms)
+
+
+def _decode(
+    function: Callable[..., None],
+    stream: Stream,
+    own: Sequence[_Array],
+    escapes: Escapes,
+    terms: Terms,
+) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
+    """What both kernels are called with, besides arrays of their own."""
     ends, left = stream.starts.astype(np.int64), stream.states.astype(np.uint32)
     levels = np.zeros(len(stream.rows), np.int32)
-    _native.decode_digits(
-        *_stream(stream, ends, left),
-        plain(symbols, np.uint8),
-        plain(parents, np.int32),
-        plain(escapes.values, np.int64),
-        escapes.starts,
-        *_terms(terms),
-        levels,
-    )
+    values = plain(escapes.values, np.int64)
+    function(*_stream(stream, ends, left), *own, values, escapes.starts, *_terms(terms), levels)
     return levels, ends, left
 
 

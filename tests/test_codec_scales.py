@@ -75,6 +75,19 @@ def test_axes_are_sent_where_the_spread_is_theirs(shape, axes, chosen):
     assert code.step == -7
 
 
+def test_taps_need_not_be_next_to_each_other():
+    where, values = spread_levels((40, 3, 5, 60), 1, 2)
+    code = scales.fit(values, where, may_predict=False)
+    moved = np.moveaxis(values.reshape(where.shape), 1, 3).ravel()
+    scattered = tensor(40, 5, 60, 3, column=2)
+    there = scales.fit(moved, scattered, may_predict=False)
+    # the same taps, counted the other way around
+    turned = dataclasses.replace(there, taps=there.taps.reshape(5, 3).T.ravel())
+    assert code.taps is not None
+    assert axes.axis_stride(scattered, 2) is None
+    assert same(code, turned)
+
+
 def cost(code: TensorCode, where: Tensor, values: np.ndarray) -> float:
     widths = scales.contexts(where, code, 0, len(values))
     context = Context(shape=np.full(len(values), code.shape, np.int8), width=widths)

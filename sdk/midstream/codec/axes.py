@@ -4,6 +4,7 @@ Knows nothing of what is said about them.
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from midstream.kernels import add_along
 from midstream.types import Tensor
 
-__all__ = ["add_vector", "axis_index", "axis_sizes"]
+__all__ = ["add_vector", "axis_index", "axis_sizes", "axis_stride", "together"]
 
 _Int = NDArray[np.int64]
+_T = TypeVar("_T", bound=np.generic)
 
 
 def axis_sizes(tensor: Tensor) -> tuple[int, int, int]:
@@ -45,6 +47,23 @@ def axis_index(tensor: Tensor, axis: int, start: int, stop: int) -> _Int:
     return index
 
 
+def axis_stride(tensor: Tensor, axis: int) -> int | None:
+    """Weights from one place on an axis to the next; None where there is no such number."""
+    shape = tensor.shape
+    places = [place for place in _places(tensor, axis) if shape[place] > 1]
+    if not places:
+        return 1
+    between = math.prod(shape[places[0] : places[-1] + 1])
+    is_whole = between == math.prod(shape[place] for place in places)
+    return math.prod(shape[places[-1] + 1 :]) if is_whole else None
+
+
+def together(values: NDArray[_T], tensor: Tensor, axis: int) -> NDArray[_T]:
+    """Values of all weights, those of one place on an axis after each other, place by place."""
+    places = _places(tensor, axis)
+    return np.moveaxis(values.reshape(tensor.shape), places, range(len(places))).ravel()
+
+
 def add_vector(
     totals: NDArray[np.int16],
     vector: NDArray[np.int8],
@@ -64,9 +83,8 @@ def add_vector(
         start: The number of the first weight in the tensor.
         factor: What an item of the vector counts.
     """
-    places = _places(tensor, axis)
-    if places and places[-1] - places[0] == len(places) - 1:  # one after the other
-        stride = math.prod(tensor.shape[places[-1] + 1 :])
+    stride = axis_stride(tensor, axis)
+    if stride is not None:
         add_along(totals, vector, stride=stride, start=start, factor=factor)
         return
     index = axis_index(tensor, axis, start, start + len(totals))

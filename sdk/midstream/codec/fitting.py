@@ -11,23 +11,20 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec.axes import axis_index, axis_sizes
+from midstream.codec.axes import add_vector, axis_index, axis_sizes, axis_stride, together
 from midstream.codec.correlation import choose
 from midstream.codec.digits import width_shift
 from midstream.codec.levels import code_lengths
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
 from midstream.codec.tables import SHAPES, WIDTHS
-from midstream.kernels import predict
+from midstream.kernels import LEVEL_CLASSES, count_classes, level_classes, predict
 from midstream.types import Tensor
 
 __all__ = ["fit", "spread"]
 
 _SMALL = 600
 _LARGE = 8000
-_EXACT_CLASSES = 16
-_CLASSES = _EXACT_CLASSES + 4 * 12
-"""Magnitudes 0 to 15, then quarters of octaves up to 2**16."""
 _FIT_WIDTHS = 73
 """Widths that are tried: 2**-3 to 2**15 steps."""
 _MARGIN = 48
@@ -39,17 +36,8 @@ _FIRST_SPREAD = 18
 _FIRST_SHAPE = 1
 
 _Int = NDArray[np.int64]
+_Deltas = NDArray[np.int16]
 _Float = NDArray[np.float64]
-
-
-@cache
-def _class_of() -> NDArray[np.uint8]:
-    """Class of each magnitude below 2**16."""
-    magnitude = np.arange(1 << 16)
-    octave = np.frexp(np.maximum(magnitude, 1).astype(np.float64))[1] - 1
-    quarter = (magnitude >> np.maximum(octave - 2, 0)) - 4
-    coarse = _EXACT_CLASSES + 4 * (octave - 4) + quarter
-    return np.where(magnitude < _EXACT_CLASSES, magnitude, coarse).astype(np.uint8)
 
 
 @cache
@@ -59,7 +47,7 @@ def _costs() -> _Float:
     The second half of the classes is that of levels half a step from what is expected.
     """
     magnitude = np.arange(1 << 16)
-    classes = _class_of()
+    classes = level_classes(magnitude.astype(np.int32))
     middle = np.bincount(classes, magnitude) / np.bincount(classes)
     levels = np.rint(middle).astype(np.int32)
     return np.stack(
@@ -72,24 +60,12 @@ def _costs() -> _Float:
     )
 
 
-def _classes(levels: NDArray[np.int32], halves: _Int | None) -> NDArray[np.uint8]:
-    """The class of each level, given what is expected of it in half steps."""
-    if halves is None:
-        plain: NDArray[np.uint8] = _class_of()[np.minimum(np.abs(levels), 0xFFFF)]
-        return plain
-    distance = np.abs(2 * levels - halves)
-    # tables of half a step are symmetric about one half: a distance of m is the level (m + 1) / 2
-    classes: NDArray[np.uint8] = _class_of()[np.minimum((distance + 1) >> 1, 0xFFFF)]
-    classes += (distance & 1).astype(np.uint8) * np.uint8(_CLASSES)
-    return classes
-
-
 def spread(values: NDArray[np.int32]) -> int:
     """The width, 0 to 40, that gives a list of integers its shortest code at shape 0."""
     if not len(values):
         return 0
-    histogram = np.bincount(_class_of()[np.minimum(np.abs(values), 0xFFFF)], minlength=_CLASSES)
-    return int(np.argmin(histogram @ _costs()[0, :_CLASSES, :WIDTHS]))
+    histogram = np.bincount(level_classes(values), minlength=LEVEL_CLASSES)
+    return int(np.argmin(histogram @ _costs()[0, :LEVEL_CLASSES, :WIDTHS]))
 
 
 @dataclass(slots=True)
@@ -97,7 +73,6 @@ class _Axis:
     """One axis along which scales may be sent."""
 
     number: int
-    index: _Int  # (weights,), each weight's place on the axis
     size: int
     deltas: _Int  # (size,)
     spread: int = _FIRST_SPREAD
@@ -160,10 +135,10 @@ def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
 
 
 def _search(levels: NDArray[np.int32], tensor: Tensor, halves: _Int | None) -> "_Search":
-    search = _Search(_classes(levels, halves))
+    search = _Search(level_classes(levels, halves), tensor)
     for number, size in enumerate(axis_sizes(tensor)):
         if number in _axes_for(len(levels)) and 1 < size < len(levels):
-            search.try_axis(number, axis_index(tensor, number, 0, len(levels)), size)
+            search.try_axis(number, size)
     search.polish()
     return search
 
@@ -178,30 +153,27 @@ def _axes_for(weights: int) -> tuple[int, ...]:
 class _Search:
     """Descends from one scale to scales on more axes, as long as bits are saved."""
 
-    def __init__(self, classes: NDArray[np.uint8]) -> None:
+    def __init__(self, classes: NDArray[np.uint8], tensor: Tensor) -> None:
         self.classes = classes
+        self.tensor = tensor
         self.depth = int(classes.max()) + 1
         self.axes: list[_Axis] = []
         self.shape = _FIRST_SHAPE
         self.width = 0
-        self._deltas = np.zeros(len(classes), np.int64)
+        self._deltas = np.zeros(len(classes), np.int16)
         self.bits = self._choose_table()
 
-    def try_axis(self, number: int, index: _Int, size: int) -> None:
+    def try_axis(self, number: int, size: int) -> None:
         """Add an axis if it pays."""
-        saved = self.bits, self.shape, self.width
-        axis = _Axis(number, index, size, np.zeros(size, np.int64))
+        saved = self.bits, self.shape, self.width, self._deltas
+        axis = _Axis(number, size, np.zeros(size, np.int64))
         self.shape = _FIRST_SHAPE
         self.axes.append(axis)
-        for _ in range(2):
-            self._improve(axis)
-        bits = self._choose_table()
-        if bits < saved[0]:
-            self.bits = bits
-            return
-        self.axes.remove(axis)
-        self._deltas -= axis.deltas[axis.index]
-        self.bits, self.shape, self.width = saved
+        self._improve(axis, self._deltas, rounds=2)
+        self.bits = self._choose_table()
+        if self.bits >= saved[0]:
+            self.axes.remove(axis)
+            self.bits, self.shape, self.width, self._deltas = saved
 
     def code(self, known: TensorCode, trits: int) -> TensorCode:
         """Parameters as found."""
@@ -217,50 +189,70 @@ class _Search:
 
     def widths(self) -> NDArray[np.int16]:
         """The width of each level; (weights,)."""
-        return (self.width + self._deltas).astype(np.int16)
+        return self._deltas + np.int16(self.width)
 
     def polish(self) -> None:
         """Adjust each axis to the others once more."""
         if len(self.axes) > 1:
             for axis in self.axes:
-                self._improve(axis)
+                self._improve(axis, self._plus(self._deltas, -axis.deltas, axis), rounds=1)
             self._choose_table()
 
-    def _improve(self, axis: _Axis) -> None:
-        """The best deltas of one axis, given all others."""
-        others = self._deltas - axis.deltas[axis.index]
-        low = int(others.min())
-        span = int(others.max()) - low + 1
-        cell = (axis.index * span + (others - low)) * self.depth + self.classes
-        histogram = np.bincount(cell, minlength=axis.size * span * self.depth)
-        bits = histogram.reshape(axis.size, -1) @ self._shifted_costs(low, span)
-        bits += _costs()[0][_class_of()[np.abs(_candidates())], axis.spread]
-        deltas = np.argmin(bits, axis=1) - _MARGIN
-        # the middle one is free: it goes into the base width
-        middle = int(np.median(deltas))
-        self.width += middle
-        axis.deltas = np.clip(deltas - middle, -_MARGIN, _MARGIN)
-        axis.spread = spread(axis.deltas.astype(np.int32))
-        self._deltas = others + axis.deltas[axis.index]
+    def _plus(self, deltas: _Deltas, more: _Int, axis: _Axis) -> _Deltas:
+        """Deltas of weights and what is said of their places on an axis."""
+        sums = deltas.copy()
+        add_vector(sums, more.astype(np.int8), self.tensor, axis.number, 0)
+        return sums
 
-    def _shifted_costs(self, low: int, span: int) -> _Float:
-        """Bits of a class at another delta, for each candidate: (span * classes, candidates)."""
-        others = self.width + low + np.arange(span)
-        width = np.clip(others[:, None] + _candidates(), 0, _FIT_WIDTHS - 1)
-        costs: _Float = _costs()[self.shape, : self.depth][:, width]
-        return costs.transpose(1, 0, 2).reshape(span * self.depth, -1)
+    def _improve(self, axis: _Axis, others: _Deltas, *, rounds: int) -> None:
+        """The best deltas of one axis, given those of all others."""
+        low, histogram = self._count(others, axis)
+        least, bits = self._bits(low, histogram)
+        for _ in range(rounds):
+            width = np.clip(self.width + _candidates() - least, 0, bits.shape[1] - 1)
+            sent = _costs()[0][level_classes(_candidates().astype(np.int32)), axis.spread]
+            deltas = np.argmin(bits[:, width] + sent, axis=1) - _MARGIN
+            # the middle one is free: it goes into the base width
+            middle = int(np.median(deltas))
+            self.width += middle
+            axis.deltas = np.clip(deltas - middle, -_MARGIN, _MARGIN)
+            axis.spread = spread(axis.deltas.astype(np.int32))
+        self._deltas = self._plus(others, axis.deltas, axis)
+
+    def _count(self, shifts: _Deltas, axis: _Axis | None) -> tuple[int, NDArray[np.int32]]:
+        """The least shift, and how many weights there are: (places, shifts, classes)."""
+        low = int(shifts.min())
+        span = int(shifts.max()) - low + 1
+        classes, size = self.classes, 1 if axis is None else axis.size
+        stride = len(shifts) // size
+        if axis is not None:
+            known = axis_stride(self.tensor, axis.number)
+            if known is None:
+                classes = together(classes, self.tensor, axis.number)
+                shifts = together(shifts, self.tensor, axis.number)
+            stride = known or stride
+        counts = count_classes(
+            classes, shifts, depth=self.depth, low=low, span=span, stride=stride, size=size
+        )
+        return low, counts
+
+    def _bits(self, low: int, histogram: NDArray[np.int32]) -> tuple[int, _Float]:
+        """The least width that matters, and bits of each place at each width from there on."""
+        size, span, depth = histogram.shape
+        least = -(low + span - 1)
+        widths = np.arange(least, _FIT_WIDTHS - low)
+        width = np.clip(low + np.arange(span)[:, None] + widths, 0, _FIT_WIDTHS - 1)
+        costs = _costs()[self.shape, :depth][:, width].transpose(1, 0, 2)
+        return least, histogram.reshape(size, -1) @ costs.reshape(span * depth, -1)
 
     def _choose_table(self) -> float:
         """The best shape and base width for the present deltas, and all bits then."""
-        low = int(self._deltas.min())
-        span = int(self._deltas.max()) - low + 1
-        cell = (self._deltas - low) * self.depth + self.classes
-        histogram = np.bincount(cell, minlength=span * self.depth).reshape(span, self.depth)
+        low, histogram = self._count(self._deltas, None)
+        span = histogram.shape[1]
         bases = np.arange(_FIT_WIDTHS - 1, -_MARGIN - 1, -1)  # of equals, the widest
         width = np.clip(bases[:, None] + low + np.arange(span), 0, _FIT_WIDTHS - 1)
-        bits = np.stack(
-            [np.einsum("sc,cbs->b", histogram, costs[: self.depth][:, width]) for costs in _costs()]
-        )
+        each = histogram[0] @ _costs()[:, : self.depth]  # (shapes, span, widths)
+        bits = each[:, np.arange(span), width].sum(axis=2)
         best = int(np.argmin(bits))
         self.shape, self.width = best // len(bases), int(bases[best % len(bases)])
         return float(bits.min()) + sum(_side_bits(axis) for axis in self.axes)
@@ -271,5 +263,5 @@ def _candidates() -> _Int:
 
 
 def _side_bits(axis: _Axis) -> float:
-    classes = _class_of()[np.abs(axis.deltas)]
+    classes = level_classes(axis.deltas.astype(np.int32))
     return _AXIS_BITS + float(_costs()[0][classes, axis.spread].sum())

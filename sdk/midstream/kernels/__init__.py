@@ -9,17 +9,21 @@ import os
 from importlib.util import find_spec
 
 from midstream.kernels.numpy_grid import round_floats
+from midstream.kernels.numpy_histograms import LEVEL_CLASSES
 from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START, TOTAL_BITS
 
 __all__ = [
     "ALPHABET_LIMIT",
     "DECODES_IN_ORDER",
+    "LEVEL_CLASSES",
     "NAME",
     "STATE_START",
     "TOTAL_BITS",
     "add_along",
+    "count_classes",
     "decode_digits",
     "decode_levels",
+    "level_classes",
     "pack_bits",
     "predict",
     "rans_decode",
@@ -49,6 +53,7 @@ DECODES_IN_ORDER = NAME == "native"
 
 if NAME == "native":
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
+    from midstream.kernels.native_histograms import count_classes, level_classes
     from midstream.kernels.native_kernels import (
         pack_bits,
         rans_decode,
@@ -61,6 +66,7 @@ if NAME == "native":
     from midstream.kernels.native_ranges import read_ranges
 else:
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
+    from midstream.kernels.numpy_histograms import count_classes, level_classes
     from midstream.kernels.numpy_kernels import (
         pack_bits,
         rans_decode,

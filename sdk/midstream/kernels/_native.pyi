@@ -5,6 +5,17 @@ from numpy.typing import NDArray
 _Array: TypeAlias = NDArray[Any]  # any contiguous buffer will do
 
 def add_along(totals: _Array, deltas: _Array, stride: int, start: int, factor: int, /) -> None: ...
+def count_classes(
+    classes: _Array,
+    shifts: _Array,
+    stride: int,
+    size: int,
+    low: int,
+    span: int,
+    depth: int,
+    counts: _Array,
+    /,
+) -> None: ...
 def decode_digits(
     words: _Array,
     ends: _Array,
@@ -46,6 +57,7 @@ def decode_levels(
     levels: _Array,
     /,
 ) -> None: ...
+def level_classes(levels: _Array, halves: _Array, classes: _Array, /) -> None: ...
 def pack_bits(values: _Array, widths: _Array, /) -> bytes: ...
 def predict(
     levels: _Array,

@@ -9,6 +9,7 @@
 #include "bits.h"
 #include "buffers.h"
 #include "grid.h"
+#include "histograms.h"
 #include "prediction.h"
 #include "ranges.h"
 #include "rans.h"
@@ -357,6 +358,8 @@ static PyObject *read_ranges(PyObject *module, PyObject *args)
 static PyMethodDef methods[] = {
     { "add_along", add_along, METH_VARARGS,
         "add_along(totals, deltas, stride, start, factor)" },
+    { "count_classes", count_classes, METH_VARARGS,
+        "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,
         "decode_digits(words, ends, states, counts, lanes, rows, frequencies, offsets, symbols, "
         "parents, escapes, taken, lengths, terms, distances, gains, levels); ends, states and "
@@ -364,6 +367,8 @@ static PyMethodDef methods[] = {
     { "decode_levels", decode_levels, METH_VARARGS,
         "decode_levels(words, ends, states, counts, lanes, rows, frequencies, offsets, values, "
         "low, shifts, escapes, taken, lengths, terms, distances, gains, levels); as decode_digits" },
+    { "level_classes", level_classes, METH_VARARGS,
+        "level_classes(levels, halves or nothing, classes)" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
     { "predict", predict, METH_VARARGS,
         "predict(levels, lengths, terms, distances, gains, halves)" },

@@ -45,6 +45,11 @@ def test_a_budget_is_never_passed_and_a_quality_always_reached() -> None:
     assert coarse(found(coarse, QUALITY)[0]) == 102
 
 
+def test_what_is_missing_is_counted_on_the_side_that_is_refused() -> None:
+    assert [BUDGET.missing(value) for value in (50, 100, 103)] == [0, 0, 3]
+    assert [QUALITY.missing(value) for value in (97, 100, 150)] == [3, 0, 0]
+
+
 def test_the_nearest_is_taken_where_nothing_is_allowed() -> None:
     assert found(lambda x: 2000.0 + x, BUDGET)[0] == -1000
     assert found(lambda x: -2000.0 + x, QUALITY)[0] == 1000

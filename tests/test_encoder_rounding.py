@@ -58,6 +58,20 @@ def test_inputs_that_have_nothing_in_common_round_plainly() -> None:
     assert (levels == np.rint(values / sizes)).all()
 
 
+def test_the_more_feedback_is_damped_the_nearer_levels_stay_to_the_weights() -> None:
+    values, sizes = normal(20, 60).astype(np.float64), np.full((20, 60), 0.2)
+    moments = correlated(60)
+    moved, lost = [], []
+    for damping in (0.02, 0.2, 2.0):
+        damped = Feedback.of(moments, damping=damping)
+        assert damped is not None
+        errors = values - round_with_feedback(values, sizes, damped) * sizes
+        moved.append(float(np.square(errors).sum()))
+        lost.append(output_error(errors, moments))
+    assert moved == sorted(moved, reverse=True)
+    assert lost == sorted(lost)
+
+
 def test_each_weight_is_a_level_of_its_own_step() -> None:
     """Where steps are fine enough for each weight to be met, no error is left to feed back."""
     levels = np.arange(-60, 60, dtype=np.int32).reshape(4, 30)

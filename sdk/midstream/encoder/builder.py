@@ -14,7 +14,14 @@ from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.ratio import decibels, noise_factors
-from midstream.encoder.recipes import DB_PER_BIT, PLAIN, RECIPES, ROUNDS, BaseSearch
+from midstream.encoder.recipes import (
+    DB_PER_BIT,
+    PLAIN,
+    RECIPES,
+    REFINED_RECIPES,
+    ROUNDS,
+    BaseSearch,
+)
 from midstream.encoder.rungs import SLACKS, RungSearch
 from midstream.encoder.statistics import Statistics
 from midstream.encoder.steps import (
@@ -33,7 +40,7 @@ __all__ = ["Builder", "planned_parts"]
 
 _THRIFTY_ROUNDS = 4
 _DB_PER_STEP = DB_PER_BIT / STEPS_PER_OCTAVE
-_RUNG_PARTS = ROUNDS + 1 + len(SLACKS)
+_RUNG_PARTS = ROUNDS * (1 + len(SLACKS))
 
 
 def planned_parts(rungs: Sequence[Rung], *, is_known: bool) -> int:
@@ -92,7 +99,9 @@ class Builder:
         """
         self._targets.check(rungs)
         first, *others = rungs
-        base = self._base(first, is_only=not others)
+        is_refined = any(rung.target is Target.OUTPUTS for rung in others)
+        recipes = REFINED_RECIPES if is_refined else RECIPES
+        base = self._base(first, recipes, is_only=not others)
         refiner = Refiner(self._weights, self._quantiser, self.recipe)
         self._search = RungSearch(refiner, self._targets, self._weight_snr, self._work.part)
         self._plans = base.plans
@@ -106,7 +115,7 @@ class Builder:
         self._work.end()
         return tuple(self._units)
 
-    def _base(self, rung: Rung, *, is_only: bool) -> Base:
+    def _base(self, rung: Rung, recipes: Sequence[Recipe], *, is_only: bool) -> Base:
         self._work.begin(str(rung), planned_parts([rung], is_known=self._statistics is not None))
         if rung.target is Target.SNR:
             return self._uniform_base(rung, is_only=is_only)
@@ -115,7 +124,7 @@ class Builder:
         )
         if self._statistics is None or self._targets.evaluate is None:
             return finder.plain(rung)
-        self.recipe, base = finder.best(rung)
+        self.recipe, base = finder.best(rung, recipes)
         return base
 
     def _allocation(self, recipe: Recipe) -> Allocation:
@@ -170,9 +179,11 @@ class Builder:
     def _climb(self, rung: Rung) -> None:
         """Add the unit of a rung, if it pays."""
         slacks = _ways(self.recipe)
-        made = self._search.reach(rung, self._stack, self._plans, slacks)
-        if made is not None:
-            self._add(rung, UnitKind.ENHANCEMENT, *made)
+        found = self._search.reach(rung, self._stack, self._plans, slacks)
+        # bytes are a limit; bits per weight a rate, which one slice more may have to pass
+        if found is None or (rung.target is Target.SIZE and found.missing):
+            return
+        self._add(rung, UnitKind.ENHANCEMENT, found.data, found.plans)
 
     @property
     def _stack(self) -> list[bytes]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from midstream.encoder.biases import correct_biases, corrected_by
 from midstream.encoder.rounding import (
+    DAMPING,
     MOST_INPUTS,
     Bounds,
     Feedback,
@@ -41,6 +42,8 @@ class Recipe:
     """Weights are rounded with error feedback."""
     biases: bool = False
     """Biases take back what rounding changed on average."""
+    damping: float = DAMPING
+    """Of error feedback: the more, the nearer do levels stay to the weights."""
 
     def __str__(self) -> str:
         parts = [name for name in ("rows", "columns", "feedback", "biases") if getattr(self, name)]
@@ -69,7 +72,7 @@ class Quantiser:
         self._weights = weights
         self._statistics = statistics
         self._corrected = corrected_by(statistics)
-        self._feedback: dict[tuple[int, bool], Feedback | None] = {}
+        self._feedback: dict[tuple[int, bool, float], Feedback | None] = {}
 
     def quantise(
         self,
@@ -112,7 +115,7 @@ class Quantiser:
         self, place: int, sizes: _Float, recipe: Recipe, bounds: Bounds | None
     ) -> NDArray[np.int32]:
         w = self._weights[place]
-        feedback = self._factored(place, centred=recipe.biases) if recipe.feedback else None
+        feedback = self._factored(place, recipe) if recipe.feedback else None
         if feedback is None:
             return _nearest(w.values - w.offset, sizes, bounds)
         if bounds is not None:
@@ -120,20 +123,21 @@ class Quantiser:
         values, steps = (as_rows(a, w.tensor) for a in (w.values, sizes))
         return from_rows(round_with_feedback(values, steps, feedback, bounds), w.tensor)
 
-    def _factored(self, place: int, *, centred: bool) -> Feedback | None:
+    def _factored(self, place: int, recipe: Recipe) -> Feedback | None:
         """Feedback of one operator; about the mean where its bias takes that back."""
-        centred = centred and place in self._corrected.values()
-        if (place, centred) not in self._feedback:
-            self._feedback[place, centred] = self._factor(place, centred=centred)
-        return self._feedback[place, centred]
+        key = place, recipe.biases and place in self._corrected.values(), recipe.damping
+        if key not in self._feedback:
+            self._feedback[key] = self._factor(*key)
+        return self._feedback[key]
 
-    def _factor(self, place: int, *, centred: bool) -> Feedback | None:
+    def _factor(self, place: int, centred: bool, damping: float) -> Feedback | None:
         known, w = self._statistics[place], self._weights[place]
         if known is None or known.covariance is None or not w.tensor.dtype.is_float:
             return None
         if not _fits(known.covariance, w.tensor):
             return None
-        return Feedback.of(known.covariance, known.mean if centred else None)
+        mean = known.mean if centred else None
+        return Feedback.of(known.covariance, mean, damping=damping)
 
 
 def _fits(moments: _Float, tensor: Tensor) -> bool:

@@ -21,6 +21,10 @@ class Band:
         """Whether a value is good enough."""
         return self.low <= value <= self.high
 
+    def missing(self, value: float) -> float:
+        """How far a value is from the band, on the side that is refused; 0 on the other."""
+        return max(value - self.high if self.is_budget else self.low - value, 0.0)
+
     def best(self, values: dict[int, float]) -> int:
         """The place whose value is nearest to the band on the side that is allowed."""
         if self.is_budget:

@@ -5,6 +5,7 @@ statistics were made of, at nearly the same bytes; the plain recipe is always am
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.ladder import Rung, Target
@@ -14,7 +15,15 @@ from midstream.encoder.steps import STEPS_PER_OCTAVE, Allocation, choose_shift
 from midstream.encoder.targets import Targets
 from midstream.encoder.weights import Weights, entropy_bits
 
-__all__ = ["DB_PER_BIT", "PLAIN", "PLAIN_ROUNDS", "RECIPES", "ROUNDS", "BaseSearch"]
+__all__ = [
+    "DB_PER_BIT",
+    "PLAIN",
+    "PLAIN_ROUNDS",
+    "RECIPES",
+    "REFINED_RECIPES",
+    "ROUNDS",
+    "BaseSearch",
+]
 
 PLAIN = Recipe()
 RECIPES = (
@@ -26,6 +35,8 @@ RECIPES = (
     PLAIN,
 )
 """The favourite first: its search says how fine the others are tried."""
+REFINED_RECIPES = tuple(replace(recipe, damping=0.2) for recipe in RECIPES)
+"""For bases of ladders: what was moved less is refined in fewer bytes."""
 ROUNDS = 9
 PLAIN_ROUNDS = 4
 """Bases that are made for one search, at most."""

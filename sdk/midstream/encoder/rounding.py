@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from midstream.types import Tensor
 
 __all__ = [
+    "DAMPING",
     "MOST_INPUTS",
     "Bounds",
     "Feedback",
@@ -27,7 +28,7 @@ __all__ = [
 
 MOST_INPUTS = 4096
 """Inputs of an operator beyond which rounding is plain: the work grows with their cube."""
-_DAMPING = 0.02
+DAMPING = 0.02
 """Of the mean power, added to each input's: probes are few, and others will come."""
 _LEAST = 1e-3
 """Of the power, which differences from the mean are taken to have at least: no less than what
@@ -48,13 +49,16 @@ class Feedback:
     """V, upper triangular, in that order; each column divided by its diagonal element."""
 
     @classmethod
-    def of(cls, moments: _Float, mean: _Float | None = None) -> "Feedback | None":
+    def of(
+        cls, moments: _Float, mean: _Float | None = None, *, damping: float = DAMPING
+    ) -> "Feedback | None":
         """Factor second moments.
 
         Args:
             moments: (groups, inputs, inputs), E[xx^T].
             mean: (groups, inputs), E[x], where a bias takes back errors of the average, so
                 that those of the differences from it are all that count.
+            damping: Of the mean power, added to each input's.
 
         Returns:
             None where nothing is fed back: no input is ever there, or they are too many.
@@ -65,10 +69,10 @@ class Feedback:
         if mean is not None:
             moments = moments - mean[:, :, None] * mean[:, None, :]
         spread = np.einsum("gii->gi", moments)  # (groups, inputs)
-        damping = _DAMPING * np.maximum(spread.mean(axis=1), _LEAST * power)
-        damping = np.where(power > 0, damping, 1.0)
+        added = damping * np.maximum(spread.mean(axis=1), _LEAST * power)
+        added = np.where(power > 0, added, 1.0)
         order = np.argsort(-spread.sum(axis=0), kind="stable")
-        damped = moments + damping[:, None, None] * np.eye(moments.shape[1])
+        damped = moments + added[:, None, None] * np.eye(moments.shape[1])
         # the factor of the reversed matrix, reversed again, is the upper one
         last_first = order[::-1]
         lower = np.linalg.cholesky(damped[:, last_first[:, None], last_first])

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import storage
-from midstream.codec.parameters import MAX_LEVEL
-from midstream.kernels import scale_floats, scale_integers
+from midstream.kernels import nearest_levels, scale_floats, scale_integers, squared_error
 from midstream.types import DType
 
 __all__ = [
@@ -20,6 +19,8 @@ __all__ = [
     "MAX_EXPONENT",
     "MAX_STEP_INDEX",
     "coarsen",
+    "error",
+    "nearest",
     "quantise",
     "reconstruct",
     "step_index",
@@ -111,12 +112,42 @@ def quantise(
         offset: The value of level 0, integer dtypes only.
         trits: Refinements of the base grid.
     """
-    numbers = storage.to_float64(values, dtype)
-    if not dtype.is_float:
-        numbers -= offset
-    numbers /= step_size(step, trits, dtype)
-    np.rint(numbers, out=numbers)
-    return np.clip(numbers, -MAX_LEVEL, MAX_LEVEL, out=numbers).astype(np.int32)
+    sizes = step_sizes(np.array([step], np.int32), trits, dtype)
+    return nearest(values, dtype, sizes, offset)
+
+
+def nearest(
+    values: NDArray[np.generic], dtype: DType, sizes: NDArray[np.float64], offset: int = 0
+) -> NDArray[np.int32]:
+    """The nearest level of each weight.
+
+    Args:
+        values: Storage array, finite.
+        dtype: Its data type.
+        sizes: The step of each weight, or (1,) of all.
+        offset: The value of level 0, integer dtypes only.
+    """
+    return nearest_levels(storage.numbers(values, dtype), sizes, 0.0 if dtype.is_float else offset)
+
+
+def error(
+    values: NDArray[np.generic],
+    dtype: DType,
+    sizes: NDArray[np.float64],
+    offset: int = 0,
+    levels: NDArray[np.int32] | None = None,
+) -> float:
+    """The sum of squared differences between weights and levels, or their nearest ones.
+
+    Args:
+        values: Storage array, finite.
+        dtype: Its data type.
+        sizes: The step of each weight, or (1,) of all.
+        offset: The value of level 0, integer dtypes only.
+        levels: (weights,); the nearest ones where None.
+    """
+    known = 0.0 if dtype.is_float else offset
+    return squared_error(storage.numbers(values, dtype), sizes, known, levels)
 
 
 def coarsen(levels: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -60,6 +60,11 @@ class TensorCode:
     """Index of an earlier tensor of the same bytes; all other fields are then unused."""
 
     @property
+    def is_even(self) -> bool:
+        """Whether all weights have the same step."""
+        return self.row_steps is None and self.column_steps is None
+
+    @property
     def axes(self) -> tuple[NDArray[np.int8] | None, ...]:
         """Log-scales of rows, columns, taps."""
         return self.rows, self.columns, self.taps

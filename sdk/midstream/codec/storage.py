@@ -19,6 +19,7 @@ __all__ = [
     "from_float64",
     "integer_range",
     "load",
+    "numbers",
     "to_float64",
 ]
 
@@ -89,6 +90,13 @@ def to_float64(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float64]
         if dtype is DType.FLOAT16:
             numbers *= 1.0  # NumPy widens these itself, and leaves them signalling
         return numbers
+
+
+def numbers(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float32] | NDArray[np.float64]:
+    """The numbers of a storage array, exactly, in the lesser of these types."""
+    if dtype is DType.FLOAT32:
+        return values.astype(np.float32, copy=False)
+    return to_float64(values, dtype)
 
 
 def from_float64(numbers: NDArray[np.float64], dtype: DType) -> NDArray[np.generic]:

@@ -15,7 +15,7 @@ from midstream.encoder.economy import economise
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.steps import STEPS_PER_OCTAVE, Allocation, shifted
-from midstream.encoder.weights import Weights
+from midstream.encoder.weights import Corrected, Weights
 from midstream.types import UnitKind
 
 __all__ = ["PLACES_PER_STEP", "Base", "Bases", "Draft"]
@@ -80,7 +80,7 @@ class Bases:
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
         sizes = [_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
         quantised = self._quantiser.quantise(sizes, recipe)
-        return self._write(grids, quantised.levels, quantised.targets)
+        return self._write(grids, quantised.levels, quantised.corrected)
 
     def thrifty(self, plain: Base, allocation: Allocation, fineness: int) -> Draft:
         """A base with fewer bytes and more error than a plain one of these steps.
@@ -98,7 +98,7 @@ class Bases:
 
     def finish(self, draft: Draft) -> Base:
         """The base that was drafted, its parameters fitted anew."""
-        return self._write(draft.codes, draft.levels, None)
+        return self._write(draft.codes, draft.levels, {})
 
     def _draft(self, codes: Sequence[TensorCode], levels: Sequence[NDArray[np.int32]]) -> Draft:
         head = Head(topology=self._topology, codes=tuple(codes))
@@ -109,11 +109,11 @@ class Bases:
         self,
         grids: Sequence[TensorCode],
         levels: Sequence[NDArray[np.int32]],
-        targets: Sequence[NDArray[np.float64]] | None,
+        corrected: Corrected,
     ) -> Base:
         codes = _codes(self._weights, grids, levels)
         head = Head(topology=self._topology, codes=codes)
-        plans = make_plans(head, self._weights, levels, targets)
+        plans = make_plans(head, self._weights, levels, corrected)
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, records=tuple(records), data=data)
@@ -137,11 +137,12 @@ def _refitted(code: TensorCode, chosen: TensorCode) -> TensorCode:
 
 
 def _sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
-    """The step of each weight, flattened."""
+    """The step of each weight, flattened; (1,) where all have the same."""
     if not code.coded:
         return np.zeros(0)
     tensor = weights.tensor
-    steps = scales.weight_steps(tensor, code, 0, tensor.weights)
+    count = 1 if code.is_even else tensor.weights
+    steps = scales.weight_steps(tensor, code, 0, count)
     return grid.step_sizes(steps, 0, tensor.dtype)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Record, write_unit
-from midstream.encoder.plan import Plan, cut, digit_records, join
+from midstream.encoder.plan import Plan, cut, cut_corrected, digit_records, join
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.rounding import Bounds
 from midstream.encoder.weights import Weights
@@ -65,6 +65,7 @@ class Refiner:
     """
 
     def __init__(self, weights: Sequence[Weights], quantiser: Quantiser, recipe: Recipe) -> None:
+        self._weights = weights
         self._sizes = [w.tensor.weights for w in weights]
         self._quantiser = quantiser
         self._recipe = recipe
@@ -91,7 +92,7 @@ class Refiner:
             replace(
                 plan,
                 levels=cut(plan.piece, quantised.levels),
-                targets=cut(plan.piece, quantised.targets),
+                corrected=cut_corrected(plan.piece, self._weights, quantised.corrected),
                 trits=plan.trits + n,
             )
             if n
@@ -122,7 +123,9 @@ class Refiner:
 
 
 def _sizes(plan: Plan, more: int) -> NDArray[np.float64]:
-    return plan.sizes(plan.trits + more) if plan.piece.coded else np.zeros(0)
+    if not plan.piece.coded:
+        return np.zeros(0)
+    return np.broadcast_to(plan.sizes(plan.trits + more), plan.levels.shape)
 
 
 def write_rung(

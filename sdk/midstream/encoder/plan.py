@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
 from midstream.codec import Context, digits, exact, grid, kept, points, raw, storage
-from midstream.encoder.weights import Weights
+from midstream.encoder.weights import Corrected, Weights
+from midstream.kernels import nearest_levels, squared_error
 from midstream.types import DType
 
 __all__ = [
     "Plan",
     "cut",
+    "cut_corrected",
     "digit_records",
     "join",
     "level_records",
@@ -40,20 +42,39 @@ class Plan:
     """Its place in the partition."""
     piece: Slice
     """Its weights' places."""
-    context: Context
-    """Tables of its weights."""
+    head: Head
+    """Says how its weights are coded; what follows from it is made anew each time."""
     stored: NDArray[np.generic]
     """(weights,), in storage form."""
-    targets: NDArray[np.float64]
-    """(weights,), what levels should stand for, less the offsets."""
-    steps: NDArray[np.int32]
-    """(weights,), step index or trit exponent."""
-    offsets: NDArray[np.int32]
-    """(weights,), what level 0 stands for."""
     levels: _Levels
     """(weights,), after the refinements made; empty where they are not coded."""
+    corrected: NDArray[np.float64] | None = None
+    """(weights,), what levels should stand for, less the offsets; None for the weights."""
     trits: int = 0
     """Refinements made."""
+
+    @property
+    def context(self) -> Context:
+        """Tables of its weights."""
+        return self.head.context(self.piece)
+
+    @property
+    def targets(self) -> NDArray[np.float64]:
+        """(weights,), what levels should stand for, less the offsets."""
+        if self.corrected is not None:
+            return self.corrected
+        return self._numbers.astype(np.float64, copy=False)
+
+    @property
+    def _numbers(self) -> NDArray[np.float32] | NDArray[np.float64]:
+        """The same, in single precision where that is exact."""
+        return self._weights if self.corrected is None else self.corrected
+
+    @property
+    def _weights(self) -> NDArray[np.float32] | NDArray[np.float64]:
+        """(weights,), less the offsets, in single precision where that is exact."""
+        numbers = storage.numbers(self.stored, self.piece.dtype)
+        return numbers if self.piece.dtype.is_float else numbers - self.head.offsets(self.piece)
 
     @property
     def most_trits(self) -> int:
@@ -61,7 +82,7 @@ class Plan:
         if not self.piece.coded:
             return 0
         if not self.piece.dtype.is_float:
-            return int(self.steps.min())
+            return int(self.head.steps(self.piece).min())
         largest = float(np.max(np.abs(self.targets) / self.sizes(0), initial=1.0))
         room = int(np.log(_LARGEST_LEVEL / max(largest, 1.0)) / np.log(3))
         half = 5 if self.piece.dtype in (DType.FLOAT16, DType.BFLOAT16) else _MOST_TRITS
@@ -73,12 +94,16 @@ class Plan:
         if not self.piece.coded:
             return True
         dtype = self.piece.dtype
-        values = grid.reconstruct(self.levels, dtype, self.steps, self.trits, self.offsets)
+        steps, offsets = self.head.steps(self.piece), self.head.offsets(self.piece)
+        values = grid.reconstruct(self.levels, dtype, steps, self.trits, offsets)
         return storage.dump(values, dtype) == storage.dump(self.stored, dtype)
 
     def sizes(self, trits: int) -> NDArray[np.float64]:
-        """The step of each weight after so many refinements."""
-        return grid.step_sizes(self.steps, trits, self.piece.dtype)
+        """The step of each weight after so many refinements; (1,) where all have the same."""
+        code = self.head.codes[self.piece.runs[0].tensor]
+        is_one = len(self.piece.runs) == 1 and code.is_even
+        steps = np.array([code.step], np.int32) if is_one else self.head.steps(self.piece)
+        return grid.step_sizes(steps, trits, self.piece.dtype)
 
     def nearest(self, trits: int) -> _Levels:
         """The levels nearest to the targets, after more refinements than made so far.
@@ -87,14 +112,12 @@ class Plan:
         """
         if trits == self.trits:
             return self.levels
-        return np.rint(self.targets / self.sizes(trits)).astype(np.int32)
+        return nearest_levels(self._numbers, self.sizes(trits))
 
     @property
     def squared_error(self) -> float:
         """Of the levels, against the weights."""
-        values = storage.to_float64(self.stored, self.piece.dtype) - self.offsets
-        errors = values - self.levels * self.sizes(self.trits)
-        return float(errors @ errors)
+        return squared_error(self._weights, self.sizes(self.trits), levels=self.levels)
 
     def noise(self, trits: int) -> float:
         """Squared errors in steps of the base, after so many refinements."""
@@ -124,7 +147,8 @@ class Plan:
         """What gives a float slice its values back; nothing for others."""
         if not (self.piece.dtype.is_float and self.piece.coded):
             return []
-        payload = exact.encode(self.stored, self.levels, self.sizes(self.trits), self.piece.dtype)
+        sizes = np.broadcast_to(self.sizes(self.trits), self.levels.shape)
+        payload = exact.encode(self.stored, self.levels, sizes, self.piece.dtype)
         data, item = storage.dump(self.stored, self.piece.dtype), self.piece.dtype.bits // 8
         if raw.estimate(data, item) < len(payload) * raw.PROMISING:
             escape = raw.encode(data, item)
@@ -184,7 +208,7 @@ def make_plans(
     head: Head,
     weights: Sequence[Weights],
     levels_of: Sequence[_Levels],
-    targets: Sequence[NDArray[np.float64]] | None = None,
+    corrected: Corrected | None = None,
 ) -> tuple[Plan, ...]:
     """A plan for each slice of a network, nothing refined yet.
 
@@ -192,27 +216,40 @@ def make_plans(
         head: Topology and parameters.
         weights: Each tensor's weights.
         levels_of: Each tensor's levels on the base grid.
-        targets: What they should stand for, less the offset; None for the weights.
+        corrected: What they should stand for, where that is not the weights.
     """
-    wanted = targets or [w.values - w.offset for w in weights]
+    stored = [w.stored for w in weights]
     return tuple(
         Plan(
             index=index,
             piece=piece,
-            context=head.context(piece),
-            stored=cut(piece, [w.stored for w in weights]),
-            targets=cut(piece, wanted),
-            steps=head.steps(piece),
-            offsets=head.offsets(piece),
+            head=head,
+            stored=cut(piece, stored),
             levels=cut(piece, levels_of),
+            corrected=cut_corrected(piece, weights, corrected or {}),
         )
         for index, piece in enumerate(head.slices)
     )
 
 
 def cut(piece: Slice, arrays: Sequence[NDArray[_T]]) -> NDArray[_T]:
-    """A slice's part of what there is for each weight of each tensor."""
+    """A slice's part of what there is for each weight of each tensor; not copied from one."""
+    if len(piece.runs) == 1:
+        run = piece.runs[0]
+        return arrays[run.tensor][run.start : run.stop]
     return np.concatenate([arrays[run.tensor][run.start : run.stop] for run in piece.runs])
+
+
+def cut_corrected(
+    piece: Slice, weights: Sequence[Weights], corrected: Corrected
+) -> NDArray[np.float64] | None:
+    """What a slice's levels should stand for; None where that is its weights."""
+    tensors = [run.tensor for run in piece.runs]
+    if not any(tensor in corrected for tensor in tensors):
+        return None
+    wanted = {at: w.values - w.offset for at, w in enumerate(weights) if at in tensors}
+    wanted |= corrected
+    return np.concatenate([wanted[run.tensor][run.start : run.stop] for run in piece.runs])
 
 
 def join(

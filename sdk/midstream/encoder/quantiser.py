@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.codec import grid
 from midstream.encoder.biases import correct_biases, corrected_by
 from midstream.encoder.rounding import (
     DAMPING,
@@ -22,7 +23,8 @@ from midstream.encoder.rounding import (
     round_with_feedback,
 )
 from midstream.encoder.statistics import Statistics
-from midstream.encoder.weights import Weights
+from midstream.encoder.weights import Corrected, Weights
+from midstream.kernels import nearest_levels
 from midstream.types import Tensor
 
 __all__ = ["Quantised", "Quantiser", "Recipe"]
@@ -56,8 +58,8 @@ class Quantised:
 
     levels: tuple[NDArray[np.int32], ...]
     """Of each tensor, flattened; empty where it is not coded."""
-    targets: tuple[_Float, ...]
-    """What they stand for, less the offset: the weights, or corrected biases."""
+    corrected: Corrected
+    """Biases that levels stand for instead of the weights."""
 
 
 class Quantiser:
@@ -83,29 +85,37 @@ class Quantiser:
         """The levels of all tensors.
 
         Args:
-            sizes: The step of each weight of each tensor, flattened.
+            sizes: The step of each weight of each tensor, flattened; (1,) where all have the
+                same.
             recipe: How to round.
             bounds: Where the levels of each tensor should stay.
         """
         limits = bounds or [None] * len(self._weights)
         biases = set(self._corrected) if recipe.biases else set()
         levels: dict[int, NDArray[np.int32]] = {}
-        targets = {place: w.values - w.offset for place, w in enumerate(self._weights)}
+        corrected: Corrected = {}
         for place, w in enumerate(self._weights):
             if w.coded and place not in biases:
                 levels[place] = self._round(place, sizes[place], recipe, limits[place])
         if biases:
-            errors = {at: targets[at] - levels[at] * sizes[at] for at in self._operators(levels)}
-            targets |= correct_biases(self._weights, self._statistics, errors)
+            errors = {
+                at: self._targets(at) - levels[at] * sizes[at] for at in self._operators(levels)
+            }
+            corrected = correct_biases(self._weights, self._statistics, errors)
         for place in biases:
             if self._weights[place].coded:
-                levels[place] = _nearest(targets[place], sizes[place], None)
+                targets = corrected[place] if place in corrected else self._targets(place)
+                levels[place] = nearest_levels(targets, sizes[place])
         none = np.zeros(0, np.int32)
         count = range(len(self._weights))
         return Quantised(
             levels=tuple(levels.get(place, none) for place in count),
-            targets=tuple(targets[place] for place in count),
+            corrected=corrected,
         )
+
+    def _targets(self, place: int) -> _Float:
+        w = self._weights[place]
+        return w.values - w.offset
 
     def _operators(self, levels: Mapping[int, NDArray[np.int32]]) -> list[int]:
         """Those whose biases are corrected."""
@@ -117,9 +127,13 @@ class Quantiser:
         w = self._weights[place]
         feedback = self._factored(place, recipe) if recipe.feedback else None
         if feedback is None:
-            return _nearest(w.values - w.offset, sizes, bounds)
+            if bounds is None:
+                return grid.nearest(w.stored, w.tensor.dtype, sizes, w.offset)
+            places = (w.values - w.offset) / sizes
+            return bounded(places, bounds.low, bounds.high, bounds.slack).astype(np.int32)
         if bounds is not None:
             bounds = bounds.map(lambda array: as_rows(array, w.tensor))
+        sizes = np.broadcast_to(sizes, w.stored.shape)
         values, steps = (as_rows(a, w.tensor) for a in (w.values, sizes))
         return from_rows(round_with_feedback(values, steps, feedback, bounds), w.tensor)
 
@@ -146,10 +160,3 @@ def _fits(moments: _Float, tensor: Tensor) -> bool:
         return False
     rows = tensor.shape[tensor.row_axis]
     return rows % len(moments) == 0 and rows * len(moments[0]) == tensor.weights
-
-
-def _nearest(targets: _Float, sizes: _Float, bounds: Bounds | None) -> NDArray[np.int32]:
-    places = targets / sizes
-    if bounds is None:
-        return np.rint(places).astype(np.int32)
-    return bounded(places, bounds.low, bounds.high, bounds.slack).astype(np.int32)

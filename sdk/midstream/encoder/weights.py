@@ -1,8 +1,9 @@
 """Tensors as numbers, and what steps would make of them. Knows nothing of slices."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 from midstream.codec import grid, storage
 from midstream.types import DType, Tensor
 
-__all__ = ["Weights", "entropy_bits", "load", "squared_error", "tie"]
+__all__ = ["Corrected", "Weights", "entropy_bits", "load", "squared_error", "tie"]
 
 _SAMPLE = 1 << 16
 _LARGEST_LEVEL = 1 << 24
 """Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
+
+
+Corrected: TypeAlias = Mapping[int, NDArray[np.float64]]
+"""By the place of a tensor, what its levels should stand for instead of its weights, less the
+offset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,6 @@ def entropy_bits(weights: Weights, step: int) -> float:
 
 def squared_error(weights: Weights, step: int) -> float:
     """Sum of squared differences between the weights and their levels' values."""
-    size = grid.step_size(step, 0, weights.tensor.dtype)
-    error = weights.values - weights.offset - weights.levels(step) * size
-    return float(error @ error)
+    dtype = weights.tensor.dtype
+    sizes = grid.step_sizes(np.array([step], np.int32), 0, dtype)
+    return grid.error(weights.stored, dtype, sizes, weights.offset)

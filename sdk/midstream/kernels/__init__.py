@@ -24,6 +24,7 @@ __all__ = [
     "decode_digits",
     "decode_levels",
     "level_classes",
+    "nearest_levels",
     "pack_bits",
     "predict",
     "rans_decode",
@@ -33,6 +34,7 @@ __all__ = [
     "round_floats",
     "scale_floats",
     "scale_integers",
+    "squared_error",
     "unpack_bits",
     "write_varints",
 ]
@@ -62,6 +64,7 @@ if NAME == "native":
         unpack_bits,
         write_varints,
     )
+    from midstream.kernels.native_nearest import nearest_levels, squared_error
     from midstream.kernels.native_prediction import decode_digits, decode_levels, predict
     from midstream.kernels.native_ranges import read_ranges
 else:
@@ -75,5 +78,6 @@ else:
         unpack_bits,
         write_varints,
     )
+    from midstream.kernels.numpy_nearest import nearest_levels, squared_error
     from midstream.kernels.numpy_prediction import decode_digits, decode_levels, predict
     from midstream.kernels.numpy_ranges import read_ranges

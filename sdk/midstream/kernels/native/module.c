@@ -10,6 +10,7 @@
 #include "buffers.h"
 #include "grid.h"
 #include "histograms.h"
+#include "nearest.h"
 #include "prediction.h"
 #include "ranges.h"
 #include "rans.h"
@@ -369,6 +370,8 @@ static PyMethodDef methods[] = {
         "low, shifts, escapes, taken, lengths, terms, distances, gains, levels); as decode_digits" },
     { "level_classes", level_classes, METH_VARARGS,
         "level_classes(levels, halves or nothing, classes)" },
+    { "nearest_levels", nearest_levels, METH_VARARGS,
+        "nearest_levels(numbers, item size, sizes, offset, levels)" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
     { "predict", predict, METH_VARARGS,
         "predict(levels, lengths, terms, distances, gains, halves)" },
@@ -385,6 +388,8 @@ static PyMethodDef methods[] = {
         "scale_floats(levels, steps, sizes, first, precision, out)" },
     { "scale_integers", scale_integers, METH_VARARGS,
         "scale_integers(levels, steps, powers, offsets, low, high, item size, out)" },
+    { "squared_error", squared_error, METH_VARARGS,
+        "squared_error(numbers, item size, sizes, offset, levels or nothing) -> sum" },
     { "unpack_bits", unpack_bits, METH_VARARGS, "unpack_bits(data, widths, values)" },
     { "write_varints", write_varints, METH_VARARGS, "write_varints(values, out) -> bytes" },
     { NULL, NULL, 0, NULL },

@@ -1,0 +1,61 @@
+/* The Python face of nearest.c: parses arguments, checks their sizes, releases the GIL. */
+#include "nearest.h"
+
+#include "buffers.h"
+
+/* How many weights there are; -1 and an error where there is no size for each. */
+static Py_ssize_t read_weights(
+    struct weights *weights, const Py_buffer *numbers, int item, const Py_buffer *sizes)
+{
+    if (item != 4 && item != 8)
+        return refuse("a number of a size that is unknown") - 1;
+    Py_ssize_t count = items(numbers, (size_t)item), found = items(sizes, 8);
+    if (count < 0 || found < 0)
+        return -1;
+    if (found != 1 && found != count)
+        return refuse("sizes of other weights") - 1;
+    weights->single = item == 4 ? numbers->buf : NULL;
+    weights->numbers = item == 8 ? numbers->buf : NULL;
+    weights->sizes = sizes->buf;
+    weights->each = found != 1;
+    return count;
+}
+
+PyObject *nearest_levels(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[3];
+    struct weights weights;
+    int item;
+    if (!PyArg_ParseTuple(args, "y*iy*dw*", &b[0], &item, &b[1], &weights.offset, &b[2]))
+        return NULL;
+    Py_ssize_t count = read_weights(&weights, &b[0], item, &b[1]);
+    int fits = count >= 0 && has_items(&b[2], 4, count);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        find_nearest(b[2].buf, &weights, count);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 3);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}
+
+PyObject *squared_error(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[3];
+    struct weights weights;
+    double total = 0;
+    int item;
+    if (!PyArg_ParseTuple(args, "y*iy*dy*", &b[0], &item, &b[1], &weights.offset, &b[2]))
+        return NULL;
+    Py_ssize_t count = read_weights(&weights, &b[0], item, &b[1]);
+    int fits = count >= 0 && (!b[2].len || has_items(&b[2], 4, count));
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        total = sum_squares(b[2].len ? b[2].buf : NULL, &weights, count);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 3);
+    return fits ? PyFloat_FromDouble(total) : NULL;
+}

@@ -1,0 +1,47 @@
+"""From weights to their nearest levels, in NumPy. Knows nothing of tensors."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["nearest_levels", "squared_error"]
+
+_MOST = float(1 << 30)
+_SUMS = 8
+
+_Float = NDArray[np.float64]
+_Numbers = NDArray[np.float32] | NDArray[np.float64]
+
+
+def nearest_levels(numbers: _Numbers, sizes: _Float, offset: float = 0.0) -> NDArray[np.int32]:
+    """The nearest level of each weight, ties to even, at most 2**30 from zero.
+
+    Args:
+        numbers: (weights,)
+        sizes: (weights,) the step of each, more than 0; or (1,) of all.
+        offset: What level 0 stands for.
+    """
+    places = (numbers.astype(np.float64) - offset) / sizes
+    return np.rint(np.fmin(np.fmax(places, -_MOST), _MOST)).astype(np.int32)
+
+
+def squared_error(
+    numbers: _Numbers,
+    sizes: _Float,
+    offset: float = 0.0,
+    levels: NDArray[np.int32] | None = None,
+) -> float:
+    """The sum of squared differences between weights and what levels stand for.
+
+    Eight sums of every eighth weight, then the sum of those, in this order.
+
+    Args:
+        numbers: (weights,)
+        sizes: (weights,) the step of each, more than 0; or (1,) of all.
+        offset: What level 0 stands for.
+        levels: (weights,); the nearest ones where None.
+    """
+    near = nearest_levels(numbers, sizes, offset) if levels is None else levels
+    errors = numbers.astype(np.float64) - offset - near * sizes
+    squares = np.zeros((-(-len(errors) // _SUMS), _SUMS))
+    squares.ravel()[: len(errors)] = errors * errors
+    return float(np.cumsum(squares.sum(axis=0))[-1])

@@ -54,7 +54,7 @@ def test_level_tables_are_symmetric_about_their_phase():
     family, lowest = tables.level_family(), tables.lowest_symbols()
     for table in range(246):  # those of the third phase are not symmetric
         first, size = family.firsts[table], family.sizes[table]
-        counts = family.frequencies[first : first + size - 1]
+        counts = family.frequencies[first : first + size - 1].astype(int)
         phase, width = table // 123, table % 41
         if width <= tables.UNSHIFTED_WIDTH:
             assert 2 * lowest[table] + size - 2 == phase

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from midstream.codec import grid
 from midstream.encoder.ratio import decibels, noise_factors
-from midstream.encoder.steps import choose_shift, relative_steps, shifted, uniform_steps
+from midstream.encoder.steps import (
+    choose_shift,
+    guess_shift,
+    relative_steps,
+    shifted,
+    uniform_steps,
+)
 from midstream.encoder.weights import Weights, entropy_bits, load, squared_error
 from midstream.types import DType, Tensor
 from tensorfiles import normal
@@ -30,6 +36,34 @@ def choose_steps(
 
 def int8(*values: int) -> Weights:
     return weights(np.array(values, "i1"), DType.INT8)
+
+
+@pytest.mark.parametrize("goal", [-960, -77, 0, 31, 640])
+@pytest.mark.parametrize("guess", [None, -5000, -78, 0, 30, 31, 32, 640, 5000])
+def test_a_guess_only_saves_work(goal: int, guess: int | None) -> None:
+    asked = []
+
+    def is_enough(steps: list[int]) -> bool:
+        asked.append(steps[0])
+        return steps[0] <= goal
+
+    loaded = weights(np.array([1e-60, 1e60]))
+    assert choose_shift([loaded], [0], is_enough, guess=guess) == goal
+    assert len(asked) <= 24
+    if guess == goal:
+        assert len(asked) <= 2
+
+
+def test_noise_of_fine_steps_is_guessed_well() -> None:
+    array = np.random.default_rng(4).normal(size=5000).astype("<f4")
+    tensors = [weights(array), weights(100 * array)]
+    factors = noise_factors(tensors)
+    relative = uniform_steps(tensors, factors)
+    shift = guess_shift(tensors, relative, factors, 1e-7)
+    steps = shifted(tensors, relative, shift)
+    noise = sum(f * squared_error(w, s) for w, s, f in zip(tensors, steps, factors, strict=True))
+    assert abs(noise / 1e-7 - 1) < 0.1
+    assert guess_shift([], [], [], 1e-7) == 0
 
 
 def test_weights_are_read_where_they_are() -> None:

@@ -187,7 +187,7 @@ def random_streams(seed: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray,
     rows = rng.integers(0, 5, counts.sum())
     entries = family.firsts[used[rows]]
     entries += (rng.random(len(rows)) * family.sizes[used[rows]]).astype(np.int64)
-    encode = (family.frequencies[entries], family.starts[entries], counts, lanes)
+    encode = (entries.astype(np.int32), family.frequencies, family.starts, counts, lanes)
     return encode, (counts, lanes, rows, *family.lookup(used))
 
 

@@ -82,14 +82,30 @@ def test_results_are_not_written_into_what_is_read_only():
 @built
 @pytest.mark.parametrize(
     ("frequency", "start"),
-    [(0, 0), (-1, 0), (4097, 0), (1, 4096), (4096, 1), (1, -1), (1 << 40, 0)],
+    [(0, 0), (65535, 0), (4097, 0), (1, 4096), (4096, 1), (1, 65535)],
 )
 def test_encoding_refuses_frequencies_that_no_table_has(frequency, start):
     from midstream.kernels import native_kernels
 
     with pytest.raises(ValueError, match="out of range"):
         native_kernels.rans_encode(
-            np.array([1, frequency]), np.array([0, start]), np.array([2]), np.array([1])
+            np.zeros(2, np.int32),
+            np.array([1, frequency], np.uint16),
+            np.array([0, start], np.uint16),
+            np.array([2]),
+            np.array([1]),
+        )
+
+
+@built
+@pytest.mark.parametrize("symbol", [-1, 2, (1 << 31) - 1])
+def test_encoding_refuses_symbols_that_no_table_has(symbol):
+    from midstream.kernels import native_kernels
+
+    tables = np.array([1, 4095], np.uint16), np.array([0, 1], np.uint16)
+    with pytest.raises(ValueError, match="out of range"):
+        native_kernels.rans_encode(
+            np.array([0, symbol], np.int32), *tables, np.array([2]), np.array([1])
         )
 
 

@@ -15,7 +15,7 @@ from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import STATE_START, rans_decode, rans_encode
 from midstream.kernels.terms import Terms
 
-__all__ = ["check", "decode", "encode", "lanes_of", "read"]
+__all__ = ["check", "decode", "encode", "encode_entries", "lanes_of", "read"]
 
 _LANE_SYMBOLS = 2048
 _LANES = 32
@@ -50,16 +50,22 @@ def encode(
         symbols: For each stream, its symbols.
         lanes: For each stream, its lanes; as many as its symbols allow where None.
     """
-    streams = [place for place, part in enumerate(symbols) if len(part)]
-    results = [b""] * len(symbols)
+    entries = [family.firsts[t] + s for t, s in zip(tables, symbols, strict=True)]
+    return encode_entries(family, entries, lanes)
+
+
+def encode_entries(
+    family: Family, entries: Sequence[_Tables], lanes: Sequence[int] | None = None
+) -> list[bytes]:
+    """The same, of symbols that are known by their places among all of the family."""
+    streams = [place for place, part in enumerate(entries) if len(part)]
+    results = [b""] * len(entries)
     if not streams:
         return results
-    entries = np.concatenate([family.firsts[tables[s]] + symbols[s] for s in streams])
-    counts = np.array([len(symbols[s]) for s in streams], np.int64)
+    symbols = np.concatenate([entries[s].astype(np.int32, copy=False) for s in streams])
+    counts = np.array([len(entries[s]) for s in streams], np.int64)
     own = _own_lanes(lanes, counts, streams)
-    states, words, taken = rans_encode(
-        family.frequencies[entries], family.starts[entries], counts, own
-    )
+    states, words, taken = rans_encode(symbols, family.frequencies, family.starts, counts, own)
     state_parts = np.split(states.astype("<u4"), np.cumsum(own)[:-1])
     word_parts = np.split(words.astype("<u2"), np.cumsum(taken)[:-1])
     for stream, state, word in zip(streams, state_parts, word_parts, strict=True):

@@ -74,9 +74,9 @@ class Family:
     """Symbols of each table."""
     firsts: NDArray[np.int64]  # (tables,)
     """Index of each table's first entry."""
-    frequencies: NDArray[np.int64]  # (entries,)
+    frequencies: NDArray[np.uint16]  # (entries,)
     """How often of 4096."""
-    starts: NDArray[np.int64]  # (entries,)
+    starts: NDArray[np.uint16]  # (entries,)
     """Frequencies of the symbols before, in the same table."""
     bits: NDArray[np.float64]  # (entries,)
     """Code length of each symbol."""
@@ -108,8 +108,8 @@ def _family(tables: list[NDArray[np.int64]]) -> Family:
     return Family(
         sizes=sizes,
         firsts=np.cumsum(sizes) - sizes,
-        frequencies=frequencies,
-        starts=starts,
+        frequencies=frequencies.astype(np.uint16),
+        starts=starts.astype(np.uint16),
         bits=TOTAL_BITS - np.log2(frequencies),
     )
 

@@ -29,6 +29,7 @@ from midstream.encoder.steps import (
     Allocation,
     allocate,
     choose_shift,
+    guess_shift,
     uniform_steps,
 )
 from midstream.encoder.targets import Targets
@@ -140,7 +141,8 @@ class Builder:
             triples = zip(self._weights, steps, self._factors, strict=True)
             return sum(f * squared_error(w, s) for w, s, f in triples if f) <= aim
 
-        shift = choose_shift(self._weights, relative, is_fine_enough)
+        guess = guess_shift(self._weights, relative, self._factors, aim)
+        shift = choose_shift(self._weights, relative, is_fine_enough, guess=guess)
         allocation = Allocation.of(relative)
         plain = self._bases.make(allocation, PLAIN, -shift * PLACES_PER_STEP)
         return self._thriftiest(rung, allocation, -shift, plain) if is_only else plain

@@ -19,6 +19,7 @@ __all__ = [
     "Allocation",
     "allocate",
     "choose_shift",
+    "guess_shift",
     "relative_steps",
     "shifted",
     "uniform_steps",
@@ -145,6 +146,8 @@ def choose_shift(
     weights: Sequence[Weights],
     relative: Sequence[float],
     is_enough: Callable[[list[int]], bool],
+    *,
+    guess: int | None = None,
 ) -> int:
     """The largest shift whose steps are enough.
 
@@ -152,15 +155,37 @@ def choose_shift(
         weights: All tensors.
         relative: Step index of each before the shift.
         is_enough: Whether steps reach the target; monotone in the shift.
+        guess: About where that is; less is looked at, the nearer it is.
     """
     low, high = _SMALLEST_SHIFT, _LARGEST_SHIFT
+    middle, reach = guess or 0, 1
+    is_above = is_below = guess is None
     while low < high:
-        middle = (low + high + 1) // 2
+        if is_above and is_below:
+            middle = (low + high + 1) // 2
+        middle = min(max(middle, low + 1), high)
         if is_enough(shifted(weights, relative, middle)):
-            low = middle
+            low, middle, is_above = middle, middle + reach, True
         else:
-            high = middle - 1
+            high, middle, is_below = middle - 1, middle - reach, True
+        reach *= 2
     return low
+
+
+def guess_shift(
+    weights: Sequence[Weights], relative: Sequence[float], factors: Sequence[float], aim: float
+) -> int:
+    """The shift at which noise is about what is aimed at: fine steps have a 12th of their square.
+
+    Args:
+        weights: All tensors.
+        relative: Step index of each before the shift.
+        factors: What a squared error of each counts.
+        aim: The sum of what all squared errors count.
+    """
+    triples = zip(weights, relative, factors, strict=True)
+    noise = sum(f * w.tensor.weights * 4 ** (r / STEPS_PER_OCTAVE) / 12 for w, r, f in triples if f)
+    return round(STEPS_PER_OCTAVE / 2 * float(np.log2(aim / noise))) if noise > 0 else 0
 
 
 def shifted(weights: Sequence[Weights], relative: Sequence[float], shift: float) -> list[int]:

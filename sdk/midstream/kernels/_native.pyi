@@ -85,6 +85,7 @@ def rans_decode(
     /,
 ) -> None: ...
 def rans_encode(
+    symbols: _Array,
     frequencies: _Array,
     starts: _Array,
     counts: _Array,

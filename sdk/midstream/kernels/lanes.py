@@ -4,6 +4,7 @@ Symbol i of a slice belongs to lane i % lanes. Knows nothing of what symbols mea
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def lane_order(plan: Plan, lanes: _Int) -> _Int:
     return np.repeat(firsts - plan.edges[:-1], counts) + np.arange(plan.edges[-1])
 
 
-def spread(plan: Plan, values: _Int, filler: int) -> _Int:
+def spread(plan: Plan, values: NDArray[np.integer[Any]], filler: int) -> _Int:
     """Values in the order of steps; places without a symbol hold `filler`."""
     flat = np.full(plan.places[-1], filler, np.int64)
     flat[plan.index] = values

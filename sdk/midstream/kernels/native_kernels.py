@@ -32,15 +32,20 @@ def plain(values: NDArray[np.generic], kind: type[np.generic]) -> NDArray[Any]:
 
 
 def rans_encode(
-    frequencies: _Int, starts: _Int, counts: _Int, lanes: _Int
+    symbols: NDArray[np.int32],
+    frequencies: NDArray[np.uint16],
+    starts: NDArray[np.uint16],
+    counts: _Int,
+    lanes: _Int,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint16], _Int]:
-    """As numpy_kernels.rans_encode; ValueError where a frequency is out of its range."""
+    """As numpy_kernels.rans_encode; ValueError where a symbol or frequency is out of its range."""
     states = np.empty(int(lanes.sum()), np.uint32)
-    words = np.empty(len(frequencies), np.uint16)
+    words = np.empty(len(symbols), np.uint16)
     taken = np.empty(len(counts), np.int64)
     size = _native.rans_encode(
-        plain(frequencies, np.int64),
-        plain(starts, np.int64),
+        plain(symbols, np.int32),
+        plain(frequencies, np.uint16),
+        plain(starts, np.uint16),
         plain(counts, np.int64),
         plain(lanes, np.int64),
         states,

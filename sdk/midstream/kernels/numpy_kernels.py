@@ -43,13 +43,18 @@ _Int = NDArray[np.int64]
 
 
 def rans_encode(
-    frequencies: _Int, starts: _Int, counts: _Int, lanes: _Int
+    symbols: NDArray[np.int32],
+    frequencies: NDArray[np.uint16],
+    starts: NDArray[np.uint16],
+    counts: _Int,
+    lanes: _Int,
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint16], _Int]:
     """Encode slices of symbols, each with its own lanes and words.
 
     Args:
-        frequencies: (symbols,) of each symbol in its table, 1 to 2**12; slice after slice.
-        starts: (symbols,) sum of the frequencies before it in its table.
+        symbols: Place of each among all symbols of all tables; slice after slice.
+        frequencies: Of all symbols of all tables, 1 to 2**12.
+        starts: Of the same, the sum of the frequencies before them in their table.
         counts: (slices,) symbols of each slice.
         lanes: (slices,) lanes of each slice, at least 1.
 
@@ -59,8 +64,8 @@ def rans_encode(
     """
     plan = make_plan(counts, lanes)
     # a filler of full frequency leaves a state as it is
-    frequency = spread(plan, frequencies, 1 << TOTAL_BITS)
-    start = spread(plan, starts, 0)
+    frequency = spread(plan, frequencies[symbols], 1 << TOTAL_BITS)
+    start = spread(plan, starts[symbols], 0)
     words = np.zeros(plan.places[-1], np.uint16)
     full = np.zeros(plan.places[-1], np.bool_)
     states = np.full(plan.edges[-1], STATE_START, np.int64)

@@ -76,36 +76,41 @@ static PyObject *rans_decode(PyObject *module, PyObject *args)
     return done ? Py_NewRef(Py_None) : NULL;
 }
 
-enum { E_FREQUENCIES, E_STARTS, E_COUNTS, E_LANES, E_STATES, E_WORDS, E_TAKEN, E_BUFFERS };
+enum { E_SYMBOLS, E_FREQUENCIES, E_STARTS, E_COUNTS, E_LANES, E_STATES, E_WORDS, E_TAKEN,
+    E_BUFFERS };
 
 static int encode_fits(Py_buffer *b)
 {
-    Py_ssize_t slices = items(&b[E_COUNTS], 8), symbols = items(&b[E_FREQUENCIES], 8);
-    Py_ssize_t states = items(&b[E_STATES], 4);
-    return slices >= 0 && symbols >= 0 && states >= 0 && has_items(&b[E_STARTS], 8, symbols)
+    Py_ssize_t slices = items(&b[E_COUNTS], 8), symbols = items(&b[E_SYMBOLS], 4);
+    Py_ssize_t states = items(&b[E_STATES], 4), entries = items(&b[E_FREQUENCIES], 2);
+    return slices >= 0 && symbols >= 0 && states >= 0 && entries >= 0
+        && has_items(&b[E_STARTS], 2, entries)
         && has_items(&b[E_LANES], 8, slices) && has_items(&b[E_TAKEN], 8, slices)
         && has_items(&b[E_WORDS], 2, symbols)
         && adds_up(b[E_COUNTS].buf, b[E_LANES].buf, slices, symbols, states);
 }
 
-/* The number of words, which stand at the front of their array; -1 for a bad frequency. */
+/* The number of words, which stand at the front of their array; -1 for a bad symbol. */
 static int64_t encode_all(Py_buffer *b)
 {
-    const int64_t *frequencies = b[E_FREQUENCIES].buf, *starts = b[E_STARTS].buf;
+    struct entries entries
+        = { b[E_FREQUENCIES].buf, b[E_STARTS].buf, b[E_FREQUENCIES].len / 2 };
+    const int32_t *symbols = b[E_SYMBOLS].buf;
     const int64_t *counts = b[E_COUNTS].buf, *lanes = b[E_LANES].buf;
     int64_t *taken = b[E_TAKEN].buf, slices = b[E_COUNTS].len / 8;
     uint32_t *states = b[E_STATES].buf;
     uint16_t *first = b[E_WORDS].buf, *room = first;
+    if (!are_entries(&entries))
+        return -1;
     for (int64_t i = 0; i < slices; i++) {
         room += counts[i];
-        taken[i] = rans_encode_slice(frequencies, starts, counts[i], states, lanes[i], room);
+        taken[i] = rans_encode_slice(&entries, symbols, counts[i], states, lanes[i], room);
         if (taken[i] < 0)
             return -1;
         memmove(first, room - taken[i], 2 * (size_t)taken[i]);
         first += taken[i];
         states += lanes[i];
-        frequencies += counts[i];
-        starts += counts[i];
+        symbols += counts[i];
     }
     return first - (uint16_t *)b[E_WORDS].buf;
 }
@@ -116,14 +121,14 @@ static PyObject *rans_encode(PyObject *module, PyObject *args)
     Py_buffer b[E_BUFFERS];
     int64_t size = -1;
     if (!PyArg_ParseTuple(
-            args, "y*y*y*y*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6]))
+            args, "y*y*y*y*y*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &b[6], &b[7]))
         return NULL;
     if (encode_fits(b)) {
         Py_BEGIN_ALLOW_THREADS
         size = encode_all(b);
         Py_END_ALLOW_THREADS
         if (size < 0)
-            refuse("a frequency is out of range");
+            refuse("a symbol or a frequency is out of range");
     }
     release(b, E_BUFFERS);
     return size < 0 ? NULL : PyLong_FromLongLong(size);
@@ -379,7 +384,8 @@ static PyMethodDef methods[] = {
         "rans_decode(words, ends, states, counts, lanes, tables, frequencies, offsets, names, "
         "symbols); ends and states go in as starts and come out as what is left" },
     { "rans_encode", rans_encode, METH_VARARGS,
-        "rans_encode(frequencies, starts, counts, lanes, states, words, taken) -> words written" },
+        "rans_encode(symbols, frequencies, starts, counts, lanes, states, words, taken) -> words "
+        "written" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
     { "read_ranges", read_ranges, METH_VARARGS,
         "read_ranges(data, symbols, octaves, lows, widths, symbols of an octave, first octave, "

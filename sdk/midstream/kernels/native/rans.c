@@ -59,7 +59,17 @@ int rans_decode_slice(const struct slots *slots, struct words *words, uint32_t *
     return 1;
 }
 
-int64_t rans_encode_slice(const int64_t *frequencies, const int64_t *starts, int64_t count,
+int are_entries(const struct entries *entries)
+{
+    for (int64_t i = 0; i < entries->count; i++) {
+        uint32_t frequency = entries->frequency[i];
+        if (frequency < 1 || frequency > TOTAL || entries->start[i] > TOTAL - frequency)
+            return 0;
+    }
+    return 1;
+}
+
+int64_t rans_encode_slice(const struct entries *entries, const int32_t *symbols, int64_t count,
     uint32_t *states, int64_t lanes, uint16_t *end)
 {
     uint16_t *word = end;
@@ -67,16 +77,17 @@ int64_t rans_encode_slice(const int64_t *frequencies, const int64_t *starts, int
         states[lane] = STATE_START;
     int64_t lane = count ? (count - 1) % lanes : 0;
     for (int64_t i = count - 1; i >= 0; i--) {
-        int64_t f = frequencies[i];
-        if (f < 1 || f > TOTAL || starts[i] < 0 || starts[i] > TOTAL - f)
+        if (symbols[i] < 0 || symbols[i] >= entries->count)
             return -1;
-        uint32_t frequency = (uint32_t)f, state = states[lane];
-        if (state >= (uint64_t)frequency << (32 - TOTAL_BITS)) {
-            *--word = (uint16_t)state;
-            state >>= 16;
-        }
+        uint32_t frequency = entries->frequency[symbols[i]], state = states[lane];
+        /* no branch, since whether a lane gives a word cannot be foretold; a word that it does
+         * not give is written over, and there is room for it */
+        uint32_t is_full = state >= (uint64_t)frequency << (32 - TOTAL_BITS);
+        word[-1] = (uint16_t)state;
+        word -= is_full;
+        state >>= 16 * is_full;
         uint32_t quotient = state / frequency;
-        states[lane] = state + (uint32_t)starts[i] + quotient * (TOTAL - frequency);
+        states[lane] = state + entries->start[symbols[i]] + quotient * (TOTAL - frequency);
         lane = lane ? lane - 1 : lanes - 1;
     }
     return end - word;

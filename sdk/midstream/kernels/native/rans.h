@@ -48,9 +48,19 @@ static inline uint32_t step(
 int rans_decode_slice(const struct slots *slots, struct words *words, uint32_t *states,
     int64_t lanes, const uint16_t *tables, int64_t count, uint8_t *symbols);
 
+/* Symbols of tables: the frequency of each, and the sum of those before it in its table. */
+struct entries {
+    const uint16_t *frequency; /* 1 to TOTAL */
+    const uint16_t *start;
+    int64_t count;
+};
+
+/* Whether all frequencies and starts are in range. */
+int are_entries(const struct entries *entries);
+
 /* Encode a slice, last symbol first. The words end at `end`, where there is room for `count`
- * of them before it; gives how many they are, or -1 where a frequency is out of its range. */
-int64_t rans_encode_slice(const int64_t *frequencies, const int64_t *starts, int64_t count,
+ * of them before it; gives how many they are, or -1 where a symbol is not one of the entries. */
+int64_t rans_encode_slice(const struct entries *entries, const int32_t *symbols, int64_t count,
     uint32_t *states, int64_t lanes, uint16_t *end);
 
 #endif

@@ -32,8 +32,8 @@ LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
 BACK = (1, 2, 3, 4, 6, 1, 2, 1, 2, 1)  # places that each neighbour goes back on its axis
 CLASSES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
 PART_BITS = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 3, 2, 0)  # c of the octaves o - 12 to o + 3
-ZEROS = (1, 4, 16, 64, 128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072, 3584, 3840, 3968)
-BELOW = (1, 8, 32, 128, 256, 512, 1024, 2048)
+ZEROS = (1, 2, 4, 16, 32, 64, 128, 192, 256, 384, 512, 640, 768, 832, 896, 944)
+BELOW = (1, 2, 8, 32, 64, 128, 256, 512)
 SIGNIFICANDS = (
     "0000000000000 0b5586cf9890f 172b83c7d517b 2387a6e756238 306fe0a31b715 3dea64c123422 "
     "4bfdad5362a27 5ab07dd485429 6a09e667f3bcd 7a11473eb0187 8ace5422aa0db 9c49182a3f090 "
@@ -186,17 +186,17 @@ def digit_table(f: Sequence[int], kind: int, spike: int, escape: int) -> list[in
 def value_table(f: Sequence[int], classes: int) -> list[int]:
     """The table of 40 symbols of a slice with these classes, z * 8 + y."""
     z = ZEROS[classes >> 3]
-    y = max(1, (4096 - z) * BELOW[classes & 7] >> 12)
-    parts = [1 + (x * (4095 - z - y - 37) >> 12) for x in f]
-    parts[parts.index(max(parts))] += 4096 - z - y - sum(parts) - 1
-    return cumulated([z, y, *parts, 1])
+    y = max(1, (1024 - z) * BELOW[classes & 7] >> 10)
+    parts = [1 + (x * (1023 - z - y - 37) >> 12) for x in f]
+    parts[parts.index(max(parts))] += 1023 - z - y - sum(parts)
+    return cumulated([4 * x for x in (z, y, *parts, 1)])
 
 
 class Stream:
     """Symbols, each with its table."""
 
-    def __init__(self, reader: Reader, count: int, nearest: int = 32):
-        limit = max(1, min(count // 2048, nearest, 32))
+    def __init__(self, reader: Reader, count: int, nearest: int = 32, per_lane: int = 2048):
+        limit = max(1, min(count // per_lane, nearest, 32))
         lanes = 1 << limit.bit_length() - 1 if count else 0
         self.reader, self.at = reader, 0
         self.states = [reader.integer(4) for _ in range(lanes)]
@@ -266,6 +266,11 @@ class Tensor:
         """The width w of a weight."""
         scales = zip(self.scales, self.places(at), strict=True)
         return self.width + sum(vector[i] for vector, i in scales if vector)
+
+    def value_width(self, at: int) -> int:
+        """The width of a weight's values over the step of the tensor."""
+        added = sum(v[i] for v, i in zip(self.steps, self.places(at), strict=False) if v)
+        return self.sigma_width(at) + 2 * added
 
     def step_index(self, at: int) -> int:
         """The step index of a weight."""
@@ -518,46 +523,41 @@ def read_exact(reader: Reader, piece: Slice) -> bytes:
     return b"".join(values)
 
 
-def value_edge(octave: int, c: int, j: int, dtype: int) -> int:
-    """The magnitude where part j of 2^c of an octave starts."""
-    m, e = MANTISSA[dtype], octave + BIAS[dtype]
-    infinity = (1 << BITS[dtype] - 1) - (1 << m)
-    if e >= 1:
-        return min(infinity, (e << m) + (j << m - c))
-    d = m - 1 + e
-    return (1 << d) * ((1 << c) + j) >> c if d >= 0 else 0
-
-
-@functools.cache
-def value_edges(octave: int, dtype: int) -> list[int]:
-    """Where all parts about an octave start, and the last one ends."""
-    parts = [(octave - 12 + i, c, j) for i, c in enumerate(PART_BITS) for j in range(1 << c)]
-    return [value_edge(*part, dtype) for part in [*parts, (octave + 4, 0, 0)]]
+def value_parts(dtype: int) -> list[tuple[int, int]]:
+    """Where each part starts, for a sigma of octave 0, and the bits that are left of it."""
+    m = MANTISSA[dtype]
+    return [
+        ((i - 12 + BIAS[dtype] << m) + (j << m - c), m - c)
+        for i, c in enumerate(PART_BITS)
+        for j in range(1 << c)
+    ]
 
 
 def read_values(
     reader: Reader, tables: Tables, dtype: int, weights: Sequence[tuple[int, int, int]]
 ) -> bytes:
     """Values of floats of these shapes, sigmas q and widths w."""
-    t, split, wide, narrow = reader.take(4)
-    check(t <= MANTISSA[dtype] and wide < 128 and narrow < 128, "no such t or classes")
+    t, low, split, wide, narrow = reader.take(5)
+    m, size = MANTISSA[dtype], BITS[dtype]
+    check(t <= m and low < size and max(wide, narrow) < 128, "no such t, low or classes")
     made = [[value_table(f, classes) for f in tables[2]] for classes in (narrow, wide)]
-    stream, found, sizes = Stream(reader, len(weights)), list[tuple[int, int]](), list[int]()
-    for kind, q, w in weights:
-        symbol = stream.next(made[min(max(w, 0), 255) >= split][kind * 4 + (q & 3)])
-        edges = [0, *value_edges(q >> 2, dtype)]
-        least, count = 0, 1 << BITS[dtype] - 1
-        if 1 <= symbol <= 38:
-            least, count = edges[symbol - 1], edges[symbol] - edges[symbol - 1]
-        k = (count - 1).bit_length() if count >= 2 else 0
-        found.append((symbol, least))
-        sizes.append(1 + max(0, k - t) if symbol else 0)
+    stream = Stream(reader, len(weights), per_lane=512)
+    symbols = [
+        stream.next(made[min(max(w, 0), 255) >= split][kind * 4 + (q & 3)])
+        for kind, q, w in weights
+    ]
     stream.end()
-    out, sign = [], 1 << BITS[dtype] - 1
-    for (_, least), bits in zip(found, reader.bits(sizes), strict=True):
-        magnitude = least + (bits >> 1 << t)
-        check(magnitude < sign, "a magnitude is too large")
-        out.append((magnitude | (bits & 1) * sign).to_bytes(BITS[dtype] // 8, "little"))
+    starts = [(0, 0), (0, low), *value_parts(dtype), (0, size - 1)]
+    whole = max(0, m - 2 - t) // 8
+    sizes = [1 + max(0, starts[x][1] - t) if x else 0 for x in symbols]
+    lower = [reader.integer(whole) if x else 0 for x in symbols]
+    upper = reader.bits([max(0, bits - 8 * whole) for bits in sizes])
+    out, sign = [], 1 << size - 1
+    for (_, q, _), symbol, a, b in zip(weights, symbols, lower, upper, strict=True):
+        least = starts[symbol][0] + ((q >> 2 << m) if 2 <= symbol <= 38 else 0)
+        field = a | b << 8 * whole
+        magnitude = least + (field >> 1 << t) & sign - 1
+        out.append((magnitude | (field & 1) * sign).to_bytes(size // 8, "little"))
     return b"".join(out)
 
 
@@ -780,9 +780,10 @@ class Decoder:
         elif operation == RAW:
             piece.data = read_raw(payload, size, max(1, BITS[piece.dtype] // 8), self.tables, piece)
         elif operation == VALUES:
+            widths = [t.value_width(at) for t, at, _ in piece.weights]
             weights = [
-                (t.kind, (t.step_index(at) >> 2) + t.sigma_width(at) - 12, t.sigma_width(at))
-                for t, at, _ in piece.weights
+                (t.kind, (t.step >> 2) + w - 12, w)
+                for (t, _, _), w in zip(piece.weights, widths, strict=True)
             ]
             piece.data = read_values(payload, self.tables, piece.dtype, weights)
         else:

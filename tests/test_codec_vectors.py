@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 
 from midstream import codec
-from midstream.codec import Context, digits, exact, grid, levels, points, scales, storage, values
+from midstream.codec import (
+    Context,
+    Sigmas,
+    digits,
+    exact,
+    grid,
+    levels,
+    points,
+    scales,
+    storage,
+    values,
+)
 from midstream.types import DType
 
 ROOT = Path(__file__).parent.parent
@@ -74,14 +85,18 @@ def test_exact_values_have_these_bytes(case):
 @named("values")
 def test_values_without_levels_have_these_bytes(case):
     dtype = DType[case["dtype"]]
-    stored = storage.load(
-        bytes.fromhex(case["values"]), dtype, len(case["values"]) * 4 // dtype.bits
+    count = len(case["values"]) * 4 // dtype.bits
+    stored = storage.load(bytes.fromhex(case["values"]), dtype, count)
+    origin = (case["step"] >> 2) - 12
+    where = Sigmas(
+        quarters=np.resize(np.array(case["widths"], np.int16), count) + np.int16(origin),
+        stops=np.array([count]),
+        shapes=np.array([case["shape"]], np.int16),
+        origins=np.array([origin], np.int16),
     )
-    where, steps = context(case, len(stored)), np.full(len(stored), case["step"], np.int32)
-    assert values.encode_many([stored], [where], [steps], [dtype])[0].hex() == case["payload"]
+    assert values.encode_many([stored], [where], [dtype])[0].hex() == case["payload"]
     payload = memoryview(bytes.fromhex(case["payload"]))
-    decoded = values.decode([payload], [where], [steps], [dtype])[0]
-    assert decoded.tobytes().hex() == case["values"]
+    assert values.decode(payload, where, dtype).tobytes().hex() == case["values"]
 
 
 @named("grid")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import (
     Context,
+    Sigmas,
     TensorCode,
     digits,
     exact,
@@ -148,8 +149,6 @@ def _exact() -> list[Any]:
 
 
 def _values_case(name: str, dtype: DType, stored: NDArray[np.generic], width: list[int]) -> Any:
-    context = _context(len(stored), 1, width)
-    steps = np.full(len(stored), -37, np.int32)
     return {
         "name": name,
         "dtype": dtype.name,
@@ -157,8 +156,19 @@ def _values_case(name: str, dtype: DType, stored: NDArray[np.generic], width: li
         "shape": 1,
         "widths": width,
         "values": storage.dump(stored, dtype).hex(),
-        "payload": values.encode_many([stored], [context], [steps], [dtype])[0].hex(),
+        "payload": values.encode_many([stored], [_sigmas(len(stored), width)], [dtype])[0].hex(),
     }
+
+
+def _sigmas(count: int, width: list[int]) -> Sigmas:
+    """The widths given, over and over, above a step index of -37."""
+    origin = (-37 >> 2) - 12
+    return Sigmas(
+        quarters=np.resize(np.array(width, np.int16), count) + np.int16(origin),
+        stops=np.array([count], np.int64),
+        shapes=np.ones(1, np.int16),
+        origins=np.full(1, origin, np.int16),
+    )
 
 
 def _values() -> list[Any]:
@@ -174,6 +184,8 @@ def _values() -> list[Any]:
         cases.append(_values_case("odd values", dtype, odd_values, [12]))
         cases.append(_values_case("below the octaves there are", dtype, odd_values, [-500, -60]))
         cases.append(_values_case("beyond the octaves there are", dtype, odd_values, [80, 700]))
+        many = storage.from_float64(bell(1100, 8, 1 << 20) / float(1 << 21), dtype)
+        cases.append(_values_case("two lanes", dtype, many, [16, 12]))
     few = storage.from_float64(bell(40, 7, 40).astype(np.float64), DType.FLOAT32)
     return [*cases, _values_case("bits that are 0 everywhere", DType.FLOAT32, few, [70])]
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import (
     Context,
+    Sigmas,
     TensorCode,
     digits,
     exact,
@@ -118,12 +119,12 @@ def _lossless() -> list[dict[str, Any]]:
     """Values, kept floats, LZMA2 and shuffled zstd, each with a tensor that is tied to it."""
     weights = (np.array([(7 * i * i + 3 * i) % 41 - 20 for i in range(120)]) / 16).astype("<f4")
     weights[5:8] = -0.0, np.nan, 1e-40
-    data, steps = weights.tobytes(), scales.weight_steps(ROWS, CODES[0], 0, 120)
-    coded = values.encode_many([weights], [_context(0)], [steps], [DType.FLOAT32])[0]
+    data = weights.tobytes()
+    spread = Sigmas.of(ROWS, CODES[0], 0, 120)
+    coded = values.encode_many([weights], [spread], [DType.FLOAT32])[0]
     planes = np.frombuffer(data[:200], "u1").reshape(-1, 4).T.tobytes()
-    told = Context(shape=np.ones(120, np.int8), width=np.full(120, 12, np.int16))
-    quarters = np.full(120, 4 * -3, np.int32)
-    alike = values.encode_many([weights], [told], [quarters], [DType.FLOAT32])[0]
+    even = Sigmas.uniform(120, shape=1, quarters=-3)
+    alike = values.encode_many([weights], [even], [DType.FLOAT32])[0]
     kept_payload = b"\3\1" + (-3).to_bytes(2, "little", signed=True) + alike
     return [
         _tied("values", ROWS, CODES[0], (0, VALUES, coded), data),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream.slices import Slice, partition
 from midstream.bitstream.topology import Topology
-from midstream.codec import Context, TensorCode, prediction, scales
+from midstream.codec import Context, Sigmas, TensorCode, prediction, scales
 from midstream.limits import LIMITS, Limits
 from midstream.wire import Reader, Writer
 
@@ -54,6 +54,15 @@ class Head:
             # tensors on the lattice share their slices with none
             lattice=any(code.lattice for _, code, _ in runs),
         )
+
+    def sigmas(self, piece: Slice) -> Sigmas:
+        """How wide the values of each weight of a slice spread, where they have no levels."""
+        tensors = self.topology.tensors
+        parts = [
+            Sigmas.of(tensors[run.tensor], self.codes[run.tensor], run.start, run.stop)
+            for run in piece.runs
+        ]
+        return Sigmas.join(parts)
 
     def steps(self, piece: Slice) -> NDArray[np.int32]:
         """Each weight's step index, or trit exponent for integers; (weights,)."""

@@ -18,9 +18,11 @@ from midstream.codec import (
     values,
 )
 from midstream.codec.parameters import Context, TensorCode
+from midstream.codec.sigmas import Sigmas
 
 __all__ = [
     "Context",
+    "Sigmas",
     "TensorCode",
     "digits",
     "exact",

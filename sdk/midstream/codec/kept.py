@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import raw, storage, values
 from midstream.codec.grid import MAX_STEP_INDEX
-from midstream.codec.parameters import Context
+from midstream.codec.sigmas import Sigmas
 from midstream.codec.tables import SHAPES
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.types import DType
@@ -22,8 +22,6 @@ _HEAD = 4
 _MAX_QUARTERS = MAX_STEP_INDEX // 4
 _MEDIAN = 0.6745
 """Of the magnitudes of normal numbers of sigma one."""
-_UNIT_WIDTH = 12
-"""The width that stands for a sigma of one step."""
 
 
 def encode(stored: NDArray[np.generic], dtype: DType) -> bytes:
@@ -49,21 +47,14 @@ def decode(payload: memoryview, weights: int, dtype: DType) -> NDArray[np.generi
     shape, quarters = payload[1], int.from_bytes(payload[2:_HEAD], "little", signed=True)
     if shape >= SHAPES or abs(quarters) > _MAX_QUARTERS:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"raw: shape {shape}, sigma {quarters}")
-    context, steps = _told(weights, shape, quarters)
-    return values.decode([payload[_HEAD:]], [context], [steps], [dtype])[0]
+    sigmas = Sigmas.uniform(weights, shape=shape, quarters=quarters)
+    return values.decode(payload[_HEAD:], sigmas, dtype)
 
 
 def _encode(stored: NDArray[np.generic], dtype: DType, shape: int, quarters: int) -> bytes:
-    context, steps = _told(len(stored), shape, quarters)
-    coded = values.encode_many([stored], [context], [steps], [dtype])[0]
+    sigmas = Sigmas.uniform(len(stored), shape=shape, quarters=quarters)
+    coded = values.encode_many([stored], [sigmas], [dtype])[0]
     return bytes([_VALUES, shape]) + quarters.to_bytes(2, "little", signed=True) + coded
-
-
-def _told(weights: int, shape: int, quarters: int) -> tuple[Context, NDArray[np.int32]]:
-    """One sigma, in quarter octaves, for all weights."""
-    width = np.full(weights, _UNIT_WIDTH, np.int16)
-    context = Context(shape=np.full(weights, shape, np.int8), width=width)
-    return context, np.full(weights, 4 * quarters, np.int32)
 
 
 def _quarters(numbers: NDArray[np.float64]) -> int:

@@ -58,10 +58,10 @@ VALUE_PHASES = 4
 """Quarters of an octave of sigma, in value tables."""
 VALUE_PARTS = 37
 """Parts of octaves that magnitudes are sorted into."""
-ZERO_SHARES = (1, 4, 16, 64, 128, 256, 512, 768, 1024, 1536, 2048, 2560, 3072, 3584, 3840, 3968)
-"""How often, of 4096, a value is 0.0 in each class of slices."""
-LOW_SHARES = (1, 8, 32, 128, 256, 512, 1024, 2048)
-"""How often, of 4096, another is below all parts of octaves in each class of slices."""
+ZERO_SHARES = (1, 2, 4, 16, 32, 64, 128, 192, 256, 384, 512, 640, 768, 832, 896, 944)
+"""How often, of 1024, a value is 0.0 in each class of slices."""
+LOW_SHARES = (1, 2, 8, 32, 64, 128, 256, 512)
+"""How often, of 1024, another is below all parts of octaves in each class of slices."""
 
 _TOTAL = 1 << TOTAL_BITS
 
@@ -176,17 +176,18 @@ def binary_family() -> Family:
 def value_family() -> Family:
     """Tables of values: ((zero class * 8 + low class) * 3 + shape) * 4 + phase.
 
-    Symbols: 0.0, below all parts, the parts, beyond all of them.
+    Symbols: 0.0, below all parts, the parts, beyond all of them. Frequencies are multiples
+    of 4, so that a decoder needs but 1024 slots of each table.
     """
-    base = _committed()[3]
+    base, total = _committed()[3], _TOTAL // 4
     tables: list[NDArray[np.int64]] = []
     for zeros in ZERO_SHARES:
         for share in LOW_SHARES:
-            low = max(1, (_TOTAL - zeros) * share >> TOTAL_BITS)
-            left = _TOTAL - zeros - low - 1
+            low = max(1, (total - zeros) * share // total)
+            left = total - zeros - low - 1
             parts = 1 + (base * (left - VALUE_PARTS) >> TOTAL_BITS)
             rows = np.arange(len(parts))
             parts[rows, np.argmax(parts, axis=1)] += left - parts.sum(axis=1)
             ends = np.ones((len(parts), 1), np.int64)
-            tables += list(np.concatenate([ends * zeros, ends * low, parts, ends], axis=1))
+            tables += list(4 * np.concatenate([ends * zeros, ends * low, parts, ends], axis=1))
     return _family(tables)

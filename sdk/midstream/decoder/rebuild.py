@@ -5,18 +5,20 @@ Knows nothing of transport or trust: the units given were verified before.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from mmap import mmap
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream import Head, Operation, Record, Slice
+from midstream.bitstream import Head, Operation, Record, Run, Slice
 from midstream.codec import Context, digits, exact, grid, kept, points, storage, values
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack, read_stack
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
+from midstream.types import DType
 
 __all__ = ["rebuild", "rebuild_into"]
 
@@ -65,42 +67,57 @@ def rebuild_into(stack: Stack, model: bytearray | memoryview | mmap) -> None:
                 f"a buffer of {len(view)} bytes for a model of {stack.model_size}",
             )
         stack.head.topology.fill(view)
-        for batch in _batches(stack):
+        for batch in _batches(stack, view):
             _decode(batch)
             while batch:
-                _fill(view, stack, batch.pop())
+                _fill(batch.pop())
         _copy_tied(view, stack.head)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Work:
     """One slice while it is decoded."""
 
+    head: Head
     piece: Slice
     records: tuple[Record, ...]
-    context: Context
-    steps: NDArray[np.int32]  # (weights,), each weight's step index or trit exponent
-    offsets: NDArray[np.int32]  # (weights,)
+    model: memoryview
     levels: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     trits: int = 0
     values: NDArray[np.generic] | None = None
+    is_in_place: bool = False
+
+    @cached_property
+    def context(self) -> Context:
+        return self.head.context(self.piece)
+
+    @cached_property
+    def steps(self) -> NDArray[np.int32]:
+        """Each weight's step index or trit exponent; (weights,)."""
+        return self.head.steps(self.piece)
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int32]:
+        return self.head.offsets(self.piece)
+
+    @property
+    def dtype(self) -> DType:
+        return self.piece.dtype
+
+    def start(self, run: Run) -> int:
+        """The byte of the model that a run starts at."""
+        tensor = self.head.topology.tensors[run.tensor]
+        return tensor.offset + _bytes_before(run.start, self.dtype.bits)
 
 
-def _batches(stack: Stack) -> Iterator[list[_Work]]:
+def _batches(stack: Stack, model: memoryview) -> Iterator[list[_Work]]:
     """Slices in groups of bounded size, so that their lanes are decoded side by side."""
     pieces = zip(stack.head.slices, stack.records, strict=True)
     for count in group_sizes(stack.head.slices, stack.head.codes):
-        yield [_prepare(stack.head, *pair) for pair in islice(pieces, count)]
-
-
-def _prepare(head: Head, piece: Slice, records: tuple[Record, ...]) -> _Work:
-    return _Work(
-        piece=piece,
-        records=records,
-        context=head.context(piece),
-        steps=head.steps(piece),
-        offsets=head.offsets(piece),
-    )
+        yield [
+            _Work(head=stack.head, piece=piece, records=records, model=model)
+            for piece, records in islice(pieces, count)
+        ]
 
 
 def _decode(batch: Sequence[_Work]) -> None:
@@ -143,14 +160,22 @@ def _apply_raw(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
 
 
 def _apply_values(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
-    decoded = values.decode(
+    values.decode_into(
         payloads,
-        [work.context for work in batch],
-        [work.steps for work in batch],
-        [work.piece.dtype for work in batch],
+        [work.head.sigmas(work.piece) for work in batch],
+        [work.dtype for work in batch],
+        [_place(work) for work in batch],
     )
-    for work, found in zip(batch, decoded, strict=True):
-        work.values = found
+
+
+def _place(work: _Work) -> tuple[memoryview, int]:
+    """Where the bytes of a slice go: into the model itself, where they stay together."""
+    if len(work.piece.runs) == 1:
+        work.is_in_place = True
+        return work.model, work.start(work.piece.runs[0])
+    data = bytearray(_bytes_before(work.piece.weights, work.dtype.bits))
+    work.values = np.frombuffer(data, storage.ELEMENT[work.dtype])
+    return memoryview(data), 0
 
 
 _APPLY = {
@@ -162,18 +187,18 @@ _APPLY = {
 }
 
 
-def _fill(model: memoryview, stack: Stack, work: _Work) -> None:
+def _fill(work: _Work) -> None:
     """Write a decoded slice into its holes."""
-    dtype = work.piece.dtype
+    if work.is_in_place:
+        return
     found = work.values
     if found is None:
-        found = grid.reconstruct(work.levels, dtype, work.steps, work.trits, work.offsets)
+        found = grid.reconstruct(work.levels, work.dtype, work.steps, work.trits, work.offsets)
     taken = 0
     for run in work.piece.runs:
-        tensor = stack.head.topology.tensors[run.tensor]
-        data = storage.dump(found[taken : taken + run.weights], dtype)
-        start = tensor.offset + _bytes_before(run.start, dtype.bits)
-        model[start : start + len(data)] = data
+        data = storage.dump(found[taken : taken + run.weights], work.dtype)
+        start = work.start(run)
+        work.model[start : start + len(data)] = data
         taken += run.weights
 
 

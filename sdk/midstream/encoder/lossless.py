@@ -135,8 +135,7 @@ def _gather(piece: Slice, weights: Sequence[Weights]) -> NDArray[np.generic]:
 
 
 def _values(head: Head, piece: Slice, stored: NDArray[np.generic]) -> _Payloads:
-    context, steps = head.context(piece), head.steps(piece)
-    payload = values.encode_many([stored], [context], [steps], [piece.dtype])[0]
+    payload = values.encode_many([stored], [head.sigmas(piece)], [piece.dtype])[0]
     return [(Operation.VALUES, payload)]
 
 

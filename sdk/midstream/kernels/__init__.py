@@ -22,6 +22,7 @@ __all__ = [
     "add_along",
     "count_classes",
     "decode_digits",
+    "decode_floats",
     "decode_levels",
     "level_classes",
     "nearest_levels",
@@ -29,7 +30,6 @@ __all__ = [
     "predict",
     "rans_decode",
     "rans_encode",
-    "read_ranges",
     "read_varints",
     "round_floats",
     "scale_floats",
@@ -54,6 +54,7 @@ DECODES_IN_ORDER = NAME == "native"
 """Whether one symbol after the other is as quick as many side by side."""
 
 if NAME == "native":
+    from midstream.kernels.native_floats import decode_floats
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.native_histograms import count_classes, level_classes
     from midstream.kernels.native_kernels import (
@@ -66,8 +67,8 @@ if NAME == "native":
     )
     from midstream.kernels.native_nearest import nearest_levels, squared_error
     from midstream.kernels.native_prediction import decode_digits, decode_levels, predict
-    from midstream.kernels.native_ranges import read_ranges
 else:
+    from midstream.kernels.numpy_floats import decode_floats
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.numpy_histograms import count_classes, level_classes
     from midstream.kernels.numpy_kernels import (
@@ -80,4 +81,3 @@ else:
     )
     from midstream.kernels.numpy_nearest import nearest_levels, squared_error
     from midstream.kernels.numpy_prediction import decode_digits, decode_levels, predict
-    from midstream.kernels.numpy_ranges import read_ranges

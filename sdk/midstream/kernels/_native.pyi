@@ -36,6 +36,27 @@ def decode_digits(
     levels: _Array,
     /,
 ) -> None: ...
+def decode_floats(
+    payload: memoryview,
+    quarters: _Array,
+    stops: _Array,
+    splits: _Array,
+    narrow: _Array,
+    wide: _Array,
+    frequencies: _Array,
+    places: _Array,
+    moves: _Array,
+    widths: _Array,
+    memory: _Array,
+    out: memoryview,
+    at: int,
+    lanes: int,
+    bits: int,
+    mantissa: int,
+    trailing: int,
+    whole: int,
+    /,
+) -> int: ...
 def decode_levels(
     words: _Array,
     ends: _Array,
@@ -93,18 +114,6 @@ def rans_encode(
     states: _Array,
     words: _Array,
     taken: _Array,
-    /,
-) -> int: ...
-def read_ranges(
-    data: _Array,
-    symbols: _Array,
-    octaves: _Array,
-    lows: _Array,
-    widths: _Array,
-    columns: int,
-    first: int,
-    trailing: int,
-    out: _Array,
     /,
 ) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...

@@ -8,11 +8,11 @@
 
 #include "bits.h"
 #include "buffers.h"
+#include "floats.h"
 #include "grid.h"
 #include "histograms.h"
 #include "nearest.h"
 #include "prediction.h"
-#include "ranges.h"
 #include "rans.h"
 
 /* --- rANS ---------------------------------------------------------------------------- */
@@ -314,51 +314,6 @@ static PyObject *scale_integers(PyObject *module, PyObject *args)
     return fits ? Py_NewRef(Py_None) : NULL;
 }
 
-/* --- ranges -------------------------------------------------------------------------- */
-
-enum { R_DATA, R_SYMBOLS, R_OCTAVES, R_LOWS, R_WIDTHS, R_OUT, R_BUFFERS };
-
-static int ranges_fit(const Py_buffer *b, struct ranges *ranges)
-{
-    Py_ssize_t places = items(&b[R_LOWS], 8), weights = b[R_SYMBOLS].len;
-    if (places < 0 || !has_items(&b[R_WIDTHS], 8, places) || !has_items(&b[R_OCTAVES], 2, weights))
-        return 0;
-    if (ranges->symbols < 1 || places % ranges->symbols || ranges->trailing < 0
-        || ranges->trailing > 31 || ranges->first < INT16_MIN || ranges->first > INT16_MAX)
-        return refuse("a part of an octave, or trailing bits that no float has");
-    if (total_bits(ranges->widths, places) < 0)
-        return refuse("a field is wider than 57 bits");
-    ranges->octaves = places / ranges->symbols;
-    ranges->bits = weights && b[R_OUT].len / weights == 2 ? 16 : 32;
-    return has_items(&b[R_OUT], (size_t)ranges->bits / 8, weights);
-}
-
-static PyObject *read_ranges(PyObject *module, PyObject *args)
-{
-    (void)module;
-    Py_buffer b[R_BUFFERS];
-    int64_t size = RANGES_UNKNOWN;
-    long long symbols, first;
-    struct ranges ranges = { 0 };
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*LLiw*", &b[0], &b[1], &b[2], &b[3], &b[4], &symbols,
-            &first, &ranges.trailing, &b[5]))
-        return NULL;
-    ranges.lows = b[R_LOWS].buf;
-    ranges.widths = b[R_WIDTHS].buf;
-    ranges.symbols = symbols;
-    ranges.first = first;
-    if (ranges_fit(b, &ranges)) {
-        Py_BEGIN_ALLOW_THREADS
-        size = read_range_fields(&ranges, b[R_DATA].buf, b[R_DATA].len, b[R_SYMBOLS].buf,
-            b[R_OCTAVES].buf, b[R_SYMBOLS].len, b[R_OUT].buf);
-        Py_END_ALLOW_THREADS
-        if (size == RANGES_UNKNOWN)
-            refuse("a symbol or octave has no range");
-    }
-    release(b, R_BUFFERS);
-    return size == RANGES_UNKNOWN ? NULL : PyLong_FromLongLong(size);
-}
-
 /* --- the module ---------------------------------------------------------------------- */
 
 static PyMethodDef methods[] = {
@@ -370,6 +325,9 @@ static PyMethodDef methods[] = {
         "decode_digits(words, ends, states, counts, lanes, rows, frequencies, offsets, symbols, "
         "parents, escapes, taken, lengths, terms, distances, gains, levels); ends, states and "
         "taken go in as starts and come out as what is left" },
+    { "decode_floats", decode_floats, METH_VARARGS,
+        "decode_floats(payload, quarters, stops, splits, narrow, wide, frequencies, places, moves, "
+        "widths, memory, out, at, lanes, bits, mantissa, trailing, whole) -> bytes, -1 or -2" },
     { "decode_levels", decode_levels, METH_VARARGS,
         "decode_levels(words, ends, states, counts, lanes, rows, frequencies, offsets, values, "
         "low, shifts, escapes, taken, lengths, terms, distances, gains, levels); as decode_digits" },
@@ -387,9 +345,6 @@ static PyMethodDef methods[] = {
         "rans_encode(symbols, frequencies, starts, counts, lanes, states, words, taken) -> words "
         "written" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
-    { "read_ranges", read_ranges, METH_VARARGS,
-        "read_ranges(data, symbols, octaves, lows, widths, symbols of an octave, first octave, "
-        "trailing, out) -> bytes, or -1" },
     { "scale_floats", scale_floats, METH_VARARGS,
         "scale_floats(levels, steps, sizes, first, precision, out)" },
     { "scale_integers", scale_integers, METH_VARARGS,

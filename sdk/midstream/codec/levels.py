@@ -17,7 +17,10 @@ from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH, WIDTHS, level_family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import (
     DECODES_IN_ORDER,
+    Alphabets,
+    Symbols,
     decode_levels,
+    level_symbols,
     pack_bits,
     read_varints,
     unpack_bits,
@@ -80,50 +83,38 @@ def encode_many(
         contexts: Of each slice.
         phase: Half steps that are expected where nothing is predicted, 0 or 1.
     """
-    heads, tables, symbols = [], [], []
+    heads, symbols = [], []
     for values, context in zip(levels, contexts, strict=True):
-        coded = _symbols(values, context, phase)
-        low = pack_bits(coded.low.astype(np.uint64), coded.shift)
+        coded, shift = _symbols(values, context, phase)
+        wide = np.flatnonzero(shift)
+        low = pack_bits(coded.low[wide].astype(np.uint64), shift[wide].astype(np.int64))
         count = np.array([len(coded.escapes)], np.uint64)
         escapes = write_varints(np.concatenate([count, _zigzag(coded.escapes)]))
         heads.append(low + escapes if len(values) else b"")
-        tables.append(coded.table)
-        symbols.append(coded.symbol)
+        symbols.append(coded.symbols)
     lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
-    streams = rans.encode(level_family(), tables, symbols, lanes)
+    streams = rans.encode_entries(level_family(), symbols, lanes)
     return [head + stream for head, stream in zip(heads, streams, strict=True)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Symbols:
-    """Levels as they are coded."""
+@cache
+def _alphabets() -> Alphabets:
+    family = level_family()
+    return Alphabets(
+        lowest=lowest_symbols().astype(np.int32),
+        sizes=family.sizes.astype(np.int32),
+        firsts=family.firsts.astype(np.int32),
+        next_phase=_NEXT_PHASE,
+    )
 
-    table: _Int  # (weights,)
-    symbol: _Int  # (weights,)
-    shift: _Int  # (weights,)
-    low: _Int  # (weights,)
-    escapes: _Int
-    """What escaped symbols stand for."""
 
-
-def _symbols(levels: NDArray[np.int32], context: Context, phase: int) -> _Symbols:
-    tables, shifts = table_and_shift(context)
-    table, shift = tables.astype(np.int64), shifts.astype(np.int64)
-    halves = context.halves(levels)
-    values = levels.astype(np.int64)
-    if halves is None:
-        table += phase * _NEXT_PHASE
-    else:
-        values -= halves >> 1
-        table += (halves & 1) * _NEXT_PHASE
-    values += 1 << shift >> 1
-    low = values & ((1 << shift) - 1)
-    values >>= shift
-    last = level_family().sizes[table] - 1
-    symbol = values - lowest_symbols()[table]
-    outside = np.flatnonzero((symbol < 0) | (symbol >= last))
-    symbol[outside] = last[outside]
-    return _Symbols(table=table, symbol=symbol, shift=shift, low=low, escapes=values[outside])
+def _symbols(
+    levels: NDArray[np.int32], context: Context, phase: int
+) -> tuple[Symbols, NDArray[np.uint8]]:
+    """The symbols of levels, and how many low bits each has besides."""
+    table, shift = table_and_shift(context)
+    table += np.uint16(phase * _NEXT_PHASE)
+    return level_symbols(levels, context.halves(levels), table, shift, _alphabets()), shift
 
 
 def _zigzag(values: _Int) -> NDArray[np.uint64]:
@@ -293,7 +284,10 @@ def _bounded(levels: _Levels) -> NDArray[np.int32]:
 
 def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:
     """Bits that the levels take by the tables, without what a stream costs by itself."""
-    return float(_bits(_symbols(levels, context, phase)).sum())
+    coded, shift = _symbols(levels, context, phase)
+    times = np.bincount(coded.symbols, minlength=1)
+    bits = float(times @ level_family().bits[: len(times)])
+    return bits + float(shift.sum(dtype=np.int64)) + float(_escape_bits(coded).sum())
 
 
 def code_lengths(
@@ -303,14 +297,13 @@ def code_lengths(
     each = np.repeat(levels, widths)
     width = np.tile(np.arange(widths, dtype=np.int16), len(levels))
     context = Context(shape=np.full(len(width), shape, np.int8), width=width)
-    return _bits(_symbols(each, context, phase)).reshape(len(levels), widths)
+    coded, shift = _symbols(each, context, phase)
+    bits: NDArray[np.float64] = level_family().bits[coded.symbols] + shift
+    bits[coded.places] += _escape_bits(coded)
+    return bits.reshape(len(levels), widths)
 
 
-def _bits(coded: _Symbols) -> NDArray[np.float64]:
-    family = level_family()
-    bits: NDArray[np.float64] = family.bits[family.firsts[coded.table] + coded.symbol]
-    bits = bits + coded.shift
-    # an escape takes a byte for each seven bits
-    groups = np.maximum(np.frexp(_zigzag(coded.escapes).astype(np.float64))[1] + 6, 7) // 7
-    bits[coded.symbol == family.sizes[coded.table] - 1] += 8 * groups
-    return bits
+def _escape_bits(coded: Symbols) -> _Int:
+    """What the values of escapes take: a byte for each seven bits."""
+    bits: _Int = np.frexp(_zigzag(coded.escapes).astype(np.float64))[1].astype(np.int64)
+    return 8 * np.maximum((bits + 6) // 7, 1)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from midstream.kernels.numpy_grid import round_floats
 from midstream.kernels.numpy_histograms import LEVEL_CLASSES
 from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START, TOTAL_BITS
+from midstream.kernels.numpy_symbols import Alphabets, Symbols
 
 __all__ = [
     "ALPHABET_LIMIT",
@@ -19,12 +20,15 @@ __all__ = [
     "NAME",
     "STATE_START",
     "TOTAL_BITS",
+    "Alphabets",
+    "Symbols",
     "add_along",
     "count_classes",
     "decode_digits",
     "decode_floats",
     "decode_levels",
     "level_classes",
+    "level_symbols",
     "nearest_levels",
     "pack_bits",
     "predict",
@@ -67,6 +71,7 @@ if NAME == "native":
     )
     from midstream.kernels.native_nearest import nearest_levels, squared_error
     from midstream.kernels.native_prediction import decode_digits, decode_levels, predict
+    from midstream.kernels.native_symbols import level_symbols
 else:
     from midstream.kernels.numpy_floats import decode_floats
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
@@ -81,3 +86,4 @@ else:
     )
     from midstream.kernels.numpy_nearest import nearest_levels, squared_error
     from midstream.kernels.numpy_prediction import decode_digits, decode_levels, predict
+    from midstream.kernels.numpy_symbols import level_symbols

@@ -79,6 +79,21 @@ def decode_levels(
     /,
 ) -> None: ...
 def level_classes(levels: _Array, halves: _Array, classes: _Array, /) -> None: ...
+def level_symbols(
+    levels: _Array,
+    halves: _Array,
+    tables: _Array,
+    shifts: _Array,
+    lowest: _Array,
+    sizes: _Array,
+    firsts: _Array,
+    next_phase: int,
+    symbols: _Array,
+    low: _Array,
+    places: _Array,
+    escapes: _Array,
+    /,
+) -> int: ...
 def nearest_levels(
     numbers: _Array, item: int, sizes: _Array, offset: float, levels: _Array, /
 ) -> None: ...

@@ -14,6 +14,7 @@
 #include "nearest.h"
 #include "prediction.h"
 #include "rans.h"
+#include "symbols.h"
 
 /* --- rANS ---------------------------------------------------------------------------- */
 
@@ -333,6 +334,9 @@ static PyMethodDef methods[] = {
         "low, shifts, escapes, taken, lengths, terms, distances, gains, levels); as decode_digits" },
     { "level_classes", level_classes, METH_VARARGS,
         "level_classes(levels, halves or nothing, classes)" },
+    { "level_symbols", level_symbols, METH_VARARGS,
+        "level_symbols(levels, halves or nothing, tables, shifts, lowest, sizes, firsts, "
+        "next phase, symbols, low, places, escapes) -> escapes written" },
     { "nearest_levels", nearest_levels, METH_VARARGS,
         "nearest_levels(numbers, item size, sizes, offset, levels)" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },

@@ -1,0 +1,41 @@
+"""The functions of numpy_symbols in C, same results. Knows nothing of streams."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.kernels import _native
+from midstream.kernels.native_kernels import plain
+from midstream.kernels.numpy_symbols import Alphabets, Symbols
+
+__all__ = ["level_symbols"]
+
+_NONE = np.zeros(0, np.int64)
+
+
+def level_symbols(
+    levels: NDArray[np.int32],
+    halves: NDArray[np.int64] | None,
+    tables: NDArray[np.uint16],
+    shifts: NDArray[np.uint8],
+    alphabets: Alphabets,
+) -> Symbols:
+    """As numpy_symbols.level_symbols; ValueError where a table or a shift is out of range."""
+    count = len(levels)
+    symbols, low = np.empty(count, np.int32), np.empty(count, np.int32)
+    # room for as many escapes as there can be, of which the system gives what is written to
+    places, escapes = np.empty(count, np.int64), np.empty(count, np.int64)
+    found = _native.level_symbols(
+        plain(levels, np.int32),
+        _NONE if halves is None else plain(halves, np.int64),
+        plain(tables, np.uint16),
+        plain(shifts, np.uint8),
+        plain(alphabets.lowest, np.int32),
+        plain(alphabets.sizes, np.int32),
+        plain(alphabets.firsts, np.int32),
+        alphabets.next_phase,
+        symbols,
+        low,
+        places,
+        escapes,
+    )
+    return Symbols(symbols, low, places[:found].copy(), escapes[:found].copy())

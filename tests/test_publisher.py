@@ -76,6 +76,18 @@ def test_an_original_that_does_not_run_is_judged_by_its_weights(repo: Path, faul
     assert any("does not run here" in line for line in told)
 
 
+def test_a_rung_that_misses_its_target_is_published_with_what_it_is_and_said(
+    publisher: Publisher,
+) -> None:
+    told: list[str] = []
+    release = publisher.publish(MODEL, name=NAME, ladder="0.3kB,exact", progress=told.append)
+    base = release.manifest.base
+    assert base.size > 300
+    (remark,) = release.remarks
+    assert remark.startswith(f"0.3kB is missed: {base.size / 1000:.2f} kB")
+    assert remark in told
+
+
 def test_a_model_comes_from_a_file_as_from_bytes(publisher: Publisher, tmp_path: Path) -> None:
     (tmp_path / "model.tflite").write_bytes(MODEL)
     first = publisher.publish(tmp_path / "model.tflite", name="one", ladder="3b,exact")

@@ -61,6 +61,7 @@ def _encode(options: argparse.Namespace, output: Output) -> None:
         {
             "model_size": release.manifest.model_size,
             "layers": [{"layer": e.layer, "bytes": e.size} for e in release.manifest.units],
+            "remarks": release.remarks,
         }
     )
 

@@ -154,6 +154,7 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
                 }
                 for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
             ],
+            "remarks": release.remarks,
         }
     )
 

@@ -8,6 +8,7 @@ from midstream.encoder.builder import Builder, planned_parts
 from midstream.encoder.ladder import Target, parse_ladder
 from midstream.encoder.lossless import exact_unit
 from midstream.encoder.progress import Report, Work
+from midstream.encoder.remarks import remarks
 from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensitive_steps
 from midstream.encoder.statistics import MakeStatistics, Statistics
 from midstream.encoder.steps import relative_steps
@@ -38,7 +39,8 @@ def encode(
         model: The model file.
         ladder: Its rungs, such as ``("2.5b", "15dBo", "exact")``.
         evaluate: Measures a stack of units at the outputs; rungs that do not beat the one
-            below are left out. Without it weight SNR decides.
+            below are left out. Without it weight SNR decides. A rung whose target is out of
+            reach comes as near as it can; `Encoded.remarks` says so of each.
         measure: Measures a model file at the outputs; where there are no statistics, targets
             in bits and kB then spend them where the outputs need them.
         statistics: Says what is known of the tensors; all but targets in weight SNR then
@@ -85,6 +87,7 @@ def encode(
         weights=count,
         units=units,
         recipe=str(builder.recipe),
+        remarks=remarks(rungs, units),
     )
 
 

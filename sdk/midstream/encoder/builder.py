@@ -1,6 +1,7 @@
 """Ladders, rung by rung. Knows nothing of what moves or runs them.
 
-A rung that does not beat the one below it is left out; the next one goes on from there.
+A rung that does not beat the one below it, or that is reached without it, is left out; the
+next one goes on from there.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from midstream.encoder.recipes import (
     ROUNDS,
     BaseSearch,
 )
+from midstream.encoder.remarks import decibels_of
 from midstream.encoder.rungs import SLACKS, RungSearch
 from midstream.encoder.statistics import Statistics
 from midstream.encoder.steps import (
@@ -180,6 +182,9 @@ class Builder:
 
     def _climb(self, rung: Rung) -> None:
         """Add the unit of a rung, if it pays."""
+        reached = decibels_of(rung.target, self._units[-1].fidelity)
+        if reached is not None and reached >= rung.value:
+            return
         slacks = _ways(self.recipe)
         found = self._search.reach(rung, self._stack, self._plans, slacks)
         # bytes are a limit; bits per weight a rate, which one slice more may have to pass

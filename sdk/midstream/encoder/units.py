@@ -41,3 +41,5 @@ class Encoded:
     """The base, then each unit with the one before it as its parent."""
     recipe: str
     """What was done for the outputs: "plain", "exact", or words such as "rows+feedback"."""
+    remarks: tuple[str, ...] = ()
+    """What a publisher should know of rungs that were left out or miss what was asked for."""

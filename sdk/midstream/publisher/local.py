@@ -60,7 +60,7 @@ def encode_folder(
     _remove_layers_from(folder, len(entries))
     described = describe("model", 1, data, encoded, entries)
     write_file(folder / MANIFEST, manifest.encode(described))
-    return Release(manifest=described, rungs=tuple(unit.rung for unit in encoded.units))
+    return Release.of(described, encoded)
 
 
 def _remove_layers_from(folder: Path, layer: int) -> None:

@@ -142,7 +142,7 @@ class Publisher:
         self._folder.write(_with_parity(signed))
         self._folder.write(self._bundle(name, repository))
         progress(f"{name} release {described.release} signed")
-        return Release(manifest=described, rungs=tuple(unit.rung for unit in encoded.units))
+        return Release.of(described, encoded)
 
     def _open(self) -> Repository:
         files = self._folder.metadata()
@@ -194,7 +194,10 @@ def encode_checked(
     calibration: Sequence[Inputs] | None = None,
     report: Report = lambda _: None,
 ) -> Encoded:
-    """Encode, measure each rung at the outputs, and prove that the exact one is exact."""
+    """Encode, measure each rung at the outputs, and prove that the exact one is exact.
+
+    `progress` is told of rungs that were left out or miss their targets.
+    """
     formats.open_model(model)  # a damaged file must not reach a runtime, which may crash on it
     outputs = Outputs.of(model, backend, progress, calibration)
     if outputs is None:
@@ -212,6 +215,8 @@ def encode_checked(
             is_calibrated=outputs.is_calibrated,
             report=report,
         )
+    for remark in encoded.remarks:
+        progress(remark)
     rebuilt = decoder.rebuild([unit.data for unit in encoded.units])
     is_exact = encoded.units[-1].rung == "exact"
     assert len(rebuilt) == len(model), "a rebuilt model has the size of the original"

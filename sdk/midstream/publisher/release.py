@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from midstream.encoder import Encoded
 from midstream.trust.manifest import Manifest
 from midstream.types import UnitKind
 
@@ -17,6 +18,14 @@ class Release:
     """What was signed."""
     rungs: tuple[str, ...]
     """For each unit, the rung that it was made for."""
+    remarks: tuple[str, ...] = ()
+    """What should be known of rungs that were left out or miss what was asked for."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, encoded: Encoded) -> "Release":
+        """A release of what was encoded."""
+        rungs = tuple(unit.rung for unit in encoded.units)
+        return cls(manifest=manifest, rungs=rungs, remarks=encoded.remarks)
 
     @property
     def name(self) -> str:

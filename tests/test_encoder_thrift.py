@@ -25,7 +25,7 @@ def laplace(count: int, width: int) -> np.ndarray:
 def test_bits_are_saved_for_less_than_their_price(width):
     places, where = laplace(5000, width), context(5000, width)
     nearest = np.rint(places).astype(np.int32)
-    moved = thrifty(nearest, places, where)
+    moved = thrifty(nearest, places, np.ones(1), where)
     error = np.square(moved - places).sum() - np.square(nearest - places).sum()
     saved = levels.cost(nearest, where) - levels.cost(moved, where)
     assert saved > 0
@@ -35,7 +35,7 @@ def test_bits_are_saved_for_less_than_their_price(width):
 def test_levels_move_by_one_toward_zero():
     places = laplace(5000, 10)
     nearest = np.rint(places).astype(np.int32)
-    moved = thrifty(nearest, places, context(5000, 10))
+    moved = thrifty(nearest, places, np.ones(1), context(5000, 10))
     changed = moved != nearest
     assert np.array_equal(moved[changed], (nearest - np.sign(nearest))[changed])
 
@@ -49,7 +49,7 @@ def test_levels_move_toward_what_predicts_them():
     )
     places = 40 + laplace(5000, 10)
     nearest = np.rint(places).astype(np.int32)
-    moved = thrifty(nearest, places, context(5000, 10, terms))
+    moved = thrifty(nearest, places, np.ones(1), context(5000, 10, terms))
     before = nearest[:-1]
     distance, was = np.abs(moved[1:] - before), np.abs(nearest[1:] - before)
     assert (distance < was).any()
@@ -59,7 +59,7 @@ def test_levels_move_toward_what_predicts_them():
 def test_wide_levels_stay():
     places = laplace(500, 30)
     nearest = np.rint(places).astype(np.int32)
-    assert np.array_equal(thrifty(nearest, places, context(500, 30)), nearest)
+    assert np.array_equal(thrifty(nearest, places, np.ones(1), context(500, 30)), nearest)
 
 
 def test_a_single_rung_reaches_its_target_with_fewer_bytes_than_below_others():

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import Context, TensorCode, grid, lattice, points, scales
+from midstream.encoder import thrift
 from midstream.encoder.plan import Plan, join
-from midstream.encoder.thrift import PRICE, thrifty, thrifty_points
+from midstream.encoder.thrift import PRICE, thrifty
 from midstream.encoder.weights import Weights
+from midstream.kernels import squared_error
 
 __all__ = ["economise"]
 
@@ -58,7 +60,7 @@ def economise(
 def _thrifty(plan: Plan) -> _Levels:
     if not plan.piece.dtype.is_float or not plan.piece.coded:
         return plan.levels
-    return thrifty(plan.levels, plan.targets / plan.sizes(0), plan.context)
+    return thrifty(plan.levels, plan.numbers, plan.sizes(0), plan.context)
 
 
 def _may_be_points(weights: Weights, code: TensorCode) -> bool:
@@ -73,9 +75,10 @@ def _may_be_points(weights: Weights, code: TensorCode) -> bool:
 
 
 def _price(plan: Plan, levels: _Levels) -> float:
-    """Squared error and bits of a slice of integers, in squared steps."""
-    errors = plan.targets / plan.sizes(0) - levels
-    return float(errors @ errors) + PRICE * points.cost(levels, plan.context)
+    """Squared error and bits of a slice of one step, in squared steps."""
+    size = plan.sizes(0)
+    error = squared_error(plan.numbers, size, levels=levels)
+    return error / float(size[0]) ** 2 + PRICE * points.cost(levels, plan.context)
 
 
 def _points(weights: Weights, code: TensorCode, plans: Sequence[Plan]) -> tuple[_Levels, float]:
@@ -92,8 +95,8 @@ def _points(weights: Weights, code: TensorCode, plans: Sequence[Plan]) -> tuple[
         width = scales.contexts(tensor, code, run.start, run.stop) + np.int16(_NARROWER)
         shape = np.full(len(width), code.shape, np.int8)
         context = Context(shape=shape, width=width, lattice=True)
-        levels = thrifty_points(plan.targets / (2 * half), context)
-        errors = (plan.targets - levels * half) / size
-        price += float(errors @ errors) + PRICE * points.cost(levels, context)
+        levels = thrift.points(plan.numbers, 2 * half, context)
+        error = squared_error(plan.numbers, np.array([half]), levels=levels)
+        price += error / size**2 + PRICE * points.cost(levels, context)
         found.append(levels)
     return np.concatenate(found), price

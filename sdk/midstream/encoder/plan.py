@@ -63,11 +63,11 @@ class Plan:
         """(weights,), what levels should stand for, less the offsets."""
         if self.corrected is not None:
             return self.corrected
-        return self._numbers.astype(np.float64, copy=False)
+        return self.numbers.astype(np.float64, copy=False)
 
     @property
-    def _numbers(self) -> NDArray[np.float32] | NDArray[np.float64]:
-        """The same, in single precision where that is exact."""
+    def numbers(self) -> NDArray[np.float32] | NDArray[np.float64]:
+        """Targets in single precision where that is exact."""
         return self._weights if self.corrected is None else self.corrected
 
     @property
@@ -112,7 +112,7 @@ class Plan:
         """
         if trits == self.trits:
             return self.levels
-        return nearest_levels(self._numbers, self.sizes(trits))
+        return nearest_levels(self.numbers, self.sizes(trits))
 
     @property
     def squared_error(self) -> float:

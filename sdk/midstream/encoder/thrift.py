@@ -10,11 +10,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import Context, lattice
+from midstream.codec import Context
 from midstream.codec.levels import code_lengths
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH
+from midstream.kernels import thrifty_levels, thrifty_points
 
-__all__ = ["PRICE", "thrifty", "thrifty_points"]
+__all__ = ["PRICE", "points", "thrifty"]
 
 PRICE = 0.11
 """Squared steps for a bit: what a bit brings a uniform quantiser, 2 ln(2) / 12."""
@@ -24,37 +25,44 @@ _POINT_PRICE = 0.1
 """The same on the lattice, in steps of the integers."""
 _OCTAVE = 4
 _WIDTHS = UNSHIFTED_WIDTH + 1
+_STAY = np.uint8(255)
+"""The row of levels that do not move."""
+assert SHAPES * _WIDTHS < _STAY, "rows are bytes"
 
 _Float = NDArray[np.float64]
+_Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
-def thrifty(levels: NDArray[np.int32], places: _Float, context: Context) -> NDArray[np.int32]:
+def thrifty(
+    levels: NDArray[np.int32], numbers: _Numbers, sizes: _Float, context: Context
+) -> NDArray[np.int32]:
     """Levels of one slice, some of them moved by one.
 
     Args:
         levels: (weights,) the nearest ones.
-        places: (weights,) the weights in steps.
+        numbers: (weights,) the weights.
+        sizes: (weights,) the step of each, or (1,) of all.
         context: How the levels are coded.
     """
-    means = context.halves(levels)
-    halves = np.zeros(len(levels), np.int64) if means is None else means
-    phase = halves & 1
-    residual = levels - (halves >> 1)
-    outward = np.sign(2 * residual - phase)
-    tried = (np.abs(residual) <= _REACH) & (context.width < _WIDTHS)
-    width = np.clip(context.width, 0, _WIDTHS - 1)
-    near = np.clip(residual, -_REACH, _REACH) + _REACH
-    saved = _savings()[phase, context.shape, width, near]
-    moves = tried & (outward * (levels - places) > 0.5 - saved)
-    return np.where(moves, levels - outward, levels).astype(np.int32)
+    rows = np.where(context.width < _WIDTHS, _rows(context.shape, context.width), _STAY)
+    return thrifty_levels(levels, context.halves(levels), numbers, sizes, rows, _savings())
+
+
+def _rows(shape: NDArray[np.int8], width: NDArray[np.int16]) -> NDArray[np.uint8]:
+    """The row of each weight in tables of all shapes and widths."""
+    bounded = np.clip(width, 0, _WIDTHS - 1).astype(np.uint8)
+    return shape.astype(np.uint8) * np.uint8(_WIDTHS) + bounded
 
 
 @cache
 def _savings() -> _Float:
-    """Half the price of what a step toward the mean saves: (phases, shapes, widths, residuals)."""
+    """Half the price of what a step toward the mean saves: (phases, shapes * widths, residuals)."""
     residuals = np.arange(-_REACH, _REACH + 1, dtype=np.int32)
     return np.array(
-        [[_saved(residuals, shape, phase) for shape in range(SHAPES)] for phase in range(2)]
+        [
+            np.concatenate([_saved(residuals, shape, phase) for shape in range(SHAPES)])
+            for phase in range(2)
+        ]
     )
 
 
@@ -65,54 +73,27 @@ def _saved(residuals: NDArray[np.int32], shape: int, phase: int) -> _Float:
     return saved
 
 
-def thrifty_points(places: _Float, context: Context) -> NDArray[np.int32]:
+def points(numbers: _Numbers, size: float, context: Context) -> NDArray[np.int32]:
     """Points of the lattice for one slice, in half steps, near the weights and cheap.
 
     Args:
-        places: (weights,) the weights in steps of the integers.
+        numbers: (weights,) the weights.
+        size: The step of the integers.
         context: How the levels are coded, of so many half steps.
     """
-    count = lattice.blocks(len(places))
-    shape = (lattice.BLOCK, count)
-    inside = places[: lattice.BLOCK * count].reshape(shape)
-    width = np.clip(context.width - _OCTAVE, 0, _WIDTHS - 1)
-    row = context.shape.astype(np.int64) * _WIDTHS + width
-    rows = row[: lattice.BLOCK * count].reshape(shape)
-    whole, price_whole = _cheap(inside, rows, 0)
-    half, price_half = _cheap(inside, rows, 1)
-    levels = np.where(price_half < price_whole, half, whole)
-    over = 2 * np.rint(places[lattice.BLOCK * count :])
-    return np.concatenate([levels.ravel(), over]).astype(np.int32)
-
-
-def _cheap(places: _Float, rows: NDArray[np.int64], odd: int) -> tuple[_Float, _Float]:
-    """Twice the cheapest point of a coset for each column, and what error and bits count."""
-    low = np.floor(places - odd / 2)
-    part = places - odd / 2 - low
-    near = np.clip(low, -_REACH, _REACH).astype(np.int64) + (_REACH + odd)
-    entry = rows * (2 * _REACH + 3) + near
-    bits = _point_bits()[odd]
-    below = np.square(part) + _POINT_PRICE * bits.take(entry)
-    above = np.square(1 - part) + _POINT_PRICE * bits.take(entry + 1)
-    up = above < below
-    chosen = low + up
-    price: _Float = np.minimum(below, above).sum(axis=0)
-    uneven = np.flatnonzero(chosen.sum(axis=0) % 2)
-    gap = np.abs(above[:, uneven] - below[:, uneven])
-    # the coordinate whose other neighbour costs least more
-    moved = gap.argmin(axis=0)
-    chosen[moved, uneven] += np.where(up[moved, uneven], -1, 1)
-    price[uneven] += gap.min(axis=0)
-    return 2 * chosen + odd, price
+    rows = _rows(context.shape, context.width - np.int16(_OCTAVE))
+    return thrifty_points(numbers, np.array([size]), rows, _point_prices())
 
 
 @cache
-def _point_bits() -> _Float:
-    """Bits of the numbers that stand for points: (cosets, shapes * widths * numbers)."""
+def _point_prices() -> _Float:
+    """What numbers that stand for points cost: (cosets, shapes * widths, numbers)."""
     numbers = np.arange(-_REACH, _REACH + 3, dtype=np.int32)
-    return np.array(
+    return _POINT_PRICE * np.array(
         [
-            np.stack([code_lengths(numbers, shape, _WIDTHS, phase=p).T for shape in range(SHAPES)])
+            np.concatenate(
+                [code_lengths(numbers, shape, _WIDTHS, phase=p).T for shape in range(SHAPES)]
+            )
             for p in range(2)
         ]
-    ).reshape(2, -1)
+    )

@@ -39,6 +39,8 @@ __all__ = [
     "scale_floats",
     "scale_integers",
     "squared_error",
+    "thrifty_levels",
+    "thrifty_points",
     "unpack_bits",
     "write_varints",
 ]
@@ -72,6 +74,7 @@ if NAME == "native":
     from midstream.kernels.native_nearest import nearest_levels, squared_error
     from midstream.kernels.native_prediction import decode_digits, decode_levels, predict
     from midstream.kernels.native_symbols import level_symbols
+    from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
     from midstream.kernels.numpy_floats import decode_floats
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
@@ -87,3 +90,4 @@ else:
     from midstream.kernels.numpy_nearest import nearest_levels, squared_error
     from midstream.kernels.numpy_prediction import decode_digits, decode_levels, predict
     from midstream.kernels.numpy_symbols import level_symbols
+    from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points

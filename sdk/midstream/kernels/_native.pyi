@@ -149,5 +149,27 @@ def scale_integers(
 def squared_error(
     numbers: _Array, item: int, sizes: _Array, offset: float, levels: _Array, /
 ) -> float: ...
+def thrifty_levels(
+    levels: _Array,
+    halves: _Array,
+    numbers: _Array,
+    item: int,
+    sizes: _Array,
+    rows: _Array,
+    savings: _Array,
+    reach: int,
+    moved: _Array,
+    /,
+) -> None: ...
+def thrifty_points(
+    numbers: _Array,
+    item: int,
+    sizes: _Array,
+    rows: _Array,
+    prices: _Array,
+    reach: int,
+    levels: _Array,
+    /,
+) -> None: ...
 def unpack_bits(data: _Array, widths: _Array, values: _Array, /) -> None: ...
 def write_varints(values: _Array, out: _Array, /) -> int: ...

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 
-__all__ = ["nearest_levels", "squared_error"]
+__all__ = ["nearest_levels", "plain_weights", "squared_error"]
 
 _NONE = np.zeros(0, np.int32)
 
@@ -19,7 +19,7 @@ _Numbers = NDArray[np.float32] | NDArray[np.float64]
 def nearest_levels(numbers: _Numbers, sizes: _Float, offset: float = 0.0) -> NDArray[np.int32]:
     """As numpy_nearest.nearest_levels; ValueError where sizes are of other weights."""
     levels = np.empty(len(numbers), np.int32)
-    _native.nearest_levels(*_weights(numbers, sizes), offset, levels)
+    _native.nearest_levels(*plain_weights(numbers, sizes), offset, levels)
     return levels
 
 
@@ -31,9 +31,10 @@ def squared_error(
 ) -> float:
     """As numpy_nearest.squared_error; ValueError where sizes or levels are of other weights."""
     own = _NONE if levels is None else plain(levels, np.int32)
-    return _native.squared_error(*_weights(numbers, sizes), offset, own)
+    return _native.squared_error(*plain_weights(numbers, sizes), offset, own)
 
 
-def _weights(numbers: _Numbers, sizes: _Float) -> tuple[NDArray[Any], int, NDArray[Any]]:
+def plain_weights(numbers: _Numbers, sizes: _Float) -> tuple[NDArray[Any], int, NDArray[Any]]:
+    """Numbers, the size of one, and the sizes of steps, as the functions in C take them."""
     kind = np.float32 if numbers.dtype == np.float32 else np.float64
     return plain(numbers, kind), np.dtype(kind).itemsize, plain(sizes, np.float64)

@@ -15,6 +15,7 @@
 #include "prediction.h"
 #include "rans.h"
 #include "symbols.h"
+#include "thrift.h"
 
 /* --- rANS ---------------------------------------------------------------------------- */
 
@@ -355,6 +356,11 @@ static PyMethodDef methods[] = {
         "scale_integers(levels, steps, powers, offsets, low, high, item size, out)" },
     { "squared_error", squared_error, METH_VARARGS,
         "squared_error(numbers, item size, sizes, offset, levels or nothing) -> sum" },
+    { "thrifty_levels", thrifty_levels, METH_VARARGS,
+        "thrifty_levels(levels, halves or nothing, numbers, item size, sizes, rows, savings, "
+        "reach, moved)" },
+    { "thrifty_points", thrifty_points, METH_VARARGS,
+        "thrifty_points(numbers, item size, sizes, rows, prices, reach, levels)" },
     { "unpack_bits", unpack_bits, METH_VARARGS, "unpack_bits(data, widths, values)" },
     { "write_varints", write_varints, METH_VARARGS, "write_varints(values, out) -> bytes" },
     { NULL, NULL, 0, NULL },

@@ -1,20 +1,6 @@
 #include "nearest.h"
 
-#include <float.h>
-#include <math.h>
-
 enum { SUMS = 8 };
-
-/* The nearest integer, ties to even, of a number far below 2^51. */
-static inline double nearest(double number)
-{
-#if FLT_EVAL_METHOD == 0
-    const double shift = 0x1.8p52;
-    return (number + shift) - shift;
-#else
-    return rint(number);
-#endif
-}
 
 /* A NaN is at the lower bound. */
 static inline double bounded(double place)
@@ -34,7 +20,7 @@ static inline void find(int32_t *restrict levels, const struct weights *weights,
 {
     for (int64_t i = 0; i < count; i++) {
         double number = number_at(weights, is_single, i);
-        levels[i] = (int32_t)nearest(bounded(number / weights->sizes[each * i]));
+        levels[i] = (int32_t)nearest_integer(bounded(number / weights->sizes[each * i]));
     }
 }
 
@@ -52,7 +38,7 @@ static inline double square(const int32_t *levels, const struct weights *weights
     int64_t each, int64_t i)
 {
     double number = number_at(weights, is_single, i), size = weights->sizes[each * i];
-    double level = levels ? (double)levels[i] : nearest(bounded(number / size));
+    double level = levels ? (double)levels[i] : nearest_integer(bounded(number / size));
     double error = number - level * size;
     return error * error;
 }

@@ -3,8 +3,7 @@
 
 #include "buffers.h"
 
-/* How many weights there are; -1 and an error where there is no size for each. */
-static Py_ssize_t read_weights(
+Py_ssize_t read_weights(
     struct weights *weights, const Py_buffer *numbers, int item, const Py_buffer *sizes)
 {
     if (item != 4 && item != 8)

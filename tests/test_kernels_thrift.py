@@ -1,0 +1,153 @@
+"""Thrifty levels and points: what they minimise, and each implementation against the other."""
+
+from importlib.util import find_spec
+from itertools import product
+
+import numpy as np
+import pytest
+
+from midstream.kernels import numpy_thrift
+
+if find_spec("midstream.kernels._native"):
+    from midstream.kernels import native_thrift
+
+    IMPLEMENTATIONS = [numpy_thrift, native_thrift]
+else:  # no compiler here
+    IMPLEMENTATIONS = [numpy_thrift]
+
+REACH, ROWS = 4, 5
+COUNTS = [0, 1, 7, 8, 9, 803]
+KINDS = [np.float32, np.float64]
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda module: module.__name__.split(".")[-1])
+def kernel(request):
+    return request.param
+
+
+def weights(count: int, kind: type) -> np.ndarray:
+    rng = np.random.default_rng(count)
+    return (rng.normal(size=count) * 2.0 ** rng.integers(-2, 4, count)).astype(kind)
+
+
+def table(numbers: int) -> np.ndarray:
+    return np.random.default_rng(numbers).uniform(0, 0.5, (2, ROWS, numbers))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_expected", [False, True])
+@pytest.mark.parametrize("sizes", ["one", "each"])
+def test_levels_move_where_that_saves_more_than_it_costs(kernel, count, kind, is_expected, sizes):
+    numbers, savings = weights(count, kind), table(2 * REACH + 1)
+    rng = np.random.default_rng(3)
+    size = np.array([0.7]) if sizes == "one" else rng.uniform(0.5, 1, count)
+    places = numbers.astype(np.float64) / size
+    levels = np.rint(places).astype(np.int32)
+    halves = 2 * levels.astype(np.int64) + rng.integers(-12, 13, count) if is_expected else None
+    rows = rng.integers(0, ROWS + 2, count).astype(np.uint8)
+    expected = levels.copy()
+    for i, level in enumerate(levels.tolist()):
+        half = 0 if halves is None else int(halves[i])
+        residual, phase = level - half // 2, half % 2
+        if abs(residual) > REACH or rows[i] >= ROWS:
+            continue
+        outward = int(np.sign(2 * residual - phase))
+        if outward * (level - places[i]) > 0.5 - savings[phase, rows[i], residual + REACH]:
+            expected[i] -= outward
+    found = kernel.thrifty_levels(levels, halves, numbers, size, rows, savings)
+    assert found.dtype == np.int32
+    assert found.tolist() == expected.tolist()
+    assert count < 100 or (expected != levels).any()
+
+
+def price(point: np.ndarray, places: np.ndarray, rows: np.ndarray, prices: np.ndarray) -> float:
+    """Squared error and prices of eight integers, or such and a half."""
+    odd = int(2 * point[0]) % 2
+    numbers = np.clip(point + odd / 2, -99, 99).astype(int) + REACH
+    return float(np.square(point - places).sum() + prices[odd, rows, numbers].sum())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_point_near_by_is_cheaper(kernel, kind):
+    prices = table(2 * REACH + 3)
+    rng = np.random.default_rng(8)
+    places = rng.uniform(-2, 2, (8, 20)).astype(kind)
+    rows = rng.integers(0, ROWS, (8, 20)).astype(np.uint8)
+    found = kernel.thrifty_points(places.ravel(), np.ones(1), rows.ravel(), prices)
+    points = found.reshape(8, 20)
+    for column in range(20):
+        own, where = places[:, column].astype(float), rows[:, column]
+        least = price(points[:, column] / 2, own, where, prices)
+        others = []
+        for odd in (0, 1):
+            low = np.floor(own - odd / 2)
+            for more in product((0, 1), repeat=8):
+                point = low + more
+                if point.sum() % 2 == 0:
+                    others.append(price(point + odd / 2, own, where, prices))
+        assert least == pytest.approx(min(others), abs=1e-9)
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e30])
+def test_all_find_the_same_points(kernel, count, kind, scale):
+    numbers, prices = weights(count, kind) * kind(scale), table(2 * REACH + 3)
+    rng = np.random.default_rng(4)
+    rows = rng.integers(0, ROWS, count).astype(np.uint8)
+    for sizes in (np.array([0.7]), rng.uniform(0.5, 1, count)):
+        expected = numpy_thrift.thrifty_points(numbers, sizes, rows, prices)
+        found = kernel.thrifty_points(numbers, sizes, rows, prices)
+        assert found.dtype == expected.dtype == np.int32
+        assert found.tolist() == expected.tolist()
+
+
+def test_points_of_what_is_no_number_are_points(kernel):
+    numbers = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e300, -1e300, 0.5, np.nan])
+    rows, prices = np.zeros(9, np.uint8), table(2 * REACH + 3)
+    found = kernel.thrifty_points(numbers, np.ones(1), rows, prices)
+    assert found.tolist() == numpy_thrift.thrifty_points(numbers, np.ones(1), rows, prices).tolist()
+    assert found[:8].sum() % 4 == 0
+
+
+OF_BOTH = [
+    {"numbers": np.zeros(15, np.float32)},
+    {"item": 8},
+    {"sizes": np.ones(2)},
+    {"rows": np.zeros(15, np.uint8)},
+    {"prices": np.zeros(13)},
+    {"reach": -1},
+    {"reach": 65},
+    {"levels": np.zeros(15, np.int32)},
+    {"levels": np.zeros(16, np.int64)},
+]
+OF_LEVELS = [{"halves": np.zeros(15, np.int64)}, {"nearest": np.zeros(15, np.int32)}]
+OF_POINTS = [{"rows": np.full(16, 1, np.uint8)}]
+
+
+@pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler")
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        *(("thrifty_levels", changed) for changed in [*OF_BOTH, *OF_LEVELS]),
+        *(("thrifty_points", changed) for changed in [*OF_BOTH, *OF_POINTS]),
+    ],
+)
+def test_no_price_is_read_outside(name, changed):
+    from midstream.kernels import _native
+
+    is_levels = name == "thrifty_levels"
+    near = {"nearest": np.zeros(16, np.int32), "halves": np.zeros(16, np.int64)}
+    good = (near if is_levels else {}) | {
+        "numbers": np.zeros(16, np.float32),
+        "item": 4,
+        "sizes": np.ones(1),
+        "rows": np.zeros(16, np.uint8),
+        "prices": np.zeros(2 * (3 if is_levels else 5)),
+        "reach": 1,
+        "levels": np.zeros(16, np.int32),
+    }
+    assert getattr(_native, name)(*good.values()) is None
+    with pytest.raises(ValueError, match=r"."):
+        getattr(_native, name)(*(good | changed).values())

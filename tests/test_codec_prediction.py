@@ -61,9 +61,22 @@ def test_neighbours_of_another_step_count_by_it():
     steps = np.zeros(24, np.int8)
     steps[0] = 2
     code = TensorCode(predictor=((0, 32),), row_steps=steps)
-    found = terms(code)
-    assert found.gains[0] == 32 * 256 * 2
-    assert set(found.gains[9:].tolist()) == {32 * 256}
+    distances, gains = terms(code).dense()
+    assert set(distances[360:, 0].tolist()) == {360}
+    assert not gains[:360].any()
+    assert set(gains[360:720, 0].tolist()) == {32 * 256 * 2}
+    assert set(gains[720:, 0].tolist()) == {32 * 256}
+
+
+@pytest.mark.parametrize("start", [0, 40, 720, 8600])
+@pytest.mark.parametrize("stop", [100, 900, 8640])
+@pytest.mark.parametrize("predictor", [EVERYWHERE, ((4, 3),), ((7, 64), (8, -32)), ()])
+def test_the_nearest_is_the_least_distance_that_a_weight_has(start, stop, predictor):
+    if start >= stop:
+        return
+    found = terms(TensorCode(predictor=predictor), start, stop)
+    distances, _ = found.dense()
+    assert found.nearest == min(distances[distances > 0].tolist(), default=None)
 
 
 def test_neighbours_that_no_weight_has_are_none():

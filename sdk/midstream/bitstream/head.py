@@ -50,7 +50,7 @@ class Head:
         return Context(
             shape=shapes.astype(np.int8),
             width=np.concatenate(widths),
-            terms=terms if terms is not None and len(terms.gains) else None,
+            terms=terms if terms is not None and len(terms.terms) else None,
             # tensors on the lattice share their slices with none
             lattice=any(code.lattice for _, code, _ in runs),
         )

@@ -6,6 +6,7 @@ the parent (spec/coding.md, "Digits").
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,13 @@ from midstream.codec.tables import (
     digit_family,
 )
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import DECODES_IN_ORDER, decode_digits, read_varints, write_varints
+from midstream.kernels import (
+    DECODES_IN_ORDER,
+    decode_digits,
+    read_varints,
+    table_rows,
+    write_varints,
+)
 from midstream.kernels.terms import CLASS_EDGES, Terms, classify
 
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
@@ -36,11 +43,19 @@ def width_shift(trits: int) -> int:
     return (634 * trits + 50) // 100
 
 
-def _tables(context: Context, trits: int, kind: int) -> _Int:
+def _tables(context: Context, trits: int, kind: int) -> NDArray[np.uint16]:
     """The table of each digit, were it expected in the middle of its parent's cell."""
-    width = np.clip(context.width.astype(np.int64) + width_shift(trits), 0, DIGIT_WIDTHS - 1)
-    row = context.shape.astype(np.int64) * DIGIT_WIDTHS + width
-    return row * len(CLASS_EDGES) + kind * DIGIT_TABLES
+    tables = table_rows(
+        context.shape,
+        context.width + np.int16(width_shift(trits)),
+        None,
+        last_width=DIGIT_WIDTHS - 1,
+        each_width=len(CLASS_EDGES),
+        each_shape=DIGIT_WIDTHS * len(CLASS_EDGES),
+        each_phase=0,
+    )
+    tables += np.uint16(kind * DIGIT_TABLES)
+    return tables
 
 
 def _offsets(parents: _Int, children: NDArray[np.int32], context: Context) -> _Int:
@@ -187,7 +202,7 @@ class _Work:
 
     payload: memoryview
     """Its stream."""
-    table: _Int
+    table: NDArray[np.uint16]
     """The first of the tables of each digit."""
     moved: _Int
     """Digits that are escaped."""
@@ -260,21 +275,21 @@ def _children(work: _Work, symbols: NDArray[np.uint8]) -> _Int:
     return digit + 3 * work.parents.astype(np.int64)
 
 
+@cache
+def _starts() -> NDArray[np.uint16]:
+    """Where the slots of each symbol start, (tables, symbols)."""
+    return digit_family().starts.astype(np.uint16).reshape(-1, _ESCAPE + 1)
+
+
 def _decode_in_order(works: Sequence[_Work]) -> list[_Int]:
-    tables = np.concatenate([work.table for work in works])
-    bases = np.flatnonzero(np.bincount(tables))
-    row_of = np.zeros(int(bases[-1]) + 1, np.uint16)
-    row_of[bases] = np.arange(len(bases), dtype=np.uint16) * np.uint16(len(CLASS_EDGES))
-    slots = predicted.Slots.of(digit_family(), bases, range(len(CLASS_EDGES)))
     batch = predicted.Batch.of(
-        slots,
         [work.payload for work in works],
-        [row_of[work.table] for work in works],
+        [work.table for work in works],
         [work.terms for work in works],
     )
     moved = predicted.escapes([work.moved for work in works])
     parents = np.concatenate([work.parents for work in works])
-    found = decode_digits(batch.stream, batch.terms, slots.symbols, parents, moved)
+    found = decode_digits(batch.stream, _starts(), batch.terms, parents, moved)
     children, sizes = batch.finish(moved, *found)
     for work, size in zip(works, sizes, strict=True):
         work.check_size(size)

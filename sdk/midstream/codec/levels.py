@@ -23,10 +23,12 @@ from midstream.kernels import (
     level_symbols,
     pack_bits,
     read_varints,
+    table_rows,
     unpack_bits,
     write_varints,
 )
-from midstream.kernels.terms import ESCAPED, Terms
+from midstream.kernels.slots import Slots
+from midstream.kernels.terms import ESCAPED, LowBits, Terms
 
 __all__ = [
     "code_lengths",
@@ -40,32 +42,42 @@ __all__ = [
 
 _MAX_WIDTH = WIDTHS - 1 + 4 * 24
 _NEXT_PHASE = SHAPES * WIDTHS
+_NO_SHIFTS = np.zeros(0, np.uint8)
 
 _Int = NDArray[np.int64]
 _Levels = NDArray[np.int32] | NDArray[np.int64]
 
 
 @cache
-def _by_width() -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Table of shape 0, phase 0, and number of low bits, for each width there can be."""
+def _wide() -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """The width of the table, and number of low bits, for each width there can be."""
     widths = np.arange(_MAX_WIDTH + 1)
     beyond = np.maximum(-(-(widths - (WIDTHS - 1)) // 4), 0)
     shifts = np.maximum(-(-(widths - UNSHIFTED_WIDTH) // 4), 0)
-    return (widths - 4 * beyond).astype(np.uint16), shifts.astype(np.uint8)
+    return (widths - 4 * beyond).astype(np.int16), shifts.astype(np.uint8)
 
 
 def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """For each weight its table, and the number of low bits that are sent as they are.
 
-    The table is of phase 0 unless the context says another.
+    The table is of phase 0 unless the context says another. No shifts at all where no level
+    has low bits.
     """
-    tables, shifts = _by_width()
-    width = context.width.astype(np.intp)
-    table = tables.take(width, mode="clip")
-    table += context.shape.astype(np.uint16) * np.uint16(WIDTHS)
-    if context.phase is not None:
-        table += context.phase.astype(np.uint16) * np.uint16(_NEXT_PHASE)
-    return table, shifts.take(width, mode="clip")
+    width, shift, widest = context.width, _NO_SHIFTS, int(context.width.max(initial=0))
+    if widest > UNSHIFTED_WIDTH:
+        widths, shifts = _wide()
+        places = width.astype(np.intp)
+        width, shift = widths.take(places, mode="clip"), shifts.take(places, mode="clip")
+    table = table_rows(
+        context.shape,
+        width,
+        context.phase,
+        last_width=WIDTHS - 1,
+        each_width=1,
+        each_shape=WIDTHS,
+        each_phase=_NEXT_PHASE,
+    )
+    return table, shift
 
 
 def encode(levels: NDArray[np.int32], context: Context) -> bytes:
@@ -114,6 +126,7 @@ def _symbols(
     """The symbols of levels, and how many low bits each has besides."""
     table, shift = table_and_shift(context)
     table += np.uint16(phase * _NEXT_PHASE)
+    shift = shift if len(shift) else np.zeros(len(table), np.uint8)
     return level_symbols(levels, context.halves(levels), table, shift, _alphabets()), shift
 
 
@@ -143,15 +156,13 @@ class _Head:
     table: NDArray[np.uint16]
     """The table of each symbol, or the first of two where levels are predicted."""
     shift: NDArray[np.uint8]
-    """Low bits of each level."""
-    low: NDArray[np.int32]
-    """Those bits."""
+    """Low bits of each level; empty where none has any."""
+    low: memoryview
+    """The section of those bits."""
     escapes: _Int
     """What escaped symbols stand for."""
     terms: Terms | None
     """What predicts its levels."""
-    is_phased: bool
-    """Whether tables are of phases that the context says."""
     stream: memoryview
     """What follows."""
 
@@ -168,7 +179,7 @@ def decode_prefix(
     sizes = [0] * len(payloads)
     heads = [_read_head(p, c, phase) for p, c in zip(payloads, contexts, strict=True)]
     for in_order, read in ((False, _decode_plain), (True, _decode_in_order)):
-        chosen = [at for at, head in enumerate(heads) if _is_in_order(head, phase) is in_order]
+        chosen = [at for at, head in enumerate(heads) if _is_in_order(head) is in_order]
         if chosen:
             found, taken = read([heads[at] for at in chosen])
             for at, values, size in zip(chosen, found, taken, strict=True):
@@ -177,26 +188,26 @@ def decode_prefix(
     return levels, sizes
 
 
-def _is_in_order(head: _Head, phase: int) -> bool:
+def _is_in_order(head: _Head) -> bool:
     """Whether levels are made one after the other: they must be, or a kernel is best at that."""
-    if head.terms is not None:
-        return True
-    return DECODES_IN_ORDER and not phase and not head.is_phased and len(head.table) > 0
+    return head.terms is not None or (DECODES_IN_ORDER and len(head.table) > 0)
 
 
 def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
     table, shift = table_and_shift(context)
     table += np.uint16(phase * _NEXT_PHASE)
     size = (int(shift.sum()) + 7) // 8
-    low = _low_bits(payload, size, shift)
-    escapes, taken = _read_escapes(payload[size:], len(shift))
+    if size > len(payload):
+        raise BitstreamError(
+            ErrorCode.BAD_LENGTH, f"levels: {len(payload)} bytes, {size} for their low bits"
+        )
+    escapes, taken = _read_escapes(payload[size:], len(table))
     return _Head(
         table=table,
         shift=shift,
-        low=low,
+        low=payload[:size],
         escapes=escapes,
         terms=context.terms,
-        is_phased=context.phase is not None,
         stream=payload[size + taken :],
     )
 
@@ -220,17 +231,6 @@ def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
     return np.where(coded & 1, -1 - (coded >> 1), coded >> 1), count[1] + read[1]
 
 
-def _low_bits(payload: memoryview, size: int, shift: NDArray[np.uint8]) -> NDArray[np.int32]:
-    if size > len(payload):
-        raise BitstreamError(
-            ErrorCode.BAD_LENGTH, f"levels: {len(payload)} bytes, {size} for their low bits"
-        )
-    if not size:
-        return np.zeros(len(shift), np.int32)
-    low = unpack_bits(np.frombuffer(payload, np.uint8, size), shift.astype(np.int64))
-    return low.astype(np.int32)
-
-
 def _decode_plain(heads: Sequence[_Head]) -> tuple[list[_Levels], list[int]]:
     tables = [head.table.astype(np.int32) for head in heads]
     symbols, taken = rans.decode(level_family(), [head.stream for head in heads], tables)
@@ -247,31 +247,46 @@ def _values(symbols: NDArray[np.uint8], head: _Head) -> _Levels:
             f"levels: {len(outside)} escapes, {len(head.escapes)} values of them",
         )
     values[outside] = head.escapes
+    if not len(head.low):
+        return values
     shift = head.shift.astype(np.int64)
-    return (values << shift) - (1 << shift >> 1) + head.low
+    low = unpack_bits(np.frombuffer(head.low, np.uint8), shift).astype(np.int64)
+    return (values << shift) - (1 << shift >> 1) + low
 
 
 @cache
-def _slots() -> tuple[predicted.Slots, NDArray[np.int8]]:
-    """All tables, those of both phases in pairs, and what the symbols of their slots stand for."""
-    bases = np.arange(_NEXT_PHASE)
-    slots = predicted.Slots.of(level_family(), bases, [0, _NEXT_PHASE])
-    tables = (bases[:, None] + np.array([0, _NEXT_PHASE])).ravel()
-    values = slots.symbols.astype(np.int8)
-    values += lowest_symbols()[tables].astype(np.int8)[:, None]
-    values[slots.symbols == (level_family().sizes[tables] - 1)[:, None]] = ESCAPED
-    return slots, values
+def _slots() -> Slots:
+    """All tables; the symbols stand for numbers, the last of each table for an escape."""
+    family = level_family()
+    inside = np.arange(len(family.frequencies)) - np.repeat(family.firsts, family.sizes)
+    values = inside + np.repeat(lowest_symbols(), family.sizes)
+    values[family.firsts + family.sizes - 1] = ESCAPED
+    return Slots(
+        frequencies=family.frequencies, starts=family.starts, values=values.astype(np.int8)
+    )
+
+
+def _low_bits(heads: Sequence[_Head]) -> LowBits:
+    shifts = [head.shift for head in heads]
+    if any(map(len, shifts)):
+        zeros = [np.zeros(len(head.table), np.uint8) for head in heads]
+        shifts = [own if len(own) else none for own, none in zip(shifts, zeros, strict=True)]
+    return LowBits(
+        data=np.frombuffer(b"".join([head.low for head in heads]), np.uint8),
+        sizes=np.array([len(head.low) for head in heads], np.int64),
+        shifts=np.concatenate(shifts),
+    )
 
 
 def _decode_in_order(heads: Sequence[_Head]) -> tuple[list[_Levels], list[int]]:
-    slots, values = _slots()
-    rows = [head.table * np.uint16(2) for head in heads]
-    streams, terms = [head.stream for head in heads], [head.terms for head in heads]
-    batch = predicted.Batch.of(slots, streams, rows, terms)
+    batch = predicted.Batch.of(
+        [head.stream for head in heads],
+        [head.table for head in heads],
+        [head.terms for head in heads],
+    )
     escapes = predicted.escapes([head.escapes for head in heads])
-    low = np.concatenate([head.low for head in heads])
-    shift = np.concatenate([head.shift for head in heads])
-    found = decode_levels(batch.stream, batch.terms, values, low, shift, escapes)
+    low = _low_bits(heads)
+    found = decode_levels(batch.stream, _slots(), batch.terms, low, escapes, next_phase=_NEXT_PHASE)
     levels, taken = batch.finish(escapes, *found)
     return list(levels), taken
 

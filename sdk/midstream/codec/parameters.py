@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels import predict
-from midstream.kernels.terms import Terms
+from midstream.kernels.terms import MAX_HALF_OCTAVES, Terms
 
 __all__ = [
     "MAX_COEFFICIENT",
@@ -24,8 +24,6 @@ NEIGHBOURS = 10
 taps 1 and 2 before on the last tap axis and 1 on the first."""
 MAX_COEFFICIENT = 64
 """Of a neighbour, in 1/32."""
-MAX_HALF_OCTAVES = 24
-"""That a row's or column's step may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +90,7 @@ class Context:
 
     def __post_init__(self) -> None:
         assert self.shape.shape == self.width.shape, "one of each for a weight"
-        assert self.terms is None or self.terms.lengths.sum() == len(self.width), "the same weights"
+        assert self.terms is None or self.terms.weights == len(self.width), "the same weights"
 
     def halves(self, levels: NDArray[np.int32]) -> NDArray[np.int64] | None:
         """What is expected of each of these levels, in half steps; None for nothing at all."""

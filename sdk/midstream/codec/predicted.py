@@ -11,32 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import rans
-from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels.terms import Escapes, Stream, Terms
 
-__all__ = ["Batch", "Slots", "escapes"]
+__all__ = ["Batch", "escapes"]
 
 _Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Slots:
-    """Tables as a kernel looks things up in them, those of one symbol after each other."""
-
-    frequencies: NDArray[np.uint16]
-    """(tables, 2**12) of the symbol in each slot."""
-    offsets: NDArray[np.uint16]
-    """(tables, 2**12) how far the slot is from the first one of that symbol."""
-    symbols: NDArray[np.uint8]
-    """(tables, 2**12) the symbol."""
-
-    @classmethod
-    def of(cls, family: Family, bases: _Int, choices: Sequence[int]) -> "Slots":
-        """The tables that are so far after each of these."""
-        used = (bases[:, None] + np.array(choices)).ravel()
-        frequencies, offsets, symbols = family.lookup(used)
-        return cls(frequencies=frequencies, offsets=offsets, symbols=symbols)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,7 +33,6 @@ class Batch:
     @classmethod
     def of(
         cls,
-        slots: Slots,
         payloads: Sequence[memoryview],
         rows: Sequence[NDArray[np.uint16]],
         terms: Sequence[Terms | None],
@@ -61,7 +40,6 @@ class Batch:
         """Lay out streams, none of them empty.
 
         Args:
-            slots: The tables.
             payloads: Each starts with a stream.
             rows: For each stream, the first of the tables that each symbol may have.
             terms: For each stream, what predicts it.
@@ -78,8 +56,6 @@ class Batch:
             counts=np.array([len(row) for row in rows], np.int64),
             lanes=lanes,
             rows=np.concatenate(rows),
-            frequencies=slots.frequencies,
-            offsets=slots.offsets,
         )
         own = [Terms.none(len(r)) if t is None else t for r, t in zip(rows, terms, strict=True)]
         return cls(stream=stream, terms=Terms.join(own), firsts=firsts)

@@ -7,11 +7,12 @@ coding.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec.parameters import MAX_HALF_OCTAVES, NEIGHBOURS, TensorCode
+from midstream.codec.parameters import NEIGHBOURS, TensorCode
 from midstream.kernels.terms import Terms
 from midstream.types import Tensor
 
@@ -20,13 +21,6 @@ __all__ = ["Place", "Terms", "places", "terms"]
 _PLACES = ((0, 1), (0, 2), (0, 3), (0, 4), (0, 6), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1))
 """Axis (row, column, last tap, first tap) and how far back of each neighbour."""
 assert len(_PLACES) == NEIGHBOURS, "the parameters have a bit for each"
-_GAINS = np.array(
-    [round(256 * 2 ** (half / 2)) for half in range(-MAX_HALF_OCTAVES, MAX_HALF_OCTAVES + 1)],
-    np.int64,
-)
-"""256 times a neighbour's step over one's own, for each difference in half octaves."""
-
-_Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +42,7 @@ class Place:
         return self.back * self.stride
 
 
+@lru_cache(maxsize=1024)
 def places(tensor: Tensor) -> tuple[Place | None, ...]:
     """Where each neighbour is; None for those that no weight of the tensor has."""
     strides = np.cumprod((1, *tensor.shape[:0:-1]), dtype=np.int64)[::-1].tolist()
@@ -70,36 +65,16 @@ def terms(tensor: Tensor, code: TensorCode, start: int, stop: int) -> Terms:
     known = places(tensor)
     pairs = [(place, c) for at, c in code.predictor if c and (place := known[at]) is not None]
     # longer strides are multiples of the shortest, so coordinates do not change inside
-    edges = _edges(min((place.stride for place, _ in pairs), default=stop), start, stop)
-    firsts = edges[:-1]
-    inside = np.zeros((len(firsts), len(pairs)), np.bool_)
-    gains = np.zeros((len(firsts), len(pairs)), np.int64)
-    for column, (place, coefficient) in enumerate(pairs):
-        coordinate = firsts // place.stride % place.size
-        inside[:, column] = (coordinate >= place.back) & (firsts - place.distance >= start)
-        gains[:, column] = coefficient * _ratio(code, place, coordinate)
-    distances = np.array([place.distance for place, _ in pairs], np.int32)
+    stride = min((place.stride for place, _ in pairs), default=stop)
+    steps: list[NDArray[np.int8]] = []
+    rows = []
+    for place, coefficient in pairs:
+        own = (code.row_steps, code.column_steps, None, None)[place.axis]
+        before = -1 if own is None else sum(map(len, steps))
+        steps += [] if own is None else [own]
+        rows.append((place.back, place.stride, place.size, coefficient, before))
     return Terms(
-        lengths=np.diff(edges).astype(np.int32),
-        counts=inside.sum(axis=1).astype(np.int32),
-        distances=np.broadcast_to(distances, inside.shape)[inside],
-        gains=gains[inside],
+        runs=np.array([[start, stop - start, stride, len(rows)]], np.int64),
+        terms=np.array(rows, np.int64).reshape(-1, 5),
+        steps=np.concatenate([np.zeros(0, np.int8), *steps]),
     )
-
-
-def _edges(stride: int, start: int, stop: int) -> _Int:
-    """Where segments begin, and the end: at multiples of a stride."""
-    inner = np.arange(start // stride + 1, -(-stop // stride), dtype=np.int64) * stride
-    return np.concatenate([[start], inner, [stop]])
-
-
-def _ratio(code: TensorCode, place: Place, coordinate: _Int) -> _Int:
-    """256 times the step of each segment's neighbour over its own."""
-    steps = (code.row_steps, code.column_steps, None, None)[place.axis]
-    if steps is None:
-        return np.full(len(coordinate), 256, np.int64)
-    halves = steps.astype(np.int64)
-    before = halves[np.maximum(coordinate - place.back, 0)]
-    difference = np.clip(before - halves[coordinate], -MAX_HALF_OCTAVES, MAX_HALF_OCTAVES)
-    ratio: _Int = _GAINS[difference + MAX_HALF_OCTAVES]
-    return ratio

@@ -32,8 +32,8 @@ def lanes_of(symbols: int, terms: Terms | None = None) -> int:
     if not symbols:
         return 0
     lanes = min(max(1 << (symbols // _LANE_SYMBOLS).bit_length() >> 1, 1), _LANES)
-    nearest = lanes if terms is None else int(terms.distances.min(initial=lanes))
-    return min(lanes, 1 << nearest.bit_length() >> 1)
+    nearest = terms.nearest if terms else None
+    return lanes if nearest is None else min(lanes, 1 << nearest.bit_length() >> 1)
 
 
 def encode(

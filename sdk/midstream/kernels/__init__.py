@@ -10,8 +10,9 @@ from importlib.util import find_spec
 
 from midstream.kernels.numpy_grid import round_floats
 from midstream.kernels.numpy_histograms import LEVEL_CLASSES
-from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START, TOTAL_BITS
+from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START
 from midstream.kernels.numpy_symbols import Alphabets, Symbols
+from midstream.kernels.slots import TOTAL_BITS
 
 __all__ = [
     "ALPHABET_LIMIT",
@@ -39,6 +40,7 @@ __all__ = [
     "scale_floats",
     "scale_integers",
     "squared_error",
+    "table_rows",
     "thrifty_levels",
     "thrifty_points",
     "unpack_bits",
@@ -72,7 +74,12 @@ if NAME == "native":
         write_varints,
     )
     from midstream.kernels.native_nearest import nearest_levels, squared_error
-    from midstream.kernels.native_prediction import decode_digits, decode_levels, predict
+    from midstream.kernels.native_prediction import (
+        decode_digits,
+        decode_levels,
+        predict,
+        table_rows,
+    )
     from midstream.kernels.native_symbols import level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
@@ -88,6 +95,11 @@ else:
         write_varints,
     )
     from midstream.kernels.numpy_nearest import nearest_levels, squared_error
-    from midstream.kernels.numpy_prediction import decode_digits, decode_levels, predict
+    from midstream.kernels.numpy_prediction import (
+        decode_digits,
+        decode_levels,
+        predict,
+        table_rows,
+    )
     from midstream.kernels.numpy_symbols import level_symbols
     from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points

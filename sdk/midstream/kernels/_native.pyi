@@ -5,6 +5,17 @@ from numpy.typing import NDArray
 _Array: TypeAlias = NDArray[Any]  # any contiguous buffer will do
 
 def add_along(totals: _Array, deltas: _Array, stride: int, start: int, factor: int, /) -> None: ...
+def table_rows(
+    shapes: _Array,
+    widths: _Array,
+    phases: _Array,
+    last_width: int,
+    each_width: int,
+    each_shape: int,
+    each_phase: int,
+    rows: _Array,
+    /,
+) -> None: ...
 def count_classes(
     classes: _Array,
     shifts: _Array,
@@ -23,16 +34,13 @@ def decode_digits(
     counts: _Array,
     lanes: _Array,
     rows: _Array,
-    frequencies: _Array,
-    offsets: _Array,
-    symbols: _Array,
+    starts: _Array,
     parents: _Array,
     escapes: _Array,
     taken: _Array,
-    lengths: _Array,
+    runs: _Array,
     terms: _Array,
-    distances: _Array,
-    gains: _Array,
+    steps: _Array,
     levels: _Array,
     /,
 ) -> None: ...
@@ -64,17 +72,17 @@ def decode_levels(
     counts: _Array,
     lanes: _Array,
     rows: _Array,
-    frequencies: _Array,
-    offsets: _Array,
-    values: _Array,
+    names: _Array,
+    entries: _Array,
+    next_phase: int,
     low: _Array,
+    sizes: _Array,
     shifts: _Array,
     escapes: _Array,
     taken: _Array,
-    lengths: _Array,
+    runs: _Array,
     terms: _Array,
-    distances: _Array,
-    gains: _Array,
+    steps: _Array,
     levels: _Array,
     /,
 ) -> None: ...
@@ -99,13 +107,7 @@ def nearest_levels(
 ) -> None: ...
 def pack_bits(values: _Array, widths: _Array, /) -> bytes: ...
 def predict(
-    levels: _Array,
-    lengths: _Array,
-    terms: _Array,
-    distances: _Array,
-    gains: _Array,
-    halves: _Array,
-    /,
+    levels: _Array, runs: _Array, terms: _Array, steps: _Array, halves: _Array, /
 ) -> None: ...
 def rans_decode(
     words: _Array,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["STATE_START", "TOTAL_BITS", "Lanes", "Plan", "lane_order", "make_plan", "spread"]
+from midstream.kernels.slots import TOTAL_BITS
 
-TOTAL_BITS = 12
-"""The frequencies of a table add up to two to this power."""
+__all__ = ["STATE_START", "Lanes", "Plan", "lane_order", "make_plan", "spread"]
+
 STATE_START = 1 << 16
 """A lane's state before the first symbol is encoded, and so after the last is decoded."""
 
@@ -77,8 +77,8 @@ class Lanes:
         starts: (slices,) index of the first word of each slice.
         states: (lanes of all slices,) final states of the encoder, slice after slice.
         lanes: (slices,) lanes of each slice.
-        frequencies: (rows, 2**12) for each slot of a table, that of the symbol there.
-        offsets: (rows, 2**12) how far the slot is from the first one of that symbol.
+        frequencies: (rows * 2**12,) for each slot of a table, that of the symbol there.
+        offsets: (rows * 2**12,) how far the slot is from the first one of that symbol.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class Lanes:
         self._pointers = starts[plan.order].astype(np.int64)
         self._owner = np.repeat(np.arange(len(starts)), np.diff(plan.edges))
         self._numbers = np.arange(len(states))
-        self._frequencies = frequencies.ravel()
-        self._offsets = offsets.ravel()
+        self._frequencies = frequencies
+        self._offsets = offsets
 
     def slices(self, places: _Int) -> _Int:
         """The slices of some lanes, which are numbered in the order of steps."""

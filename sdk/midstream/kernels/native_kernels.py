@@ -28,6 +28,9 @@ _Int = NDArray[np.int64]
 
 def plain(values: NDArray[np.generic], kind: type[np.generic]) -> NDArray[Any]:
     """The array itself where it is aligned, contiguous and of this type; a copy if not."""
+    flags = values.flags
+    if values.dtype == kind and flags.c_contiguous and flags.aligned:
+        return values  # require says the same, at ten times the cost
     return np.require(values, kind, ("C", "A"))
 
 

@@ -3,7 +3,6 @@
 Arguments and results are described beside the NumPy twins.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,14 +10,15 @@ from numpy.typing import NDArray
 
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
-from midstream.kernels.terms import Escapes, Stream, Terms
+from midstream.kernels.slots import Slots
+from midstream.kernels.terms import Escapes, LowBits, Stream, Terms
 
-__all__ = ["decode_digits", "decode_levels", "predict"]
+__all__ = ["decode_digits", "decode_levels", "predict", "table_rows"]
 
 _Int = NDArray[np.int64]
 _Array = NDArray[Any]
-_Four: TypeAlias = tuple[_Array, _Array, _Array, _Array]
-_Eight: TypeAlias = tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array, _Array]
+_Three: TypeAlias = tuple[_Array, _Array, _Array]
+_Found: TypeAlias = tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]
 
 
 def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
@@ -28,47 +28,90 @@ def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     return halves
 
 
+def table_rows(
+    shapes: NDArray[np.int8],
+    widths: NDArray[np.int16],
+    phases: NDArray[np.int8] | None,
+    *,
+    last_width: int,
+    each_width: int,
+    each_shape: int,
+    each_phase: int,
+) -> NDArray[np.uint16]:
+    """As numpy_prediction.table_rows; ValueError where arrays are of several sizes."""
+    rows = np.empty(len(widths), np.uint16)
+    own = np.zeros(0, np.int8) if phases is None else plain(phases, np.int8)
+    _native.table_rows(
+        plain(shapes, np.int8),
+        plain(widths, np.int16),
+        own,
+        last_width,
+        each_width,
+        each_shape,
+        each_phase,
+        rows,
+    )
+    return rows
+
+
 def decode_levels(
     stream: Stream,
+    slots: Slots,
     terms: Terms,
-    values: NDArray[np.int8],
-    low: NDArray[np.int32],
-    shifts: NDArray[np.uint8],
+    low: LowBits,
     escapes: Escapes,
-) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
+    *,
+    next_phase: int,
+) -> _Found:
     """As numpy_prediction.decode_levels; ValueError where arguments are out of range."""
-    own = plain(values, np.int8), plain(low, np.int32), plain(shifts, np.uint8)
-    return _decode(_native.decode_levels, stream, own, escapes, terms)
+    found = _results(stream)
+    levels, ends, left = found
+    _native.decode_levels(
+        *_stream(stream, ends, left),
+        *slots.packed,
+        next_phase,
+        plain(low.data, np.uint8),
+        plain(low.sizes, np.int64),
+        plain(low.shifts, np.uint8),
+        plain(escapes.values, np.int64),
+        escapes.starts,
+        *_terms(terms),
+        levels,
+    )
+    return found
 
 
 def decode_digits(
     stream: Stream,
+    starts: NDArray[np.uint16],
     terms: Terms,
-    symbols: NDArray[np.uint8],
     parents: NDArray[np.int32],
     escapes: Escapes,
-) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
+) -> _Found:
     """As numpy_prediction.decode_digits; ValueError where arguments are out of range."""
-    own = plain(symbols, np.uint8), plain(parents, np.int32)
-    return _decode(_native.decode_digits, stream, own, escapes, terms)
+    found = _results(stream)
+    levels, ends, left = found
+    _native.decode_digits(
+        *_stream(stream, ends, left),
+        plain(starts, np.uint16),
+        plain(parents, np.int32),
+        plain(escapes.values, np.int64),
+        escapes.starts,
+        *_terms(terms),
+        levels,
+    )
+    return found
 
 
-def _decode(
-    function: Callable[..., None],
-    stream: Stream,
-    own: Sequence[_Array],
-    escapes: Escapes,
-    terms: Terms,
-) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
-    """What both kernels are called with, besides arrays of their own."""
-    ends, left = stream.starts.astype(np.int64), stream.states.astype(np.uint32)
+def _results(stream: Stream) -> _Found:
+    """Room for levels, and the first words and states, which become the last ones."""
     levels = np.zeros(len(stream.rows), np.int32)
-    values = plain(escapes.values, np.int64)
-    function(*_stream(stream, ends, left), *own, values, escapes.starts, *_terms(terms), levels)
-    return levels, ends, left
+    return levels, stream.starts.astype(np.int64), stream.states.astype(np.uint32)
 
 
-def _stream(stream: Stream, ends: _Int, left: NDArray[np.uint32]) -> _Eight:
+def _stream(
+    stream: Stream, ends: _Int, left: NDArray[np.uint32]
+) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array]:
     return (
         plain(stream.words, np.uint16),
         ends,
@@ -76,15 +119,8 @@ def _stream(stream: Stream, ends: _Int, left: NDArray[np.uint32]) -> _Eight:
         plain(stream.counts, np.int64),
         plain(stream.lanes, np.int64),
         plain(stream.rows, np.uint16),
-        plain(stream.frequencies, np.uint16),
-        plain(stream.offsets, np.uint16),
     )
 
 
-def _terms(terms: Terms) -> _Four:
-    return (
-        plain(terms.lengths, np.int32),
-        plain(terms.counts, np.int32),
-        plain(terms.distances, np.int32),
-        plain(terms.gains, np.int64),
-    )
+def _terms(terms: Terms) -> _Three:
+    return plain(terms.runs, np.int64), plain(terms.terms, np.int64), plain(terms.steps, np.int8)

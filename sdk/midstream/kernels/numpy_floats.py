@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.floats import BAD_STATE, SHORT, ZERO, Slice
-from midstream.kernels.numpy_kernels import STATE_START, TOTAL_BITS, rans_decode, unpack_bits
+from midstream.kernels.numpy_kernels import STATE_START, rans_decode, unpack_bits
+from midstream.kernels.slots import TOTAL_BITS
 
 __all__ = ["decode_floats"]
 

@@ -11,19 +11,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.lanes import (
-    STATE_START,
-    TOTAL_BITS,
-    Plan,
-    lane_order,
-    make_plan,
-    spread,
-)
+from midstream.kernels.lanes import STATE_START, Plan, lane_order, make_plan, spread
+from midstream.kernels.slots import TOTAL_BITS
 
 __all__ = [
     "ALPHABET_LIMIT",
     "STATE_START",
-    "TOTAL_BITS",
     "pack_bits",
     "rans_decode",
     "rans_encode",

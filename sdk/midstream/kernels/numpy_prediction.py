@@ -12,14 +12,25 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.lanes import TOTAL_BITS, Lanes, make_plan, spread
-from midstream.kernels.terms import ESCAPED, Escapes, Stream, Terms, classify
+from midstream.kernels.lanes import Lanes, make_plan, spread
+from midstream.kernels.numpy_kernels import unpack_bits
+from midstream.kernels.slots import TOTAL_BITS, Slots
+from midstream.kernels.terms import (
+    CLASS_EDGES,
+    ESCAPED,
+    Escapes,
+    LowBits,
+    Stream,
+    Terms,
+    classify,
+)
 
-__all__ = ["decode_digits", "decode_levels", "predict"]
+__all__ = ["decode_digits", "decode_levels", "predict", "table_rows"]
 
 _NEIGHBOUR_LIMIT = 1 << 20
 """A neighbour's level counts as at most so far from zero."""
 _GAIN_BITS = 12
+_ESCAPED_DIGIT = 2
 _LEVEL_LIMIT = (1 << 30) + 1
 """Levels that are out of their range are kept just outside it, for the caller to see."""
 
@@ -55,20 +66,22 @@ class _Walk:
     table of its own that leaves a state as it is. All arrays stand in the order of steps.
     """
 
-    def __init__(self, stream: Stream, terms: Terms) -> None:
+    def __init__(self, stream: Stream, rows: _Int, slots: Slots, terms: Terms) -> None:
         self._plan = make_plan(stream.counts, stream.lanes)
+        frequencies, offsets, values = slots.spread
         self._lanes = Lanes(
             self._plan,
             stream.words,
             stream.starts,
             stream.states,
             stream.lanes,
-            np.append(stream.frequencies, np.full(1 << TOTAL_BITS, 1 << TOTAL_BITS, np.uint16)),
-            np.append(stream.offsets, np.arange(1 << TOTAL_BITS, dtype=np.uint16)),
+            frequencies,
+            offsets,
         )
+        self._values = values
         size = int(stream.counts.sum())
         self._numbers = spread(self._plan, np.arange(size), size)
-        self._rows = self.arrange(stream.rows.astype(np.int64), len(stream.frequencies))
+        self._rows = self.arrange(rows, slots.tables)
         distances, gains = terms.dense()
         self._before = self.arrange(np.arange(size)[:, None] - distances, 0)
         self._gains = self.arrange(gains, 0)
@@ -87,8 +100,9 @@ class _Walk:
             yield here, _halves(self._near.take(self._before[here]), self._gains[here])
 
     def decode(self, here: slice, choice: _Int) -> _Int:
-        """The slots that a step's lanes are in, each in so many tables after its first."""
-        return self._lanes.advance(self._rows[here] + choice)
+        """What a step's symbols stand for, each in the table so many after its first."""
+        slots = self._lanes.advance(self._rows[here] + choice)
+        return self._values.take(slots).astype(np.int64)
 
     def slices(self, places: _Int) -> _Int:
         """The slices of some lanes of a step."""
@@ -104,34 +118,66 @@ class _Walk:
         return self._levels[self._plan.index].astype(np.int32), *self._lanes.finish()
 
 
+def table_rows(
+    shapes: NDArray[np.int8],
+    widths: NDArray[np.int16],
+    phases: NDArray[np.int8] | None,
+    *,
+    last_width: int,
+    each_width: int,
+    each_shape: int,
+    each_phase: int,
+) -> NDArray[np.uint16]:
+    """The first table of each weight.
+
+    Args:
+        shapes: (weights,)
+        widths: (weights,) clipped to 0 to `last_width`.
+        phases: (weights,) or None for 0.
+        last_width: The widest there is.
+        each_width: Tables from one width to the next.
+        each_shape: Tables from one shape to the next.
+        each_phase: Tables from one phase to the next.
+    """
+    rows = np.clip(widths, 0, last_width).astype(np.uint16)
+    rows *= np.uint16(each_width)
+    rows += shapes.astype(np.uint16) * np.uint16(each_shape)
+    if phases is not None:
+        rows += phases.astype(np.uint16) * np.uint16(each_phase)
+    return rows
+
+
 def decode_levels(
     stream: Stream,
+    slots: Slots,
     terms: Terms,
-    values: NDArray[np.int8],
-    low: NDArray[np.int32],
-    shifts: NDArray[np.uint8],
+    low: LowBits,
     escapes: Escapes,
+    *,
+    next_phase: int,
 ) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
     """Levels, each from one of two tables: whole or half steps from what is expected.
 
     Args:
-        stream: Its tables stand in pairs.
+        stream: Its rows are those of whole steps.
+        slots: The tables; ESCAPED is the value of an escape.
         terms: Of all slices.
-        values: (tables, 2**12) what the symbol of a slot stands for; ESCAPED for an escape.
-        low: (symbols,) low bits of each level.
-        shifts: (symbols,) how many they are.
+        low: Low bits of levels.
         escapes: Values outside the tables.
+        next_phase: Tables from those of whole steps to those of half steps.
 
     Returns:
         Levels, at most one beyond their range; the index past the last word of each slice;
         the states left. `escapes.starts` has moved on by what was taken.
     """
-    walk = _Walk(stream, terms)
-    flat = np.append(values, np.zeros(1 << TOTAL_BITS, np.int8)).astype(np.int64)
-    units = walk.arrange(1 << shifts.astype(np.int64), 1)
-    added = walk.arrange(low - (1 << shifts.astype(np.int64) >> 1), 0)
+    walk = _Walk(stream, stream.rows.astype(np.int64), slots, terms)
+    shifts = (
+        low.shifts.astype(np.int64) if len(low.shifts) else np.zeros(len(stream.rows), np.int64)
+    )
+    units = walk.arrange(1 << shifts, 1)
+    added = walk.arrange(_low_bits(stream, low, shifts) - (1 << shifts >> 1), 0)
     for here, halves in walk.steps():
-        value = flat.take(walk.decode(here, halves & 1))
+        value = walk.decode(here, (halves & 1) * next_phase)
         escaped = (value == ESCAPED).nonzero()[0]
         if escaped.size:
             value[escaped] = escapes.take(walk.slices(escaped))
@@ -142,10 +188,21 @@ def decode_levels(
     return walk.finish()
 
 
+def _low_bits(stream: Stream, low: LowBits, shifts: _Int) -> _Int:
+    """The low bits of each level."""
+    own_shifts = np.split(shifts, np.cumsum(stream.counts)[:-1])
+    sections = np.split(low.data, np.cumsum(low.sizes)[:-1])
+    parts = [
+        unpack_bits(data, own) if len(data) else np.zeros(len(own), np.uint64)
+        for data, own in zip(sections, own_shifts, strict=True)
+    ]
+    return np.concatenate(parts).astype(np.int64)
+
+
 def decode_digits(
     stream: Stream,
+    starts: NDArray[np.uint16],
     terms: Terms,
-    symbols: NDArray[np.uint8],
     parents: NDArray[np.int32],
     escapes: Escapes,
 ) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
@@ -153,24 +210,41 @@ def decode_digits(
 
     Args:
         stream: Its tables stand in groups, one for each class.
+        starts: (tables, 4) where the slots of the symbols start that stand for a digit toward
+            the mean, the same, one away from it and an escape.
         terms: Of all slices, at the children's step.
-        symbols: (tables, 2**12) toward the mean, same, away from it, escape, as 0 to 3.
         parents: (symbols,) levels before.
         escapes: Digits that are escaped.
 
     Returns:
         As `decode_levels`.
     """
-    walk = _Walk(stream, terms)
-    flat = np.append(symbols, np.ones(1 << TOTAL_BITS, np.uint8)).astype(np.int64) - 1
+    rows, slots = _spread_digits(stream.rows, starts)
+    walk = _Walk(stream, rows, slots, terms)
     centres = walk.arrange(3 * parents.astype(np.int64), 0)
     for here, halves in walk.steps():
         centre = centres[here]
         offset = 2 * centre - halves
-        outward = flat.take(walk.decode(here, classify(offset)))
+        outward = walk.decode(here, classify(offset))
         digit = np.where(offset < 0, -outward, outward)
-        escaped = (outward == 2).nonzero()[0]
+        escaped = (outward == _ESCAPED_DIGIT).nonzero()[0]
         if escaped.size:
             digit[escaped] = escapes.take(walk.slices(escaped))
         walk.store(here, centre + digit)
     return walk.finish()
+
+
+def _spread_digits(rows: NDArray[np.uint16], starts: NDArray[np.uint16]) -> tuple[_Int, Slots]:
+    """The tables that are in use alone, and where they are: all of them are too many slots."""
+    groups = rows // len(CLASS_EDGES)
+    used = np.flatnonzero(np.bincount(groups))
+    place = np.zeros(int(used[-1]) + 1, np.int64)
+    place[used] = np.arange(len(used)) * len(CLASS_EDGES)
+    tables = (used[:, None] * len(CLASS_EDGES) + np.arange(len(CLASS_EDGES))).ravel()
+    own = starts[tables].astype(np.int64)
+    slots = Slots(
+        frequencies=np.diff(own, axis=1, append=1 << TOTAL_BITS).ravel(),
+        starts=own.ravel(),
+        values=np.tile(np.arange(-1, _ESCAPED_DIGIT + 1, dtype=np.int8), len(own)),
+    )
+    return place[groups], slots

@@ -9,61 +9,134 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CLASS_EDGES", "ESCAPED", "Escapes", "Stream", "Terms", "classify"]
+__all__ = [
+    "CLASS_EDGES",
+    "ESCAPED",
+    "MAX_HALF_OCTAVES",
+    "Escapes",
+    "LowBits",
+    "Stream",
+    "Terms",
+    "classify",
+]
 
 ESCAPED = 127
 """The value that stands for an escape in `decode_levels`."""
 CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
 """The least distance of each class between a cell's centre and the mean, in half steps."""
 _CLASS_OF = np.searchsorted(CLASS_EDGES, np.arange(CLASS_EDGES[-1] + 1), "right") - 1
+MAX_HALF_OCTAVES = 24
+"""That the steps of two neighbours count as differing, at most."""
+_GAINS = np.array(
+    [round(256 * 2 ** (half / 2)) for half in range(-MAX_HALF_OCTAVES, MAX_HALF_OCTAVES + 1)],
+    np.int64,
+)
+"""256 times a neighbour's step over one's own, for each difference in half octaves."""
 
 _Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Terms:
-    """Which levels before it predict each weight of a slice, segment after segment."""
+    """Which levels before it predict each weight of a slice, run after run.
 
-    lengths: NDArray[np.int32]  # (segments,)
-    """Weights of each segment."""
-    counts: NDArray[np.int32]  # (segments,)
-    """Terms of each segment."""
-    distances: NDArray[np.int32]  # (terms,)
-    """How many weights before."""
-    gains: _Int  # (terms,)
-    """Half steps, times 2**12, for each step of that weight's level."""
+    A run falls into segments: weights with the same quotient of number and stride. All
+    weights of one have the same terms: those whose axis has a place so far back, and which
+    for the first weight of the segment are not before the run.
+    """
+
+    runs: _Int  # (runs, 4)
+    """Number of its first weight in its tensor, weights, stride of its segments, terms."""
+    terms: _Int  # (terms, 5)
+    """Places back on an axis, its stride in weights, its size, coefficient in 1/32, index of
+    its first step in `steps` or -1 where all are the same."""
+    steps: NDArray[np.int8]
+    """Half octaves of the steps of places on axes, axis after axis."""
 
     @classmethod
     def none(cls, weights: int) -> "Terms":
         """What predicts nothing of so many weights, at least one."""
-        nothing = np.zeros(0, np.int32)
         return cls(
-            lengths=np.full(1, weights, np.int32),
-            counts=np.zeros(1, np.int32),
-            distances=nothing,
-            gains=nothing.astype(np.int64),
+            runs=np.array([[0, weights, weights, 0]]),
+            terms=np.zeros((0, 5), np.int64),
+            steps=np.zeros(0, np.int8),
         )
 
     @classmethod
     def join(cls, parts: "Sequence[Terms]") -> "Terms":
         """Terms of weights that follow each other."""
+        before = np.cumsum([0, *(len(part.steps) for part in parts)])
+        terms = []
+        for part, moved in zip(parts, before, strict=False):
+            own = part.terms.copy()
+            own[own[:, 4] >= 0, 4] += moved
+            terms.append(own)
         return cls(
-            lengths=np.concatenate([part.lengths for part in parts]),
-            counts=np.concatenate([part.counts for part in parts]),
-            distances=np.concatenate([part.distances for part in parts]),
-            gains=np.concatenate([part.gains for part in parts]),
+            runs=np.concatenate([part.runs for part in parts]),
+            terms=np.concatenate(terms),
+            steps=np.concatenate([part.steps for part in parts]),
         )
 
+    @property
+    def weights(self) -> int:
+        """Of all runs."""
+        return int(self.runs[:, 1].sum())
+
+    @property
+    def nearest(self) -> int | None:
+        """The least distance from a weight to one that predicts it; None where none does."""
+        found, place = [], 0
+        for first, weights, segment, count in self.runs.tolist():
+            for back, stride, size, _, _ in self.terms[place : place + count].tolist():
+                # the first segment that is so far from the start, with so many places before it
+                start = -(-(first + back * stride) // segment) * segment
+                missing = back - start // stride % size
+                if missing > 0:
+                    start = (start // stride + missing) * stride
+                if start < first + weights:
+                    found.append(back * stride)
+            place += count
+        return min(found, default=None)
+
     def dense(self) -> tuple[_Int, _Int]:
-        """Distances and gains of each weight, (weights, most terms); 0 where it has fewer."""
-        most = int(self.counts.max(initial=0))
-        filled = np.arange(most) < self.counts[:, None]
-        tables = []
-        for values in (self.distances, self.gains):
-            table = np.zeros(filled.shape, np.int64)
-            table[filled] = values
-            tables.append(np.repeat(table, self.lengths, axis=0))
-        return tables[0], tables[1]
+        """Distances and gains of each weight, (weights, most terms); 0 where it has fewer.
+
+        Gains are in half steps times 2**12 for each step of the other weight's level.
+        """
+        most = int(self.runs[:, 3].max(initial=0))
+        distances = np.zeros((self.weights, most), np.int64)
+        gains = np.zeros((self.weights, most), np.int64)
+        done = place = 0
+        for first, weights, segment, count in self.runs.tolist():
+            firsts, lengths = _segments(first, weights, segment)
+            here = slice(done, done + weights)
+            for column, term in enumerate(self.terms[place : place + count].tolist()):
+                distance, gain = self._of_segments(term, firsts, first)
+                distances[here, column] = np.repeat(distance, lengths)
+                gains[here, column] = np.repeat(gain, lengths)
+            done += weights
+            place += count
+        return distances, gains
+
+    def _of_segments(self, term: list[int], firsts: _Int, first: int) -> tuple[_Int, _Int]:
+        """Distance and gain of one term in each segment; 0 where it is not one."""
+        back, stride, size, coefficient, steps = term
+        coordinate = firsts // stride % size
+        inside = (coordinate >= back) & (firsts - back * stride >= first)
+        ratio = np.full(len(firsts), 256)
+        if steps >= 0:
+            halves = self.steps[steps : steps + size].astype(np.int64)
+            difference = halves[np.maximum(coordinate - back, 0)] - halves[coordinate]
+            ratio = _GAINS.take(difference + MAX_HALF_OCTAVES, mode="clip")
+        return inside * (back * stride), inside * coefficient * ratio
+
+
+def _segments(first: int, weights: int, stride: int) -> tuple[_Int, _Int]:
+    """Where the segments of a run begin, and how many weights they have."""
+    stop = first + weights
+    inner = np.arange(first // stride + 1, -(-stop // stride), dtype=np.int64) * stride
+    edges = np.concatenate([[first], inner, [stop]])
+    return edges[:-1], np.diff(edges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,10 +155,18 @@ class Stream:
     """Lanes of each slice, at most the least distance of its terms."""
     rows: NDArray[np.uint16]  # (symbols,)
     """The first of the tables that each symbol may have."""
-    frequencies: NDArray[np.uint16]  # (tables, 2**12)
-    """For each slot of a table, the frequency of the symbol there."""
-    offsets: NDArray[np.uint16]  # (tables, 2**12)
-    """How far the slot is from the first one of that symbol."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LowBits:
+    """What is sent of wide levels as it is, slice after slice."""
+
+    data: NDArray[np.uint8]
+    """Bit sections of all slices."""
+    sizes: _Int  # (slices,)
+    """Bytes of each section; they hold at least the bits of its slice."""
+    shifts: NDArray[np.uint8]  # (symbols,) or (0,)
+    """Bits of each level; empty where none has any."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -10,9 +10,9 @@
 #include "buffers.h"
 #include "floats.h"
 #include "grid.h"
+#include "faces.h"
 #include "histograms.h"
 #include "nearest.h"
-#include "prediction.h"
 #include "rans.h"
 #include "symbols.h"
 #include "thrift.h"
@@ -324,15 +324,16 @@ static PyMethodDef methods[] = {
     { "count_classes", count_classes, METH_VARARGS,
         "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,
-        "decode_digits(words, ends, states, counts, lanes, rows, frequencies, offsets, symbols, "
-        "parents, escapes, taken, lengths, terms, distances, gains, levels); ends, states and "
-        "taken go in as starts and come out as what is left" },
+        "decode_digits(words, ends, states, counts, lanes, rows, starts, parents, escapes, taken, "
+        "runs, terms, steps, levels); ends, states and taken go in as starts and come out as what "
+        "is left" },
     { "decode_floats", decode_floats, METH_VARARGS,
         "decode_floats(payload, quarters, stops, splits, narrow, wide, frequencies, places, moves, "
         "widths, memory, out, at, lanes, bits, mantissa, trailing, whole) -> bytes, -1 or -2" },
     { "decode_levels", decode_levels, METH_VARARGS,
-        "decode_levels(words, ends, states, counts, lanes, rows, frequencies, offsets, values, "
-        "low, shifts, escapes, taken, lengths, terms, distances, gains, levels); as decode_digits" },
+        "decode_levels(words, ends, states, counts, lanes, rows, names, entries, next phase, low "
+        "bits, their sizes, shifts or nothing, escapes, taken, runs, terms, steps, levels); as "
+        "decode_digits" },
     { "level_classes", level_classes, METH_VARARGS,
         "level_classes(levels, halves or nothing, classes)" },
     { "level_symbols", level_symbols, METH_VARARGS,
@@ -342,7 +343,7 @@ static PyMethodDef methods[] = {
         "nearest_levels(numbers, item size, sizes, offset, levels)" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
     { "predict", predict, METH_VARARGS,
-        "predict(levels, lengths, terms, distances, gains, halves)" },
+        "predict(levels, runs, terms, steps, halves)" },
     { "rans_decode", rans_decode, METH_VARARGS,
         "rans_decode(words, ends, states, counts, lanes, tables, frequencies, offsets, names, "
         "symbols); ends and states go in as starts and come out as what is left" },
@@ -356,6 +357,9 @@ static PyMethodDef methods[] = {
         "scale_integers(levels, steps, powers, offsets, low, high, item size, out)" },
     { "squared_error", squared_error, METH_VARARGS,
         "squared_error(numbers, item size, sizes, offset, levels or nothing) -> sum" },
+    { "table_rows", table_rows, METH_VARARGS,
+        "table_rows(shapes, widths, phases or nothing, last width, each width, each shape, each "
+        "phase, rows)" },
     { "thrifty_levels", thrifty_levels, METH_VARARGS,
         "thrifty_levels(levels, halves or nothing, numbers, item size, sizes, rows, savings, "
         "reach, moved)" },

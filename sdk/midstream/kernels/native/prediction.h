@@ -1,63 +1,77 @@
-/* Decoding where each symbol's table depends on levels decoded before it.
+/* What levels that were decoded before say of a level.
  *
- * Knows nothing of tensors: which levels predict a weight comes in, segment after segment
+ * Knows nothing of tensors: runs and terms are those of kernels/terms.py
  * (spec/coding.md, "Prediction").
  */
 #ifndef MIDSTREAM_PREDICTION_H
 #define MIDSTREAM_PREDICTION_H
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
 #include <stdint.h>
 
-#include "rans.h"
-
 #define MAX_TERMS 10
-#define MAX_GAIN (1 << 27)
-#define MAX_SHIFT 28
-#define MAX_ESCAPE ((int64_t)1 << 32)
-#define ESCAPED 127
-#define CLASSES 16
+#define NEIGHBOUR_LIMIT (1 << 20)
+#define GAIN_BITS 12
 
-/* Segments of weights that all have the same terms; read one after the other. */
+/* Weights of one tensor that follow each other: items of int64 arrays. */
+struct run {
+    int64_t first, weights, stride, terms;
+};
+struct term {
+    int64_t back, stride, size, coefficient, steps;
+};
+
+/* Runs and terms that are left. */
 struct terms {
-    const int32_t *length, *count; /* of each segment */
-    const int32_t *distance;       /* of each term */
-    const int64_t *gain;           /* at most MAX_GAIN from zero */
-    int64_t segments, terms;       /* that are left */
+    const struct run *run;
+    int64_t runs;
+    const struct term *term;
+    int64_t terms;
+    const int8_t *steps;
+    int64_t step_count;
 };
 
-/* Values of escapes; beyond the last, that one again and again. */
-struct escapes {
-    const int64_t *value;
-    int64_t count; /* at least 1 */
-    int64_t place; /* of the next one, counted on beyond the last */
+/* Weights that all have the same terms. */
+struct segment {
+    int64_t length;
+    int count;
+    int64_t distance[MAX_TERMS], gain[MAX_TERMS];
 };
 
-/* One slice. */
-struct slice {
-    uint32_t *states;
-    int64_t lanes, count;
-    const uint16_t *rows; /* the first table of each symbol */
-    int32_t *levels;     /* what comes out */
+/* Where a slice is among its runs and segments. */
+struct walk {
+    struct terms *terms;
+    const struct run *run;   /* NULL before the first */
+    const struct term *term; /* the first of the run */
+    int64_t done;            /* weights of the run */
 };
 
-/* What levels are made from, beside their symbols. */
-struct grains {
-    const int32_t *low;
-    const uint8_t *shift; /* at most MAX_SHIFT */
-};
+static inline int64_t clamp(int64_t value, int64_t limit)
+{
+    return value < -limit ? -limit : value > limit ? limit : value;
+}
 
-/* False where the segments are not those of the slice, or a table is not one of the rows. */
-int decode_levels_slice(const struct slots *slots, struct words *words, struct slice *slice,
-    const struct grains *grains, struct escapes *escapes, struct terms *terms);
-int decode_digits_slice(const struct slots *slots, struct words *words, struct slice *slice,
-    const int32_t *parents, struct escapes *escapes, struct terms *terms);
+/* The next segment, of at most `left` weights, whose terms are all at least `nearest` away.
+ * False where it is none. */
+int next_segment(struct walk *walk, int64_t left, int64_t nearest, struct segment *segment);
+
+/* What is expected of so many levels from `here` on, in half steps. They are no more than the
+ * least distance, so that none is expected of another. */
+static inline void expect(
+    const struct segment *segment, const int32_t *here, int64_t count, int64_t *halves)
+{
+    for (int64_t k = 0; k < count; k++)
+        halves[k] = 1 << (GAIN_BITS - 1);
+    for (int t = 0; t < segment->count; t++) {
+        const int32_t *near = here - segment->distance[t];
+        int64_t gain = segment->gain[t];
+        for (int64_t k = 0; k < count; k++)
+            halves[k] += gain * clamp(near[k], NEIGHBOUR_LIMIT);
+    }
+    for (int64_t k = 0; k < count; k++)
+        halves[k] >>= GAIN_BITS;
+}
+
+/* The means of a slice. False where the runs are not those of the slice. */
 int predict_slice(const int32_t *levels, int64_t count, struct terms *terms, int64_t *halves);
-
-/* The Python faces of these. */
-PyObject *decode_levels(PyObject *module, PyObject *args);
-PyObject *decode_digits(PyObject *module, PyObject *args);
-PyObject *predict(PyObject *module, PyObject *args);
 
 #endif

@@ -1,0 +1,207 @@
+#include "levels.h"
+
+#include <stddef.h>
+
+#define BLOCK 32
+#define LAST_EDGE 90
+#define ESCAPED_DIGIT 2
+
+/* The class of each distance between a cell's centre and the mean, in half steps. */
+static const uint8_t class_of[LAST_EDGE + 1] = { 0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 8, 9, 9, 9, 9, 9,
+    9, 10, 10, 10, 10, 10, 10, 11, 11, 11, 11, 11, 11, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12,
+    12, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 14, 14, 14, 14, 14,
+    14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14,
+    14, 15 };
+
+static inline int64_t take(struct escapes *escapes)
+{
+    int64_t last = escapes->count - 1, place = escapes->place++;
+    return escapes->value[place < last ? place : last];
+}
+
+static int64_t largest_row(const struct slice *slice)
+{
+    uint16_t largest = 0;
+    for (int64_t i = 0; i < slice->count; i++)
+        largest = slice->rows[i] > largest ? slice->rows[i] : largest;
+    return largest;
+}
+
+/* How a lane is stepped on: the next word, or that of the words which may be at their end.
+ * Without `words` no branch: whether a lane takes a word cannot be foretold. */
+static inline void advance(
+    uint32_t *state, uint32_t frequency, uint32_t offset, const uint16_t **word, struct words *words)
+{
+    if (words) {
+        *state = step(*state, frequency, offset, words);
+        return;
+    }
+    uint32_t stepped = frequency * (*state >> TOTAL_BITS) + offset;
+    uint32_t refilled = stepped << 16 | **word, hungry = stepped < STATE_START;
+    *word += hungry;
+    *state = stepped ^ ((stepped ^ refilled) & -hungry);
+}
+
+/* Symbols on lanes after each other. */
+struct block {
+    struct place at;
+    int count;
+};
+
+/* A block's symbols as what they stand for; how many of them are escapes. */
+static inline int read_values(const struct level_slots *slots, struct slice *slice,
+    const struct block *block, const int64_t *halves, struct words *words, const int is_last,
+    int8_t *values)
+{
+    const uint16_t *word = is_last ? NULL : words->word + words->place;
+    const uint16_t *rows = slice->rows + block->at.first;
+    const uint8_t *restrict name = slots->name;
+    const uint32_t *restrict entries = slots->entry;
+    uint32_t *restrict states = slice->states + block->at.lane;
+    int escaped = 0;
+    for (int k = 0; k < block->count; k++) {
+        size_t row = rows[k] + (halves ? (size_t)((halves[k] & 1) * slots->next_phase) : 0);
+        uint32_t slot = states[k] & (TOTAL - 1);
+        uint32_t entry = entries[row << SYMBOL_BITS | (name[row << TOTAL_BITS | slot] & LAST_SYMBOL)];
+        advance(&states[k], (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), &word,
+            is_last ? words : NULL);
+        values[k] = (int8_t)(uint8_t)(entry >> 24);
+        escaped += values[k] == ESCAPED;
+    }
+    if (!is_last)
+        words->place = word - words->word;
+    return escaped;
+}
+
+static void put_levels(struct slice *slice, const struct block *block, const int8_t *values,
+    const int64_t *halves, int has_escapes, struct low_bits *low, struct escapes *escapes)
+{
+    int32_t *levels = slice->levels + block->at.first;
+    if (!halves && !has_escapes && !low->shift)
+        for (int k = 0; k < block->count; k++)
+            levels[k] = values[k];
+    else if (!has_escapes && !low->shift)
+        for (int k = 0; k < block->count; k++)
+            levels[k] = (int32_t)clamp(values[k] + (halves[k] >> 1), LEVEL_LIMIT);
+    else
+        for (int k = 0; k < block->count; k++) {
+            int shift = low->shift ? low->shift[block->at.first + k] : 0;
+            int64_t value = values[k] == ESCAPED ? take(escapes) : values[k];
+            value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1);
+            value += (shift ? take_low(low, shift) : 0) + (halves ? halves[k] >> 1 : 0);
+            levels[k] = (int32_t)clamp(value, LEVEL_LIMIT);
+        }
+}
+
+/* The next block of at most `left` symbols: it ends before the first lane comes again. */
+static struct block next_block(const struct slice *slice, struct place at, int64_t left)
+{
+    int64_t lanes = slice->lanes - at.lane, count = left < lanes ? left : lanes;
+    return (struct block){ at, count < BLOCK ? (int)count : BLOCK };
+}
+
+/* Whether a block may be read without a look at the end of the words: each symbol takes one
+ * at most, and one more is looked at. */
+static inline int is_safe(const struct words *words, int count)
+{
+    return words->count - words->place > count;
+}
+
+/* One block of levels of a segment. */
+static void decode_block(const struct level_slots *slots, const struct segment *segment,
+    struct words *words, struct slice *slice, const struct block *block, struct low_bits *low,
+    struct escapes *escapes)
+{
+    int64_t halves[BLOCK], *means = segment->count ? halves : NULL;
+    int8_t values[BLOCK];
+    if (means)
+        expect(segment, slice->levels + block->at.first, block->count, means);
+    int escaped = is_safe(words, block->count)
+        ? read_values(slots, slice, block, means, words, 0, values)
+        : read_values(slots, slice, block, means, words, 1, values);
+    put_levels(slice, block, values, means, escaped, low, escapes);
+}
+
+int decode_levels_slice(const struct level_slots *slots, struct words *words, struct slice *slice,
+    struct low_bits *low, struct escapes *escapes, struct terms *terms)
+{
+    struct walk walk = { .terms = terms };
+    struct segment segment;
+    struct place at = { 0, 0 };
+    int64_t largest = largest_row(slice);
+    while (at.first < slice->count) {
+        if (!next_segment(&walk, slice->count - at.first, slice->lanes, &segment)
+            || largest >= slots->rows - (segment.count ? slots->next_phase : 0))
+            return 0;
+        for (int64_t end = at.first + segment.length; at.first < end;) {
+            at = decode_many_levels(slots, &segment, words, slice, low, at, end - at.first);
+            struct block block = next_block(slice, at, end - at.first);
+            if (block.count)
+                decode_block(slots, &segment, words, slice, &block, low, escapes);
+            at = moved(at, block.count, slice->lanes);
+        }
+    }
+    return 1;
+}
+
+/* A block's symbols as children; `halves` are all 0 where nothing is expected. */
+static inline void read_children(const uint16_t *starts, struct slice *slice,
+    const struct block *block, const int32_t *parents, const int64_t *halves, struct words *words,
+    const int is_last, struct escapes *escapes)
+{
+    const uint16_t *word = is_last ? NULL : words->word + words->place;
+    for (int k = 0; k < block->count; k++) {
+        int64_t i = block->at.first + k, centre = 3 * (int64_t)parents[i];
+        int64_t offset = 2 * centre - halves[k], distance = offset < 0 ? -offset : offset;
+        int64_t row = slice->rows[i] + class_of[distance < LAST_EDGE ? distance : LAST_EDGE];
+        const uint16_t *start = starts + 4 * row;
+        uint32_t *state = slice->states + block->at.lane + k, slot = *state & (TOTAL - 1);
+        int symbol = (slot >= start[1]) + (slot >= start[2]) + (slot >= start[3]);
+        uint32_t end = symbol < 3 ? start[symbol + 1] : TOTAL;
+        advance(state, end - start[symbol], slot - start[symbol], &word, is_last ? words : NULL);
+        int64_t outward = symbol - 1, digit = offset < 0 ? -outward : outward;
+        if (outward == ESCAPED_DIGIT)
+            digit = take(escapes);
+        slice->levels[i] = (int32_t)clamp(centre + digit, LEVEL_LIMIT);
+    }
+    if (!is_last)
+        words->place = word - words->word;
+}
+
+int decode_digits_slice(const uint16_t *starts, int64_t tables, struct words *words,
+    struct slice *slice, const int32_t *parents, struct escapes *escapes, struct terms *terms)
+{
+    struct walk walk = { .terms = terms };
+    struct segment segment;
+    struct place at = { 0, 0 };
+    int64_t halves[BLOCK];
+    if (slice->count && largest_row(slice) > tables - CLASSES)
+        return 0;
+    while (at.first < slice->count) {
+        if (!next_segment(&walk, slice->count - at.first, slice->lanes, &segment))
+            return 0;
+        for (int64_t end = at.first + segment.length; at.first < end;) {
+            struct block block = next_block(slice, at, end - at.first);
+            expect(&segment, slice->levels + at.first, block.count, halves);
+            if (is_safe(words, block.count))
+                read_children(starts, slice, &block, parents, halves, words, 0, escapes);
+            else
+                read_children(starts, slice, &block, parents, halves, words, 1, escapes);
+            at = moved(at, block.count, slice->lanes);
+        }
+    }
+    return 1;
+}
+
+void find_rows(const struct choices *choices, const int8_t *shapes, const int16_t *widths,
+    const int8_t *phases, int64_t count, uint16_t *restrict rows)
+{
+    struct choices all = *choices;
+    for (int64_t i = 0; i < count; i++) {
+        int16_t width = widths[i] < all.last_width ? widths[i] : all.last_width;
+        uint16_t row = (uint16_t)((width > 0 ? width : 0) * all.each_width);
+        rows[i] = (uint16_t)(row + (uint16_t)shapes[i] * all.each_shape);
+    }
+    for (int64_t i = 0; phases && i < count; i++)
+        rows[i] = (uint16_t)(rows[i] + (uint16_t)phases[i] * all.each_phase);
+}

@@ -1,0 +1,99 @@
+/* Levels and digits of a slice, where each symbol's table depends on levels before it.
+ *
+ * Knows nothing of tensors (spec/coding.md, "Levels" and "Digits").
+ */
+#ifndef MIDSTREAM_LEVELS_H
+#define MIDSTREAM_LEVELS_H
+
+#include <stdint.h>
+
+#include "prediction.h"
+#include "rans.h"
+
+#define MAX_SHIFT 28
+#define MAX_ESCAPE ((int64_t)1 << 32)
+#define ESCAPED 127
+#define CLASSES 16
+#define SYMBOL_BITS 7
+#define LAST_SYMBOL ((1 << SYMBOL_BITS) - 1)
+#define NAMES_PADDING 4
+#define LEVEL_LIMIT ((1 << 30) + 1)
+
+/* Values of escapes; beyond the last, that one again and again. */
+struct escapes {
+    const int64_t *value;
+    int64_t count; /* at least 1 */
+    int64_t place; /* of the next one, counted on beyond the last */
+};
+
+/* One slice. */
+struct slice {
+    uint32_t *states;
+    int64_t lanes, count;
+    const uint16_t *rows; /* the first table of each symbol */
+    int32_t *levels;      /* what comes out */
+};
+
+/* Tables of levels: the symbol in each slot, (rows, 4096) and 4 bytes more, less than 128; and
+ * of each symbol, (rows, 128), bits 0-11 frequency - 1, 12-23 start, 24-31 value. */
+struct level_slots {
+    const uint8_t *name;
+    const uint32_t *entry;
+    int64_t rows, next_phase;
+};
+
+/* Low bits of one slice, as many as the levels have. */
+struct low_bits {
+    const uint8_t *data;
+    int64_t size;         /* bytes */
+    const uint8_t *shift; /* of each level, at most MAX_SHIFT; NULL where none has any */
+    int64_t place;        /* bits taken */
+};
+
+static inline int64_t take_low(struct low_bits *low, int shift)
+{
+    int64_t byte = low->place >> 3, end = (low->place + shift + 7) >> 3;
+    uint64_t bits = 0;
+    for (int64_t at = byte; at < end; at++)
+        bits |= (uint64_t)low->data[at] << 8 * (at - byte);
+    bits >>= low->place & 7;
+    low->place += shift;
+    return (int64_t)(bits & ((UINT64_C(1) << shift) - 1));
+}
+
+/* Where a slice's next symbol is, and its lane. */
+struct place {
+    int64_t first, lane;
+};
+
+static inline struct place moved(struct place place, int64_t count, int64_t lanes)
+{
+    int64_t lane = place.lane + count;
+    return (struct place){ place.first + count, lane < lanes ? lane : lane - lanes };
+}
+
+/* False where the runs are not those of the slice, or a table is not one of the rows. */
+int decode_levels_slice(const struct level_slots *slots, struct words *words, struct slice *slice,
+    struct low_bits *low, struct escapes *escapes, struct terms *terms);
+
+/* The same of digits; `starts` are four of each of so many tables. */
+int decode_digits_slice(const uint16_t *starts, int64_t tables, struct words *words,
+    struct slice *slice, const int32_t *parents, struct escapes *escapes, struct terms *terms);
+
+/* How tables stand: widths, clipped to 0 to the last one; then shapes; then phases. */
+struct choices {
+    int16_t last_width;
+    uint16_t each_width, each_shape, each_phase;
+};
+
+/* The first table of each weight, modulo 2^16; `phases` may be NULL. */
+void find_rows(const struct choices *choices, const int8_t *shapes, const int16_t *widths,
+    const int8_t *phases, int64_t count, uint16_t *rows);
+
+/* Some of the next levels of a segment, `count` at most, faster than one by one; none of them
+ * an escape. Gives where it stopped, which may be where it began. */
+struct place decode_many_levels(const struct level_slots *slots, const struct segment *segment,
+    struct words *words, struct slice *slice, struct low_bits *low, struct place place,
+    int64_t count);
+
+#endif

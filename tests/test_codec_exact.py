@@ -1,5 +1,7 @@
 """Exact values to bytes and back."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,6 +139,38 @@ def test_any_bytes_give_values_or_a_data_error(dtype, payload, steps):
     except DataError:
         return
     assert len(decoded) == 8
+
+
+def decoded_by(reader, monkeypatch, *arguments) -> bytes | ErrorCode:
+    monkeypatch.setattr(exact, "read_cells", reader)
+    try:
+        return exact.decode(*arguments).tobytes()
+    except BitstreamError as error:
+        return error.code
+
+
+@pytest.mark.skipif(not find_spec("midstream.kernels._native"), reason="no compiler")
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("step", [-90, -40, -20])
+def test_damaged_payloads_are_the_same_to_both_kernels(monkeypatch, dtype, step):
+    from midstream.kernels.native_cells import read_cells
+
+    values = normal(600, dtype)
+    values[::5] *= np.float32(1e-3).astype(values.dtype)
+    near, steps = quantised(values, dtype, step)
+    steps[300:] *= 0.7
+    payload = exact.encode(values, near, steps, dtype)
+    rng = np.random.default_rng(step + 100)
+    for _ in range(80):
+        damaged = bytearray(payload)
+        for place in rng.integers(0, len(payload), rng.integers(0, 4)):
+            damaged[place] ^= 1 << rng.integers(8)
+        damaged = damaged[
+            : len(payload) - int(rng.integers(0, 3) * rng.integers(0, len(payload)) / 2)
+        ]
+        arguments = bytes(damaged), near, steps, dtype
+        results = [decoded_by(reader, monkeypatch, *arguments) for reader in (None, read_cells)]
+        assert results[0] == results[1]
 
 
 def test_no_weights_take_a_few_bytes():

@@ -15,7 +15,7 @@ from midstream.codec import rans, storage
 from midstream.codec.sections import Sections, floor_log2, write_truncated, write_unary
 from midstream.codec.tables import BINARY_TABLES, binary_family
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import pack_bits, write_varints
+from midstream.kernels import pack_bits, read_cells, write_varints
 from midstream.types import DType
 
 __all__ = ["decode", "encode"]
@@ -24,6 +24,7 @@ _OCTAVES = 16
 """A zero level's cell is cut at 2**-1, 2**-2, ... of its half; what is left is the core."""
 _RANGE_BITS = 6
 _MAX_CELL_BITS = 6
+_SHORT, _MALFORMED = -1, -2  # what the kernel says of a payload
 
 _Int = NDArray[np.int64]
 _Float = NDArray[np.float64]
@@ -92,15 +93,40 @@ def decode(
     reader = Sections(memoryview(payload))
     zero = levels == 0
     mode, flags = _decode_flags(reader, int(zero.sum()))
-    core = np.zeros(len(levels), np.bool_)
-    core[zero] = flags
-    index = _decode_cells(reader, levels, steps, core, dtype)
-    cells = _cells(index, levels, steps, core, mode, dtype)
-    ordinals = cells.first + reader.truncated(cells.count)
-    bits = np.where(ordinals < 0, (-1 - ordinals) | 1 << dtype.bits - 1, ordinals)
-    values = bits.astype(storage.bits_dtype(dtype))
-    _decode_exceptions(reader, values)
-    return values.view(storage.ELEMENT[dtype])
+    if read_cells is None:
+        core = np.zeros(len(levels), np.bool_)
+        core[zero] = flags
+        index = _decode_cells(reader, levels, steps, core, dtype)
+        cells = _cells(index, levels, steps, core, mode, dtype)
+        ordinals = cells.first + reader.truncated(cells.count)
+        bits = np.where(ordinals < 0, (-1 - ordinals) | 1 << dtype.bits - 1, ordinals)
+        found = bits.astype(storage.bits_dtype(dtype))
+    else:
+        found = _read_cells(reader, levels, steps, flags, mode, dtype)
+    _decode_exceptions(reader, found)
+    return found.view(storage.ELEMENT[dtype])
+
+
+def _read_cells(
+    reader: Sections,
+    levels: NDArray[np.int32],
+    steps: _Float,
+    core: NDArray[np.bool_],
+    mode: _Core,
+    dtype: DType,
+) -> NDArray[np.unsignedinteger]:
+    """The same by a kernel."""
+    assert read_cells is not None, "asked only where there is one"
+    data, mantissa = np.frombuffer(reader.payload, np.uint8), storage.MANTISSA_BITS[dtype]
+    found, size = read_cells(
+        data, levels, steps, core, mode=mode, bits=dtype.bits, mantissa=mantissa
+    )
+    if size == _SHORT:
+        raise BitstreamError(ErrorCode.BAD_LENGTH, f"exact: {len(data)} bytes are too few")
+    if size == _MALFORMED:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: a unary number is malformed")
+    reader.take(size)
+    return found
 
 
 def _ordinals(values: NDArray[np.generic], dtype: DType) -> _Int:

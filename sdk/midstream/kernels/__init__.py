@@ -35,6 +35,7 @@ __all__ = [
     "predict",
     "rans_decode",
     "rans_encode",
+    "read_cells",
     "read_varints",
     "round_floats",
     "scale_floats",
@@ -62,6 +63,7 @@ DECODES_IN_ORDER = NAME == "native"
 """Whether one symbol after the other is as quick as many side by side."""
 
 if NAME == "native":
+    from midstream.kernels import native_cells
     from midstream.kernels.native_floats import decode_floats
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.native_histograms import count_classes, level_classes
@@ -103,3 +105,6 @@ else:
     )
     from midstream.kernels.numpy_symbols import level_symbols
     from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points
+
+read_cells = native_cells.read_cells if NAME == "native" else None
+"""Where in its level's cell each float lies; where it is None, codec.exact does it in NumPy."""

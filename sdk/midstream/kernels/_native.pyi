@@ -133,6 +133,18 @@ def rans_encode(
     taken: _Array,
     /,
 ) -> int: ...
+def read_cells(
+    data: _Array,
+    levels: _Array,
+    steps: _Array,
+    core: _Array,
+    memory: _Array,
+    out: _Array,
+    mode: int,
+    bits: int,
+    mantissa: int,
+    /,
+) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
 def scale_floats(
     levels: _Array, steps: _Array, sizes: _Array, first: int, precision: int, out: _Array, /

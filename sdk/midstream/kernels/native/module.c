@@ -8,6 +8,7 @@
 
 #include "bits.h"
 #include "buffers.h"
+#include "cells.h"
 #include "floats.h"
 #include "grid.h"
 #include "faces.h"
@@ -350,6 +351,9 @@ static PyMethodDef methods[] = {
     { "rans_encode", rans_encode, METH_VARARGS,
         "rans_encode(symbols, frequencies, starts, counts, lanes, states, words, taken) -> words "
         "written" },
+    { "read_cells", read_cells, METH_VARARGS,
+        "read_cells(data, levels, steps, core, memory, out, mode, bits, mantissa) -> bytes, -1 "
+        "or -2" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
     { "scale_floats", scale_floats, METH_VARARGS,
         "scale_floats(levels, steps, sizes, first, precision, out)" },

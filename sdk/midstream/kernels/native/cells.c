@@ -1,0 +1,287 @@
+#include "cells.h"
+
+#include "buffers.h"
+
+#include <string.h>
+
+#define DOUBLE_BITS 52
+#define DOUBLE_BIAS 1023
+#define OCTAVES 16
+#define RANGE_BITS 6
+#define MAX_CELL_BITS 6
+#define WINDOW 8
+#define SMALL_LEVEL 255
+
+/* --- ordinals ---------------------------------------------------------------------------- */
+
+/* The magnitude of a positive number in a smaller float, rounded down or up. */
+static inline int64_t magnitude_of(uint64_t number, const struct cells *cells, int up)
+{
+    const int bias = (1 << (cells->bits - 2 - cells->mantissa)) - 1;
+    int64_t exponent = (int64_t)(number >> DOUBLE_BITS) - DOUBLE_BIAS + bias, magnitude = 0;
+    uint64_t digits = number & ((UINT64_C(1) << DOUBLE_BITS) - 1);
+    int64_t shift = DOUBLE_BITS - cells->mantissa;
+    if (exponent > 2 * bias)
+        return ((int64_t)(2 * bias + 1) << cells->mantissa) - !up;
+    if (exponent >= 1) {
+        magnitude = exponent << cells->mantissa;
+    } else {
+        digits |= UINT64_C(1) << DOUBLE_BITS;
+        shift += 1 - exponent;
+    }
+    if (shift > DOUBLE_BITS + 1)
+        return up;
+    /* all that is cut off adds up to one more where it is rounded up */
+    uint64_t rest = up ? (UINT64_C(1) << shift) - 1 : 0;
+    return magnitude + (int64_t)((digits + rest) >> shift);
+}
+
+/* The ordinal of the least value that is not below a point. */
+static inline int64_t first_at(double point, const struct cells *cells)
+{
+    uint64_t number;
+    memcpy(&number, &point, sizeof number);
+    int64_t is_negative = (int64_t)(number >> 63);
+    if (point == 0)
+        return -1;
+    /* -1 - m of a negative one: no branch, since signs cannot be foretold */
+    return magnitude_of(number & (UINT64_MAX >> 1), cells, !is_negative) ^ -is_negative;
+}
+
+static void set_cell(const struct cells *cells, int64_t i, int64_t first, int64_t end)
+{
+    cells->first[i] = first;
+    cells->ordinals[i] = end > first ? end - first : 1;
+}
+
+/* The whole part of the binary logarithm of a number that is not 0. */
+static inline int log2_of(uint64_t number)
+{
+#ifdef __GNUC__
+    return 63 - __builtin_clzll(number);
+#else
+    int whole = 0;
+    while (number >>= 1)
+        whole++;
+    return whole;
+#endif
+}
+
+/* --- bits -------------------------------------------------------------------------------- */
+
+struct section {
+    const uint8_t *data;
+    int64_t size, bit;
+};
+
+/* At least 57 bits from the next one on; beyond the end they are 0. */
+static inline uint64_t ahead(const struct section *section)
+{
+    int64_t place = section->bit >> 3;
+    uint64_t window = 0;
+    if (section->size - place >= WINDOW) {
+        const uint8_t *data = section->data + place;
+        window = (uint64_t)data[0] | (uint64_t)data[1] << 8 | (uint64_t)data[2] << 16
+            | (uint64_t)data[3] << 24 | (uint64_t)data[4] << 32 | (uint64_t)data[5] << 40
+            | (uint64_t)data[6] << 48 | (uint64_t)data[7] << 56;
+    } else {
+        for (int64_t i = 0; i < WINDOW && place + i < section->size; i++)
+            window |= (uint64_t)section->data[place + i] << 8 * i;
+    }
+    return window >> (section->bit & 7);
+}
+
+static inline int64_t take(struct section *section, int width)
+{
+    uint64_t field = ahead(section) & ((UINT64_C(1) << width) - 1);
+    section->bit += width;
+    return (int64_t)field;
+}
+
+/* Go on with the next section. False where this one ends early. */
+static int next_section(struct section *section)
+{
+    int64_t taken = (section->bit + 7) / 8;
+    if (taken > section->size)
+        return 0;
+    section->data += taken;
+    section->size -= taken;
+    section->bit = 0;
+    return 1;
+}
+
+/* --- cells ------------------------------------------------------------------------------- */
+
+/* Where the cells of small levels start, in slices of one step. */
+struct starts {
+    int64_t first[2 * SMALL_LEVEL + 2];
+    int are_known;
+};
+
+static void find_starts(const struct cells *cells, struct starts *starts)
+{
+    starts->are_known = cells->count > SMALL_LEVEL;
+    for (int64_t i = 1; i < cells->count; i++)
+        starts->are_known &= cells->steps[i] == cells->steps[0];
+    for (int level = -SMALL_LEVEL; starts->are_known && level <= SMALL_LEVEL + 1; level++)
+        starts->first[level + SMALL_LEVEL] = first_at((level - 0.5) * cells->steps[0], cells);
+}
+
+/* The part of its cell that a level other than 0 is in. */
+static inline void read_part(
+    const struct cells *cells, const struct starts *starts, int64_t i, struct section *parts)
+{
+    const double level = cells->levels[i], step = cells->steps[i];
+    int64_t first, end, place = (int64_t)cells->levels[i] + SMALL_LEVEL;
+    if (starts->are_known && place >= 0 && place <= 2 * SMALL_LEVEL) {
+        first = starts->first[place];
+        end = starts->first[place + 1];
+    } else {
+        first = first_at((level - 0.5) * step, cells);
+        end = first_at((level + 0.5) * step, cells);
+    }
+    int width = log2_of((uint64_t)(end - first > 1 ? end - first : 1)) - RANGE_BITS;
+    if (width > 0) {
+        width = width < MAX_CELL_BITS ? width : MAX_CELL_BITS;
+        const double share = 1.0 / (1 << width), part = (double)take(parts, width);
+        first = first_at((level - 0.5 + part * share) * step, cells);
+        end = first_at((level - 0.5 + (part + 1) * share) * step, cells);
+    }
+    set_cell(cells, i, first, end);
+}
+
+static void set_core(const struct cells *cells, int64_t i)
+{
+    const double edge = cells->steps[i] / (2 << OCTAVES);
+    if (cells->mode == 3)
+        set_cell(cells, i, first_at(-edge, cells), first_at(edge, cells));
+    else
+        set_cell(cells, i, 1 - cells->mode, 1);
+}
+
+/* The octave of a level 0 that is not core. False where it is malformed. */
+static int read_octave(
+    const struct cells *cells, int64_t i, struct section *signs, struct section *octaves)
+{
+    uint64_t bits = ahead(octaves) & ((1 << OCTAVES) - 1);
+    int octave = 0;
+    if (!bits)
+        return 0;
+    while (!(bits >> octave & 1))
+        octave++;
+    octaves->bit += octave + 1;
+    const double far = cells->steps[i] / (2 << octave), near = far / 2;
+    if (take(signs, 1))
+        set_cell(cells, i, first_at(-far, cells), first_at(-near, cells));
+    else
+        set_cell(cells, i, first_at(near, cells), first_at(far, cells));
+    return 1;
+}
+
+/* Cells of all levels 0. */
+static int read_zeros(const struct cells *cells, struct section *section)
+{
+    int64_t inner = 0, zero = 0;
+    for (int64_t i = 0; i < cells->zeros; i++)
+        inner += !cells->core[i];
+    struct section signs = *section;
+    section->bit = inner;
+    if (!next_section(section))
+        return CELLS_SHORT;
+    for (int64_t i = 0; i < cells->count; i++) {
+        if (cells->levels[i])
+            continue;
+        if (cells->core[zero++])
+            set_core(cells, i);
+        else if (!read_octave(cells, i, &signs, section))
+            return CELLS_MALFORMED;
+    }
+    return next_section(section) ? 0 : CELLS_SHORT;
+}
+
+/* The bits of each float. */
+static int read_places(const struct cells *cells, struct section *section, void *out)
+{
+    const int64_t sign = INT64_C(1) << (cells->bits - 1);
+    const int is_single = cells->bits == 32;
+    uint16_t *halves = out;
+    uint32_t *singles = out;
+    int64_t bits = 0;
+    for (int64_t i = 0; i < cells->count; i++)
+        bits += log2_of((uint64_t)cells->ordinals[i]);
+    struct section upper = *section;
+    section->bit = bits;
+    if (!next_section(section))
+        return CELLS_SHORT;
+    for (int64_t i = 0; i < cells->count; i++) {
+        int width = log2_of((uint64_t)cells->ordinals[i]);
+        int64_t spare = (INT64_C(2) << width) - cells->ordinals[i], place = take(&upper, width);
+        /* no branch: which places have a last bit cannot be foretold */
+        int64_t is_long = place >= spare, last = (int64_t)(ahead(section) & 1);
+        section->bit += is_long;
+        int64_t ordinal = cells->first[i] + place + (is_long ? place + last - spare : 0);
+        int64_t value = ordinal < 0 ? (-1 - ordinal) | sign : ordinal;
+        if (is_single)
+            singles[i] = (uint32_t)value;
+        else
+            halves[i] = (uint16_t)value;
+    }
+    return next_section(section) ? 0 : CELLS_SHORT;
+}
+
+int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t size, void *out)
+{
+    struct section section = { data, size, 0 };
+    struct starts starts;
+    find_starts(cells, &starts);
+    for (int64_t i = 0; i < cells->count; i++)
+        if (cells->levels[i])
+            read_part(cells, &starts, i, &section);
+    int wrong = next_section(&section) ? read_zeros(cells, &section) : CELLS_SHORT;
+    wrong = wrong ? wrong : read_places(cells, &section, out);
+    return wrong ? wrong : size - section.size;
+}
+
+/* --- the Python face --------------------------------------------------------------------- */
+
+enum { DATA, LEVELS, STEPS, CORE, MEMORY, OUT, BUFFERS };
+
+static int cells_fit(const Py_buffer *b, struct cells *cells)
+{
+    cells->count = items(&b[LEVELS], 4);
+    cells->zeros = b[CORE].len;
+    if (cells->count < 0 || !has_items(&b[STEPS], 8, cells->count)
+        || !has_items(&b[MEMORY], 8, 2 * cells->count))
+        return 0;
+    if ((cells->bits != 16 && cells->bits != 32) || cells->mantissa < 1
+        || cells->mantissa > cells->bits - 3 || cells->mode < 0 || cells->mode > 3)
+        return refuse("a float or a core that there is not");
+    cells->levels = b[LEVELS].buf;
+    cells->steps = b[STEPS].buf;
+    cells->core = b[CORE].buf;
+    cells->first = b[MEMORY].buf;
+    cells->ordinals = cells->first + cells->count;
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < cells->count; i++)
+        zeros += !cells->levels[i];
+    return has_items(&b[OUT], (size_t)cells->bits / 8, cells->count)
+        && (zeros == cells->zeros || refuse("not a flag for each level 0"));
+}
+
+PyObject *read_cells(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[BUFFERS];
+    struct cells cells = { 0 };
+    int64_t size = CELLS_UNKNOWN;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*w*w*iii", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+            &cells.mode, &cells.bits, &cells.mantissa))
+        return NULL;
+    if (cells_fit(b, &cells)) {
+        Py_BEGIN_ALLOW_THREADS
+        size = read_ordinals(&cells, b[DATA].buf, b[DATA].len, b[OUT].buf);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, BUFFERS);
+    return size == CELLS_UNKNOWN ? NULL : PyLong_FromLongLong(size);
+}

@@ -1,0 +1,34 @@
+/* Where in its level's cell each float lies.
+ *
+ * (spec/coding.md, "Exact". Knows nothing of exceptions.)
+ */
+#ifndef MIDSTREAM_CELLS_H
+#define MIDSTREAM_CELLS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+
+enum { CELLS_SHORT = -1, CELLS_MALFORMED = -2, CELLS_UNKNOWN = -3 };
+
+/* The cells of a slice, one for each weight. */
+struct cells {
+    const int32_t *levels;
+    const double *steps;
+    const uint8_t *core; /* for each level 0, whether it is core */
+    int64_t count, zeros;
+    int mode;         /* of the core, 0 to 3 */
+    int bits;         /* of a float, 16 or 32 */
+    int mantissa;     /* of these, those of the mantissa */
+    int64_t *first;   /* for the use of read_ordinals: least ordinals */
+    int64_t *ordinals; /* and how many there are */
+};
+
+/* The bits of each float, from the sections of parts, signs, octaves and places; gives the
+ * bytes taken, or what is wrong. */
+int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t size, void *out);
+
+/* The Python face of it. */
+PyObject *read_cells(PyObject *module, PyObject *args);
+
+#endif

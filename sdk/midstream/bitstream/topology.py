@@ -6,7 +6,7 @@ model is writing into holes (spec/bitstream.md, "Topology").
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from midstream.bitstream.filling import Content, pack
 from midstream.errors import BitstreamError, ErrorCode, LimitError
@@ -24,7 +24,7 @@ _TENSOR_MEMORY = 1024
 """What one tensor takes in a decoder, its parameters but for log-scales included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Topology:
     """A model file with its holes cut out."""
 
@@ -65,6 +65,10 @@ class Topology:
 
     def write(self) -> bytes:
         """The bytes of the topology, compressed."""
+        return self._written
+
+    @cached_property
+    def _written(self) -> bytes:
         table = Writer()
         end = 0
         for tensor in self.tensors:

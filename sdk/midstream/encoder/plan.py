@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ _LARGEST_LEVEL = 1 << 29
 _Levels = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """One slice as the units so far leave it."""
 
@@ -114,7 +115,7 @@ class Plan:
             return self.levels
         return nearest_levels(self.numbers, self.sizes(trits))
 
-    @property
+    @cached_property
     def squared_error(self) -> float:
         """Of the levels, against the weights."""
         return squared_error(self._weights, self.sizes(self.trits), levels=self.levels)

@@ -1,6 +1,6 @@
 """Tensors as numbers, and what steps would make of them. Knows nothing of slices."""
 
-import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -14,6 +14,10 @@ from midstream.types import DType, Tensor
 __all__ = ["Corrected", "Weights", "entropy_bits", "load", "squared_error", "tie"]
 
 _SAMPLE = 1 << 16
+_FEW = 64
+"""Weights that tell most tensors apart."""
+_PIECE = 1 << 16
+"""Weights that are looked at as doubles at once."""
 _LARGEST_LEVEL = 1 << 24
 """Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
 
@@ -56,7 +60,7 @@ class Weights:
     @property
     def energy(self) -> float:
         """Sum of squares about the offset."""
-        return float(np.square(self.values - self.offset).sum())
+        return _energy(self.stored, self.tensor.dtype, self.offset)
 
     def levels(self, step: int) -> NDArray[np.int32]:
         """Nearest levels; (weights,)."""
@@ -65,22 +69,34 @@ class Weights:
 
 def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
     """Read one tensor's weights out of a model file."""
-    data = bytes(model[tensor.offset : tensor.end])
+    data = memoryview(model)[tensor.offset : tensor.end]
     stored = storage.load(data, tensor.dtype, tensor.weights)
-    values = storage.to_float64(stored, tensor.dtype)
-    coded = tensor.dtype is not DType.INT32 and bool(np.isfinite(values).all())
+    if not stored.flags.aligned:
+        stored = stored.copy()
+    numbers = storage.numbers(stored, tensor.dtype)
+    coded = tensor.dtype is not DType.INT32 and bool(np.isfinite(numbers).all())
     offset = 0
     if tensor.dtype is DType.UINT8:
-        offset = round(float(np.median(values)))
-    spread = float(np.sqrt(np.mean((values - offset) ** 2))) if coded else 0.0
+        offset = round(float(np.median(numbers)))
+    energy = _energy(stored, tensor.dtype, offset) if coded else 0.0
+    spread = math.sqrt(energy / len(stored))
     return Weights(
         tensor=tensor,
         stored=stored,
         coded=coded,
         offset=offset,
         scale=spread if spread > 0 else 1.0,
-        finest=_finest(values) if coded else -grid.MAX_STEP_INDEX,
+        finest=_finest(numbers) if coded else -grid.MAX_STEP_INDEX,
     )
+
+
+def _energy(stored: NDArray[np.generic], dtype: DType, offset: int) -> float:
+    """Sum of squares about an offset, piece by piece: all numbers are twice the model."""
+    total = 0.0
+    for first in range(0, len(stored), _PIECE):
+        numbers = storage.to_float64(stored[first : first + _PIECE], dtype) - offset
+        total += float(numbers @ numbers)
+    return total
 
 
 def tie(weights: Sequence[Weights], *, vectors: bool) -> list[Weights]:
@@ -91,19 +107,31 @@ def tie(weights: Sequence[Weights], *, vectors: bool) -> list[Weights]:
         vectors: Whether vectors are tied, too: those that are alike, such as biases of zeros,
             must not be where some of them will be corrected.
     """
-    first: dict[tuple[DType, bytes], int] = {}
+    alike: dict[tuple[DType, int, bytes], list[int]] = {}
     tied = []
     for place, w in enumerate(weights):
-        may_tie = vectors or not w.is_vector
-        digest = hashlib.blake2b(storage.dump(w.stored, w.tensor.dtype)).digest()
-        other = first.setdefault((w.tensor.dtype, digest), place) if may_tie else place
-        tied.append(w if other == place else replace(w, coded=False, same_as=other))
+        others = alike.setdefault(_sample(w), []) if vectors or not w.is_vector else []
+        same = [at for at in others if _have_same_bytes(weights[at].stored, w.stored)]
+        tied.append(replace(w, coded=False, same_as=same[0]) if same else w)
+        if not same:
+            others.append(place)
     return tied
 
 
-def _finest(values: NDArray[np.float64]) -> int:
+def _sample(weights: Weights) -> tuple[DType, int, bytes]:
+    """What tensors of the same bytes have in common, and few others."""
+    stored = weights.stored
+    few = stored[:: max(1, len(stored) // _FEW)]
+    return weights.tensor.dtype, len(stored), few.tobytes()
+
+
+def _have_same_bytes(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    return bool(np.array_equal(one.view(np.uint8), other.view(np.uint8)))
+
+
+def _finest(numbers: NDArray[np.float32] | NDArray[np.float64]) -> int:
     """The step index at which the largest weight gets about the largest level of a base."""
-    largest = float(np.abs(values).max())
+    largest = max(-float(numbers.min()), float(numbers.max()))
     return grid.step_index(largest / _LARGEST_LEVEL) if largest else -grid.MAX_STEP_INDEX
 
 

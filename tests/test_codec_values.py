@@ -112,13 +112,22 @@ def test_several_slices_are_written_side_by_side_into_one_buffer():
     assert bytes(buffer) == b"." + parts[0].tobytes() + 8 * b"." + parts[2].tobytes() + b"."
 
 
+def joined(*parts: Sigmas) -> Sigmas:
+    return Sigmas(
+        quarters=np.concatenate([part.quarters for part in parts]),
+        stops=np.cumsum([len(part.quarters) for part in parts]),
+        shapes=np.concatenate([part.shapes for part in parts]),
+        origins=np.concatenate([part.origins for part in parts]),
+    )
+
+
 def test_runs_have_tables_of_their_own():
     parts = [normal(3000, DType.FLOAT32, sigma) for sigma in (0.1, 0.001, 10.0)]
     parts[1][::2] = 0
     sigmas = [told(3000, 12, shape=shape, step=s) for shape, s in enumerate((-53, -160, 53))]
-    joined, stored = Sigmas.join(sigmas), np.concatenate(parts)
-    payload = encode(stored, joined, DType.FLOAT32)
-    assert decode(payload, joined, DType.FLOAT32).tobytes() == stored.tobytes()
+    together, stored = joined(*sigmas), np.concatenate(parts)
+    payload = encode(stored, together, DType.FLOAT32)
+    assert decode(payload, together, DType.FLOAT32).tobytes() == stored.tobytes()
     apart = [encode(*pair, DType.FLOAT32) for pair in zip(parts, sigmas, strict=True)]
     assert len(payload) < sum(map(len, apart)) * 1.03
 
@@ -134,7 +143,7 @@ def test_sigmas_follow_the_vectors_and_steps_of_a_tensor():
         columns=np.array([5, 0, 0, 7], np.int8),
         row_steps=np.array([2, 0, -24], np.int8),
     )
-    sigmas = Sigmas.of(tensor, code, 2, 12)
+    sigmas = Sigmas.of([(tensor, code, 2, 12)])
     rows, columns = np.divmod(np.arange(2, 12), 4)
     widths = 14 + code.rows[rows] + code.columns[columns] + 2 * code.row_steps[rows]
     assert sigmas.widths().tolist() == widths.tolist()

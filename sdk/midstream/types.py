@@ -1,7 +1,7 @@
 """Values that cross floors. Knows nothing of how they are coded, sent or run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 __all__ = ["DType", "Fidelity", "Tensor", "UnitKind"]
@@ -73,20 +73,20 @@ class Tensor:
     column_axis: int | None = None
     """The input-channel axis, if it has one; all other axes together are the taps."""
 
-    @property
-    def weights(self) -> int:
-        """Number of weights."""
-        return math.prod(self.shape)
+    # kept, since a decoder asks again and again
+    weights: int = field(init=False, repr=False, compare=False)
+    """Number of weights."""
+    length: int = field(init=False, repr=False, compare=False)
+    """Bytes in the model file."""
+    end: int = field(init=False, repr=False, compare=False)
+    """Where its bytes end in the model file."""
 
-    @property
-    def length(self) -> int:
-        """Bytes in the model file."""
-        return (self.weights * self.dtype.bits + 7) // 8
-
-    @property
-    def end(self) -> int:
-        """Where its bytes end in the model file."""
-        return self.offset + self.length
+    def __post_init__(self) -> None:
+        weights = math.prod(self.shape)
+        length = (weights * self.dtype.bits + 7) // 8
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "length", length)
+        object.__setattr__(self, "end", self.offset + length)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

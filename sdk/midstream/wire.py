@@ -54,7 +54,10 @@ class Reader:
 
     def u8(self) -> int:
         """One byte."""
-        return self.take(1)[0]
+        if self._offset >= len(self._data):
+            self.take(1)  # says what is missing
+        self._offset += 1
+        return self._data[self._offset - 1]
 
     def u16(self) -> int:
         """Two bytes."""
@@ -72,20 +75,26 @@ class Reader:
             LimitError: OVER_LIMIT where it is larger than `limit`.
         """
         start = self._offset
-        value = 0
-        for position in range(_VARINT_BYTES):
+        value = self.u8()
+        if value >= 0x80:
+            value = self._go_on(start, value & 0x7F)
+        if value > limit:
+            raise LimitError(
+                ErrorCode.OVER_LIMIT, f"{self._what} at {start}: got {value}, at most {limit}"
+            )
+        return value
+
+    def _go_on(self, start: int, value: int) -> int:
+        """The value of a varint, given that of its first byte."""
+        for position in range(1, _VARINT_BYTES):
             byte = self.u8()
             value |= (byte & 0x7F) << (7 * position)
             if byte < 0x80:
                 break
         else:
             raise self._bad(start, f"a varint longer than {_VARINT_BYTES} bytes")
-        if byte == 0 and position:
+        if byte == 0:
             raise self._bad(start, "a varint that is not in its shortest form")
-        if value > limit:
-            raise LimitError(
-                ErrorCode.OVER_LIMIT, f"{self._what} at {start}: got {value}, at most {limit}"
-            )
         return value
 
     def signed(self, *, limit: int) -> int:

@@ -120,7 +120,7 @@ def _lossless() -> list[dict[str, Any]]:
     weights = (np.array([(7 * i * i + 3 * i) % 41 - 20 for i in range(120)]) / 16).astype("<f4")
     weights[5:8] = -0.0, np.nan, 1e-40
     data = weights.tobytes()
-    spread = Sigmas.of(ROWS, CODES[0], 0, 120)
+    spread = Sigmas.of([(ROWS, CODES[0], 0, 120)])
     coded = values.encode_many([weights], [spread], [DType.FLOAT32])[0]
     planes = np.frombuffer(data[:200], "u1").reshape(-1, 4).T.tobytes()
     even = Sigmas.uniform(120, shape=1, quarters=-3)

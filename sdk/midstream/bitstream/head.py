@@ -57,12 +57,10 @@ class Head:
 
     def sigmas(self, piece: Slice) -> Sigmas:
         """How wide the values of each weight of a slice spread, where they have no levels."""
-        tensors = self.topology.tensors
-        parts = [
-            Sigmas.of(tensors[run.tensor], self.codes[run.tensor], run.start, run.stop)
-            for run in piece.runs
-        ]
-        return Sigmas.join(parts)
+        tensors, codes = self.topology.tensors, self.codes
+        return Sigmas.of(
+            [(tensors[run.tensor], codes[run.tensor], run.start, run.stop) for run in piece.runs]
+        )
 
     def steps(self, piece: Slice) -> NDArray[np.int32]:
         """Each weight's step index, or trit exponent for integers; (weights,)."""

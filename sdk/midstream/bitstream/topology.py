@@ -16,6 +16,7 @@ from midstream.wire import Reader, Writer
 
 __all__ = ["Topology"]
 
+_DTYPES = {dtype.value: dtype for dtype in DType}
 _MAX_DIMENSION = 1 << 31
 _NO_AXIS = 15
 _MOST_OF_ENTRY = 9 + 3 + 9 * 8
@@ -137,21 +138,20 @@ def _write_tensor(out: Writer, tensor: Tensor, *, gap: int) -> None:
 def _read_tensor(reader: Reader, index: int, end: int, limits: Limits) -> Tensor:
     offset = end + reader.varint(limit=limits.model_size)
     number, axes, rank = reader.u8(), reader.u8(), reader.u8()
-    if number not in DType.__members__.values():
+    if number not in _DTYPES:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor {index}: {number} is no data type")
     if rank > limits.dimensions:
         raise LimitError(
             ErrorCode.OVER_LIMIT, f"tensor {index}: {rank} axes, at most {limits.dimensions}"
         )
-    shape = tuple(reader.varint(limit=_MAX_DIMENSION) for _ in range(rank))
-    row, column = (_read_axis(axis, rank, index) for axis in (axes & 15, axes >> 4))
+    shape = tuple([reader.varint(limit=_MAX_DIMENSION) for _ in range(rank)])
     return Tensor(
         name=f"tensor {index}",
-        dtype=DType(number),
+        dtype=_DTYPES[number],
         shape=shape,
         offset=offset,
-        row_axis=row,
-        column_axis=column,
+        row_axis=_read_axis(axes & 15, rank, index),
+        column_axis=_read_axis(axes >> 4, rank, index),
     )
 
 

@@ -16,7 +16,8 @@ from midstream.types import Tensor
 __all__ = ["Sigmas"]
 
 _WIDTH_OF_SIGMA_ONE = 12
-_HALF_OCTAVE = 2  # quarters
+_VECTORS = (0, 1), (1, 1), (2, 1), (0, 2), (1, 2)
+"""Axis of log-scales and half octaves of steps, and the quarters that an item counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,33 +44,23 @@ class Sigmas:
         )
 
     @classmethod
-    def of(cls, tensor: Tensor, code: TensorCode, start: int, stop: int) -> "Sigmas":
-        """Those of the weights of a tensor from `start` to `stop`, in flattened order."""
-        origin = (code.step >> 2) - _WIDTH_OF_SIGMA_ONE
-        quarters = np.full(stop - start, origin + code.width, np.int16)
-        for axis, deltas in enumerate(code.axes):
-            if deltas is not None:
-                add_vector(quarters, deltas, tensor, axis, start)
-        for axis, halves in enumerate((code.row_steps, code.column_steps)):
-            if halves is not None:
-                add_vector(quarters, halves, tensor, axis, start, factor=_HALF_OCTAVE)
+    def of(cls, runs: Sequence[tuple[Tensor, TensorCode, int, int]]) -> "Sigmas":
+        """Those of the weights of tensors from a start to a stop, in flattened order."""
+        counts = np.array([stop - start for _, _, start, stop in runs], np.int64)
+        stops = np.cumsum(counts)
+        origins = np.array([(c.step >> 2) - _WIDTH_OF_SIGMA_ONE for _, c, _, _ in runs], np.int16)
+        base = origins + np.array([code.width for _, code, _, _ in runs], np.int16)
+        quarters = np.repeat(base, counts)
+        for (tensor, code, start, _), stop, count in zip(runs, stops, counts, strict=True):
+            part = quarters[stop - count : stop]
+            for (axis, factor), vector in zip(_VECTORS, code.vectors, strict=True):
+                if vector is not None:
+                    add_vector(part, vector, tensor, axis, start, factor=factor)
         return cls(
             quarters=quarters,
-            stops=np.array([stop - start], np.int64),
-            shapes=np.array([code.shape], np.int16),
-            origins=np.array([origin], np.int16),
-        )
-
-    @classmethod
-    def join(cls, parts: "Sequence[Sigmas]") -> "Sigmas":
-        """Those of runs that follow each other."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            quarters=np.concatenate([part.quarters for part in parts]),
-            stops=np.cumsum([len(part.quarters) for part in parts]),
-            shapes=np.concatenate([part.shapes for part in parts]),
-            origins=np.concatenate([part.origins for part in parts]),
+            stops=stops,
+            shapes=np.array([code.shape for _, code, _, _ in runs], np.int16),
+            origins=origins,
         )
 
     def widths(self) -> NDArray[np.int16]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from midstream.codec import rans
 from midstream.codec.parameters import MAX_COEFFICIENT
 from midstream.codec.prediction import Place, places
+from midstream.kernels import add_along
 from midstream.limits import LIMITS
 from midstream.types import Tensor
 
@@ -62,7 +63,7 @@ def choose(
     if not chosen:
         return ()
     names = [list(known)[at] for at in chosen]
-    pairs = zip(names, _rounded(_solve(moments, chosen)[0]), strict=True)
+    pairs = zip(names, _rounded(_solve(moments, np.array([chosen]))[0][0]), strict=True)
     return tuple(sorted((name, number) for name, number in pairs if number))
 
 
@@ -83,15 +84,25 @@ def _moments(
     start: int,
 ) -> _Float:
     """Products of all neighbours' values and, last, the weights' own, over their spread."""
-    weight = np.arange(start, start + len(spread))
+    stop = start + len(spread)
     columns = np.zeros((len(known) + 1, len(spread)), np.float32)
     for column, place in zip(columns, known, strict=False):
-        inside = weight // place.stride % place.size >= place.back
-        column[inside] = values[weight[inside] - place.distance]
-    columns[-1] = values[weight]
+        # before the tensor's first weight there is no neighbour either
+        skipped = max(0, place.distance - start)
+        column[skipped:] = values[start + skipped - place.distance : max(stop - place.distance, 0)]
+        column *= _inside(place, start, len(spread))
+    columns[-1] = values[start:stop]
     columns /= spread
     moments: _Float = (columns @ columns.T).astype(np.float64)
     return moments
+
+
+def _inside(place: Place, start: int, weights: int) -> NDArray[np.int16]:
+    """1 for each weight that has a neighbour, 0 for others."""
+    inside = np.zeros(weights, np.int16)
+    has = (np.arange(place.size) >= place.back).astype(np.int8)
+    add_along(inside, has, stride=place.stride, start=start)
+    return inside
 
 
 def _select(moments: _Float, weights: int) -> list[int]:
@@ -100,26 +111,34 @@ def _select(moments: _Float, weights: int) -> list[int]:
     first = energy = float(moments[-1, -1])
     least = max(_TERM_BITS, _LEAST_SHARE / 4 * weights)
     while len(chosen) < _MOST_TERMS:
-        left = {
-            at: _solve(moments, [*chosen, at])[1]
-            for at in range(len(moments) - 1)
-            if at not in chosen
-        }
-        best = min(left, key=left.__getitem__, default=None)
-        if best is None or _saved(energy, left[best], weights) < least:
+        others = [at for at in range(len(moments) - 1) if at not in chosen]
+        if not others:
             break
-        chosen.append(best)
-        energy = left[best]
+        left = _solve(moments, np.array([[*chosen, at] for at in others]))[1]
+        best = int(np.argmin(left))
+        if _saved(energy, float(left[best]), weights) < least:
+            break
+        chosen.append(others[best])
+        energy = float(left[best])
     return chosen if _saved(first, energy, weights) >= _LEAST_SHARE * weights else []
 
 
-def _solve(moments: _Float, chosen: list[int]) -> tuple[_Float, float]:
-    """Coefficients of least squares, and the energy that they leave."""
-    square = moments[np.ix_(chosen, chosen)]
+def _solve(moments: _Float, chosen: NDArray[np.int64]) -> tuple[_Float, _Float]:
+    """Coefficients of least squares, and the energy that they leave.
+
+    Args:
+        moments: As `_moments` gives them.
+        chosen: (sets, neighbours)
+
+    Returns:
+        (sets, neighbours) and (sets,)
+    """
+    square = moments[chosen[:, :, None], chosen[:, None, :]]
     target = moments[chosen, -1]
-    ridge = 1e-6 * float(np.trace(square)) + 1e-12
-    coefficients = np.linalg.solve(square + ridge * np.eye(len(chosen)), target)
-    return coefficients.astype(np.float64), float(moments[-1, -1] - coefficients @ target)
+    ridge = 1e-6 * np.trace(square, axis1=1, axis2=2) + 1e-12
+    square += ridge[:, None, None] * np.eye(chosen.shape[1])
+    coefficients: _Float = np.linalg.solve(square, target[:, :, None])[:, :, 0]
+    return coefficients, moments[-1, -1] - np.einsum("sn,sn->s", coefficients, target)
 
 
 def _saved(before: float, after: float, weights: int) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from midstream.codec.axes import add_vector, axis_index, axis_sizes, axis_stride, together
@@ -210,10 +211,9 @@ class _Search:
         least, bits = self._bits(low, histogram)
         for _ in range(rounds):
             width = np.clip(self.width + _candidates() - least, 0, bits.shape[1] - 1)
-            sent = _costs()[0][level_classes(_candidates().astype(np.int32)), axis.spread]
-            deltas = np.argmin(bits[:, width] + sent, axis=1) - _MARGIN
+            deltas = np.argmin(bits.take(width, axis=1) + _sent()[axis.spread], axis=1) - _MARGIN
             # the middle one is free: it goes into the base width
-            middle = int(np.median(deltas))
+            middle = _median(deltas)
             self.width += middle
             axis.deltas = np.clip(deltas - middle, -_MARGIN, _MARGIN)
             axis.spread = spread(axis.deltas.astype(np.int32))
@@ -239,11 +239,12 @@ class _Search:
     def _bits(self, low: int, histogram: NDArray[np.int32]) -> tuple[int, _Float]:
         """The least width that matters, and bits of each place at each width from there on."""
         size, span, depth = histogram.shape
-        least = -(low + span - 1)
-        widths = np.arange(least, _FIT_WIDTHS - low)
-        width = np.clip(low + np.arange(span)[:, None] + widths, 0, _FIT_WIDTHS - 1)
-        costs = _costs()[self.shape, :depth][:, width].transpose(1, 0, 2)
-        return least, histogram.reshape(size, -1) @ costs.reshape(span * depth, -1)
+        widths = np.clip(np.arange(1 - span, _FIT_WIDTHS + span - 1), 0, _FIT_WIDTHS - 1)
+        costs = _costs()[self.shape, :depth].take(widths, axis=1)
+        # the costs at one shift more are those at one width more
+        windows = sliding_window_view(costs, _FIT_WIDTHS + span - 1, axis=1).transpose(1, 0, 2)
+        table = np.ascontiguousarray(windows).reshape(span * depth, -1)
+        return -(low + span - 1), histogram.reshape(size, -1) @ table
 
     def _choose_table(self) -> float:
         """The best shape and base width for the present deltas, and all bits then."""
@@ -258,8 +259,23 @@ class _Search:
         return float(bits.min()) + sum(_side_bits(axis) for axis in self.axes)
 
 
+@cache
 def _candidates() -> _Int:
     return np.arange(-_MARGIN, _MARGIN + 1)
+
+
+@cache
+def _sent() -> _Float:
+    """Bits of each candidate, where deltas spread so wide: (widths, candidates)."""
+    sent: _Float = _costs()[0][level_classes(_candidates().astype(np.int32))].T.copy()
+    return sent
+
+
+def _median(values: _Int) -> int:
+    """Toward zero where it is between two."""
+    ordered = np.sort(values)
+    twice = int(ordered[(len(values) - 1) // 2]) + int(ordered[len(values) // 2])
+    return twice // 2 if twice > 0 else -(-twice // 2)
 
 
 def _side_bits(axis: _Axis) -> float:

@@ -42,10 +42,9 @@ def test_levels_move_by_one_toward_zero():
 
 def test_levels_move_toward_what_predicts_them():
     terms = Terms(
-        lengths=np.array([1, 4999], np.int32),
-        counts=np.array([0, 1], np.int32),
-        distances=np.array([1], np.int32),
-        gains=np.array([1 << 13], np.int64),
+        runs=np.array([[0, 5000, 1, 1]]),
+        terms=np.array([[1, 1, 5000, 32, -1]]),
+        steps=np.zeros(0, np.int8),
     )
     places = 40 + laplace(5000, 10)
     nearest = np.rint(places).astype(np.int32)

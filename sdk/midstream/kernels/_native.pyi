@@ -63,6 +63,7 @@ def decode_floats(
     mantissa: int,
     trailing: int,
     whole: int,
+    is_wide: bool,
     /,
 ) -> int: ...
 def decode_levels(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from midstream.kernels import _native
 from midstream.kernels.floats import Slice
 
-__all__ = ["decode_floats"]
+__all__ = ["decode_floats", "decode_plainly"]
 
 _MEMORY = 24 * 1024 * 4
 """Bytes for tables: 24 rows of 1024 slots."""
@@ -16,10 +16,15 @@ _MEMORY = 24 * 1024 * 4
 
 def decode_floats(slices: Sequence[Slice], frequencies: NDArray[np.uint16]) -> list[int]:
     """As numpy_floats.decode_floats; ValueError where a slice and its layout do not fit."""
-    return [_decode(piece, frequencies) for piece in slices]
+    return [_decode(piece, frequencies, is_wide=True) for piece in slices]
 
 
-def _decode(piece: Slice, frequencies: NDArray[np.uint16]) -> int:
+def decode_plainly(slices: Sequence[Slice], frequencies: NDArray[np.uint16]) -> list[int]:
+    """The same without instructions on many weights at once, as where there are none."""
+    return [_decode(piece, frequencies, is_wide=False) for piece in slices]
+
+
+def _decode(piece: Slice, frequencies: NDArray[np.uint16], *, is_wide: bool) -> int:
     layout = piece.layout
     return _native.decode_floats(
         piece.payload,
@@ -40,4 +45,5 @@ def _decode(piece: Slice, frequencies: NDArray[np.uint16]) -> int:
         layout.mantissa,
         layout.trailing,
         layout.whole,
+        is_wide,
     )

@@ -1,5 +1,6 @@
 #include "floats.h"
 
+#include "floats_wide.h"
 #include "rans.h"
 
 #define WIDEST 32  /* bits of a field beyond its whole bytes */
@@ -109,7 +110,7 @@ static int decode_last(const uint32_t *slots, struct input *input, uint32_t *sta
 }
 
 int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size, int64_t lanes,
-    uint8_t *rows, int64_t count)
+    uint8_t *rows, int64_t count, int wide)
 {
     uint32_t states[FLOAT_LANES], bad = 0;
     if (size < 4 * lanes)
@@ -122,6 +123,8 @@ int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size,
         return FLOATS_BAD_STATE;
     struct input input = { data + 4 * lanes, data + size };
     int64_t i = 0;
+    if (wide && lanes == WIDE_LANES)
+        i = wide_symbols(slots, &input.next, input.end, states, rows, count);
     for (; count - i >= lanes && input.end - input.next > 2 * lanes; i += lanes)
         decode_round(slots, &input, states, lanes, rows + i);
     if (!decode_last(slots, &input, states, lanes, rows + i, count - i))
@@ -132,15 +135,6 @@ int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size,
 }
 
 /* --- fields ------------------------------------------------------------------------------ */
-
-/* Where a slice is in its fields. */
-struct fields {
-    const uint8_t *whole;     /* the whole bytes that are left */
-    const uint8_t *whole_end;
-    const uint8_t *rest;      /* the bit section of the rest */
-    int64_t rest_size;
-    int64_t bit;              /* of the rest, the next one */
-};
 
 /* Eight bytes from a place on; what is beyond the end is 0. */
 static uint64_t load_last(const uint8_t *data, int64_t size, int64_t place)
@@ -200,16 +194,24 @@ static int64_t safe_run(const struct fields *fields, int64_t left, int whole)
 
 static inline void read_all(const struct layout *layout, struct fields *fields,
     const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out,
-    const int bits, const int whole)
+    const int bits, const int whole, int wide)
 {
     int64_t i = 0, run;
-    for (; (run = safe_run(fields, count - i, whole)) > 0; i += run)
+    for (; (run = safe_run(fields, count - i, whole)) > 0; i += run) {
+        if (wide && run >= WIDE_GROUP) {
+            i += wide_floats(
+                layout, fields, symbols + i, quarters + i, run, out + i * (bits / 8));
+            /* then one group with symbols that are no parts, or what is left */
+            run = safe_run(fields, count - i < WIDE_GROUP ? count - i : WIDE_GROUP, whole);
+            run = run > 0 ? run : 0;
+        }
         read_some(layout, fields, symbols, quarters, i, i + run, out, bits, whole, 0);
+    }
     read_some(layout, fields, symbols, quarters, i, count, out, bits, whole, 1);
 }
 
 int64_t read_floats(const struct layout *layout, const uint8_t *data, int64_t size,
-    const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out)
+    const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out, int wide)
 {
     int64_t zeros = 0;
     for (int64_t i = 0; i < count; i++)
@@ -221,7 +223,7 @@ int64_t read_floats(const struct layout *layout, const uint8_t *data, int64_t si
     switch (layout->bits + layout->whole) {
 #define CASE(bits, whole) \
     case bits + whole: \
-        read_all(layout, &fields, symbols, quarters, count, out, bits, whole); \
+        read_all(layout, &fields, symbols, quarters, count, out, bits, whole, wide); \
         break
         CASE(32, 0);
         CASE(32, 1);

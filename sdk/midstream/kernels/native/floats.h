@@ -38,13 +38,22 @@ int spread_table(const uint16_t *frequencies, uint32_t *slots);
 void choose_rows(const int16_t *quarters, int64_t count, int16_t split, uint8_t narrow,
     uint8_t wide, uint8_t *rows);
 
+/* Where a slice is in its fields. */
+struct fields {
+    const uint8_t *whole; /* the whole bytes that are left */
+    const uint8_t *whole_end;
+    const uint8_t *rest; /* the bit section of what is beyond them */
+    int64_t rest_size;
+    int64_t bit; /* of the rest, the next one */
+};
+
 /* Symbols in the place of rows; gives the bytes taken, or what is wrong. */
 int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size, int64_t lanes,
-    uint8_t *rows, int64_t count);
+    uint8_t *rows, int64_t count, int wide);
 
-/* Floats from symbols and what follows them; gives the bytes taken, or FLOATS_SHORT. */
+/* Floats from symbols and what follows them, with the loops of floats_wide.c or not; gives the bytes taken, or FLOATS_SHORT. */
 int64_t read_floats(const struct layout *layout, const uint8_t *data, int64_t size,
-    const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out);
+    const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out, int wide);
 
 PyObject *decode_floats(PyObject *module, PyObject *args);
 

@@ -2,6 +2,7 @@
 #include "floats.h"
 
 #include "buffers.h"
+#include "floats_wide.h"
 
 enum { PAYLOAD, QUARTERS, STOPS, SPLITS, NARROW, WIDE, FREQUENCIES, PLACES, MOVES, WIDTHS, MEMORY,
     OUT, BUFFERS };
@@ -83,7 +84,8 @@ static int slice_fits(const Py_buffer *b, const struct layout *layout, int64_t a
     return !count || (lanes >= 1 && lanes <= FLOAT_LANES) || refuse("lanes that are too few or too many");
 }
 
-static int64_t decode(const Py_buffer *b, const struct layout *layout, int64_t at, int64_t lanes)
+static int64_t decode(const Py_buffer *b, const struct layout *layout, int64_t at, int64_t lanes,
+    int wide)
 {
     uint32_t *slots = b[MEMORY].buf;
     uint8_t *symbols = (uint8_t *)b[MEMORY].buf + FLOAT_MEMORY;
@@ -93,11 +95,11 @@ static int64_t decode(const Py_buffer *b, const struct layout *layout, int64_t a
     if (!count)
         return 0;
     int64_t first
-        = decode_symbols(slots, b[PAYLOAD].buf, b[PAYLOAD].len, lanes, symbols, count);
+        = decode_symbols(slots, b[PAYLOAD].buf, b[PAYLOAD].len, lanes, symbols, count, wide);
     if (first < 0)
         return first;
     int64_t second = read_floats(layout, (const uint8_t *)b[PAYLOAD].buf + first,
-        b[PAYLOAD].len - first, symbols, b[QUARTERS].buf, count, (uint8_t *)b[OUT].buf + at);
+        b[PAYLOAD].len - first, symbols, b[QUARTERS].buf, count, (uint8_t *)b[OUT].buf + at, wide);
     return second < 0 ? second : first + second;
 }
 
@@ -107,17 +109,18 @@ PyObject *decode_floats(PyObject *module, PyObject *args)
     Py_buffer b[BUFFERS];
     struct layout layout = { 0 };
     long long at, lanes;
+    int wide;
     int64_t size = FLOATS_UNKNOWN;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*w*w*LLiiii", &b[0], &b[1], &b[2], &b[3],
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*w*w*LLiiiip", &b[0], &b[1], &b[2], &b[3],
             &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &at, &lanes, &layout.bits,
-            &layout.mantissa, &layout.trailing, &layout.whole))
+            &layout.mantissa, &layout.trailing, &layout.whole, &wide))
         return NULL;
     layout.places = b[PLACES].buf;
     layout.moves = b[MOVES].buf;
     layout.widths = b[WIDTHS].buf;
     if (layout_fits(b, &layout) && slice_fits(b, &layout, at, lanes)) {
         Py_BEGIN_ALLOW_THREADS
-        size = decode(b, &layout, at, lanes);
+        size = decode(b, &layout, at, lanes, wide && has_wide());
         Py_END_ALLOW_THREADS
         if (size == FLOATS_UNKNOWN)
             refuse("runs or tables that there are not");

@@ -330,7 +330,8 @@ static PyMethodDef methods[] = {
         "is left" },
     { "decode_floats", decode_floats, METH_VARARGS,
         "decode_floats(payload, quarters, stops, splits, narrow, wide, frequencies, places, moves, "
-        "widths, memory, out, at, lanes, bits, mantissa, trailing, whole) -> bytes, -1 or -2" },
+        "widths, memory, out, at, lanes, bits, mantissa, trailing, whole, "
+        "is wide) -> bytes, -1 or -2" },
     { "decode_levels", decode_levels, METH_VARARGS,
         "decode_levels(words, ends, states, counts, lanes, rows, names, entries, next phase, low "
         "bits, their sizes, shifts or nothing, escapes, taken, runs, terms, steps, levels); as "

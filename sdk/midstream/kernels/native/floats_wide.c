@@ -1,0 +1,242 @@
+#include "floats_wide.h"
+
+#if defined(__GNUC__) && defined(__x86_64__)
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "rans.h"
+
+#define WIDE __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define FIRST_PART 2
+#define LAST_PART (FLOAT_SYMBOLS - 2)
+#define WORDS_AHEAD 16 /* bytes that are loaded at once */
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define IN_ORDER UINT64_C(0x0706050403020100)
+
+int has_wide(void)
+{
+    /* these two take hundreds of cycles for what others do in three */
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")
+        && __builtin_cpu_supports("popcnt") && !__builtin_cpu_is("znver1")
+        && !__builtin_cpu_is("znver2");
+}
+
+/* --- symbols ----------------------------------------------------------------------------- */
+
+/* A symbol of each of eight lanes. */
+WIDE static inline __m256i eight_symbols(
+    const uint32_t *slots, const uint8_t **next, __m256i *states, const uint8_t *rows)
+{
+    const __m256i low = _mm256_set1_epi32(TOTAL - 1);
+    __m256i row = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)rows));
+    __m256i rest = _mm256_and_si256(*states, low);
+    __m256i place = _mm256_or_si256(_mm256_slli_epi32(row, SLOT_BITS),
+        _mm256_srli_epi32(rest, TOTAL_BITS - SLOT_BITS));
+    __m256i slot = _mm256_i32gather_epi32((const int *)slots, place, 4);
+    __m256i start = _mm256_and_si256(_mm256_srli_epi32(slot, 12), low);
+    __m256i scaled = _mm256_mullo_epi32(
+        _mm256_and_si256(slot, low), _mm256_srli_epi32(*states, TOTAL_BITS));
+    __m256i state = _mm256_add_epi32(scaled, _mm256_sub_epi32(rest, start));
+    __m256i hungry
+        = _mm256_cmpeq_epi32(_mm256_srli_epi32(state, 16), _mm256_setzero_si256());
+    uint32_t lanes = (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(hungry));
+    /* the first word for the first hungry lane, and so on */
+    uint64_t order = _pdep_u64(IN_ORDER, _pdep_u64(lanes, EACH_BYTE) * 255);
+    __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)*next));
+    words = _mm256_permutevar8x32_epi32(
+        words, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)order)));
+    *next += 2 * __builtin_popcount(lanes);
+    __m256i refilled = _mm256_or_si256(_mm256_slli_epi32(state, 16), words);
+    *states = _mm256_blendv_epi8(state, refilled, hungry);
+    return _mm256_srli_epi32(slot, 24);
+}
+
+WIDE int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
+    uint32_t *states, uint8_t *rows, int64_t count)
+{
+    const __m256i apart = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const uint8_t *word = *next;
+    __m256i state[4], symbol[4];
+    int64_t i = 0;
+    for (int k = 0; k < 4; k++)
+        state[k] = _mm256_loadu_si256((const void *)(states + 8 * k));
+    for (; count - i >= WIDE_LANES && end - word >= 2 * WIDE_LANES + WORDS_AHEAD;
+         i += WIDE_LANES) {
+        symbol[0] = eight_symbols(slots, &word, &state[0], rows + i);
+        symbol[1] = eight_symbols(slots, &word, &state[1], rows + i + 8);
+        symbol[2] = eight_symbols(slots, &word, &state[2], rows + i + 16);
+        symbol[3] = eight_symbols(slots, &word, &state[3], rows + i + 24);
+        __m256i all = _mm256_packus_epi16(_mm256_packus_epi32(symbol[0], symbol[1]),
+            _mm256_packus_epi32(symbol[2], symbol[3]));
+        _mm256_storeu_si256((void *)(rows + i), _mm256_permutevar8x32_epi32(all, apart));
+    }
+    for (int k = 0; k < 4; k++)
+        _mm256_storeu_si256((void *)(states + 8 * k), state[k]);
+    *next = word;
+    return i;
+}
+
+/* --- fields ------------------------------------------------------------------------------ */
+
+/* What parts look up: eighths from the first part on, and ones for the bits of their rest. */
+struct parts {
+    uint8_t eighths[48], rest[48];
+};
+
+static int find_parts(const struct layout *layout, struct parts *parts)
+{
+    memset(parts, 0, sizeof *parts);
+    for (int symbol = FIRST_PART; symbol <= LAST_PART; symbol++) {
+        int eighths = layout->places[symbol] - layout->places[FIRST_PART];
+        if (eighths < 0 || eighths > 255 || layout->widths[symbol] > 8
+            || layout->moves[symbol] != 8)
+            return 0;
+        parts->eighths[symbol - FIRST_PART] = (uint8_t)eighths;
+        parts->rest[symbol - FIRST_PART] = (uint8_t)((1 << layout->widths[symbol]) - 1);
+    }
+    return 1;
+}
+
+WIDE static inline __m256i look_up(const uint8_t *table, __m256i part)
+{
+    __m256i found[3];
+    for (int k = 0; k < 3; k++)
+        found[k] = _mm256_shuffle_epi8(
+            _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)(table + 16 * k))), part);
+    __m256i high = _mm256_blendv_epi8(
+        found[1], found[2], _mm256_cmpgt_epi8(part, _mm256_set1_epi8(31)));
+    return _mm256_blendv_epi8(found[0], high, _mm256_cmpgt_epi8(part, _mm256_set1_epi8(15)));
+}
+
+/* Eight fields, a byte for each, of as many bits as there are ones in `rest`. */
+WIDE static inline uint64_t eight_fields(const uint8_t *data, int64_t *bit, uint64_t rest)
+{
+    uint64_t window;
+    const uint8_t *place = data + (*bit >> 3);
+    int shift = *bit & 7;
+    memcpy(&window, place, sizeof window);
+    window = window >> shift | (uint64_t)place[8] << 1 << (63 - shift);
+    *bit += __builtin_popcountll(rest);
+    return _pdep_u64(window, rest);
+}
+
+/* Where the numbers of a layout are held. */
+struct shifts {
+    __m128i unit, trailing, whole;
+    int first; /* eighths of the first part */
+};
+
+WIDE static inline void eight_singles(const struct shifts *shifts, __m128i rest, __m128i eighths,
+    __m256i whole, const int16_t *quarters, uint8_t *out)
+{
+    const __m256i sign = _mm256_set1_epi32(INT32_MIN);
+    __m256i field
+        = _mm256_or_si256(_mm256_sll_epi32(_mm256_cvtepu8_epi32(rest), shifts->whole), whole);
+    __m256i octave = _mm256_srai_epi32(
+        _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)quarters)), 2);
+    __m256i place = _mm256_add_epi32(_mm256_cvtepu8_epi32(eighths),
+        _mm256_add_epi32(_mm256_slli_epi32(octave, 3), _mm256_set1_epi32(shifts->first)));
+    __m256i magnitude = _mm256_add_epi32(_mm256_sll_epi32(place, shifts->unit),
+        _mm256_sll_epi32(_mm256_srli_epi32(field, 1), shifts->trailing));
+    __m256i value = _mm256_or_si256(
+        _mm256_andnot_si256(sign, magnitude), _mm256_slli_epi32(field, 31));
+    _mm256_storeu_si256((void *)out, value);
+}
+
+WIDE static inline void sixteen_halves(const struct shifts *shifts, __m128i rest, __m128i eighths,
+    __m256i whole, const int16_t *quarters, uint8_t *out)
+{
+    const __m256i sign = _mm256_set1_epi16(INT16_MIN);
+    __m256i field
+        = _mm256_or_si256(_mm256_sll_epi16(_mm256_cvtepu8_epi16(rest), shifts->whole), whole);
+    __m256i octave = _mm256_srai_epi16(_mm256_loadu_si256((const void *)quarters), 2);
+    __m256i place = _mm256_add_epi16(_mm256_cvtepu8_epi16(eighths),
+        _mm256_add_epi16(_mm256_slli_epi16(octave, 3), _mm256_set1_epi16((short)shifts->first)));
+    __m256i magnitude = _mm256_add_epi16(_mm256_sll_epi16(place, shifts->unit),
+        _mm256_sll_epi16(_mm256_srli_epi16(field, 1), shifts->trailing));
+    __m256i value = _mm256_or_si256(
+        _mm256_andnot_si256(sign, magnitude), _mm256_slli_epi16(field, 15));
+    _mm256_storeu_si256((void *)out, value);
+}
+
+WIDE static inline __m256i eight_whole(const uint8_t *data, int size)
+{
+    if (size == 2)
+        return _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)data));
+    if (size == 1)
+        return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)data));
+    return _mm256_setzero_si256();
+}
+
+/* A group whose symbols are all parts. */
+WIDE static inline void write_group(const struct shifts *shifts, int bits, int whole,
+    const uint8_t *data, const uint64_t *rest, __m256i eighths, const int16_t *quarters,
+    uint8_t *out)
+{
+    uint8_t places[WIDE_GROUP];
+    _mm256_storeu_si256((void *)places, eighths);
+    for (int k = 0; bits == 32 && k < 4; k++)
+        eight_singles(shifts, _mm_cvtsi64_si128((long long)rest[k]),
+            _mm_loadl_epi64((const void *)(places + 8 * k)), eight_whole(data + 8 * k * whole, whole),
+            quarters + 8 * k, out + 32 * k);
+    for (int k = 0; bits == 16 && k < 2; k++) {
+        __m256i low = whole
+            ? _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(data + 16 * k)))
+            : _mm256_setzero_si256();
+        sixteen_halves(shifts, _mm_set_epi64x((long long)rest[2 * k + 1], (long long)rest[2 * k]),
+            _mm_loadu_si128((const void *)(places + 16 * k)), low, quarters + 16 * k,
+            out + 32 * k);
+    }
+}
+
+WIDE int64_t wide_floats(const struct layout *layout, struct fields *fields,
+    const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out)
+{
+    const int bits = layout->bits, whole = layout->whole;
+    struct shifts shifts = { _mm_cvtsi32_si128(layout->mantissa - 3),
+        _mm_cvtsi32_si128(layout->trailing), _mm_cvtsi32_si128(8 * whole),
+        layout->places[FIRST_PART] };
+    struct parts parts;
+    int64_t i = 0;
+    if ((bits == 16 && whole > 1) || !find_parts(layout, &parts))
+        return 0;
+    for (; count - i >= WIDE_GROUP; i += WIDE_GROUP) {
+        const __m256i last = _mm256_set1_epi8(LAST_PART - FIRST_PART + 1);
+        __m256i part = _mm256_sub_epi8(_mm256_loadu_si256((const void *)(symbols + i)),
+            _mm256_set1_epi8(FIRST_PART));
+        if (_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(part, last), part)))
+            break;
+        uint64_t rest[4];
+        _mm256_storeu_si256((void *)rest, look_up(parts.rest, part));
+        for (int k = 0; k < 4; k++)
+            rest[k] = eight_fields(fields->rest, &fields->bit, rest[k]);
+        write_group(&shifts, bits, whole, fields->whole, rest, look_up(parts.eighths, part),
+            quarters + i, out + i * (bits / 8));
+        fields->whole += whole * WIDE_GROUP;
+    }
+    return i;
+}
+
+#else
+
+int has_wide(void)
+{
+    return 0;
+}
+
+int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
+    uint32_t *states, uint8_t *rows, int64_t count)
+{
+    (void)slots, (void)next, (void)end, (void)states, (void)rows, (void)count;
+    return 0;
+}
+
+int64_t wide_floats(const struct layout *layout, struct fields *fields, const uint8_t *symbols,
+    const int16_t *quarters, int64_t count, uint8_t *out)
+{
+    (void)layout, (void)fields, (void)symbols, (void)quarters, (void)count, (void)out;
+    return 0;
+}
+
+#endif

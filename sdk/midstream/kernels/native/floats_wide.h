@@ -1,0 +1,26 @@
+/* The inner loops of floats.c for processors with AVX2 and BMI2: the same results.
+ *
+ * Elsewhere none of them does anything.
+ */
+#ifndef MIDSTREAM_FLOATS_WIDE_H
+#define MIDSTREAM_FLOATS_WIDE_H
+
+#include "floats.h"
+
+#define WIDE_LANES 32
+#define WIDE_GROUP 32 /* weights at a time */
+
+/* Whether this processor has what it takes. */
+int has_wide(void);
+
+/* Symbols of whole rounds of 32 lanes, in the place of rows, as long as there are more words
+ * than a round takes; gives how many. `next` goes on. */
+int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
+    uint32_t *states, uint8_t *rows, int64_t count);
+
+/* Floats of whole groups up to the first that has a symbol which is no part, as long as more
+ * bytes are left than any group takes; gives how many. */
+int64_t wide_floats(const struct layout *layout, struct fields *fields, const uint8_t *symbols,
+    const int16_t *quarters, int64_t count, uint8_t *out);
+
+#endif

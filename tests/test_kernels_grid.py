@@ -42,11 +42,30 @@ def random_grid(seed: int, weights: int = 3000) -> tuple[np.ndarray, np.ndarray,
     return levels.astype(np.int32), steps.astype(np.int32), sizes
 
 
+def scaled(kernel, levels: np.ndarray, *args, precision: int, **options) -> np.ndarray:
+    """What `scale_floats` writes, here where no float would be aligned."""
+    kind = {24: "<f4", 11: "<f2", 8: "<u2"}[precision]
+    room = bytearray(1 + len(levels) * np.dtype(kind).itemsize)
+    kernel.scale_floats(levels, *args, memoryview(room)[1:], precision=precision, **options)
+    return np.frombuffer(room[1:], kind)
+
+
+@pytest.mark.parametrize(("precision", "kind"), [(24, "<f4"), (11, "<f2"), (8, "<u2")])
+def test_one_step_may_be_said_once(kernel, precision, kind):
+    levels, _, sizes = random_grid(1)
+    levels %= 300  # some beyond the levels that are looked up
+    once = scaled(kernel, levels, np.array([2], np.int32), sizes, first=-40, precision=precision)
+    each = np.full(len(levels), 2, np.int32)
+    for part in (slice(0, 900), slice(None)):
+        again = scaled(numpy_grid, levels[part], each[part], sizes, first=-40, precision=precision)
+        assert once[part].tobytes() == again.tobytes()
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("precision", "kind"), [(24, "<f4"), (11, "<f2")])
 def test_floats_are_rounded_once(kernel, seed, precision, kind):
     levels, steps, sizes = random_grid(seed)
-    found = kernel.scale_floats(levels, steps, sizes, first=-40, precision=precision)
+    found = scaled(kernel, levels, steps, sizes, first=-40, precision=precision)
     with np.errstate(over="ignore", under="ignore"):
         assert found.tobytes() == (levels * sizes[steps + 40]).astype(kind).tobytes()
 
@@ -57,7 +76,7 @@ def test_every_tie_of_float16_goes_to_even(kernel):
     sizes = 2.0 ** np.arange(-27, 6)
     for step in range(len(sizes)):
         steps = np.full(len(levels), step, np.int32)
-        found = kernel.scale_floats(levels, steps, sizes, first=0, precision=11)
+        found = scaled(kernel, levels, steps, sizes, first=0, precision=11)
         with np.errstate(over="ignore"):
             expected = (levels * sizes[step]).astype("<f2")
         # level 0 has no sign, whatever the sign of its step
@@ -67,7 +86,7 @@ def test_every_tie_of_float16_goes_to_even(kernel):
 @pytest.mark.parametrize("seed", range(5))
 def test_bfloat16_is_rounded_twice(kernel, seed):
     levels, steps, sizes = random_grid(seed)
-    found = kernel.scale_floats(levels, steps, sizes, first=-40, precision=8)
+    found = scaled(kernel, levels, steps, sizes, first=-40, precision=8)
     with np.errstate(over="ignore", under="ignore"):
         bits = (levels * sizes[steps + 40]).astype(np.float32).view(np.uint32).astype(np.int64)
     even = bits >> 16
@@ -112,6 +131,7 @@ def test_integers_are_clipped(kernel, kind, bounds):
         {"sizes": np.zeros(0)},
         {"precision": 12},
         {"first": 1},
+        {"out": np.zeros(11, np.uint8)},
     ],
 )
 def test_c_refuses_steps_that_have_no_size(changed):
@@ -119,10 +139,12 @@ def test_c_refuses_steps_that_have_no_size(changed):
         "levels": np.ones(3, np.int32),
         "steps": np.array([0, 1, 0], np.int32),
         "sizes": np.ones(2),
+        "out": np.zeros(12, np.uint8),
         "first": 0,
         "precision": 24,
     }
-    assert native_grid.scale_floats(**given).tolist() == [1, 1, 1]
+    native_grid.scale_floats(**given)
+    assert given["out"].view("<f4").tolist() == [1, 1, 1]
     with pytest.raises((ValueError, KeyError)):
         native_grid.scale_floats(**given | changed)
 

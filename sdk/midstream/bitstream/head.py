@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream.slices import Slice, partition
+from midstream.bitstream.slices import Run, Slice, partition
 from midstream.bitstream.topology import Topology
 from midstream.codec import Context, Sigmas, TensorCode, prediction, scales
 from midstream.limits import LIMITS, Limits
@@ -70,6 +70,13 @@ class Head:
             for run in piece.runs
         ]
         return np.concatenate(parts)
+
+    def run_steps(self, run: Run) -> NDArray[np.int32]:
+        """The step indices of a run, (weights,); or (1,) where all weights have the same."""
+        code = self.codes[run.tensor]
+        if code.row_steps is None and code.column_steps is None:
+            return np.array([code.step], np.int32)
+        return scales.weight_steps(self.topology.tensors[run.tensor], code, run.start, run.stop)
 
     def offsets(self, piece: Slice) -> NDArray[np.int32]:
         """Each weight's offset, for integers; (weights,)."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import storage
-from midstream.kernels import nearest_levels, scale_floats, scale_integers, squared_error
+from midstream.kernels import Buffer, nearest_levels, scale_floats, scale_integers, squared_error
 from midstream.types import DType
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "nearest",
     "quantise",
     "reconstruct",
+    "reconstruct_into",
     "step_index",
     "step_size",
     "step_sizes",
@@ -155,6 +156,23 @@ def coarsen(levels: NDArray[np.int32]) -> NDArray[np.int32]:
     return (levels + 1) // 3
 
 
+def reconstruct_into(
+    out: Buffer, levels: NDArray[np.int32], dtype: DType, steps: NDArray[np.int32], trits: int
+) -> None:
+    """Write the bytes of the floats that levels stand for.
+
+    Args:
+        out: Of the length of the weights.
+        levels: (weights,)
+        dtype: Data type of the weights, of floats.
+        steps: Step index of the base grid, (weights,) or (1,).
+        trits: Refinements applied.
+    """
+    if len(levels):
+        precision = 1 + storage.MANTISSA_BITS[dtype]
+        scale_floats(levels, steps, _sizes(trits), out, first=-MAX_STEP_INDEX, precision=precision)
+
+
 def reconstruct(
     levels: NDArray[np.int32],
     dtype: DType,
@@ -173,9 +191,9 @@ def reconstruct(
     """
     steps = np.broadcast_to(np.asarray(step, np.int32), levels.shape)
     if dtype.is_float:
-        precision = 1 + storage.MANTISSA_BITS[dtype]
-        sizes = _sizes(trits)
-        return scale_floats(levels, steps, sizes, first=-MAX_STEP_INDEX, precision=precision)
+        weights = np.empty(len(levels), storage.ELEMENT[dtype])
+        reconstruct_into(weights.view(np.uint8), levels, dtype, steps, trits)
+        return weights
     return scale_integers(
         levels,
         steps,

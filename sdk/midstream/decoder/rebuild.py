@@ -191,6 +191,9 @@ def _fill(work: _Work) -> None:
     """Write a decoded slice into its holes."""
     if work.is_in_place:
         return
+    if work.values is None and work.dtype.is_float:
+        _fill_floats(work)
+        return
     found = work.values
     if found is None:
         found = grid.reconstruct(work.levels, work.dtype, work.steps, work.trits, work.offsets)
@@ -199,6 +202,17 @@ def _fill(work: _Work) -> None:
         data = storage.dump(found[taken : taken + run.weights], work.dtype)
         start = work.start(run)
         work.model[start : start + len(data)] = data
+        taken += run.weights
+
+
+def _fill_floats(work: _Work) -> None:
+    """Write what levels stand for."""
+    taken = 0
+    for run in work.piece.runs:
+        start = work.start(run)
+        out = work.model[start : start + _bytes_before(run.weights, work.dtype.bits)]
+        own = work.levels[taken : taken + run.weights]
+        grid.reconstruct_into(out, own, work.dtype, work.head.run_steps(run), work.trits)
         taken += run.weights
 
 

@@ -8,7 +8,7 @@ MIDSTREAM_KERNELS, "native" or "numpy", asks for one of them.
 import os
 from importlib.util import find_spec
 
-from midstream.kernels.numpy_grid import round_floats
+from midstream.kernels.numpy_grid import Buffer, round_floats
 from midstream.kernels.numpy_histograms import LEVEL_CLASSES
 from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START
 from midstream.kernels.numpy_symbols import Alphabets, Symbols
@@ -22,6 +22,7 @@ __all__ = [
     "STATE_START",
     "TOTAL_BITS",
     "Alphabets",
+    "Buffer",
     "Symbols",
     "add_along",
     "count_classes",

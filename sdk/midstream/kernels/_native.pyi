@@ -148,7 +148,13 @@ def read_cells(
 ) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
 def scale_floats(
-    levels: _Array, steps: _Array, sizes: _Array, first: int, precision: int, out: _Array, /
+    levels: _Array,
+    steps: _Array,
+    sizes: _Array,
+    first: int,
+    precision: int,
+    out: _Array | memoryview,
+    /,
 ) -> None: ...
 def scale_integers(
     levels: _Array,

@@ -5,10 +5,9 @@ from numpy.typing import NDArray
 
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
+from midstream.kernels.numpy_grid import Buffer
 
 __all__ = ["add_along", "scale_floats", "scale_integers"]
-
-_ELEMENT = {24: "<f4", 11: "<f2", 8: "<u2"}
 
 
 def add_along(
@@ -27,12 +26,12 @@ def scale_floats(
     levels: NDArray[np.int32],
     steps: NDArray[np.int32],
     sizes: NDArray[np.float64],
+    out: Buffer,
     *,
     first: int,
     precision: int,
-) -> NDArray[np.generic]:
+) -> None:
     """As numpy_grid.scale_floats; ValueError where a step has no size."""
-    out = np.empty(len(levels), _ELEMENT[precision])
     _native.scale_floats(
         plain(levels, np.int32),
         plain(steps, np.int32),
@@ -41,7 +40,6 @@ def scale_floats(
         precision,
         out,
     )
-    return out
 
 
 def scale_integers(

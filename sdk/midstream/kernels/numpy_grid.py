@@ -3,10 +3,14 @@
 (spec/coding.md, "Grid".)
 """
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["add_along", "round_floats", "scale_floats", "scale_integers"]
+__all__ = ["Buffer", "add_along", "round_floats", "scale_floats", "scale_integers"]
+
+Buffer: TypeAlias = memoryview | NDArray[np.uint8]
 
 _ELEMENT = {24: "<f4", 11: "<f2", 8: "<u2"}
 
@@ -55,20 +59,23 @@ def scale_floats(
     levels: NDArray[np.int32],
     steps: NDArray[np.int32],
     sizes: NDArray[np.float64],
+    out: Buffer,
     *,
     first: int,
     precision: int,
-) -> NDArray[np.generic]:
+) -> None:
     """Levels times the sizes of their steps, rounded as `round_floats` does.
 
     Args:
         levels: (weights,)
-        steps: (weights,) step indices.
+        steps: Step indices, (weights,) or (1,).
         sizes: Of the steps from `first` on.
+        out: The bytes of the weights go there; as many as they are.
         first: The least step index there is.
         precision: Bits of the significand.
     """
-    return round_floats(levels * sizes.take(steps - first), precision)
+    found = round_floats(levels * sizes.take(steps - first), precision)
+    np.frombuffer(out, np.uint8)[:] = found.view(np.uint8)
 
 
 def scale_integers(

@@ -86,23 +86,56 @@ static uint16_t to_float16(double number)
     return sign | (uint16_t)(exponent < -14 ? kept : kept + ((uint64_t)(exponent + 14) << 10));
 }
 
-void scale_floats_to(void *out, int precision, const int32_t *levels, const int32_t *steps,
-    int64_t weights, int64_t first, const double *sizes)
+/* Levels that are looked up where a step has many weights: rounding takes longer. */
+#define KNOWN 128
+#define MANY (8 * KNOWN)
+
+static inline uint16_t to_half(double number, int precision)
 {
-    float *singles = out;
-    uint16_t *halves = out;
-    for (int64_t i = 0; i < weights;) {
-        int64_t end = run_end(steps, i, weights);
-        double size = sizes[steps[i] - first];
-        if (precision == FLOAT32)
-            for (; i < end; i++)
-                singles[i] = (float)(levels[i] * size);
-        else if (precision == FLOAT16)
-            for (; i < end; i++)
-                halves[i] = to_float16(levels[i] * size);
-        else
-            for (; i < end; i++)
-                halves[i] = to_bfloat16((float)(levels[i] * size));
+    return precision == FLOAT16 ? to_float16(number) : to_bfloat16((float)number);
+}
+
+static inline void store_half(uint8_t *out, uint16_t half)
+{
+    memcpy(out, &half, sizeof half);
+}
+
+static void scale_many_halves(
+    uint8_t *out, int precision, const int32_t *levels, int64_t count, double size)
+{
+    uint16_t known[2 * KNOWN];
+    for (int level = -KNOWN; level < KNOWN; level++)
+        known[level + KNOWN] = to_half(level * size, precision);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t place = (uint32_t)levels[i] + KNOWN;
+        store_half(out + 2 * i,
+            place < 2 * KNOWN ? known[place] : to_half(levels[i] * size, precision));
+    }
+}
+
+/* Weights of one step. */
+static void scale_run(
+    uint8_t *out, int precision, const int32_t *levels, int64_t count, double size)
+{
+    if (precision == FLOAT32)
+        for (int64_t i = 0; i < count; i++) {
+            float single = (float)(levels[i] * size);
+            memcpy(out + 4 * i, &single, sizeof single);
+        }
+    else if (count >= MANY)
+        scale_many_halves(out, precision, levels, count, size);
+    else
+        for (int64_t i = 0; i < count; i++)
+            store_half(out + 2 * i, to_half(levels[i] * size, precision));
+}
+
+void scale_floats_to(uint8_t *out, int precision, const int32_t *levels, int64_t weights,
+    const int32_t *steps, int64_t step_count, int64_t first, const double *sizes)
+{
+    int item = precision == FLOAT32 ? 4 : 2;
+    for (int64_t i = 0, end; i < weights; i = end) {
+        end = step_count == 1 ? weights : run_end(steps, i, weights);
+        scale_run(out + i * item, precision, levels + i, end - i, sizes[steps[i] - first]);
     }
 }
 

@@ -27,9 +27,10 @@ void add_to_weights(int16_t *totals, int64_t count, int64_t start, const struct 
 /* Whether every step is one of `count` from `first` on. */
 int steps_in_range(const int32_t *steps, int64_t weights, int64_t first, int64_t count);
 
-/* Levels times their steps' sizes, rounded; steps are in range of the table. */
-void scale_floats_to(void *out, int precision, const int32_t *levels, const int32_t *steps,
-    int64_t weights, int64_t first, const double *sizes);
+/* Levels times their steps' sizes, rounded, wherever in memory; one step for all of them or as
+ * many as there are, in range of the table. */
+void scale_floats_to(uint8_t *out, int precision, const int32_t *levels, int64_t weights,
+    const int32_t *steps, int64_t step_count, int64_t first, const double *sizes);
 
 /* Levels times powers plus offsets, clipped; `item` is the size of a weight, 1 or 4. */
 void scale_integers_to(void *out, int64_t item, const int32_t *levels, const int32_t *steps,

@@ -253,14 +253,16 @@ static PyObject *add_along(PyObject *module, PyObject *args)
     return count >= 0 ? Py_NewRef(Py_None) : NULL;
 }
 
-/* Whether there are as many levels, steps and weights, and a size for each step. */
+/* Whether there is one step or one for each of the levels, and a size for each step. */
 static int scale_fits(const Py_buffer *levels, const Py_buffer *steps, const Py_buffer *sizes,
-    const Py_buffer *out, size_t item, int64_t first)
+    Py_ssize_t bytes, Py_ssize_t item, int64_t first)
 {
-    Py_ssize_t weights = items(levels, 4), count = items(sizes, 8);
-    if (weights < 0 || count < 0 || !has_items(steps, 4, weights) || !has_items(out, item, weights))
+    Py_ssize_t weights = items(levels, 4), count = items(sizes, 8), given = items(steps, 4);
+    if (weights < 0 || count < 0 || given < 0)
         return 0;
-    return steps_in_range(steps->buf, weights, first, count) ? 1 : refuse("a step without a size");
+    if (bytes != weights * item || (given != 1 && given != weights))
+        return refuse("levels, steps and weights differ in number");
+    return steps_in_range(steps->buf, given, first, count) ? 1 : refuse("a step without a size");
 }
 
 static PyObject *scale_floats(PyObject *module, PyObject *args)
@@ -274,11 +276,12 @@ static PyObject *scale_floats(PyObject *module, PyObject *args)
         return NULL;
     int known = precision == FLOAT32 || precision == FLOAT16 || precision == BFLOAT16
         || refuse("a precision that is unknown");
-    int fits = known && scale_fits(&b[0], &b[1], &b[2], &b[3], precision == FLOAT32 ? 4 : 2, first);
+    int item = precision == FLOAT32 ? 4 : 2;
+    int fits = known && scale_fits(&b[0], &b[1], &b[2], b[3].len, item, first);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        scale_floats_to(
-            b[3].buf, precision, b[0].buf, b[1].buf, b[0].len / 4, first, b[2].buf);
+        scale_floats_to(b[3].buf, precision, b[0].buf, b[0].len / 4, b[1].buf, b[1].len / 4, first,
+            b[2].buf);
         Py_END_ALLOW_THREADS
     }
     release(b, 4);
@@ -305,8 +308,9 @@ static PyObject *scale_integers(PyObject *module, PyObject *args)
         return NULL;
     int64_t range[2] = { low, high };
     int fits = (item == 1 || item == 4 || refuse("an item of a size that is unknown"))
-        && scale_fits(&b[0], &b[1], &b[2], &b[4], (size_t)item, 0) && powers_fit(&b[2])
-        && has_items(&b[3], 4, b[0].len / 4);
+        && scale_fits(&b[0], &b[1], &b[2], b[4].len, item, 0) && powers_fit(&b[2])
+        && has_items(&b[1], 4, b[0].len / 4) && has_items(&b[3], 4, b[0].len / 4)
+        && has_items(&b[4], (size_t)item, b[0].len / 4);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         scale_integers_to(

@@ -1,4 +1,4 @@
-"""Symbols of levels, each implementation against plain Python."""
+"""Symbols of levels and digits, each implementation against plain Python."""
 
 from importlib.util import find_spec
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from midstream.kernels import Alphabets, numpy_symbols
+from midstream.kernels.terms import CLASS_EDGES
 
 if find_spec("midstream.kernels._native"):
     from midstream.kernels import native_symbols
@@ -118,3 +119,87 @@ def test_no_symbol_is_read_or_written_outside(changed):
     assert _native.level_symbols(*good.values()) == 0
     with pytest.raises(ValueError, match=r"."):
         _native.level_symbols(*(good | changed).values())
+
+
+def slow_digit(parent: int, child: int, half: int, table: int) -> tuple[int, int | None]:
+    """spec/coding.md, "Digits": symbol among all, and the digit where it is escaped."""
+    distance = 6 * parent - half
+    table += sum(edge <= abs(distance) for edge in CLASS_EDGES) - 1
+    digit = child - 3 * parent
+    if abs(digit) > 1:
+        return 4 * table + 3, digit
+    return 4 * table + 1 + (digit if distance >= 0 else -digit), None
+
+
+def check_digits(kernel, parents, children, halves, tables, of):
+    expected = [
+        slow_digit(*row)
+        for row in zip(parents, children, halves or [0] * len(parents), tables, strict=True)
+    ]
+    for counts_only in (False, True):
+        found = kernel.digit_symbols(
+            np.array(parents, np.int32),
+            np.array(children, np.int32),
+            None if halves is None else np.array(halves, np.int64),
+            np.array(tables, np.uint16),
+            of=of,
+            counts_only=counts_only,
+        )
+        symbols = [symbol for symbol, _ in expected]
+        assert found.symbols.tolist() == ([] if counts_only else symbols)
+        assert found.moved.tolist() == [digit for _, digit in expected if digit is not None]
+        assert np.array_equal(found.counts.ravel(), np.bincount(symbols, minlength=4 * of))
+        kinds = [found.symbols.dtype, found.counts.dtype, found.moved.dtype]
+        assert kinds == [np.int32, np.int64, np.int64]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3000])
+@pytest.mark.parametrize("is_expected", [False, True])
+def test_symbols_of_digits_are_those_of_the_spec(kernel, count, is_expected):
+    rng = np.random.default_rng(count)
+    parents = np.rint(rng.normal(size=count) * 2.0 ** rng.integers(0, 6, count)).astype(int)
+    children = (3 * parents + rng.integers(-2, 3, count)).tolist()
+    halves = (6 * parents + rng.integers(-99, 99, count)).tolist() if is_expected else None
+    tables = rng.integers(0, 9, count).tolist()
+    check_digits(kernel, parents.tolist(), children, halves, tables, 24)
+
+
+@pytest.mark.parametrize("parent", [-MOST, MOST, 0])
+@pytest.mark.parametrize("child", [-MOST, MOST, 0])
+@pytest.mark.parametrize("half", [-(1 << 33), 0, 1 << 33])
+def test_digits_may_be_as_far_as_they_can_from_what_is_expected(kernel, parent, child, half):
+    check_digits(kernel, [parent] * 2, [child] * 2, [half] * 2, [0, 5], 21)
+
+
+@pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"parents": np.zeros(3, np.int32)},
+        {"children": np.zeros(3, np.int32)},
+        {"halves": np.zeros(3, np.int64)},
+        {"tables": np.zeros(3, np.uint16)},
+        {"tables": np.array([0, 3], np.uint16)},
+        {"classes": np.zeros(0, np.uint8)},
+        {"classes": np.array([0, 4], np.uint8)},
+        {"symbols": np.zeros(1, np.int32)},
+        {"counts": np.zeros(11, np.int64)},
+        {"moved": np.zeros(1, np.int64)},
+    ],
+)
+def test_no_digit_is_read_or_written_outside(changed):
+    from midstream.kernels import _native
+
+    good = {
+        "parents": np.zeros(2, np.int32),
+        "children": np.zeros(2, np.int32),
+        "halves": np.zeros(0, np.int64),
+        "tables": np.array([0, 2], np.uint16),
+        "classes": np.array([0, 1], np.uint8),
+        "symbols": np.zeros(2, np.int32),
+        "counts": np.zeros(16, np.int64),
+        "moved": np.zeros(2, np.int64),
+    }
+    assert _native.digit_symbols(*good.values()) == 0
+    with pytest.raises(ValueError, match=r"."):
+        _native.digit_symbols(*(good | changed).values())

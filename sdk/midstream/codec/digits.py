@@ -24,7 +24,9 @@ from midstream.codec.tables import (
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import (
     DECODES_IN_ORDER,
+    Digits,
     decode_digits,
+    digit_symbols,
     read_varints,
     table_rows,
     write_varints,
@@ -58,18 +60,20 @@ def _tables(context: Context, trits: int, kind: int) -> NDArray[np.uint16]:
     return tables
 
 
-def _offsets(parents: _Int, children: NDArray[np.int32], context: Context) -> _Int:
-    """From what is expected of each child to the middle of its parent's cell, in half steps."""
+def _digits(
+    parents: NDArray[np.int32],
+    children: NDArray[np.int32],
+    context: Context,
+    trits: int,
+    *,
+    counts_only: bool = False,
+) -> Digits:
+    """Symbols of the first class of slices."""
+    tables = _tables(context, trits, 0)
     halves = context.halves(children)
-    return 6 * parents if halves is None else 6 * parents - halves
-
-
-def _symbols(parents: _Int, children: _Int, offsets: _Int) -> tuple[_Int, _Int]:
-    """Symbols, and the digits that are escaped."""
-    digit = children - 3 * parents
-    outside = np.abs(digit) > 1
-    outward = np.where(offsets < 0, -digit, digit)
-    return np.where(outside, _ESCAPE, outward + 1), digit[outside]
+    return digit_symbols(
+        parents, children, halves, tables, of=DIGIT_TABLES, counts_only=counts_only
+    )
 
 
 def encode(
@@ -93,39 +97,39 @@ def encode_many(
     trits: Sequence[int],
 ) -> list[bytes]:
     """The payloads of several slices, much faster than one by one."""
-    heads, folded, moved_contexts, tables, symbols = [], [], [], [], []
+    heads, folded, moved_contexts, symbols = [], [], [], []
     for parent, child, context, trit in zip(parents, children, contexts, trits, strict=True):
-        before = parent.astype(np.int64)
-        offsets = _offsets(before, child, context)
-        symbol, moved = _symbols(before, child.astype(np.int64), offsets)
-        classes = classify(offsets)
-        table = _tables(context, trit, 0) + classes
-        kind = _slice_class(classes, table, symbol)
-        folded.append(_fold(moved))
+        made = _digits(parent, child, context, trit)
+        kind = _slice_class(made)
+        folded.append(_fold(made.moved))
         half_width = _moved_cost(folded[-1])[0]
-        count = write_varints(np.array([len(moved)], np.uint64))
+        count = write_varints(np.array([len(made.moved)], np.uint64))
         heads.append(bytes([kind | half_width << 4]) + count)
-        moved_contexts.append(_moved_context(len(moved), half_width))
-        tables.append(table + kind * DIGIT_TABLES)
-        symbols.append(symbol)
+        moved_contexts.append(_moved_context(len(made.moved), half_width))
+        symbols.append(made.symbols + np.int32(kind * made.counts.size))
     lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
-    streams = rans.encode(digit_family(), tables, symbols, lanes)
+    streams = rans.encode_entries(digit_family(), symbols, lanes)
     escaped = level_coding.encode_many(folded, moved_contexts, phase=1)
     return [b"".join(parts) for parts in zip(heads, escaped, streams, strict=True)]
 
 
-def _slice_class(classes: _Int, table: _Int, symbol: _Int) -> int:
+@cache
+def _bits() -> NDArray[np.float64]:
+    """Bits of each symbol of each table of each class of slices: (kinds, tables, 4)."""
+    return digit_family().bits.reshape(-1, DIGIT_TABLES, _ESCAPE + 1)
+
+
+def _slice_class(made: Digits) -> int:
     """The class whose tables give the shortest code."""
-    moved = int(np.count_nonzero(symbol == _ESCAPE))
+    moved = len(made.moved)
     shares = np.array(ESCAPE_SHARES) / 4096
-    lengths = -moved * np.log2(shares) - (len(symbol) - moved) * np.log2(1 - shares)
-    escapes = int(np.argmin(lengths))
-    zero = classes == 0
-    entries = np.bincount(digit_family().firsts[table[zero]] + symbol[zero])
-    kinds = [len(ESCAPE_SHARES) * spike + escapes for spike in range(len(SPIKE_SHARES))]
-    firsts = [int(digit_family().firsts[kind * DIGIT_TABLES]) for kind in kinds]
-    bits = [digit_family().bits[first : first + len(entries)] @ entries for first in firsts]
-    return kinds[int(np.argmin(bits))]
+    kept = int(made.counts.sum()) - moved
+    escapes = int(np.argmin(-moved * np.log2(shares) - kept * np.log2(1 - shares)))
+    # spikes are those of the first of the tables of each width
+    zeros = made.counts[:: len(CLASS_EDGES)].ravel().astype(np.float64)
+    bits = _bits()[escapes :: len(ESCAPE_SHARES), :: len(CLASS_EDGES)]
+    spike = int(np.argmin(bits.reshape(len(SPIKE_SHARES), -1) @ zeros))
+    return len(ESCAPE_SHARES) * spike + escapes
 
 
 def _fold(moved: _Int) -> NDArray[np.int32]:
@@ -306,12 +310,6 @@ def cost(
     parents: NDArray[np.int32], children: NDArray[np.int32], context: Context, trits: int
 ) -> float:
     """Bits that the digits take by the tables, without what a stream costs by itself."""
-    family = digit_family()
-    before = parents.astype(np.int64)
-    offsets = _offsets(before, children, context)
-    symbol, moved = _symbols(before, children.astype(np.int64), offsets)
-    classes = classify(offsets)
-    table = _tables(context, trits, 0) + classes
-    table += _slice_class(classes, table, symbol) * DIGIT_TABLES
-    bits = float(family.bits[family.firsts[table] + symbol].sum())
-    return bits + _moved_cost(_fold(moved))[1]
+    made = _digits(parents, children, context, trits, counts_only=True)
+    bits = _bits()[_slice_class(made)].ravel() @ made.counts.ravel().astype(np.float64)
+    return float(bits) + _moved_cost(_fold(made.moved))[1]

@@ -122,7 +122,12 @@ class Plan:
 
     def noise(self, trits: int) -> float:
         """Squared errors in steps of the base, after so many refinements."""
-        errors = self.targets / self.sizes(0) - self.nearest(trits) / 3.0**trits
+        sizes = self.sizes(0)
+        if len(sizes) == 1:
+            known = self.levels if trits == self.trits else None
+            error = squared_error(self.numbers, self.sizes(trits), levels=known)
+            return error / float(sizes[0]) ** 2
+        errors = self.targets / sizes - self.nearest(trits) / 3.0**trits
         return float(errors @ errors)
 
     def digit_bits(self, trits: int) -> float:

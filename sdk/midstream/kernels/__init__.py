@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from midstream.kernels.numpy_grid import Buffer, round_floats
 from midstream.kernels.numpy_histograms import LEVEL_CLASSES
 from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START
-from midstream.kernels.numpy_symbols import Alphabets, Symbols
+from midstream.kernels.numpy_symbols import Alphabets, Digits, Symbols
 from midstream.kernels.slots import TOTAL_BITS
 
 __all__ = [
@@ -23,12 +23,14 @@ __all__ = [
     "TOTAL_BITS",
     "Alphabets",
     "Buffer",
+    "Digits",
     "Symbols",
     "add_along",
     "count_classes",
     "decode_digits",
     "decode_floats",
     "decode_levels",
+    "digit_symbols",
     "level_classes",
     "level_symbols",
     "nearest_levels",
@@ -83,7 +85,7 @@ if NAME == "native":
         predict,
         table_rows,
     )
-    from midstream.kernels.native_symbols import level_symbols
+    from midstream.kernels.native_symbols import digit_symbols, level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
     from midstream.kernels.numpy_floats import decode_floats
@@ -104,7 +106,7 @@ else:
         predict,
         table_rows,
     )
-    from midstream.kernels.numpy_symbols import level_symbols
+    from midstream.kernels.numpy_symbols import digit_symbols, level_symbols
     from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points
 
 read_cells = native_cells.read_cells if NAME == "native" else None

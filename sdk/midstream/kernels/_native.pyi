@@ -87,6 +87,17 @@ def decode_levels(
     levels: _Array,
     /,
 ) -> None: ...
+def digit_symbols(
+    parents: _Array,
+    children: _Array,
+    halves: _Array,
+    tables: _Array,
+    classes: _Array,
+    symbols: _Array,
+    counts: _Array,
+    moved: _Array,
+    /,
+) -> int: ...
 def level_classes(levels: _Array, halves: _Array, classes: _Array, /) -> None: ...
 def level_symbols(
     levels: _Array,

@@ -5,11 +5,39 @@ from numpy.typing import NDArray
 
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
-from midstream.kernels.numpy_symbols import Alphabets, Symbols
+from midstream.kernels.numpy_symbols import Alphabets, Digits, Symbols
+from midstream.kernels.terms import CLASS_EDGES, classify
 
-__all__ = ["level_symbols"]
+__all__ = ["digit_symbols", "level_symbols"]
 
 _NONE = np.zeros(0, np.int64)
+_CLASSES = classify(np.arange(CLASS_EDGES[-1] + 1)).astype(np.uint8)
+
+
+def digit_symbols(
+    parents: NDArray[np.int32],
+    children: NDArray[np.int32],
+    halves: NDArray[np.int64] | None,
+    tables: NDArray[np.uint16],
+    *,
+    of: int,
+    counts_only: bool = False,
+) -> Digits:
+    """As numpy_symbols.digit_symbols; ValueError where a table is out of range."""
+    symbols = np.empty(0 if counts_only else len(parents), np.int32)
+    counts = np.zeros((of, 4), np.int64)
+    moved = np.empty(len(parents), np.int64)  # the system gives what is written to
+    found = _native.digit_symbols(
+        plain(parents, np.int32),
+        plain(children, np.int32),
+        _NONE if halves is None else plain(halves, np.int64),
+        plain(tables, np.uint16),
+        _CLASSES,
+        symbols,
+        counts,
+        moved,
+    )
+    return Digits(symbols, counts, moved[:found].copy())
 
 
 def level_symbols(

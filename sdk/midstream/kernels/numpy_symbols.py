@@ -1,6 +1,6 @@
-"""From levels to symbols of their tables, in NumPy. Knows nothing of streams.
+"""From levels and digits to symbols of their tables, in NumPy. Knows nothing of streams.
 
-(spec/coding.md, "Levels".)
+(spec/coding.md, "Levels" and "Digits".)
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Alphabets", "Symbols", "level_symbols"]
+from midstream.kernels.terms import classify
+
+__all__ = ["Alphabets", "Digits", "Symbols", "digit_symbols", "level_symbols"]
+
+_DIGIT_SYMBOLS = 4
 
 _Int = NDArray[np.int64]
 
@@ -39,6 +43,49 @@ class Symbols:
     """Which symbols are escapes, rising."""
     escapes: _Int  # (escapes,)
     """What they stand for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Digits:
+    """Digits as they are coded."""
+
+    symbols: NDArray[np.int32]
+    """(weights,) place of each among all symbols of all tables; empty where not asked for."""
+    counts: _Int  # (tables, 4)
+    """How many there are of each."""
+    moved: _Int  # (escapes,)
+    """Digits that are escaped."""
+
+
+def digit_symbols(
+    parents: NDArray[np.int32],
+    children: NDArray[np.int32],
+    halves: _Int | None,
+    tables: NDArray[np.uint16],
+    *,
+    of: int,
+    counts_only: bool = False,
+) -> Digits:
+    """The symbols of digits: toward the mean, same, away from it, escape.
+
+    Args:
+        parents: (weights,) levels before.
+        children: (weights,) levels after, at most 2**30 from zero.
+        halves: (weights,) what is expected of each child, in half steps; 0 where None.
+        tables: (weights,) the first of the tables of each, to which a class is added.
+        of: Tables that there are.
+        counts_only: Whether only counts and escapes are asked for.
+    """
+    centres = 3 * parents.astype(np.int64)
+    offsets = 2 * centres if halves is None else 2 * centres - halves
+    digits = children - centres
+    outside = np.abs(digits) > 1
+    outward = np.where(offsets < 0, -digits, digits)
+    symbols = _DIGIT_SYMBOLS * (tables.astype(np.int64) + classify(offsets))
+    symbols += np.where(outside, _DIGIT_SYMBOLS - 1, outward + 1)
+    counts = np.bincount(symbols, minlength=_DIGIT_SYMBOLS * of).reshape(of, _DIGIT_SYMBOLS)
+    kept = symbols[:0] if counts_only else symbols
+    return Digits(kept.astype(np.int32), counts, digits[outside])
 
 
 def level_symbols(

@@ -340,6 +340,9 @@ static PyMethodDef methods[] = {
         "decode_levels(words, ends, states, counts, lanes, rows, names, entries, next phase, low "
         "bits, their sizes, shifts or nothing, escapes, taken, runs, terms, steps, levels); as "
         "decode_digits" },
+    { "digit_symbols", digit_symbols, METH_VARARGS,
+        "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
+        "counts, moved) -> escapes written" },
     { "level_classes", level_classes, METH_VARARGS,
         "level_classes(levels, halves or nothing, classes)" },
     { "level_symbols", level_symbols, METH_VARARGS,

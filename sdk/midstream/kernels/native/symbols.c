@@ -36,3 +36,41 @@ int64_t find_symbols(
     }
     return escapes;
 }
+
+/* Whether all tables are there, whatever the class. */
+static int have_tables(const struct digits *digits, int64_t tables)
+{
+    uint16_t last = 0;
+    uint8_t most = 0;
+    for (int64_t i = 0; i < digits->count; i++)
+        last = digits->tables[i] > last ? digits->tables[i] : last;
+    for (int64_t i = 0; i < digits->distances; i++)
+        most = digits->classes[i] > most ? digits->classes[i] : most;
+    return digits->distances > 0 && (!digits->count || last + most < tables);
+}
+
+int64_t count_digits(int32_t *symbols, int64_t *counts, int64_t tables, int64_t *moved,
+    const struct digits *digits)
+{
+    int64_t escapes = 0;
+    if (!have_tables(digits, tables))
+        return -1;
+    for (int64_t i = 0; i < digits->count; i++) {
+        int64_t centre = 3 * (int64_t)digits->parents[i];
+        int64_t digit = digits->children[i] - centre;
+        /* unsigned: a difference that no mean of levels has wraps around, as NumPy's does */
+        uint64_t offset = 2 * (uint64_t)centre - (uint64_t)(digits->halves ? digits->halves[i] : 0);
+        int is_negative = offset >> 63;
+        uint64_t distance = is_negative ? 0 - offset : offset, last = digits->distances - 1;
+        int64_t table = digits->tables[i] + digits->classes[distance < last ? distance : last];
+        int64_t symbol = DIGIT_SYMBOLS * table + (is_negative ? -digit : digit) + 1;
+        if (digit < -1 || digit > 1) {
+            moved[escapes++] = digit;
+            symbol = DIGIT_SYMBOLS * table + DIGIT_SYMBOLS - 1;
+        }
+        counts[symbol]++;
+        if (symbols)
+            symbols[i] = (int32_t)symbol;
+    }
+    return escapes;
+}

@@ -1,6 +1,6 @@
-/* From levels to symbols of their tables. Knows nothing of streams.
+/* From levels and digits to symbols of their tables. Knows nothing of streams.
  *
- * (spec/coding.md, "Levels".)
+ * (spec/coding.md, "Levels" and "Digits".)
  */
 #ifndef MIDSTREAM_SYMBOLS_H
 #define MIDSTREAM_SYMBOLS_H
@@ -36,7 +36,24 @@ struct symbols {
 int64_t find_symbols(
     struct symbols *symbols, const struct levels *levels, const struct alphabets *alphabets);
 
-/* The Python face of this. */
+#define DIGIT_SYMBOLS 4
+
+struct digits {
+    const int32_t *parents, *children;
+    const int64_t *halves;  /* what is expected of children; NULL for nothing */
+    const uint16_t *tables; /* the first of each, to which a class is added */
+    int64_t count;
+    const uint8_t *classes; /* of each distance, the last of all beyond */
+    int64_t distances;
+};
+
+/* Count symbols, and write them where `symbols` is not NULL; write digits that are escaped.
+ * Gives how many those are, or -1 where a table is none of so many. */
+int64_t count_digits(int32_t *symbols, int64_t *counts, int64_t tables, int64_t *moved,
+    const struct digits *digits);
+
+/* The Python faces of these. */
+PyObject *digit_symbols(PyObject *module, PyObject *args);
 PyObject *level_symbols(PyObject *module, PyObject *args);
 
 #endif

@@ -64,6 +64,18 @@ def test_zeros_of_both_signs_take_a_bit_and_their_flags(dtype):
     assert exact.decode(payload, near, steps, dtype).tobytes() == signed.tobytes()
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("step", [-300, -170, -100, -60, 10])
+@pytest.mark.parametrize("is_even", [True, False])
+def test_slices_of_one_step_and_of_many_come_back(dtype, step, is_even):
+    values = normal(6000, dtype)
+    near, steps = quantised(values, dtype, step)
+    if not is_even:
+        steps[1] *= 1.5
+    payload = exact.encode(values, near, steps, dtype)
+    assert exact.decode(payload, near, steps, dtype).tobytes() == values.tobytes()
+
+
 def test_many_tiny_values_share_the_core():
     tiny = storage.from_float64(np.random.default_rng(1).normal(size=4000) * 1e-30, DType.FLOAT32)
     near, steps = quantised(tiny, DType.FLOAT32, -20)

@@ -20,8 +20,8 @@ _QUICK_LEVEL = 3
 _MAX_WINDOW = 1 << 27
 _DICTIONARY = 1 << 18
 """Bytes that LZMA2 looks back: those of a slice."""
-_SLOWER = 1.03
-"""LZMA2 unpacks far slower than zstd: it must save this much."""
+_SLOWER = 1.1
+"""LZMA2 unpacks ten to thirty times as slowly as zstd: it must save this much."""
 
 
 class _Method(IntEnum):

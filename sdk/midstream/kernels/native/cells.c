@@ -11,6 +11,7 @@
 #define MAX_CELL_BITS 6
 #define WINDOW 8
 #define SMALL_LEVEL 255
+#define MOST_STARTS 4096
 
 /* --- ordinals ---------------------------------------------------------------------------- */
 
@@ -112,40 +113,73 @@ static int next_section(struct section *section)
 
 /* --- cells ------------------------------------------------------------------------------- */
 
-/* Where the cells of small levels start, in slices of one step. */
+/* Into how many parts, as a power of two, a cell of so many ordinals is cut. */
+static inline int split_bits(int64_t ordinals)
+{
+    int width = log2_of((uint64_t)(ordinals > 1 ? ordinals : 1)) - RANGE_BITS;
+    return width < 0 ? 0 : width < MAX_CELL_BITS ? width : MAX_CELL_BITS;
+}
+
+/* Where a part starts; that of the next one is where it ends. */
+static inline int64_t part_start(
+    const struct cells *cells, double level, double step, int width, int64_t part)
+{
+    const double share = 1.0 / (1 << width);
+    return first_at((level - 0.5 + (double)part * share) * step, cells);
+}
+
+/* Where all parts of small levels start, in a slice of one step: of level l from
+ * `first[l + SMALL_LEVEL]` on, with a width of `widths[...]`. */
 struct starts {
-    int64_t first[2 * SMALL_LEVEL + 2];
-    int are_known;
+    int64_t place[MOST_STARTS];
+    int16_t first[2 * SMALL_LEVEL + 1];
+    uint8_t widths[2 * SMALL_LEVEL + 1];
+    int low, high; /* the levels that are here */
 };
 
+/* Levels 0, -1, 1, -2, ... as long as there is room. */
 static void find_starts(const struct cells *cells, struct starts *starts)
 {
-    starts->are_known = cells->count > SMALL_LEVEL;
+    int is_even = cells->count >= MOST_STARTS;
+    starts->low = 0;
+    starts->high = -1;
     for (int64_t i = 1; i < cells->count; i++)
-        starts->are_known &= cells->steps[i] == cells->steps[0];
-    for (int level = -SMALL_LEVEL; starts->are_known && level <= SMALL_LEVEL + 1; level++)
-        starts->first[level + SMALL_LEVEL] = first_at((level - 0.5) * cells->steps[0], cells);
+        is_even &= cells->steps[i] == cells->steps[0];
+    for (int turn = 0, taken = 0; is_even && turn <= 2 * SMALL_LEVEL; turn++) {
+        const int level = turn & 1 ? -(turn + 1) / 2 : turn / 2;
+        const double step = cells->steps[0];
+        int width = split_bits(part_start(cells, level, step, 0, 1)
+            - part_start(cells, level, step, 0, 0));
+        if (taken + (1 << width) + 1 > MOST_STARTS)
+            return;
+        starts->first[level + SMALL_LEVEL] = (int16_t)taken;
+        starts->widths[level + SMALL_LEVEL] = (uint8_t)width;
+        for (int part = 0; part <= 1 << width; part++)
+            starts->place[taken++] = part_start(cells, level, step, width, part);
+        starts->low = level < starts->low ? level : starts->low;
+        starts->high = level > starts->high ? level : starts->high;
+    }
 }
 
 /* The part of its cell that a level other than 0 is in. */
 static inline void read_part(
     const struct cells *cells, const struct starts *starts, int64_t i, struct section *parts)
 {
-    const double level = cells->levels[i], step = cells->steps[i];
-    int64_t first, end, place = (int64_t)cells->levels[i] + SMALL_LEVEL;
-    if (starts->are_known && place >= 0 && place <= 2 * SMALL_LEVEL) {
-        first = starts->first[place];
-        end = starts->first[place + 1];
-    } else {
-        first = first_at((level - 0.5) * step, cells);
-        end = first_at((level + 0.5) * step, cells);
+    const int32_t level = cells->levels[i];
+    if (level >= starts->low && level <= starts->high) {
+        const int64_t *place = starts->place + starts->first[level + SMALL_LEVEL];
+        place += take(parts, starts->widths[level + SMALL_LEVEL]);
+        set_cell(cells, i, place[0], place[1]);
+        return;
     }
-    int width = log2_of((uint64_t)(end - first > 1 ? end - first : 1)) - RANGE_BITS;
-    if (width > 0) {
-        width = width < MAX_CELL_BITS ? width : MAX_CELL_BITS;
-        const double share = 1.0 / (1 << width), part = (double)take(parts, width);
-        first = first_at((level - 0.5 + part * share) * step, cells);
-        end = first_at((level - 0.5 + (part + 1) * share) * step, cells);
+    const double step = cells->steps[i];
+    int64_t first = part_start(cells, level, step, 0, 0);
+    int64_t end = part_start(cells, level, step, 0, 1);
+    int width = split_bits(end - first);
+    if (width) {
+        int64_t part = take(parts, width);
+        first = part_start(cells, level, step, width, part);
+        end = part_start(cells, level, step, width, part + 1);
     }
     set_cell(cells, i, first, end);
 }

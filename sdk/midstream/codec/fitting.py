@@ -30,6 +30,8 @@ _FIT_WIDTHS = 73
 """Widths that are tried: 2**-3 to 2**15 steps."""
 _MARGIN = 48
 """Deltas are between minus and plus this many quarter octaves."""
+_ROWS = 1024
+"""Places on an axis that are looked at together."""
 _AXIS_BITS = 8.0
 _PREDICTOR_BITS = 12.0
 _FIRST_SPREAD = 18
@@ -211,7 +213,7 @@ class _Search:
         least, bits = self._bits(low, histogram)
         for _ in range(rounds):
             width = np.clip(self.width + _candidates() - least, 0, bits.shape[1] - 1)
-            deltas = np.argmin(bits.take(width, axis=1) + _sent()[axis.spread], axis=1) - _MARGIN
+            deltas = _cheapest(bits, width, _sent()[axis.spread]) - _MARGIN
             # the middle one is free: it goes into the base width
             middle = _median(deltas)
             self.width += middle
@@ -244,7 +246,9 @@ class _Search:
         # the costs at one shift more are those at one width more
         windows = sliding_window_view(costs, _FIT_WIDTHS + span - 1, axis=1).transpose(1, 0, 2)
         table = np.ascontiguousarray(windows).reshape(span * depth, -1)
-        return -(low + span - 1), histogram.reshape(size, -1) @ table
+        rows = histogram.reshape(size, -1)
+        bits = [rows[at : at + _ROWS] @ table for at in range(0, size, _ROWS)]
+        return -(low + span - 1), np.concatenate(bits)
 
     def _choose_table(self) -> float:
         """The best shape and base width for the present deltas, and all bits then."""
@@ -269,6 +273,15 @@ def _sent() -> _Float:
     """Bits of each candidate, where deltas spread so wide: (widths, candidates)."""
     sent: _Float = _costs()[0][level_classes(_candidates().astype(np.int32))].T.copy()
     return sent
+
+
+def _cheapest(bits: _Float, width: _Int, sent: _Float) -> _Int:
+    """The candidate of fewest bits for each place."""
+    parts = [
+        np.argmin(bits[at : at + _ROWS].take(width, axis=1) + sent, axis=1)
+        for at in range(0, len(bits), _ROWS)
+    ]
+    return np.concatenate(parts)
 
 
 def _median(values: _Int) -> int:

@@ -92,9 +92,8 @@ class Bases:
         """
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
         codes = [_refitted(*pair) for pair in zip(plain.head.codes, grids, strict=True)]
-        sizes = [_sizes(w, code) for w, code in zip(self._weights, codes, strict=True)]
-        levels = self._quantiser.quantise(sizes, Recipe()).levels
-        return self._draft(*economise(self._weights, codes, self._draft(codes, levels).plans))
+        none = [np.zeros(0, np.int32)] * len(codes)
+        return self._draft(*economise(self._weights, codes, self._draft(codes, none).plans))
 
     def finish(self, draft: Draft) -> Base:
         """The base that was drafted, its parameters fitted anew."""

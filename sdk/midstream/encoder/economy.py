@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import Context, TensorCode, grid, lattice, points, scales
 from midstream.encoder import thrift
-from midstream.encoder.plan import Plan, join
+from midstream.encoder.plan import Plan, cut, put
 from midstream.encoder.thrift import PRICE, thrifty
 from midstream.encoder.weights import Weights
 from midstream.kernels import squared_error
@@ -35,32 +35,38 @@ def economise(
     Args:
         weights: All tensors.
         codes: How their nearest levels are coded.
-        plans: All slices, with those levels.
+        plans: All slices; their levels are not looked at.
     """
-    moved = [_thrifty(plan) for plan in plans]
-    joined = join(plans, moved, [w.tensor.weights for w in weights])
-    levels = [j if w.coded else np.zeros(0, np.int32) for w, j in zip(weights, joined, strict=True)]
+    levels = [np.zeros(w.tensor.weights if w.coded else 0, np.int32) for w in weights]
     chosen = list(codes)
-    own: dict[int, list[int]] = {}
-    for at, plan in enumerate(plans):
-        own.setdefault(plan.piece.runs[0].tensor, []).append(at)
-    for tensor, places in own.items():
+    for tensor, own in _by_tensor(plans).items():
+        for plan in own:
+            put(levels, plan.piece, _thrifty(plan))
         if not _may_be_points(weights[tensor], codes[tensor]):
             continue
-        mine = [plans[at] for at in places]
-        found = _points(weights[tensor], codes[tensor], mine)
-        if found[1] < sum(_price(plans[at], moved[at]) for at in places):
-            levels[tensor] = found[0]
+        found, price = _points(weights[tensor], codes[tensor], own)
+        if price < sum(_price(plan, cut(plan.piece, levels)) for plan in own):
+            levels[tensor] = found
             chosen[tensor] = replace(
                 codes[tensor], step=codes[tensor].step - _FINER, lattice=True, predictor=()
             )
     return chosen, levels
 
 
+def _by_tensor(plans: Sequence[Plan]) -> dict[int, list[Plan]]:
+    """Coded slices by the tensor of their first weights."""
+    own: dict[int, list[Plan]] = {}
+    for plan in plans:
+        if plan.piece.coded:
+            own.setdefault(plan.piece.runs[0].tensor, []).append(plan)
+    return own
+
+
 def _thrifty(plan: Plan) -> _Levels:
-    if not plan.piece.dtype.is_float or not plan.piece.coded:
-        return plan.levels
-    return thrifty(plan.levels, plan.numbers, plan.sizes(0), plan.context)
+    near = plan.rounded(0)
+    if not plan.piece.dtype.is_float:
+        return near
+    return thrifty(near, plan.numbers, plan.sizes(0), plan.context)
 
 
 def _may_be_points(weights: Weights, code: TensorCode) -> bool:
@@ -85,11 +91,11 @@ def _points(weights: Weights, code: TensorCode, plans: Sequence[Plan]) -> tuple[
     """Points of a tensor, and their price in squared steps of the integers."""
     tensor = weights.tensor
     if code.predictor:
-        near = np.concatenate([plan.levels for plan in plans])
+        near = np.concatenate([plan.rounded(0) for plan in plans])
         code = scales.fit(near, tensor, step=code.step, may_predict=False)
     half = grid.step_size(code.step - _FINER, 0, tensor.dtype)
     size = grid.step_size(code.step, 0, tensor.dtype)
-    found, price = [], 0.0
+    found, price = np.empty(tensor.weights, np.int32), 0.0
     for plan in plans:
         run = plan.piece.runs[0]
         width = scales.contexts(tensor, code, run.start, run.stop) + np.int16(_NARROWER)
@@ -98,5 +104,5 @@ def _points(weights: Weights, code: TensorCode, plans: Sequence[Plan]) -> tuple[
         levels = thrift.points(plan.numbers, 2 * half, context)
         error = squared_error(plan.numbers, np.array([half]), levels=levels)
         price += error / size**2 + PRICE * points.cost(levels, context)
-        found.append(levels)
-    return np.concatenate(found), price
+        found[run.start : run.stop] = levels
+    return found, price

@@ -23,6 +23,7 @@ __all__ = [
     "join",
     "level_records",
     "make_plans",
+    "put",
     "raw_records",
 ]
 
@@ -113,6 +114,10 @@ class Plan:
         """
         if trits == self.trits:
             return self.levels
+        return self.rounded(trits)
+
+    def rounded(self, trits: int) -> _Levels:
+        """The levels nearest to the targets, after so many refinements."""
         return nearest_levels(self.numbers, self.sizes(trits))
 
     @cached_property
@@ -264,8 +269,13 @@ def join(
     """Tensors of so many weights out of their slices' parts, zeros where a part is empty."""
     tensors = [np.zeros(size, parts[0].dtype) for size in sizes]
     for plan, part in zip(plans, parts, strict=True):
-        taken = 0
-        for run in plan.piece.runs if len(part) else ():
-            tensors[run.tensor][run.start : run.stop] = part[taken : taken + run.weights]
-            taken += run.weights
+        put(tensors, plan.piece, part)
     return tensors
+
+
+def put(tensors: Sequence[NDArray[_T]], piece: Slice, part: NDArray[_T]) -> None:
+    """Write a slice's part into its tensors, where it is not empty."""
+    taken = 0
+    for run in piece.runs if len(part) else ():
+        tensors[run.tensor][run.start : run.stop] = part[taken : taken + run.weights]
+        taken += run.weights

@@ -24,7 +24,7 @@ from midstream.encoder.recipes import (
     BaseSearch,
 )
 from midstream.encoder.remarks import decibels_of
-from midstream.encoder.rungs import SLACKS, RungSearch
+from midstream.encoder.rungs import MOST_PARTS, SLACKS, RungSearch
 from midstream.encoder.statistics import Statistics
 from midstream.encoder.steps import (
     STEPS_PER_OCTAVE,
@@ -43,13 +43,12 @@ __all__ = ["Builder", "planned_parts"]
 
 _THRIFTY_ROUNDS = 4
 _DB_PER_STEP = DB_PER_BIT / STEPS_PER_OCTAVE
-_RUNG_PARTS = ROUNDS * (1 + len(SLACKS))
 
 
 def planned_parts(rungs: Sequence[Rung], *, is_known: bool) -> int:
     """How many times a network is quantised for a ladder, at most."""
     base = ROUNDS * 2 + 2 * len(RECIPES) if is_known else ROUNDS
-    return base + (len(rungs) - 1) * _RUNG_PARTS
+    return base + (len(rungs) - 1) * MOST_PARTS
 
 
 class Builder:
@@ -110,7 +109,7 @@ class Builder:
         self._plans = base.plans
         self._add(first, UnitKind.BASE, base.data, base.plans)
         for rung in others:
-            self._work.begin(str(rung), _RUNG_PARTS)
+            self._work.begin(str(rung), MOST_PARTS)
             if rung.target is Target.EXACT:
                 self._add_exact(rung)
             else:

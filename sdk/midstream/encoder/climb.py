@@ -34,25 +34,35 @@ class Refinement:
     """Estimated bits."""
 
 
-def refinements(plans: Sequence[Plan]) -> Iterator[Refinement]:
-    """All refinements that there can be, the most gain per bit first."""
+def refinements(
+    plans: Sequence[Plan], worths: Sequence[float] | None = None
+) -> Iterator[Refinement]:
+    """All refinements that there can be, the most gain per bit first.
+
+    Args:
+        plans: All slices, each at the place that is its index.
+        worths: What the noise of each counts; None where all count the same.
+    """
     trits = {plan.index: plan.trits for plan in plans}
-    queue = [entry for plan in plans if (entry := _entry(plan, plan.trits)) is not None]
+    queue = [entry for plan in plans if (entry := _entry(plan, plan.trits, worths)) is not None]
     heapq.heapify(queue)
     while queue:
         _, index, bits = heapq.heappop(queue)
         yield Refinement(slice=index, bits=bits)
         trits[index] += 1
-        if (entry := _entry(plans[index], trits[index])) is not None:
+        if (entry := _entry(plans[index], trits[index], worths)) is not None:
             heapq.heappush(queue, entry)
 
 
-def _entry(plan: Plan, trits: int) -> tuple[float, int, float] | None:
+def _entry(
+    plan: Plan, trits: int, worths: Sequence[float] | None
+) -> tuple[float, int, float] | None:
     """Gain per bit, negated for a heap whose smallest comes first; None where none is left."""
     if trits >= plan.most_trits or not (noise := plan.noise(trits)):
         return None
     bits = max(plan.digit_bits(trits), 1.0)
-    return (plan.noise(trits + 1) - noise) / bits, plan.index, bits
+    worth = 1.0 if worths is None else worths[plan.index]
+    return worth * (plan.noise(trits + 1) - noise) / bits, plan.index, bits
 
 
 class Refiner:

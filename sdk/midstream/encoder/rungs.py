@@ -1,8 +1,11 @@
 """How far a rung above the base goes, and how. Knows nothing of bases and of exact rungs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from midstream.encoder.climb import Refinement, Refiner, refinements, write_rung
 from midstream.encoder.ladder import Rung, Target
@@ -10,13 +13,21 @@ from midstream.encoder.plan import Plan
 from midstream.encoder.rate import search
 from midstream.encoder.recipes import DB_PER_BIT, ROUNDS
 from midstream.encoder.targets import Targets
+from midstream.encoder.worth import MOST_GROUPS, measure_worths
 from midstream.types import UnitKind
 
-__all__ = ["SLACKS", "Found", "RungSearch", "thriftiest"]
+__all__ = ["MOST_PARTS", "SLACKS", "TRUSTS", "Found", "RungSearch"]
 
 SLACKS = (0.75, 1.0, 1.5)
 """Ways of refining what was rounded with error feedback, beside the plain one."""
+TRUSTS = (0.5, 0.0, 1.0)
+"""Powers of what slices are measured to be worth that they are ordered by: it changes as they
+are refined, so that some are better off not to follow it in full, or at all."""
 _DB_PER_TRIT = 9.54
+
+
+MOST_PARTS = 1 + MOST_GROUPS + ROUNDS * (len(SLACKS) + len(TRUSTS) - 1)
+"""Units that are made for one rung, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,10 +41,18 @@ class Found:
     missing: float
     """By how much it misses its target, in what that counts; 0 where it does not."""
 
+    @property
+    def rank(self) -> tuple[float, int]:
+        """The least is best: the fewest bytes of those that meet their target, or the nearest."""
+        return self.missing, len(self.data)
 
-def thriftiest(found: Sequence[Found]) -> Found:
-    """The fewest bytes of those that meet their target; the nearest to it where none does."""
-    return min(found, key=lambda one: (one.missing, len(one.data)))
+
+def _order(
+    plans: Sequence[Plan], worths: NDArray[np.float64] | None = None
+) -> Sequence[Refinement]:
+    """As many refinements as a rung can bring."""
+    weighed = None if worths is None else worths.tolist()
+    return list(islice(refinements(plans, weighed), 2 * len(plans) + 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,31 +96,47 @@ class RungSearch:
     ) -> Found | None:
         """The unit that reaches a rung's target, or comes nearest to it.
 
-        Where a rung aims at outputs, every way of refining is followed to its end: what gives
-        the most for its bytes at first is often not what arrives with the fewest.
+        Where a rung aims at outputs, every way of refining is followed to its end, and then
+        every order of slices: what gives the most for its bytes at first is often not what
+        arrives with the fewest.
 
         Args:
             rung: What it aims at.
             units: The stack below it.
             plans: The slices as that leaves them.
-            slacks: Ways of refining to try beside the plain one, as `Refiner.refine` has them.
+            slacks: Ways of refining to try, as `Refiner.refine` has them; beside the plain one
+                where a rung aims at bytes, and instead of it where it aims at outputs, since it
+                leaves biases as they are.
 
         Returns:
             None where nothing can be refined.
         """
-        order = list(islice(refinements(plans), 2 * len(plans) + 8))
-        if not order:
+        start = _Start(rung=rung, units=units, plans=plans, order=_order(plans))
+        if not start.order:
             return None
-        start = _Start(rung=rung, units=units, plans=plans, order=order)
-        count, slope = self._first_guess(start)
         if rung.target is Target.OUTPUTS:
-            ways: Sequence[float | None] = (None, *slacks)
-        else:
-            ways = (self._best_way(start, count, slacks),)
-        return thriftiest([self._follow(start, way, count, slope) for way in ways])
+            return self._thriftiest(start, slacks or (None,))
+        count, slope = self._first_guess(start)
+        return self._follow(start, self._best_way(start, count, slacks), count, slope)
+
+    def _thriftiest(self, start: _Start, ways: Sequence[float | None]) -> Found:
+        """The best of all ways, then of all orders by that way."""
+        worths = measure_worths(start.plans, lambda chosen: self._noise(start, chosen, ways[0]))
+        first, *others = [
+            replace(start, order=_order(start.plans, worths**trust)) for trust in TRUSTS
+        ]
+        found = {way: self._follow(first, way, *self._first_guess(first)) for way in ways}
+        best = min(ways, key=lambda way: found[way].rank)
+        more = [self._follow(other, best, *self._first_guess(other)) for other in others]
+        return min([found[best], *more], key=lambda one: one.rank)
+
+    def _noise(self, start: _Start, chosen: Sequence[Refinement], way: float | None) -> float:
+        """Relative noise power of the outputs once slices were refined."""
+        data, _ = self._make(replace(start, order=chosen), len(chosen), way)
+        return float(10 ** (-self._targets.outputs([*start.units, data]) / 10))
 
     def _follow(self, start: _Start, way: float | None, count: int, slope: float) -> Found:
-        """The unit of one way of refining that comes nearest to the target."""
+        """The unit of one way and order of refining that comes nearest to the target."""
         made: dict[int, tuple[bytes, tuple[Plan, ...]]] = {}
         values: dict[int, float] = {}
 

@@ -87,6 +87,10 @@ def _moments(
     stop = start + len(spread)
     columns = np.zeros((len(known) + 1, len(spread)), np.float32)
     for column, place in zip(columns, known, strict=False):
+        if len(spread) == len(values):
+            shape = -1, place.size, place.stride
+            column.reshape(shape)[:, place.back :] = values.reshape(shape)[:, : -place.back]
+            continue
         # before the tensor's first weight there is no neighbour either
         skipped = max(0, place.distance - start)
         column[skipped:] = values[start + skipped - place.distance : max(stop - place.distance, 0)]

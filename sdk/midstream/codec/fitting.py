@@ -6,10 +6,10 @@ classes times a table of code lengths is the cost of every width at once.
 """
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from midstream.codec.axes import add_vector, axis_index, axis_sizes, axis_stride, together
@@ -241,10 +241,12 @@ class _Search:
     def _bits(self, low: int, histogram: NDArray[np.int32]) -> tuple[int, _Float]:
         """The least width that matters, and bits of each place at each width from there on."""
         size, span, depth = histogram.shape
-        widths = np.clip(np.arange(1 - span, _FIT_WIDTHS + span - 1), 0, _FIT_WIDTHS - 1)
-        costs = _costs()[self.shape, :depth].take(widths, axis=1)
+        costs = _costs()[self.shape, :depth].take(_widths(1 - span, _FIT_WIDTHS + span - 1), axis=1)
         # the costs at one shift more are those at one width more
-        windows = sliding_window_view(costs, _FIT_WIDTHS + span - 1, axis=1).transpose(1, 0, 2)
+        by_class, by_width = costs.strides
+        windows = as_strided(
+            costs, (span, depth, _FIT_WIDTHS + span - 1), (by_width, by_class, by_width)
+        )
         table = np.ascontiguousarray(windows).reshape(span * depth, -1)
         rows = histogram.reshape(size, -1)
         bits = [rows[at : at + _ROWS] @ table for at in range(0, size, _ROWS)]
@@ -254,18 +256,29 @@ class _Search:
         """The best shape and base width for the present deltas, and all bits then."""
         low, histogram = self._count(self._deltas, None)
         span = histogram.shape[1]
-        bases = np.arange(_FIT_WIDTHS - 1, -_MARGIN - 1, -1)  # of equals, the widest
-        width = np.clip(bases[:, None] + low + np.arange(span), 0, _FIT_WIDTHS - 1)
         each = histogram[0] @ _costs()[:, : self.depth]  # (shapes, span, widths)
-        bits = each[:, np.arange(span), width].sum(axis=2)
+        each = each.take(_widths(low - _MARGIN, low + _FIT_WIDTHS + span - 1), axis=2)
+        # a base width more is one width more at each shift
+        by_shape, by_shift, by_width = each.strides
+        bases = _FIT_WIDTHS + _MARGIN
+        diagonals = as_strided(
+            each, (SHAPES, span, bases), (by_shape, by_shift + by_width, by_width)
+        )
+        bits = diagonals.sum(axis=1)[:, ::-1]  # of equals, the widest
         best = int(np.argmin(bits))
-        self.shape, self.width = best // len(bases), int(bases[best % len(bases)])
+        self.shape, self.width = best // bases, _FIT_WIDTHS - 1 - best % bases
         return float(bits.min()) + sum(_side_bits(axis) for axis in self.axes)
 
 
 @cache
 def _candidates() -> _Int:
     return np.arange(-_MARGIN, _MARGIN + 1)
+
+
+@lru_cache
+def _widths(first: int, stop: int) -> _Int:
+    """Consecutive widths, those that are out of range at its ends."""
+    return np.clip(np.arange(first, stop), 0, _FIT_WIDTHS - 1)
 
 
 @cache

@@ -91,40 +91,59 @@ def decode(
         BitstreamError: The payload did not come from an encoder.
     """
     reader = Sections(memoryview(payload))
-    zero = levels == 0
-    mode, flags = _decode_flags(reader, int(zero.sum()))
-    if read_cells is None:
-        core = np.zeros(len(levels), np.bool_)
-        core[zero] = flags
-        index = _decode_cells(reader, levels, steps, core, dtype)
-        cells = _cells(index, levels, steps, core, mode, dtype)
-        ordinals = cells.first + reader.truncated(cells.count)
-        bits = np.where(ordinals < 0, (-1 - ordinals) | 1 << dtype.bits - 1, ordinals)
-        found = bits.astype(storage.bits_dtype(dtype))
-    else:
-        found = _read_cells(reader, levels, steps, flags, mode, dtype)
+    mode, table = _read_head(reader)
+    read = _read_values if read_cells is None else _read_cells
+    found = read(reader, levels, steps, mode, table, dtype)
     _decode_exceptions(reader, found)
     return found.view(storage.ELEMENT[dtype])
+
+
+def _read_head(reader: Sections) -> tuple[_Core, int]:
+    """The mode of the core and the table of its flags."""
+    head = int(reader.take(1)[0])
+    number, table = head & 3, head >> 2
+    if table >= BINARY_TABLES or (table and not number):
+        raise BitstreamError(ErrorCode.BAD_FIELD, f"exact: head {head} is unknown")
+    return _Core(number), table
+
+
+def _read_values(
+    reader: Sections,
+    levels: NDArray[np.int32],
+    steps: _Float,
+    mode: _Core,
+    table: int,
+    dtype: DType,
+) -> NDArray[np.unsignedinteger]:
+    """The bits of all values but exceptions."""
+    zero = levels == 0
+    core = np.zeros(len(levels), np.bool_)
+    core[zero] = _decode_flags(reader, int(zero.sum()), mode, table)
+    index = _decode_cells(reader, levels, steps, core, dtype)
+    cells = _cells(index, levels, steps, core, mode, dtype)
+    ordinals = cells.first + reader.truncated(cells.count)
+    bits = np.where(ordinals < 0, (-1 - ordinals) | 1 << dtype.bits - 1, ordinals)
+    return bits.astype(storage.bits_dtype(dtype))
 
 
 def _read_cells(
     reader: Sections,
     levels: NDArray[np.int32],
     steps: _Float,
-    core: NDArray[np.bool_],
     mode: _Core,
+    table: int,
     dtype: DType,
 ) -> NDArray[np.unsignedinteger]:
     """The same by a kernel."""
     assert read_cells is not None, "asked only where there is one"
     data, mantissa = np.frombuffer(reader.payload, np.uint8), storage.MANTISSA_BITS[dtype]
     found, size = read_cells(
-        data, levels, steps, core, mode=mode, bits=dtype.bits, mantissa=mantissa
+        data, levels, steps, mode=mode, table=table, bits=dtype.bits, mantissa=mantissa
     )
     if size == _SHORT:
         raise BitstreamError(ErrorCode.BAD_LENGTH, f"exact: {len(data)} bytes are too few")
     if size == _MALFORMED:
-        raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: a unary number is malformed")
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: flags or octaves are malformed")
     reader.take(size)
     return found
 
@@ -189,17 +208,13 @@ def _encode_flags(flags: NDArray[np.bool_], mode: _Core) -> tuple[bytes, bytes]:
     return bytes([mode | table << 2]), stream
 
 
-def _decode_flags(reader: Sections, zeros: int) -> tuple[_Core, NDArray[np.bool_]]:
-    head = int(reader.take(1)[0])
-    number, table = head & 3, head >> 2
-    if table >= BINARY_TABLES or (table and not number):
-        raise BitstreamError(ErrorCode.BAD_FIELD, f"exact: head {head} is unknown")
-    if number == _Core.NOTHING:
-        return _Core.NOTHING, np.zeros(zeros, np.bool_)
+def _decode_flags(reader: Sections, zeros: int, mode: _Core, table: int) -> NDArray[np.bool_]:
+    if mode == _Core.NOTHING:
+        return np.zeros(zeros, np.bool_)
     tables = np.full(zeros, table, np.int64)
     flags, sizes = rans.decode(binary_family(), [reader.payload], [tables])
     reader.take(sizes[0])
-    return _Core(number), flags[0].astype(np.bool_)
+    return flags[0].astype(np.bool_)
 
 
 # --- which part of the cell ----------------------------------------------------------------

@@ -38,8 +38,10 @@ _TIED = 1 << 11
 _VECTOR_FLAGS = (1 << 1, 1 << 2, 1 << 3, 1 << 8, 1 << 9)
 """Log-scales of rows, columns, taps; steps of rows, columns."""
 _VECTOR_AXES = (0, 1, 2, 0, 1)
-_KNOWN = _CODED | 3 << _SHAPE_SHIFT | _PREDICTOR | _LATTICE | sum(_VECTOR_FLAGS)
+_VECTORS = sum(_VECTOR_FLAGS)
+_KNOWN = _CODED | 3 << _SHAPE_SHIFT | _PREDICTOR | _LATTICE | _VECTORS
 _FLOATS_ONLY = _LATTICE | _VECTOR_FLAGS[3] | _VECTOR_FLAGS[4]
+_NO_VECTORS = (None,) * 5
 _MAX_WIDTH = 1 << 9
 _HALF_OCTAVE = 8  # step indices
 
@@ -162,6 +164,7 @@ def read(data: bytes | memoryview, tensors: Sequence[Tensor]) -> list[TensorCode
     vectors = [
         (at, place)
         for at, flag in enumerate(flags)
+        if flag & _VECTORS
         for place, bit in enumerate(_VECTOR_FLAGS)
         if flag & bit
     ]
@@ -177,20 +180,19 @@ def read(data: bytes | memoryview, tensors: Sequence[Tensor]) -> list[TensorCode
 
 
 def _check_flags(tensor: Tensor, flag: int) -> None:
-    sizes = axis_sizes(tensor)
-    known = flag in (0, _TIED) or flag & ~_KNOWN == 0
-    absent = any(
-        flag & bit and not sizes[axis]
-        for bit, axis in zip(_VECTOR_FLAGS, _VECTOR_AXES, strict=True)
-    )
-    if (
-        not known
-        or (flag not in (0, _TIED) and not flag & _CODED)
-        or flag >> _SHAPE_SHIFT & 3 >= SHAPES
-        or absent
-        or (flag & _FLOATS_ONLY and not tensor.dtype.is_float)
-    ):
+    if flag in (0, _TIED):
+        return
+    known = flag & _CODED and not flag & ~_KNOWN and flag >> _SHAPE_SHIFT & 3 < SHAPES
+    fits = tensor.dtype.is_float or not flag & _FLOATS_ONLY
+    if not (known and fits and (not flag & _VECTORS or _has_axes(tensor, flag))):
         raise _bad(f"flags {flag} of a tensor {tensor.shape}")
+
+
+def _has_axes(tensor: Tensor, flag: int) -> bool:
+    """Whether a tensor has the axes that it has vectors of."""
+    sizes = axis_sizes(tensor)
+    pairs = zip(_VECTOR_FLAGS, _VECTOR_AXES, strict=True)
+    return all(sizes[axis] for bit, axis in pairs if flag & bit)
 
 
 def _read_lists(
@@ -258,7 +260,9 @@ def _codes(
         if not flag:
             codes.append(TensorCode(coded=False))
             continue
-        rows, columns, taps, row_steps, column_steps = (vectors.get((at, p)) for p in range(5))
+        rows, columns, taps, row_steps, column_steps = (
+            [vectors.get((at, p)) for p in range(5)] if flag & _VECTORS else _NO_VECTORS
+        )
         code = TensorCode(
             step=next(steps),
             offset=0 if tensor.dtype.is_float else next(offsets),

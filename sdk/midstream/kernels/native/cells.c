@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "rans.h"
+
 #define DOUBLE_BITS 52
 #define DOUBLE_BIAS 1023
 #define OCTAVES 16
@@ -12,6 +14,8 @@
 #define WINDOW 8
 #define SMALL_LEVEL 255
 #define MOST_STARTS 4096
+#define CORE_LANES 32
+#define LANE_SYMBOLS 2048
 
 /* --- ordinals ---------------------------------------------------------------------------- */
 
@@ -111,6 +115,57 @@ static int next_section(struct section *section)
     return 1;
 }
 
+/* --- core -------------------------------------------------------------------------------- */
+
+static int64_t lanes_of(int64_t symbols)
+{
+    int64_t lanes = 1;
+    while (lanes < CORE_LANES && 2 * lanes * LANE_SYMBOLS <= symbols)
+        lanes *= 2;
+    return lanes;
+}
+
+static inline uint32_t word_at(const struct section *section, int64_t place)
+{
+    if (section->size - place < 2)
+        return 0; /* beyond the end: that is seen afterwards */
+    return (uint32_t)section->data[place] | (uint32_t)section->data[place + 1] << 8;
+}
+
+/* Whether each level 0 is core. */
+static int read_core(const struct cells *cells, struct section *section)
+{
+    const uint32_t ones = (2 * (uint32_t)cells->table + 1) << 6, zeros = TOTAL - ones;
+    const int64_t lanes = lanes_of(cells->zeros);
+    uint32_t states[CORE_LANES], bad = 0;
+    int64_t place = 4 * lanes, lane = 0;
+    if (section->size < place)
+        return CELLS_SHORT;
+    for (int64_t i = 0; i < lanes; i++) {
+        states[i] = word_at(section, 4 * i) | word_at(section, 4 * i + 2) << 16;
+        bad |= states[i] < STATE_START;
+    }
+    /* as in rans.c: lanes of the last round that are below their bound read on, too */
+    for (int64_t i = 0; i < cells->zeros || (lane && lane < lanes); i++) {
+        uint32_t state = states[lane];
+        if (i < cells->zeros) {
+            uint32_t rest = state & (TOTAL - 1), one = rest >= zeros;
+            cells->core[i] = (uint8_t)one;
+            state = (one ? ones : zeros) * (state >> TOTAL_BITS) + rest - (one ? zeros : 0);
+        }
+        if (state < STATE_START) {
+            state = state << 16 | word_at(section, place);
+            place += 2;
+        }
+        states[lane] = state;
+        lane = lane + 1 < lanes ? lane + 1 : 0;
+    }
+    for (int64_t i = 0; i < lanes; i++)
+        bad |= states[i] != STATE_START;
+    section->bit = 8 * place;
+    return bad || !next_section(section) ? CELLS_MALFORMED : 0;
+}
+
 /* --- cells ------------------------------------------------------------------------------- */
 
 /* Into how many parts, as a power of two, a cell of so many ordinals is cut. */
@@ -135,7 +190,17 @@ struct starts {
     int16_t first[2 * SMALL_LEVEL + 1];
     uint8_t widths[2 * SMALL_LEVEL + 1];
     int low, high; /* the levels that are here */
+    /* of level 0: where each octave ends, first of positive numbers, then of negative ones */
+    int64_t octaves[2][OCTAVES + 1];
 };
+
+/* Where octaves of level 0 end; the last one is the core. */
+static inline int64_t octave_end(
+    const struct cells *cells, double step, int octave, int is_negative)
+{
+    const double end = step / (2 << octave);
+    return first_at(is_negative ? -end : end, cells);
+}
 
 /* Levels 0, -1, 1, -2, ... as long as there is room. */
 static void find_starts(const struct cells *cells, struct starts *starts)
@@ -151,7 +216,7 @@ static void find_starts(const struct cells *cells, struct starts *starts)
         int width = split_bits(part_start(cells, level, step, 0, 1)
             - part_start(cells, level, step, 0, 0));
         if (taken + (1 << width) + 1 > MOST_STARTS)
-            return;
+            break;
         starts->first[level + SMALL_LEVEL] = (int16_t)taken;
         starts->widths[level + SMALL_LEVEL] = (uint8_t)width;
         for (int part = 0; part <= 1 << width; part++)
@@ -159,6 +224,8 @@ static void find_starts(const struct cells *cells, struct starts *starts)
         starts->low = level < starts->low ? level : starts->low;
         starts->high = level > starts->high ? level : starts->high;
     }
+    for (int i = 0; starts->high >= 0 && i < 2 * (OCTAVES + 1); i++)
+        starts->octaves[i & 1][i >> 1] = octave_end(cells, cells->steps[0], i >> 1, i & 1);
 }
 
 /* The part of its cell that a level other than 0 is in. */
@@ -194,26 +261,30 @@ static void set_core(const struct cells *cells, int64_t i)
 }
 
 /* The octave of a level 0 that is not core. False where it is malformed. */
-static int read_octave(
-    const struct cells *cells, int64_t i, struct section *signs, struct section *octaves)
+static inline int read_octave(const struct cells *cells, const struct starts *starts, int64_t i,
+    struct section *signs, struct section *octaves)
 {
-    uint64_t bits = ahead(octaves) & ((1 << OCTAVES) - 1);
-    int octave = 0;
+    const uint64_t bits = ahead(octaves) & ((1 << OCTAVES) - 1);
+    const int is_negative = (int)take(signs, 1);
     if (!bits)
         return 0;
-    while (!(bits >> octave & 1))
-        octave++;
+    const int octave = log2_of(bits & -bits);
     octaves->bit += octave + 1;
-    const double far = cells->steps[i] / (2 << octave), near = far / 2;
-    if (take(signs, 1))
-        set_cell(cells, i, first_at(-far, cells), first_at(-near, cells));
-    else
-        set_cell(cells, i, first_at(near, cells), first_at(far, cells));
+    int64_t far, near;
+    if (starts->high >= 0) {
+        far = starts->octaves[is_negative][octave];
+        near = starts->octaves[is_negative][octave + 1];
+    } else {
+        far = octave_end(cells, cells->steps[i], octave, is_negative);
+        near = octave_end(cells, cells->steps[i], octave + 1, is_negative);
+    }
+    set_cell(cells, i, is_negative ? far : near, is_negative ? near : far);
     return 1;
 }
 
 /* Cells of all levels 0. */
-static int read_zeros(const struct cells *cells, struct section *section)
+static int read_zeros(
+    const struct cells *cells, const struct starts *starts, struct section *section)
 {
     int64_t inner = 0, zero = 0;
     for (int64_t i = 0; i < cells->zeros; i++)
@@ -227,7 +298,7 @@ static int read_zeros(const struct cells *cells, struct section *section)
             continue;
         if (cells->core[zero++])
             set_core(cells, i);
-        else if (!read_octave(cells, i, &signs, section))
+        else if (!read_octave(cells, starts, i, &signs, section))
             return CELLS_MALFORMED;
     }
     return next_section(section) ? 0 : CELLS_SHORT;
@@ -267,39 +338,44 @@ int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t si
 {
     struct section section = { data, size, 0 };
     struct starts starts;
+    int wrong = cells->mode && cells->zeros ? read_core(cells, &section) : 0;
+    if (wrong)
+        return wrong;
     find_starts(cells, &starts);
     for (int64_t i = 0; i < cells->count; i++)
         if (cells->levels[i])
             read_part(cells, &starts, i, &section);
-    int wrong = next_section(&section) ? read_zeros(cells, &section) : CELLS_SHORT;
+    wrong = next_section(&section) ? read_zeros(cells, &starts, &section) : CELLS_SHORT;
     wrong = wrong ? wrong : read_places(cells, &section, out);
     return wrong ? wrong : size - section.size;
 }
 
 /* --- the Python face --------------------------------------------------------------------- */
 
-enum { DATA, LEVELS, STEPS, CORE, MEMORY, OUT, BUFFERS };
+enum { DATA, LEVELS, STEPS, MEMORY, OUT, BUFFERS };
+#define WEIGHT_MEMORY 17 /* bytes: two ordinals and a flag */
 
 static int cells_fit(const Py_buffer *b, struct cells *cells)
 {
     cells->count = items(&b[LEVELS], 4);
-    cells->zeros = b[CORE].len;
     if (cells->count < 0 || !has_items(&b[STEPS], 8, cells->count)
-        || !has_items(&b[MEMORY], 8, 2 * cells->count))
+        || !has_items(&b[MEMORY], 1, WEIGHT_MEMORY * cells->count))
         return 0;
     if ((cells->bits != 16 && cells->bits != 32) || cells->mantissa < 1
-        || cells->mantissa > cells->bits - 3 || cells->mode < 0 || cells->mode > 3)
-        return refuse("a float or a core that there is not");
+        || cells->mantissa > cells->bits - 3 || cells->mode < 0 || cells->mode > 3
+        || cells->table < 0 || cells->table > 31)
+        return refuse("a float, a core or a table that there is not");
+    if ((uintptr_t)b[MEMORY].buf % sizeof(int64_t))
+        return refuse("memory that is not aligned");
     cells->levels = b[LEVELS].buf;
     cells->steps = b[STEPS].buf;
-    cells->core = b[CORE].buf;
     cells->first = b[MEMORY].buf;
     cells->ordinals = cells->first + cells->count;
-    int64_t zeros = 0;
+    cells->core = (uint8_t *)(cells->ordinals + cells->count);
+    memset(cells->core, 0, (size_t)cells->count);
     for (int64_t i = 0; i < cells->count; i++)
-        zeros += !cells->levels[i];
-    return has_items(&b[OUT], (size_t)cells->bits / 8, cells->count)
-        && (zeros == cells->zeros || refuse("not a flag for each level 0"));
+        cells->zeros += !cells->levels[i];
+    return has_items(&b[OUT], (size_t)cells->bits / 8, cells->count);
 }
 
 PyObject *read_cells(PyObject *module, PyObject *args)
@@ -308,8 +384,8 @@ PyObject *read_cells(PyObject *module, PyObject *args)
     Py_buffer b[BUFFERS];
     struct cells cells = { 0 };
     int64_t size = CELLS_UNKNOWN;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*w*w*iii", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-            &cells.mode, &cells.bits, &cells.mantissa))
+    if (!PyArg_ParseTuple(args, "y*y*y*w*w*iiii", &b[0], &b[1], &b[2], &b[3], &b[4], &cells.mode,
+            &cells.table, &cells.bits, &cells.mantissa))
         return NULL;
     if (cells_fit(b, &cells)) {
         Py_BEGIN_ALLOW_THREADS

@@ -15,17 +15,18 @@ enum { CELLS_SHORT = -1, CELLS_MALFORMED = -2, CELLS_UNKNOWN = -3 };
 struct cells {
     const int32_t *levels;
     const double *steps;
-    const uint8_t *core; /* for each level 0, whether it is core */
-    int64_t count, zeros;
-    int mode;         /* of the core, 0 to 3 */
-    int bits;         /* of a float, 16 or 32 */
-    int mantissa;     /* of these, those of the mantissa */
-    int64_t *first;   /* for the use of read_ordinals: least ordinals */
-    int64_t *ordinals; /* and how many there are */
+    int64_t count, zeros; /* weights, and how many of them have level 0 */
+    int mode;             /* of the core, 0 to 3 */
+    int table;            /* binary table of the flags of the core, 0 to 31 */
+    int bits;             /* of a float, 16 or 32 */
+    int mantissa;         /* of these, those of the mantissa */
+    int64_t *first;       /* for the use of read_ordinals: least ordinals */
+    int64_t *ordinals;    /* how many there are */
+    uint8_t *core;        /* for each level 0, whether it is core */
 };
 
-/* The bits of each float, from the sections of parts, signs, octaves and places; gives the
- * bytes taken, or what is wrong. */
+/* The bits of each float, from the stream of the core and the sections of parts, signs, octaves
+ * and places; gives the bytes taken, or what is wrong. */
 int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t size, void *out);
 
 /* The Python face of it. */

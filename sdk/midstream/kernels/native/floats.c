@@ -123,8 +123,8 @@ int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size,
         return FLOATS_BAD_STATE;
     struct input input = { data + 4 * lanes, data + size };
     int64_t i = 0;
-    if (wide && lanes == WIDE_LANES)
-        i = wide_symbols(slots, &input.next, input.end, states, rows, count);
+    if (wide)
+        i = wide_symbols(slots, &input.next, input.end, states, lanes, rows, count);
     for (; count - i >= lanes && input.end - input.next > 2 * lanes; i += lanes)
         decode_round(slots, &input, states, lanes, rows + i);
     if (!decode_last(slots, &input, states, lanes, rows + i, count - i))

@@ -52,29 +52,40 @@ WIDE static inline __m256i eight_symbols(
     return _mm256_srli_epi32(slot, 24);
 }
 
-WIDE int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
-    uint32_t *states, uint8_t *rows, int64_t count)
+WIDE static inline void store_eight(uint8_t *rows, __m256i symbols)
 {
-    const __m256i apart = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m128i halves
+        = _mm_packus_epi32(_mm256_castsi256_si128(symbols), _mm256_extracti128_si256(symbols, 1));
+    _mm_storel_epi64((void *)rows, _mm_packus_epi16(halves, halves));
+}
+
+/* Rounds of so many times eight lanes. */
+WIDE static inline int64_t rounds(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
+    uint32_t *states, uint8_t *rows, int64_t count, const int eights)
+{
+    const int lanes = 8 * eights;
     const uint8_t *word = *next;
-    __m256i state[4], symbol[4];
+    __m256i state[WIDE_LANES / 8];
     int64_t i = 0;
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < eights; k++)
         state[k] = _mm256_loadu_si256((const void *)(states + 8 * k));
-    for (; count - i >= WIDE_LANES && end - word >= 2 * WIDE_LANES + WORDS_AHEAD;
-         i += WIDE_LANES) {
-        symbol[0] = eight_symbols(slots, &word, &state[0], rows + i);
-        symbol[1] = eight_symbols(slots, &word, &state[1], rows + i + 8);
-        symbol[2] = eight_symbols(slots, &word, &state[2], rows + i + 16);
-        symbol[3] = eight_symbols(slots, &word, &state[3], rows + i + 24);
-        __m256i all = _mm256_packus_epi16(_mm256_packus_epi32(symbol[0], symbol[1]),
-            _mm256_packus_epi32(symbol[2], symbol[3]));
-        _mm256_storeu_si256((void *)(rows + i), _mm256_permutevar8x32_epi32(all, apart));
-    }
-    for (int k = 0; k < 4; k++)
+    for (; count - i >= lanes && end - word >= 2 * lanes + WORDS_AHEAD; i += lanes)
+        for (int k = 0; k < eights; k++)
+            store_eight(
+                rows + i + 8 * k, eight_symbols(slots, &word, &state[k], rows + i + 8 * k));
+    for (int k = 0; k < eights; k++)
         _mm256_storeu_si256((void *)(states + 8 * k), state[k]);
     *next = word;
     return i;
+}
+
+WIDE int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
+    uint32_t *states, int64_t lanes, uint8_t *rows, int64_t count)
+{
+    if (lanes == 32)
+        return rounds(slots, next, end, states, rows, count, 4);
+    /* fewer lanes wait for each other, and are no faster than one by one */
+    return lanes == 16 ? rounds(slots, next, end, states, rows, count, 2) : 0;
 }
 
 /* --- fields ------------------------------------------------------------------------------ */
@@ -226,9 +237,9 @@ int has_wide(void)
 }
 
 int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
-    uint32_t *states, uint8_t *rows, int64_t count)
+    uint32_t *states, int64_t lanes, uint8_t *rows, int64_t count)
 {
-    (void)slots, (void)next, (void)end, (void)states, (void)rows, (void)count;
+    (void)slots, (void)next, (void)end, (void)states, (void)lanes, (void)rows, (void)count;
     return 0;
 }
 

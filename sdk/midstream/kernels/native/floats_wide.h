@@ -13,10 +13,10 @@
 /* Whether this processor has what it takes. */
 int has_wide(void);
 
-/* Symbols of whole rounds of 32 lanes, in the place of rows, as long as there are more words
+/* Symbols of whole rounds of 16 or 32 lanes, in the place of rows, as long as there are more words
  * than a round takes; gives how many. `next` goes on. */
 int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
-    uint32_t *states, uint8_t *rows, int64_t count);
+    uint32_t *states, int64_t lanes, uint8_t *rows, int64_t count);
 
 /* Floats of whole groups up to the first that has a symbol which is no part, as long as more
  * bytes are left than any group takes; gives how many. */

@@ -360,7 +360,7 @@ static PyMethodDef methods[] = {
         "rans_encode(symbols, frequencies, starts, counts, lanes, states, words, taken) -> words "
         "written" },
     { "read_cells", read_cells, METH_VARARGS,
-        "read_cells(data, levels, steps, core, memory, out, mode, bits, mantissa) -> bytes, -1 "
+        "read_cells(data, levels, steps, memory, out, mode, table, bits, mantissa) -> bytes, -1 "
         "or -2" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
     { "scale_floats", scale_floats, METH_VARARGS,

@@ -15,6 +15,12 @@ SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-o
 IS_SANITIZED = os.environ.get("MIDSTREAM_SANITIZE") == "1"
 EXTRA = SANITIZE if IS_SANITIZED else []
 
+FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra"]
+# no fused multiply-add: products are rounded as NumPy rounds them
+FLAGS += ["-ffp-contract=off"]
+# nobody asks which exceptions floating point raised: loops with conditions can be vectorised
+FLAGS += ["-fno-trapping-math"]
+
 setup(
     ext_modules=[
         Extension(
@@ -22,8 +28,7 @@ setup(
             sorted(str(path) for path in SOURCES.glob("*.c")),
             depends=sorted(str(path) for path in SOURCES.glob("*.h")),
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            # no fused multiply-add: products are rounded as NumPy rounds them
-            extra_compile_args=["-std=c11", "-O3", "-ffp-contract=off", "-Wall", "-Wextra", *EXTRA],
+            extra_compile_args=[*FLAGS, *EXTRA],
             extra_link_args=EXTRA,
             py_limited_api=True,
             optional=os.environ.get("MIDSTREAM_REQUIRE_NATIVE") != "1",

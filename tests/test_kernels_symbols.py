@@ -21,6 +21,7 @@ ALPHABETS = Alphabets(
     sizes=np.array([2, 4, 10, 2, 4, 10], np.int32),
     firsts=np.array([0, 2, 6, 16, 18, 22], np.int32),
     next_phase=3,
+    entries=32,
 )
 MOST = 1 << 30
 
@@ -42,21 +43,28 @@ def slow(level: int, half: int, table: int, shift: int) -> tuple[int, int, int |
 
 
 def check(kernel, levels, halves, tables, shifts):
-    found = kernel.level_symbols(
+    arguments = (
         np.array(levels, np.int32),
         None if halves is None else np.array(halves, np.int64),
         np.array(tables, np.uint16),
         np.array(shifts, np.uint8),
         ALPHABETS,
     )
-    rows = zip(levels, halves or [0] * len(levels), tables, shifts, strict=True)
+    found = kernel.level_symbols(*arguments)
+    none = [0] * len(levels)
+    rows = zip(levels, halves or none, tables, shifts or none, strict=True)
     expected = [slow(*row) for row in rows]
     escapes = [(at, escape) for at, (_, _, escape) in enumerate(expected) if escape is not None]
     assert found.symbols.tolist() == [symbol for symbol, _, _ in expected]
-    assert found.low.tolist() == [low for _, low, _ in expected]
+    assert found.low.tolist() == ([low for _, low, _ in expected] if shifts else [])
+    assert found.counts.tolist() == np.bincount(found.symbols, minlength=32).tolist()
     assert list(zip(found.places.tolist(), found.escapes.tolist(), strict=True)) == escapes
     kinds = [found.symbols.dtype, found.low.dtype, found.places.dtype, found.escapes.dtype]
     assert kinds == [np.int32, np.int32, np.int64, np.int64]
+    counted = kernel.level_symbols(*arguments, counts_only=True)
+    assert not len(counted.symbols)
+    for name in ("low", "counts", "places", "escapes"):
+        assert getattr(counted, name).tolist() == getattr(found, name).tolist()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2000])
@@ -67,6 +75,7 @@ def test_symbols_are_those_of_the_spec(kernel, count, is_expected):
     halves = (2 * levels + rng.integers(-12, 13, count)).tolist() if is_expected else None
     tables, shifts = rng.integers(0, 3, count), rng.integers(0, 8, count)
     check(kernel, levels.tolist(), halves, tables.tolist(), shifts.tolist())
+    check(kernel, levels.tolist(), halves, tables.tolist(), [])
 
 
 @pytest.mark.parametrize("level", [-MOST, MOST, 0])
@@ -89,7 +98,12 @@ def test_all_symbols_may_be_escapes(kernel):
         {"tables": np.array([0, 6], np.uint16)},
         {"tables": np.array([0, 3], np.uint16), "halves": np.zeros(2, np.int64)},
         {"shifts": np.array([0, 29], np.uint8)},
+        {"shifts": np.zeros(1, np.uint8)},
         {"sizes": np.zeros(5, np.int32)},
+        {"sizes": np.array([2, 4, 10, 2, 4, 11], np.int32)},
+        {"sizes": np.array([0, 4, 10, 2, 4, 10], np.int32)},
+        {"firsts": np.array([-1, 2, 6, 16, 18, 22], np.int32)},
+        {"counts": np.zeros(31, np.int64)},
         {"firsts": np.zeros(5, np.int32)},
         {"symbols": np.zeros(1, np.int32)},
         {"low": np.zeros(1, np.int32)},
@@ -113,6 +127,7 @@ def test_no_symbol_is_read_or_written_outside(changed):
         "next_phase": 3,
         "symbols": np.zeros(2, np.int32),
         "low": np.zeros(2, np.int32),
+        "counts": np.zeros(32, np.int64),
         "places": np.zeros(2, np.int64),
         "escapes": np.zeros(2, np.int64),
     }

@@ -98,8 +98,7 @@ def encode_many(
     heads, symbols = [], []
     for values, context in zip(levels, contexts, strict=True):
         coded, shift = _symbols(values, context, phase)
-        wide = np.flatnonzero(shift)
-        low = pack_bits(coded.low[wide].astype(np.uint64), shift[wide].astype(np.int64))
+        low = pack_bits(coded.low.astype(np.uint64), shift.astype(np.int64))
         count = np.array([len(coded.escapes)], np.uint64)
         escapes = write_varints(np.concatenate([count, _zigzag(coded.escapes)]))
         heads.append(low + escapes if len(values) else b"")
@@ -117,17 +116,20 @@ def _alphabets() -> Alphabets:
         sizes=family.sizes.astype(np.int32),
         firsts=family.firsts.astype(np.int32),
         next_phase=_NEXT_PHASE,
+        entries=len(family.bits),
     )
 
 
 def _symbols(
-    levels: NDArray[np.int32], context: Context, phase: int
+    levels: NDArray[np.int32], context: Context, phase: int, *, counts_only: bool = False
 ) -> tuple[Symbols, NDArray[np.uint8]]:
-    """The symbols of levels, and how many low bits each has besides."""
+    """The symbols of levels, and how many low bits each has besides; none where none has any."""
     table, shift = table_and_shift(context)
-    table += np.uint16(phase * _NEXT_PHASE)
-    shift = shift if len(shift) else np.zeros(len(table), np.uint8)
-    return level_symbols(levels, context.halves(levels), table, shift, _alphabets()), shift
+    if phase:
+        table += np.uint16(phase * _NEXT_PHASE)
+    halves = context.halves(levels)
+    made = level_symbols(levels, halves, table, shift, _alphabets(), counts_only=counts_only)
+    return made, shift
 
 
 def _zigzag(values: _Int) -> NDArray[np.uint64]:
@@ -299,9 +301,8 @@ def _bounded(levels: _Levels) -> NDArray[np.int32]:
 
 def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:
     """Bits that the levels take by the tables, without what a stream costs by itself."""
-    coded, shift = _symbols(levels, context, phase)
-    times = np.bincount(coded.symbols, minlength=1)
-    bits = float(times @ level_family().bits[: len(times)])
+    coded, shift = _symbols(levels, context, phase, counts_only=True)
+    bits = float(coded.counts @ level_family().bits)
     return bits + float(shift.sum(dtype=np.int64)) + float(_escape_bits(coded).sum())
 
 
@@ -313,7 +314,9 @@ def code_lengths(
     width = np.tile(np.arange(widths, dtype=np.int16), len(levels))
     context = Context(shape=np.full(len(width), shape, np.int8), width=width)
     coded, shift = _symbols(each, context, phase)
-    bits: NDArray[np.float64] = level_family().bits[coded.symbols] + shift
+    bits: NDArray[np.float64] = level_family().bits[coded.symbols]
+    if len(shift):
+        bits += shift
     bits[coded.places] += _escape_bits(coded)
     return bits.reshape(len(levels), widths)
 

@@ -93,13 +93,13 @@ def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> li
 def _split(levels: _Levels) -> tuple[_Int, _Levels, _Int, _Levels]:
     """Cosets, numbers for all weights but the last ones, what is known of those, theirs."""
     count = blocks(len(levels))
-    inside = levels[: BLOCK * count].reshape(BLOCK, count).astype(np.int64)
+    inside = levels[: BLOCK * count].reshape(BLOCK, count)
     odd = inside[0] & 1
     first = inside[:-1] + odd >> 1
-    rests = -inside[:-1].sum(axis=0) & 3
+    rests = -inside[:-1].sum(axis=0, dtype=np.int32) & 3  # what overflows does not matter
     last = np.where(rests == 1, 1 - inside[-1], inside[-1] + (-rests & 3)) >> 2
     numbers = np.concatenate([first.ravel(), levels[BLOCK * count :] >> 1])
-    return odd, numbers.astype(np.int32), rests, last.astype(np.int32)
+    return odd.astype(np.int64), numbers, rests.astype(np.int64), last
 
 
 def _joined(odd: _Int, numbers: _Levels, rests: _Int, last: _Levels) -> _Levels:
@@ -126,10 +126,13 @@ def _rests(odd: _Int, numbers: _Levels) -> _Int:
 def _first_context(context: Context, odd: _Int) -> Context:
     """How the numbers of all weights but the last of each point are distributed."""
     count = len(odd)
-    kept = np.r_[: (BLOCK - 1) * count, BLOCK * count : len(context.width)]
-    phase = np.zeros(len(kept), np.int8)
-    phase[: (BLOCK - 1) * count] = np.tile(odd, BLOCK - 1)
-    return Context(shape=context.shape[kept], width=_narrowed(context.width[kept], 1), phase=phase)
+    shape, width = (
+        np.concatenate([values[: (BLOCK - 1) * count], values[BLOCK * count :]])
+        for values in (context.shape, context.width)
+    )
+    phase = np.zeros(len(shape), np.int8)
+    phase[: (BLOCK - 1) * count] = np.tile(odd.astype(np.int8), BLOCK - 1)
+    return Context(shape=shape, width=_narrowed(width, 1), phase=phase)
 
 
 def _last_context(context: Context, rests: _Int) -> Context:

@@ -110,6 +110,7 @@ def level_symbols(
     next_phase: int,
     symbols: _Array,
     low: _Array,
+    counts: _Array,
     places: _Array,
     escapes: _Array,
     /,

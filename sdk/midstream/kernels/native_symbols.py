@@ -46,10 +46,13 @@ def level_symbols(
     tables: NDArray[np.uint16],
     shifts: NDArray[np.uint8],
     alphabets: Alphabets,
+    *,
+    counts_only: bool = False,
 ) -> Symbols:
     """As numpy_symbols.level_symbols; ValueError where a table or a shift is out of range."""
     count = len(levels)
-    symbols, low = np.empty(count, np.int32), np.empty(count, np.int32)
+    symbols = np.empty(0 if counts_only else count, np.int32)
+    low, counts = np.empty(len(shifts), np.int32), np.zeros(alphabets.entries, np.int64)
     # room for as many escapes as there can be, of which the system gives what is written to
     places, escapes = np.empty(count, np.int64), np.empty(count, np.int64)
     found = _native.level_symbols(
@@ -63,7 +66,8 @@ def level_symbols(
         alphabets.next_phase,
         symbols,
         low,
+        counts,
         places,
         escapes,
     )
-    return Symbols(symbols, low, places[:found].copy(), escapes[:found].copy())
+    return Symbols(symbols, low, counts, places[:found].copy(), escapes[:found].copy())

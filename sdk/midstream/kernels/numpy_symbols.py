@@ -29,6 +29,8 @@ class Alphabets:
     """Place of the first one among all of all tables."""
     next_phase: int
     """Tables from one to that of the next half step."""
+    entries: int
+    """Symbols of all tables."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,9 +38,11 @@ class Symbols:
     """Levels as they are coded."""
 
     symbols: NDArray[np.int32]  # (weights,)
-    """Place of each among all symbols of all tables."""
+    """Place of each among all symbols of all tables; empty where not asked for."""
     low: NDArray[np.int32]  # (weights,)
-    """Low bits."""
+    """Low bits; empty where no level has any."""
+    counts: _Int
+    """How many there are of each symbol of all tables."""
     places: _Int  # (escapes,)
     """Which symbols are escapes, rising."""
     escapes: _Int  # (escapes,)
@@ -94,6 +98,8 @@ def level_symbols(
     tables: NDArray[np.uint16],
     shifts: NDArray[np.uint8],
     alphabets: Alphabets,
+    *,
+    counts_only: bool = False,
 ) -> Symbols:
     """The symbols of levels.
 
@@ -101,19 +107,25 @@ def level_symbols(
         levels: (weights,) at most 2**30 from zero.
         halves: (weights,) what is expected of each, in half steps; 0 where None.
         tables: (weights,) the table of each, where no half step is expected.
-        shifts: (weights,) low bits of each, at most 28.
+        shifts: (weights,) low bits of each, at most 28; empty where none has any.
         alphabets: What the symbols of tables stand for.
+        counts_only: Whether symbols themselves are not asked for.
     """
-    shift, table, values = (array.astype(np.int64) for array in (shifts, tables, levels))
+    table, values = tables.astype(np.int64), levels.astype(np.int64)
     if halves is not None:
         values -= halves >> 1
         table += (halves & 1) * alphabets.next_phase
-    values += 1 << shift >> 1
-    low = values & ((1 << shift) - 1)
-    values >>= shift
+    low = values[:0]
+    if len(shifts):
+        shift = shifts.astype(np.int64)
+        values += 1 << shift >> 1
+        low = values & ((1 << shift) - 1)
+        values >>= shift
     last = alphabets.sizes[table] - 1
     symbols = values - alphabets.lowest[table]
     outside = np.flatnonzero((symbols < 0) | (symbols >= last))
     symbols[outside] = last[outside]
     symbols += alphabets.firsts[table]
-    return Symbols(symbols.astype(np.int32), low.astype(np.int32), outside, values[outside])
+    counts = np.bincount(symbols, minlength=alphabets.entries)
+    kept = symbols[:0] if counts_only else symbols
+    return Symbols(kept.astype(np.int32), low.astype(np.int32), counts, outside, values[outside])

@@ -347,7 +347,7 @@ static PyMethodDef methods[] = {
         "level_classes(levels, halves or nothing, classes)" },
     { "level_symbols", level_symbols, METH_VARARGS,
         "level_symbols(levels, halves or nothing, tables, shifts, lowest, sizes, firsts, "
-        "next phase, symbols, low, places, escapes) -> escapes written" },
+        "next phase, symbols or nothing, low, counts, places, escapes) -> escapes written" },
     { "nearest_levels", nearest_levels, METH_VARARGS,
         "nearest_levels(numbers, item size, sizes, offset, levels)" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },

@@ -6,33 +6,49 @@ static int are_in_range(const struct levels *levels, int64_t tables)
     uint8_t most = 0;
     for (int64_t i = 0; i < levels->count; i++)
         last = levels->tables[i] > last ? levels->tables[i] : last;
-    for (int64_t i = 0; i < levels->count; i++)
+    for (int64_t i = 0; levels->shifts && i < levels->count; i++)
         most = levels->shifts[i] > most ? levels->shifts[i] : most;
     return !levels->count || (last < tables && most <= MOST_SHIFTED);
+}
+
+static int are_tables(const struct alphabets *alphabets)
+{
+    for (int64_t i = 0; i < alphabets->count; i++) {
+        int64_t first = alphabets->firsts[i], size = alphabets->sizes[i];
+        if (first < 0 || size < 1 || first + size > alphabets->entries)
+            return 0;
+    }
+    return 1;
 }
 
 int64_t find_symbols(
     struct symbols *symbols, const struct levels *levels, const struct alphabets *alphabets)
 {
     int64_t escapes = 0, phase = levels->halves ? alphabets->next_phase : 0;
-    if (phase < 0 || !are_in_range(levels, alphabets->count - phase))
+    if (phase < 0 || !are_tables(alphabets) || !are_in_range(levels, alphabets->count - phase))
         return -1;
     for (int64_t i = 0; i < levels->count; i++) {
-        int64_t table = levels->tables[i], value = levels->levels[i], shift = levels->shifts[i];
+        int64_t table = levels->tables[i], value = levels->levels[i];
         if (levels->halves) {
             value -= levels->halves[i] >> 1;
             table += levels->halves[i] & 1 ? phase : 0;
         }
-        value += ((int64_t)1 << shift) >> 1;
-        symbols->low[i] = (int32_t)(value & (((int64_t)1 << shift) - 1));
-        value >>= shift;
+        if (levels->shifts) {
+            int64_t shift = levels->shifts[i];
+            value += ((int64_t)1 << shift) >> 1;
+            symbols->low[i] = (int32_t)(value & (((int64_t)1 << shift) - 1));
+            value >>= shift;
+        }
         int64_t symbol = value - alphabets->lowest[table], last = alphabets->sizes[table] - 1;
         if (symbol < 0 || symbol >= last) {
             symbols->places[escapes] = i;
             symbols->escapes[escapes++] = value;
             symbol = last;
         }
-        symbols->symbols[i] = (int32_t)(alphabets->firsts[table] + symbol);
+        symbol += alphabets->firsts[table];
+        symbols->counts[symbol]++;
+        if (symbols->symbols)
+            symbols->symbols[i] = (int32_t)symbol;
     }
     return escapes;
 }

@@ -16,19 +16,22 @@ struct alphabets {
     const int32_t *lowest, *sizes, *firsts;
     int64_t count;
     int64_t next_phase; /* tables from one to that of the next phase */
+    int64_t entries;    /* symbols of all tables */
 };
 
 struct levels {
     const int32_t *levels;
     const int64_t *halves; /* what is expected; NULL for nothing */
     const uint16_t *tables;
-    const uint8_t *shifts; /* at most MOST_SHIFTED */
+    const uint8_t *shifts; /* at most MOST_SHIFTED; NULL for none */
     int64_t count;
 };
 
-/* What comes out: for each level a symbol and its low bits; for each escape where, and what. */
+/* What comes out: for each level a symbol, unless NULL, and its low bits, where it has a shift;
+ * how many there are of each symbol; for each escape where, and what. */
 struct symbols {
     int32_t *symbols, *low;
+    int64_t *counts;
     int64_t *places, *escapes;
 };
 

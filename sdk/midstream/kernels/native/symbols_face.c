@@ -3,16 +3,17 @@
 
 #include "buffers.h"
 
-enum { LEVELS, HALVES, TABLES, SHIFTS, LOWEST, SIZES, FIRSTS, SYMBOLS, LOW, PLACES, ESCAPES,
+enum { LEVELS, HALVES, TABLES, SHIFTS, LOWEST, SIZES, FIRSTS, SYMBOLS, LOW, ENTRIES, PLACES, ESCAPES,
     BUFFERS };
 
 static int symbols_fit(const Py_buffer *b)
 {
     Py_ssize_t count = items(&b[LEVELS], 4), tables = items(&b[LOWEST], 4);
     return count >= 0 && tables >= 0 && (!b[HALVES].len || has_items(&b[HALVES], 8, count))
-        && has_items(&b[TABLES], 2, count) && has_items(&b[SHIFTS], 1, count)
+        && has_items(&b[TABLES], 2, count) && (!b[SHIFTS].len || has_items(&b[SHIFTS], 1, count))
         && has_items(&b[SIZES], 4, tables) && has_items(&b[FIRSTS], 4, tables)
-        && has_items(&b[SYMBOLS], 4, count) && has_items(&b[LOW], 4, count)
+        && (!b[SYMBOLS].len || has_items(&b[SYMBOLS], 4, count))
+        && has_items(&b[LOW], 4, b[SHIFTS].len) && items(&b[ENTRIES], 8) >= 0
         && has_items(&b[PLACES], 8, count) && has_items(&b[ESCAPES], 8, count);
 }
 
@@ -56,15 +57,17 @@ PyObject *level_symbols(PyObject *module, PyObject *args)
     Py_buffer b[BUFFERS];
     long long next_phase;
     int64_t escapes = -1;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*Lw*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-            &b[6], &next_phase, &b[7], &b[8], &b[9], &b[10]))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*Lw*w*w*w*w*", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+            &b[6], &next_phase, &b[7], &b[8], &b[9], &b[10], &b[11]))
         return NULL;
     if (symbols_fit(b)) {
         struct alphabets alphabets
-            = { b[LOWEST].buf, b[SIZES].buf, b[FIRSTS].buf, b[LOWEST].len / 4, next_phase };
+            = { b[LOWEST].buf, b[SIZES].buf, b[FIRSTS].buf, b[LOWEST].len / 4, next_phase,
+                  b[ENTRIES].len / 8 };
         struct levels levels = { b[LEVELS].buf, b[HALVES].len ? b[HALVES].buf : NULL,
-            b[TABLES].buf, b[SHIFTS].buf, b[LEVELS].len / 4 };
-        struct symbols symbols = { b[SYMBOLS].buf, b[LOW].buf, b[PLACES].buf, b[ESCAPES].buf };
+            b[TABLES].buf, b[SHIFTS].len ? b[SHIFTS].buf : NULL, b[LEVELS].len / 4 };
+        struct symbols symbols = { b[SYMBOLS].len ? b[SYMBOLS].buf : NULL, b[LOW].buf,
+            b[ENTRIES].buf, b[PLACES].buf, b[ESCAPES].buf };
         Py_BEGIN_ALLOW_THREADS
         escapes = find_symbols(&symbols, &levels, &alphabets);
         Py_END_ALLOW_THREADS

@@ -8,8 +8,10 @@
 #include "rans.h"
 
 #define WIDE __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define LOW 1 /* the symbol of low magnitudes; the parts follow */
 #define FIRST_PART 2
 #define LAST_PART (FLOAT_SYMBOLS - 2)
+#define NOTHING 255 /* of a look-up: no such symbol */
 #define WORDS_AHEAD 16 /* bytes that are loaded at once */
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define IN_ORDER UINT64_C(0x0706050403020100)
@@ -90,21 +92,30 @@ WIDE int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uin
 
 /* --- fields ------------------------------------------------------------------------------ */
 
-/* What parts look up: eighths from the first part on, and ones for the bits of their rest. */
+/* What symbols from LOW on look up: eighths from the first part on, and ones for the bits of
+ * their rest. */
 struct parts {
     uint8_t eighths[48], rest[48];
+    uint8_t refused; /* LOW where its rest is too wide, else NOTHING; counted from LOW */
 };
 
 static int find_parts(const struct layout *layout, struct parts *parts)
 {
     memset(parts, 0, sizeof *parts);
-    for (int symbol = FIRST_PART; symbol <= LAST_PART; symbol++) {
+    parts->refused = layout->widths[LOW] > 8 ? 0 : NOTHING;
+    for (int symbol = LOW; symbol <= LAST_PART; symbol++) {
         int eighths = layout->places[symbol] - layout->places[FIRST_PART];
-        if (eighths < 0 || eighths > 255 || layout->widths[symbol] > 8
-            || layout->moves[symbol] != 8)
+        int width = layout->widths[symbol];
+        if (symbol == LOW) {
+            if (layout->moves[LOW] || layout->places[LOW])
+                return 0;
+            eighths = 0;
+            width = parts->refused ? width : 0;
+        } else if (eighths < 0 || eighths > 255 || width > 8 || layout->moves[symbol] != 8) {
             return 0;
-        parts->eighths[symbol - FIRST_PART] = (uint8_t)eighths;
-        parts->rest[symbol - FIRST_PART] = (uint8_t)((1 << layout->widths[symbol]) - 1);
+        }
+        parts->eighths[symbol - LOW] = (uint8_t)eighths;
+        parts->rest[symbol - LOW] = (uint8_t)((1 << width) - 1);
     }
     return 1;
 }
@@ -139,7 +150,7 @@ struct shifts {
 };
 
 WIDE static inline void eight_singles(const struct shifts *shifts, __m128i rest, __m128i eighths,
-    __m256i whole, const int16_t *quarters, uint8_t *out)
+    __m128i is_part, __m256i whole, const int16_t *quarters, uint8_t *out)
 {
     const __m256i sign = _mm256_set1_epi32(INT32_MIN);
     __m256i field
@@ -148,6 +159,7 @@ WIDE static inline void eight_singles(const struct shifts *shifts, __m128i rest,
         _mm256_cvtepi16_epi32(_mm_loadu_si128((const void *)quarters)), 2);
     __m256i place = _mm256_add_epi32(_mm256_cvtepu8_epi32(eighths),
         _mm256_add_epi32(_mm256_slli_epi32(octave, 3), _mm256_set1_epi32(shifts->first)));
+    place = _mm256_and_si256(place, _mm256_cvtepi8_epi32(is_part));
     __m256i magnitude = _mm256_add_epi32(_mm256_sll_epi32(place, shifts->unit),
         _mm256_sll_epi32(_mm256_srli_epi32(field, 1), shifts->trailing));
     __m256i value = _mm256_or_si256(
@@ -156,7 +168,7 @@ WIDE static inline void eight_singles(const struct shifts *shifts, __m128i rest,
 }
 
 WIDE static inline void sixteen_halves(const struct shifts *shifts, __m128i rest, __m128i eighths,
-    __m256i whole, const int16_t *quarters, uint8_t *out)
+    __m128i is_part, __m256i whole, const int16_t *quarters, uint8_t *out)
 {
     const __m256i sign = _mm256_set1_epi16(INT16_MIN);
     __m256i field
@@ -164,6 +176,7 @@ WIDE static inline void sixteen_halves(const struct shifts *shifts, __m128i rest
     __m256i octave = _mm256_srai_epi16(_mm256_loadu_si256((const void *)quarters), 2);
     __m256i place = _mm256_add_epi16(_mm256_cvtepu8_epi16(eighths),
         _mm256_add_epi16(_mm256_slli_epi16(octave, 3), _mm256_set1_epi16((short)shifts->first)));
+    place = _mm256_and_si256(place, _mm256_cvtepi8_epi16(is_part));
     __m256i magnitude = _mm256_add_epi16(_mm256_sll_epi16(place, shifts->unit),
         _mm256_sll_epi16(_mm256_srli_epi16(field, 1), shifts->trailing));
     __m256i value = _mm256_or_si256(
@@ -180,23 +193,26 @@ WIDE static inline __m256i eight_whole(const uint8_t *data, int size)
     return _mm256_setzero_si256();
 }
 
-/* A group whose symbols are all parts. */
+/* A group whose symbols are all parts or low. */
 WIDE static inline void write_group(const struct shifts *shifts, int bits, int whole,
-    const uint8_t *data, const uint64_t *rest, __m256i eighths, const int16_t *quarters,
-    uint8_t *out)
+    const uint8_t *data, const uint64_t *rest, __m256i eighths, __m256i is_part,
+    const int16_t *quarters, uint8_t *out)
 {
-    uint8_t places[WIDE_GROUP];
+    uint8_t places[WIDE_GROUP], parts[WIDE_GROUP];
     _mm256_storeu_si256((void *)places, eighths);
+    _mm256_storeu_si256((void *)parts, is_part);
     for (int k = 0; bits == 32 && k < 4; k++)
         eight_singles(shifts, _mm_cvtsi64_si128((long long)rest[k]),
-            _mm_loadl_epi64((const void *)(places + 8 * k)), eight_whole(data + 8 * k * whole, whole),
+            _mm_loadl_epi64((const void *)(places + 8 * k)),
+            _mm_loadl_epi64((const void *)(parts + 8 * k)), eight_whole(data + 8 * k * whole, whole),
             quarters + 8 * k, out + 32 * k);
     for (int k = 0; bits == 16 && k < 2; k++) {
         __m256i low = whole
             ? _mm256_cvtepu8_epi16(_mm_loadu_si128((const void *)(data + 16 * k)))
             : _mm256_setzero_si256();
         sixteen_halves(shifts, _mm_set_epi64x((long long)rest[2 * k + 1], (long long)rest[2 * k]),
-            _mm_loadu_si128((const void *)(places + 16 * k)), low, quarters + 16 * k,
+            _mm_loadu_si128((const void *)(places + 16 * k)),
+            _mm_loadu_si128((const void *)(parts + 16 * k)), low, quarters + 16 * k,
             out + 32 * k);
     }
 }
@@ -212,18 +228,21 @@ WIDE int64_t wide_floats(const struct layout *layout, struct fields *fields,
     int64_t i = 0;
     if ((bits == 16 && whole > 1) || !find_parts(layout, &parts))
         return 0;
+    const __m256i last = _mm256_set1_epi8(LAST_PART - LOW + 1);
+    const __m256i refused = _mm256_set1_epi8((char)parts.refused);
     for (; count - i >= WIDE_GROUP; i += WIDE_GROUP) {
-        const __m256i last = _mm256_set1_epi8(LAST_PART - FIRST_PART + 1);
-        __m256i part = _mm256_sub_epi8(_mm256_loadu_si256((const void *)(symbols + i)),
-            _mm256_set1_epi8(FIRST_PART));
-        if (_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(part, last), part)))
+        __m256i part = _mm256_sub_epi8(
+            _mm256_loadu_si256((const void *)(symbols + i)), _mm256_set1_epi8(LOW));
+        __m256i beyond = _mm256_cmpeq_epi8(_mm256_max_epu8(part, last), part);
+        if (_mm256_movemask_epi8(_mm256_or_si256(beyond, _mm256_cmpeq_epi8(part, refused))))
             break;
+        __m256i is_part = _mm256_cmpgt_epi8(part, _mm256_setzero_si256());
         uint64_t rest[4];
         _mm256_storeu_si256((void *)rest, look_up(parts.rest, part));
         for (int k = 0; k < 4; k++)
             rest[k] = eight_fields(fields->rest, &fields->bit, rest[k]);
         write_group(&shifts, bits, whole, fields->whole, rest, look_up(parts.eighths, part),
-            quarters + i, out + i * (bits / 8));
+            is_part, quarters + i, out + i * (bits / 8));
         fields->whole += whole * WIDE_GROUP;
     }
     return i;

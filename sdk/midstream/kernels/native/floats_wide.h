@@ -18,7 +18,7 @@ int has_wide(void);
 int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t *end,
     uint32_t *states, int64_t lanes, uint8_t *rows, int64_t count);
 
-/* Floats of whole groups up to the first that has a symbol which is no part, as long as more
+/* Floats of whole groups up to the first with a symbol that is neither part nor low, as long as more
  * bytes are left than any group takes; gives how many. */
 int64_t wide_floats(const struct layout *layout, struct fields *fields, const uint8_t *symbols,
     const int16_t *quarters, int64_t count, uint8_t *out);

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream import Head, Record, Topology, write_unit
+from midstream.bitstream import Head, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales
 from midstream.encoder.economy import economise
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
@@ -34,8 +34,6 @@ class Base:
     """Topology and parameters."""
     plans: tuple[Plan, ...]
     """Its slices."""
-    records: tuple[Record, ...]
-    """Their records, in order."""
     data: bytes
     """The unit."""
 
@@ -82,16 +80,16 @@ class Bases:
         quantised = self._quantiser.quantise(sizes, recipe)
         return self._write(grids, quantised.levels, quantised.corrected)
 
-    def thrifty(self, plain: Base, allocation: Allocation, fineness: int) -> Draft:
+    def thrifty(self, plain: Sequence[TensorCode], allocation: Allocation, fineness: int) -> Draft:
         """A base with fewer bytes and more error than a plain one of these steps.
 
         Args:
-            plain: Of the same allocation, and of steps that are not far from these.
+            plain: Parameters of one of the same allocation, and of steps not far from these.
             allocation: How fine tensors are to each other.
             fineness: As for `make`.
         """
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
-        codes = [_refitted(*pair) for pair in zip(plain.head.codes, grids, strict=True)]
+        codes = [_refitted(*pair) for pair in zip(plain, grids, strict=True)]
         none = [np.zeros(0, np.int32)] * len(codes)
         return self._draft(*economise(self._weights, codes, self._draft(codes, none).plans))
 
@@ -115,7 +113,7 @@ class Bases:
         plans = make_plans(head, self._weights, levels, corrected)
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
-        return Base(head=head, plans=plans, records=tuple(records), data=data)
+        return Base(head=head, plans=plans, data=data)
 
 
 def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> list[TensorCode]:

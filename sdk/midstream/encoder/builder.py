@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from midstream.bitstream import Record, Topology, protected_size
+from midstream.codec import TensorCode
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.ladder import Rung, Target
@@ -145,21 +146,35 @@ class Builder:
         guess = guess_shift(self._weights, relative, self._factors, aim)
         shift = choose_shift(self._weights, relative, is_fine_enough, guess=guess)
         allocation = Allocation.of(relative)
-        plain = self._bases.make(allocation, PLAIN, -shift * PLACES_PER_STEP)
-        return self._thriftiest(rung, allocation, -shift, plain) if is_only else plain
+        if is_only and (found := self._thriftiest(rung, allocation, -shift)) is not None:
+            return found
+        return self._bases.make(allocation, PLAIN, -shift * PLACES_PER_STEP)
 
-    def _thriftiest(self, rung: Rung, allocation: Allocation, fineness: int, plain: Base) -> Base:
-        """The best of a plain base and of finer ones that were made thrifty.
+    def _thriftiest(self, rung: Rung, allocation: Allocation, fineness: int) -> Base | None:
+        """A base that is finer than a plain one, and was made thrifty; None where that is worse.
 
         Not below other rungs: a child may be out of reach of what is not its nearest parent.
         """
+        codes, least = self._plain(allocation, fineness)
         for _ in range(_THRIFTY_ROUNDS):
-            draft = self._bases.thrifty(plain, allocation, fineness * PLACES_PER_STEP)
-            missing = rung.value - self._weight_snr(draft.plans)
-            if missing <= 0:
-                return max(plain, self._bases.finish(draft), key=self._thrift)
+            found, missing = self._thrifty(rung, allocation, codes, fineness)
+            if found is not None:
+                return found if self._thrift(found) > least else None
             fineness += max(1, round(missing / _DB_PER_STEP))
-        return plain
+        return None
+
+    def _plain(self, allocation: Allocation, fineness: int) -> tuple[tuple[TensorCode, ...], float]:
+        """Parameters and thrift of a plain base, which is not kept: it is as large as its model."""
+        plain = self._bases.make(allocation, PLAIN, fineness * PLACES_PER_STEP)
+        return plain.head.codes, self._thrift(plain)
+
+    def _thrifty(
+        self, rung: Rung, allocation: Allocation, codes: Sequence[TensorCode], fineness: int
+    ) -> tuple[Base | None, float]:
+        """A thrifty base, or None where it does not reach its target, and how much is missing."""
+        draft = self._bases.thrifty(codes, allocation, fineness * PLACES_PER_STEP)
+        missing = rung.value - self._weight_snr(draft.plans)
+        return (self._bases.finish(draft) if missing <= 0 else None), missing
 
     def _thrift(self, base: Base) -> float:
         """Weight SNR less what the bytes alone would give, dB."""

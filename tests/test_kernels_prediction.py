@@ -7,10 +7,19 @@ import numpy as np
 import pytest
 
 from midstream import kernels
-from midstream.codec import Context, TensorCode, digits, levels, predicted, prediction, tables
+from midstream.codec import Context, TensorCode, digits, levels, prediction, rans, tables
 from midstream.kernels import numpy_prediction
 from midstream.kernels.slots import Slots
-from midstream.kernels.terms import CLASS_EDGES, ESCAPED, Escapes, LowBits, Stream, Terms
+from midstream.kernels.terms import (
+    BEYOND,
+    BROKEN,
+    CLASS_EDGES,
+    ESCAPED,
+    Decoded,
+    LowBits,
+    Stream,
+    Terms,
+)
 from midstream.types import DType, Tensor
 
 if find_spec("midstream.kernels._native"):
@@ -48,11 +57,14 @@ def context(count: int, width: int) -> Context:
     )
 
 
-def level_batch(payload: bytes, count: int, width: int) -> predicted.Batch:
-    """A batch of one slice without low bits or escapes, in the first table."""
-    where = context(count, width)
-    return predicted.Batch.of(
-        [memoryview(payload[1:])], [np.zeros(count, np.uint16)], [where.terms]
+def level_stream(payload: bytes, count: int, some: list[int] | None = None) -> Stream:
+    """A slice without low bits, its tables those of `two_phases`."""
+    return Stream(
+        data=memoryview(payload)[1:],
+        lanes=rans.lanes_of(count, found_terms(count)),
+        rows=np.zeros(count, np.uint16),
+        terms=found_terms(count),
+        escapes=np.array(some or [], np.int64),
     )
 
 
@@ -71,22 +83,16 @@ def two_phases(width: int) -> Slots:
     )
 
 
-def escapes(numbers: list[int]) -> Escapes:
-    return Escapes(
-        values=np.array([*numbers, 5]), starts=np.array([0]), ends=np.array([len(numbers)])
-    )
+NO_LOW_BITS = LowBits(data=memoryview(b""), shifts=np.zeros(0, np.uint8))
 
 
-def no_low_bits(count: int) -> LowBits:
-    return LowBits(
-        data=np.zeros(0, np.uint8), sizes=np.zeros(1, np.int64), shifts=np.zeros(count, np.uint8)
-    )
+def run_levels(module, stream: Stream, slots: Slots, low: LowBits = NO_LOW_BITS):
+    return module.decode_levels([stream], [low], slots, next_phase=1)[0]
 
 
-def run_levels(module, batch: predicted.Batch, slots: Slots, some: Escapes):
-    low = no_low_bits(len(batch.stream.rows))
-    found = module.decode_levels(batch.stream, slots, batch.terms, low, some, next_phase=1)
-    return *found, some.starts
+def assert_same(found: Decoded, expected: Decoded) -> None:
+    assert found.taken == expected.taken
+    assert found.taken < 0 or np.array_equal(found.levels, expected.levels)
 
 
 @pytest.mark.parametrize("count", [1, 100, 5000, 14400])
@@ -103,32 +109,55 @@ def test_damaged_levels_are_the_same_in_both(kernel, flipped):
     assert payload[0] == 0, "no escapes"
     if flipped is not None:
         payload[flipped] ^= 0x55
-    batch, slots = level_batch(bytes(payload), 9000, 24), two_phases(24)
-    numbers = [1 << 32, -(1 << 32), 77]
-    expected = run_levels(numpy_prediction, batch, slots, escapes(numbers))
-    found = run_levels(kernel, batch, slots, escapes(numbers))
-    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
-    assert np.array_equal(found[0], values) == (flipped is None)
+    for numbers in ([], [1 << 32, -(1 << 32), 77]):
+        stream = level_stream(bytes(payload), 9000, numbers)
+        found = run_levels(kernel, stream, two_phases(24))
+        assert_same(found, run_levels(numpy_prediction, stream, two_phases(24)))
+        is_whole = flipped is None and not numbers
+        assert (found.taken == len(stream.data)) == is_whole
+        assert not is_whole or np.array_equal(found.levels, values)
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 20, -2])
+def test_streams_that_end_early_are_broken_in_both(kernel, size):
+    payload = levels.encode(drawn(9000, 1, 1.2), context(9000, 24))
+    stream = level_stream(payload, 9000)
+    cut = replace(stream, data=stream.data[:size])
+    assert run_levels(kernel, cut, two_phases(24)).taken == BROKEN
+
+
+def test_levels_beyond_their_range_are_told_apart_in_both(kernel):
+    values = drawn(400, 1, 1.2)
+    values[7] = 1 << 30
+    payload = levels.encode(values, replace(context(400, 24), terms=None))
+    stream = replace(level_stream(payload[5:], 400, [1 << 30]), terms=None)
+    assert run_levels(kernel, stream, two_phases(24)).taken == len(stream.data)
+    beyond = replace(stream, escapes=np.array([(1 << 30) + 1]))
+    assert run_levels(kernel, beyond, two_phases(24)).taken == BEYOND
 
 
 @pytest.mark.parametrize("flipped", [None, 5, 90, 700])
-def test_damaged_digits_are_the_same_in_both(kernel, flipped):
+@pytest.mark.parametrize("is_predicted", [True, False])
+def test_damaged_digits_are_the_same_in_both(kernel, flipped, is_predicted):
     children = drawn(9000, 2, 4)
     parents = ((children + 1) // 3).astype(np.int32)
     where = context(9000, 8)
+    if not is_predicted:
+        where = replace(where, terms=None)
     payload = bytearray(digits.encode(parents, children, where, 0))
     if flipped is not None:
         payload[flipped] ^= 0x55
     first = (payload[0] & 15) * tables.DIGIT_TABLES + 8 * len(CLASS_EDGES)
-    rows = np.full(9000, first, np.uint16)
-    batch = predicted.Batch.of([memoryview(payload[2:])], [rows], [where.terms])
-    results = []
-    for module in (numpy_prediction, kernel):
-        some = escapes([])
-        found = module.decode_digits(batch.stream, digit_starts(), batch.terms, parents, some)
-        results.append((*found, some.starts))
-    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
-    assert np.array_equal(results[1][0], children) == (flipped is None)
+    stream = Stream(
+        data=memoryview(payload)[2:],
+        lanes=rans.lanes_of(9000, where.terms),
+        rows=np.full(9000, first, np.uint16),
+        terms=where.terms,
+        escapes=np.zeros(0, np.int64),
+    )
+    found = kernel.decode_digits([stream], [parents], digit_starts())[0]
+    assert_same(found, numpy_prediction.decode_digits([stream], [parents], digit_starts())[0])
+    assert (found.taken > 0 and np.array_equal(found.levels, children)) == (flipped is None)
 
 
 def digit_starts() -> np.ndarray:
@@ -150,27 +179,28 @@ def test_rows_are_the_same_in_both(kernel, count, has_phases):
     assert np.array_equal(found, expected)
 
 
-@pytest.mark.parametrize("shift", [1, 7, 28])
-def test_low_bits_are_the_same_in_both(kernel, shift):
-    values = drawn(400, 4, 1)
-    batch = level_batch(levels.encode(values, context(400, 20)), 400, 20)
-    shifts = np.zeros(400, np.uint8)
-    shifts[::3] = shift
-    fields = np.random.default_rng(shift).integers(0, 1 << shift, 400).astype(np.uint64)
-    data = np.frombuffer(kernels.pack_bits(fields, shifts.astype(np.int64)), np.uint8)
-    low = LowBits(data=data, sizes=np.array([len(data)]), shifts=shifts)
-    results = [
-        module.decode_levels(
-            batch.stream, two_phases(20), batch.terms, low, escapes([]), next_phase=1
-        )
-        for module in (numpy_prediction, kernel)
-    ]
-    assert all(np.array_equal(a, b) for a, b in zip(*results, strict=True))
+@pytest.mark.parametrize("shift", [1, 7, 15, 16, 28])
+@pytest.mark.parametrize("every", [1, 3, 40])
+@pytest.mark.parametrize("is_predicted", [True, False])
+def test_low_bits_are_the_same_in_both(kernel, shift, every, is_predicted):
+    where = context(30_000, 20) if is_predicted else replace(context(30_000, 20), terms=None)
+    values = drawn(30_000, 4, 1)
+    lanes = rans.lanes_of(30_000, where.terms)
+    stream = replace(
+        level_stream(levels.encode(values, where), 30_000), terms=where.terms, lanes=lanes
+    )
+    shifts = np.zeros(30_000, np.uint8)
+    shifts[::every] = shift
+    fields = np.random.default_rng(shift).integers(0, 1 << shift, 30_000).astype(np.uint64)
+    data = kernels.pack_bits(fields, shifts.astype(np.int64))
+    low = LowBits(data=memoryview(data), shifts=shifts)
+    found = run_levels(kernel, stream, two_phases(20), low)
+    assert_same(found, run_levels(numpy_prediction, stream, two_phases(20), low))
+    assert is_predicted or found.taken == (len(stream.data) if shift < 28 else BEYOND)
 
 
-def good() -> tuple[Stream, Terms, Slots]:
-    batch = level_batch(levels.encode(drawn(4000, 3, 1), context(4000, 20)), 4000, 20)
-    return batch.stream, batch.terms, two_phases(20)
+def good() -> tuple[Stream, Slots]:
+    return level_stream(levels.encode(drawn(4000, 3, 1), context(4000, 20)), 4000), two_phases(20)
 
 
 def with_run(**changed: int) -> np.ndarray:
@@ -181,7 +211,7 @@ def with_run(**changed: int) -> np.ndarray:
 
 def with_term(column: int, value: int) -> np.ndarray:
     """The terms of `good`, the first with another field."""
-    terms = good()[1].terms.copy()
+    terms = found_terms(4000).terms.copy()
     terms[0, column] = value
     return terms
 
@@ -214,67 +244,52 @@ REFUSED_TERMS = {
 @built
 @pytest.mark.parametrize("changed", REFUSED_TERMS.values(), ids=REFUSED_TERMS)
 def test_terms_that_do_not_fit_are_refused_in_c(changed):
-    stream, terms, slots = good()
-    if "runs" in changed and changed["runs"].size and changed["runs"][0, 2] == 1:
-        stream = replace(stream, lanes=np.array([2]), states=np.repeat(stream.states, 2))
-    batch = predicted.Batch(
-        stream=stream, terms=replace(terms, **changed), firsts=np.zeros(0, np.int64)
-    )
+    stream, slots = good()
+    lanes = 2 if "runs" in changed and changed["runs"].size and changed["runs"][0, 2] == 1 else 1
+    terms = replace(found_terms(4000), **changed)
     with pytest.raises(ValueError, match="runs"):
-        run_levels(native_prediction, batch, slots, escapes([]))
+        run_levels(native_prediction, replace(stream, terms=terms, lanes=lanes), slots)
 
 
 @built
 @pytest.mark.parametrize(
     "changed",
     [
-        {"rows": "above"},
-        {"starts": np.array([-1])},
-        {"words": np.zeros(0, np.uint16)},
-        {"lanes": np.array([2])},
-        {"counts": np.array([3999])},
+        {"rows": np.ones(4000, np.uint16)},
+        {"lanes": 0},
+        {"lanes": 33},
+        {"rows": np.zeros(3999, np.uint16)},
+        {"escapes": np.array([1 << 40])},
     ],
 )
 def test_streams_that_do_not_fit_are_refused_in_c(changed):
-    stream, terms, slots = good()
-    named = {"above": stream.rows + np.uint16(1)}
-    changed = {k: named[v] if isinstance(v, str) else v for k, v in changed.items()}
+    stream, slots = good()
     with pytest.raises(ValueError, match=r"."):
-        native_prediction.decode_levels(
-            replace(stream, **changed), slots, terms, no_low_bits(4000), escapes([]), next_phase=1
-        )
+        run_levels(native_prediction, replace(stream, **changed), slots)
 
 
 @built
-def test_low_bits_and_escapes_out_of_range_are_refused_in_c():
-    stream, terms, slots = good()
-    low = no_low_bits(4000)
+@pytest.mark.parametrize(
+    ("size", "shifts"), [(4000, np.full(4000, 29)), (499, np.ones(4000)), (4000, np.ones(3999))]
+)
+def test_low_bits_that_do_not_fit_are_refused_in_c(size, shifts):
+    low = LowBits(data=memoryview(bytes(size)), shifts=shifts.astype(np.uint8))
+    with pytest.raises(ValueError, match=r"."):
+        run_levels(native_prediction, *good(), low)
 
-    def decode(low: LowBits, some: Escapes) -> None:
-        native_prediction.decode_levels(stream, slots, terms, low, some, next_phase=1)
 
-    with pytest.raises(ValueError, match="low bits"):
-        decode(replace(low, shifts=low.shifts + np.uint8(29)), escapes([]))
-    with pytest.raises(ValueError, match="low bits"):
-        decode(replace(low, shifts=low.shifts + np.uint8(1)), escapes([]))
-    with pytest.raises(ValueError, match="low bits"):
-        decode(replace(low, sizes=np.array([1])), escapes([]))
-    with pytest.raises(ValueError, match="escape"):
-        decode(low, escapes([1 << 40]))
-    with pytest.raises(ValueError, match="items"):
-        decode(replace(low, shifts=low.shifts[1:]), escapes([]))
+@built
+def test_a_prediction_of_other_levels_is_refused_in_c():
     with pytest.raises(ValueError, match="runs"):
-        native_prediction.predict(np.zeros(9, np.int32), terms)
+        native_prediction.predict(np.zeros(9, np.int32), found_terms(10))
 
 
 @built
-def test_digits_of_no_table_are_refused_in_c():
-    stream, terms, _ = good()
-    rows = np.full(4000, len(digit_starts()) - 15, np.uint16)
-    with pytest.raises(ValueError, match="table"):
-        native_prediction.decode_digits(
-            replace(stream, rows=rows), digit_starts(), terms, np.zeros(4000, np.int32), escapes([])
-        )
+@pytest.mark.parametrize(("row", "weights"), [(-15, 4000), (0, 3999)])
+def test_digits_that_do_not_fit_are_refused_in_c(row, weights):
+    stream = replace(good()[0], rows=np.full(4000, row % len(digit_starts()), np.uint16))
+    with pytest.raises(ValueError, match=r"."):
+        native_prediction.decode_digits([stream], [np.zeros(weights, np.int32)], digit_starts())
 
 
 @built

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import levels as level_coding
-from midstream.codec import predicted, rans
-from midstream.codec.parameters import MAX_LEVEL, Context
+from midstream.codec import rans
+from midstream.codec.parameters import Context
 from midstream.codec.tables import (
     DIGIT_TABLES,
     DIGIT_WIDTHS,
@@ -23,7 +23,6 @@ from midstream.codec.tables import (
 )
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import (
-    DECODES_IN_ORDER,
     Digits,
     decode_digits,
     digit_symbols,
@@ -31,7 +30,7 @@ from midstream.kernels import (
     table_rows,
     write_varints,
 )
-from midstream.kernels.terms import CLASS_EDGES, Terms, classify
+from midstream.kernels.terms import CLASS_EDGES, Stream
 
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
 
@@ -179,52 +178,40 @@ def decode(
         BitstreamError: A payload did not come from an encoder.
     """
     heads = _read_heads(payloads, [len(parent) for parent in parents])
-    works = [
-        _Work(
-            payload=payload[head.size :],
-            table=_tables(context, trit, head.kind),
-            moved=head.moved,
-            parents=parent,
-            terms=context.terms,
+    children = [np.zeros(0, np.int32)] * len(payloads)
+    chosen = [at for at, parent in enumerate(parents) if len(parent)]
+    streams = [
+        Stream(
+            data=payloads[at][heads[at].size :],
+            lanes=rans.lanes_of(len(parents[at]), contexts[at].terms),
+            rows=_tables(contexts[at], trits[at], heads[at].kind),
+            terms=contexts[at].terms,
+            escapes=heads[at].moved,
         )
-        for payload, context, parent, trit, head in zip(
-            payloads, contexts, parents, trits, heads, strict=True
-        )
+        for at in chosen
     ]
-    children = [np.zeros(0, np.int32)] * len(works)
-    for in_order, read in ((False, _decode_plain), (True, _decode_in_order)):
-        chosen = [at for at, work in enumerate(works) if work.is_in_order is in_order]
-        if chosen:
-            for at, values in zip(chosen, read([works[at] for at in chosen]), strict=True):
-                children[at] = _bounded(values)
+    found = decode_digits(streams, [parents[at] for at in chosen], _starts()) if chosen else []
+    taken = [head.size for head in heads]
+    for at, decoded in zip(chosen, found, strict=True):
+        rans.check(decoded, f"digits: slice {at} of {len(payloads)}")
+        children[at] = decoded.levels
+        taken[at] += decoded.taken
+    for payload, size in zip(payloads, taken, strict=True):
+        _check_size(payload, size)
     return children
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Work:
-    """One slice while it is decoded."""
+def _check_size(payload: memoryview, size: int) -> None:
+    if size != len(payload):
+        raise BitstreamError(
+            ErrorCode.TRAILING_BYTES, f"digits: {len(payload) - size} bytes after the end"
+        )
 
-    payload: memoryview
-    """Its stream."""
-    table: NDArray[np.uint16]
-    """The first of the tables of each digit."""
-    moved: _Int
-    """Digits that are escaped."""
-    parents: NDArray[np.int32]
-    """Levels before."""
-    terms: Terms | None
-    """What predicts its children."""
 
-    @property
-    def is_in_order(self) -> bool:
-        """Whether children are made one after the other."""
-        return self.terms is not None or (DECODES_IN_ORDER and len(self.parents) > 0)
-
-    def check_size(self, size: int) -> None:
-        if size != len(self.payload):
-            raise BitstreamError(
-                ErrorCode.TRAILING_BYTES, f"digits: {len(self.payload) - size} bytes after the end"
-            )
+@cache
+def _starts() -> NDArray[np.uint16]:
+    """Where the slots of each symbol start, (tables, symbols)."""
+    return digit_family().starts.astype(np.uint16).reshape(-1, _ESCAPE + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,54 +243,6 @@ def _read_heads(payloads: Sequence[memoryview], weights: Sequence[int]) -> list[
         _Head(kind=kind, moved=_unfold(values), size=start + size)
         for kind, values, start, size in zip(kinds, folded, starts, sizes, strict=True)
     ]
-
-
-def _decode_plain(works: Sequence[_Work]) -> list[_Int]:
-    tables = [work.table + classify(6 * work.parents.astype(np.int64)) for work in works]
-    symbols, sizes = rans.decode(digit_family(), [work.payload for work in works], tables)
-    for work, size in zip(works, sizes, strict=True):
-        work.check_size(size)
-    return [_children(work, part) for work, part in zip(works, symbols, strict=True)]
-
-
-def _children(work: _Work, symbols: NDArray[np.uint8]) -> _Int:
-    outward = symbols.astype(np.int64) - 1
-    digit = np.where(work.parents < 0, -outward, outward)
-    escaped = np.flatnonzero(symbols == _ESCAPE)
-    if len(escaped) != len(work.moved):
-        raise BitstreamError(
-            ErrorCode.BAD_SYMBOL,
-            f"digits: {len(escaped)} escapes, {len(work.moved)} values of them",
-        )
-    digit[escaped] = work.moved
-    return digit + 3 * work.parents.astype(np.int64)
-
-
-@cache
-def _starts() -> NDArray[np.uint16]:
-    """Where the slots of each symbol start, (tables, symbols)."""
-    return digit_family().starts.astype(np.uint16).reshape(-1, _ESCAPE + 1)
-
-
-def _decode_in_order(works: Sequence[_Work]) -> list[_Int]:
-    batch = predicted.Batch.of(
-        [work.payload for work in works],
-        [work.table for work in works],
-        [work.terms for work in works],
-    )
-    moved = predicted.escapes([work.moved for work in works])
-    parents = np.concatenate([work.parents for work in works])
-    found = decode_digits(batch.stream, _starts(), batch.terms, parents, moved)
-    children, sizes = batch.finish(moved, *found)
-    for work, size in zip(works, sizes, strict=True):
-        work.check_size(size)
-    return [part.astype(np.int64) for part in children]
-
-
-def _bounded(children: _Int) -> NDArray[np.int32]:
-    if children.size and max(-int(children.min()), int(children.max())) > MAX_LEVEL:
-        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"digits: a level is beyond {MAX_LEVEL}")
-    return children.astype(np.int32)
 
 
 def cost(

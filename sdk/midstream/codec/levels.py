@@ -5,18 +5,16 @@ A payload is the low bits of wide levels, the escapes, and the stream of symbols
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import predicted, rans
+from midstream.codec import rans
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH, WIDTHS, level_family, lowest_symbols
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import (
-    DECODES_IN_ORDER,
     Alphabets,
     Symbols,
     decode_levels,
@@ -24,11 +22,10 @@ from midstream.kernels import (
     pack_bits,
     read_varints,
     table_rows,
-    unpack_bits,
     write_varints,
 )
 from midstream.kernels.slots import Slots
-from midstream.kernels.terms import ESCAPED, LowBits, Terms
+from midstream.kernels.terms import ESCAPED, LowBits, Stream
 
 __all__ = [
     "code_lengths",
@@ -48,15 +45,6 @@ _Int = NDArray[np.int64]
 _Levels = NDArray[np.int32] | NDArray[np.int64]
 
 
-@cache
-def _wide() -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
-    """The width of the table, and number of low bits, for each width there can be."""
-    widths = np.arange(_MAX_WIDTH + 1)
-    beyond = np.maximum(-(-(widths - (WIDTHS - 1)) // 4), 0)
-    shifts = np.maximum(-(-(widths - UNSHIFTED_WIDTH) // 4), 0)
-    return (widths - 4 * beyond).astype(np.int16), shifts.astype(np.uint8)
-
-
 def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """For each weight its table, and the number of low bits that are sent as they are.
 
@@ -65,9 +53,9 @@ def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.ui
     """
     width, shift, widest = context.width, _NO_SHIFTS, int(context.width.max(initial=0))
     if widest > UNSHIFTED_WIDTH:
-        widths, shifts = _wide()
-        places = width.astype(np.intp)
-        width, shift = widths.take(places, mode="clip"), shifts.take(places, mode="clip")
+        width = np.minimum(width, _MAX_WIDTH)
+        shift = _octaves_beyond(width, UNSHIFTED_WIDTH).astype(np.uint8)
+        width = width - 4 * _octaves_beyond(width, WIDTHS - 1)
     table = table_rows(
         context.shape,
         width,
@@ -78,6 +66,12 @@ def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.ui
         each_phase=_NEXT_PHASE,
     )
     return table, shift
+
+
+def _octaves_beyond(width: NDArray[np.int16], widest: int) -> NDArray[np.int16]:
+    """Octaves that widths have to lose so as to be no more than the widest."""
+    octaves: NDArray[np.int16] = np.maximum(width, widest) - np.int16(widest - 3) >> 2
+    return octaves
 
 
 def encode(levels: NDArray[np.int32], context: Context) -> bytes:
@@ -151,24 +145,6 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
     return levels
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Head:
-    """What stands before the stream of a slice."""
-
-    table: NDArray[np.uint16]
-    """The table of each symbol, or the first of two where levels are predicted."""
-    shift: NDArray[np.uint8]
-    """Low bits of each level; empty where none has any."""
-    low: memoryview
-    """The section of those bits."""
-    escapes: _Int
-    """What escaped symbols stand for."""
-    terms: Terms | None
-    """What predicts its levels."""
-    stream: memoryview
-    """What follows."""
-
-
 def decode_prefix(
     payloads: Sequence[memoryview], contexts: Sequence[Context], *, phase: int = 0
 ) -> tuple[list[NDArray[np.int32]], list[int]]:
@@ -179,23 +155,19 @@ def decode_prefix(
     """
     levels = [np.zeros(0, np.int32)] * len(payloads)
     sizes = [0] * len(payloads)
-    heads = [_read_head(p, c, phase) for p, c in zip(payloads, contexts, strict=True)]
-    for in_order, read in ((False, _decode_plain), (True, _decode_in_order)):
-        chosen = [at for at, head in enumerate(heads) if _is_in_order(head) is in_order]
-        if chosen:
-            found, taken = read([heads[at] for at in chosen])
-            for at, values, size in zip(chosen, found, taken, strict=True):
-                levels[at] = _bounded(values)
-                sizes[at] = len(payloads[at]) - len(heads[at].stream) + size
+    chosen = [at for at, context in enumerate(contexts) if len(context.width)]
+    pairs = [_read_head(payloads[at], contexts[at], phase) for at in chosen]
+    streams, low = [stream for stream, _ in pairs], [bits for _, bits in pairs]
+    found = decode_levels(streams, low, _slots(), next_phase=_NEXT_PHASE) if chosen else []
+    for at, stream, decoded in zip(chosen, streams, found, strict=True):
+        rans.check(decoded, f"levels: slice {at} of {len(payloads)}")
+        levels[at] = decoded.levels
+        sizes[at] = len(payloads[at]) - len(stream.data) + decoded.taken
     return levels, sizes
 
 
-def _is_in_order(head: _Head) -> bool:
-    """Whether levels are made one after the other: they must be, or a kernel is best at that."""
-    return head.terms is not None or (DECODES_IN_ORDER and len(head.table) > 0)
-
-
-def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
+def _read_head(payload: memoryview, context: Context, phase: int) -> tuple[Stream, LowBits]:
+    """What stands before the stream of a slice of some weights, and the stream."""
     table, shift = table_and_shift(context)
     table += np.uint16(phase * _NEXT_PHASE)
     size = (int(shift.sum()) + 7) // 8
@@ -204,20 +176,18 @@ def _read_head(payload: memoryview, context: Context, phase: int) -> _Head:
             ErrorCode.BAD_LENGTH, f"levels: {len(payload)} bytes, {size} for their low bits"
         )
     escapes, taken = _read_escapes(payload[size:], len(table))
-    return _Head(
-        table=table,
-        shift=shift,
-        low=payload[:size],
-        escapes=escapes,
+    stream = Stream(
+        data=payload[size + taken :],
+        lanes=rans.lanes_of(len(table), context.terms),
+        rows=table,
         terms=context.terms,
-        stream=payload[size + taken :],
+        escapes=escapes,
     )
+    return stream, LowBits(data=payload[:size], shifts=shift)
 
 
 def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
     """What escapes stand for, and the bytes that saying so took."""
-    if not weights:
-        return np.zeros(0, np.int64), 0
     if not len(data):
         raise BitstreamError(ErrorCode.BAD_LENGTH, "levels: they end before their escapes")
     numbers = np.frombuffer(data, np.uint8)
@@ -233,29 +203,6 @@ def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
     return np.where(coded & 1, -1 - (coded >> 1), coded >> 1), count[1] + read[1]
 
 
-def _decode_plain(heads: Sequence[_Head]) -> tuple[list[_Levels], list[int]]:
-    tables = [head.table.astype(np.int32) for head in heads]
-    symbols, taken = rans.decode(level_family(), [head.stream for head in heads], tables)
-    return [_values(part, head) for part, head in zip(symbols, heads, strict=True)], taken
-
-
-def _values(symbols: NDArray[np.uint8], head: _Head) -> _Levels:
-    """What the symbols stand for."""
-    values = symbols + lowest_symbols()[head.table]
-    outside = np.flatnonzero(symbols == level_family().sizes[head.table] - 1)
-    if len(outside) != len(head.escapes):
-        raise BitstreamError(
-            ErrorCode.BAD_SYMBOL,
-            f"levels: {len(outside)} escapes, {len(head.escapes)} values of them",
-        )
-    values[outside] = head.escapes
-    if not len(head.low):
-        return values
-    shift = head.shift.astype(np.int64)
-    low = unpack_bits(np.frombuffer(head.low, np.uint8), shift).astype(np.int64)
-    return (values << shift) - (1 << shift >> 1) + low
-
-
 @cache
 def _slots() -> Slots:
     """All tables; the symbols stand for numbers, the last of each table for an escape."""
@@ -266,37 +213,6 @@ def _slots() -> Slots:
     return Slots(
         frequencies=family.frequencies, starts=family.starts, values=values.astype(np.int8)
     )
-
-
-def _low_bits(heads: Sequence[_Head]) -> LowBits:
-    shifts = [head.shift for head in heads]
-    if any(map(len, shifts)):
-        zeros = [np.zeros(len(head.table), np.uint8) for head in heads]
-        shifts = [own if len(own) else none for own, none in zip(shifts, zeros, strict=True)]
-    return LowBits(
-        data=np.frombuffer(b"".join([head.low for head in heads]), np.uint8),
-        sizes=np.array([len(head.low) for head in heads], np.int64),
-        shifts=np.concatenate(shifts),
-    )
-
-
-def _decode_in_order(heads: Sequence[_Head]) -> tuple[list[_Levels], list[int]]:
-    batch = predicted.Batch.of(
-        [head.stream for head in heads],
-        [head.table for head in heads],
-        [head.terms for head in heads],
-    )
-    escapes = predicted.escapes([head.escapes for head in heads])
-    low = _low_bits(heads)
-    found = decode_levels(batch.stream, _slots(), batch.terms, low, escapes, next_phase=_NEXT_PHASE)
-    levels, taken = batch.finish(escapes, *found)
-    return list(levels), taken
-
-
-def _bounded(levels: _Levels) -> NDArray[np.int32]:
-    if levels.size and max(-int(levels.min()), int(levels.max())) > MAX_LEVEL:
-        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"levels: one is beyond {MAX_LEVEL}")
-    return levels.astype(np.int32, copy=False)
 
 
 def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.codec.parameters import MAX_LEVEL
 from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import STATE_START, rans_decode, rans_encode
-from midstream.kernels.terms import Terms
+from midstream.kernels.terms import BEYOND, BROKEN, Decoded, Terms
 
-__all__ = ["check", "decode", "encode", "encode_entries", "lanes_of", "read"]
+__all__ = ["check", "decode", "encode", "encode_entries", "lanes_of"]
 
 _LANE_SYMBOLS = 2048
 _LANES = 32
@@ -100,11 +101,11 @@ def decode(
         return symbols, sizes
     counts = np.array([len(tables[s]) for s in streams], np.int64)
     own = _own_lanes(lanes, counts, streams)
-    states, words, starts = read([payloads[s] for s in streams], own)
+    states, words, starts = _read([payloads[s] for s in streams], own)
     rows, used = _compact(family, np.concatenate([tables[s] for s in streams]))
     lookup = family.lookup(used)
     found, ends, left = rans_decode(words, starts[:-1], states, counts, own, rows, *lookup)
-    taken = check(starts, ends, left, own)
+    taken = _sizes(starts, ends, left, own)
     for stream, part, size in zip(
         streams, np.split(found, np.cumsum(counts)[:-1]), taken, strict=True
     ):
@@ -119,7 +120,19 @@ def _own_lanes(lanes: Sequence[int] | None, counts: _Int, streams: Sequence[int]
     return np.array(chosen, np.int64)
 
 
-def read(
+def check(decoded: Decoded, what: str) -> None:
+    """Make sure that a slice came from an encoder.
+
+    Raises:
+        BitstreamError: It did not.
+    """
+    if decoded.taken == BROKEN:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"{what}: its symbols do not add up")
+    if decoded.taken == BEYOND:
+        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"{what}: a level is beyond {MAX_LEVEL}")
+
+
+def _read(
     payloads: Sequence[memoryview], lanes: _Int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint16], _Int]:
     """States and words of all streams, and where each stream's words start; then their end."""
@@ -146,11 +159,11 @@ def _compact(family: Family, tables: _Tables) -> tuple[NDArray[np.uint16], _Int]
     return row_of[tables], used
 
 
-def check(starts: _Int, ends: _Int, left: NDArray[np.uint32], lanes: _Int) -> list[int]:
+def _sizes(starts: _Int, ends: _Int, left: NDArray[np.uint32], lanes: _Int) -> list[int]:
     """The bytes that each stream took.
 
     Args:
-        starts: (streams + 1,) as `read` gives them.
+        starts: (streams + 1,) as `_read` gives them.
         ends: (streams,) index past the last word that each took.
         left: States that are left.
         lanes: (streams,)

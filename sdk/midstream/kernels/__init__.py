@@ -16,7 +16,6 @@ from midstream.kernels.slots import TOTAL_BITS
 
 __all__ = [
     "ALPHABET_LIMIT",
-    "DECODES_IN_ORDER",
     "LEVEL_CLASSES",
     "NAME",
     "STATE_START",
@@ -62,8 +61,6 @@ def _choose(wanted: str | None) -> str:
 
 NAME = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 """Which implementation is in use: "native" or "numpy"."""
-DECODES_IN_ORDER = NAME == "native"
-"""Whether one symbol after the other is as quick as many side by side."""
 
 if NAME == "native":
     from midstream.kernels import native_cells

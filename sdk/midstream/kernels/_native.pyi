@@ -28,22 +28,18 @@ def count_classes(
     /,
 ) -> None: ...
 def decode_digits(
-    words: _Array,
-    ends: _Array,
-    states: _Array,
-    counts: _Array,
-    lanes: _Array,
+    stream: memoryview,
+    lanes: int,
     rows: _Array,
     starts: _Array,
     parents: _Array,
     escapes: _Array,
-    taken: _Array,
     runs: _Array,
     terms: _Array,
     steps: _Array,
     levels: _Array,
     /,
-) -> None: ...
+) -> int: ...
 def decode_floats(
     payload: memoryview,
     quarters: _Array,
@@ -67,26 +63,21 @@ def decode_floats(
     /,
 ) -> int: ...
 def decode_levels(
-    words: _Array,
-    ends: _Array,
-    states: _Array,
-    counts: _Array,
-    lanes: _Array,
+    stream: memoryview,
+    lanes: int,
     rows: _Array,
     names: _Array,
     entries: _Array,
     next_phase: int,
-    low: _Array,
-    sizes: _Array,
+    low: memoryview,
     shifts: _Array,
     escapes: _Array,
-    taken: _Array,
     runs: _Array,
     terms: _Array,
     steps: _Array,
     levels: _Array,
     /,
-) -> None: ...
+) -> int: ...
 def digit_symbols(
     parents: _Array,
     children: _Array,

@@ -3,7 +3,8 @@
 Arguments and results are described beside the NumPy twins.
 """
 
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,12 @@ from numpy.typing import NDArray
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 from midstream.kernels.slots import Slots
-from midstream.kernels.terms import Escapes, LowBits, Stream, Terms
+from midstream.kernels.terms import Decoded, LowBits, Stream, Terms
 
 __all__ = ["decode_digits", "decode_levels", "predict", "table_rows"]
 
 _Int = NDArray[np.int64]
 _Array = NDArray[Any]
-_Three: TypeAlias = tuple[_Array, _Array, _Array]
-_Found: TypeAlias = tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]
 
 
 def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
@@ -55,72 +54,52 @@ def table_rows(
 
 
 def decode_levels(
-    stream: Stream,
-    slots: Slots,
-    terms: Terms,
-    low: LowBits,
-    escapes: Escapes,
-    *,
-    next_phase: int,
-) -> _Found:
+    streams: Sequence[Stream], low: Sequence[LowBits], slots: Slots, *, next_phase: int
+) -> list[Decoded]:
     """As numpy_prediction.decode_levels; ValueError where arguments are out of range."""
-    found = _results(stream)
-    levels, ends, left = found
-    _native.decode_levels(
-        *_stream(stream, ends, left),
+    return [_levels(*pair, slots, next_phase) for pair in zip(streams, low, strict=True)]
+
+
+def _levels(stream: Stream, low: LowBits, slots: Slots, next_phase: int) -> Decoded:
+    levels = np.zeros(len(stream.rows), np.int32)
+    taken = _native.decode_levels(
+        stream.data,
+        stream.lanes,
+        stream.rows,
         *slots.packed,
         next_phase,
-        plain(low.data, np.uint8),
-        plain(low.sizes, np.int64),
-        plain(low.shifts, np.uint8),
-        plain(escapes.values, np.int64),
-        escapes.starts,
-        *_terms(terms),
+        low.data,
+        low.shifts,
+        plain(stream.escapes, np.int64),
+        *_terms(stream.terms or Terms.none(len(levels))),
         levels,
     )
-    return found
+    return Decoded(levels=levels, taken=taken)
 
 
 def decode_digits(
-    stream: Stream,
+    streams: Sequence[Stream],
+    parents: Sequence[NDArray[np.int32]],
     starts: NDArray[np.uint16],
-    terms: Terms,
-    parents: NDArray[np.int32],
-    escapes: Escapes,
-) -> _Found:
+) -> list[Decoded]:
     """As numpy_prediction.decode_digits; ValueError where arguments are out of range."""
-    found = _results(stream)
-    levels, ends, left = found
-    _native.decode_digits(
-        *_stream(stream, ends, left),
+    return [_digits(*pair, starts) for pair in zip(streams, parents, strict=True)]
+
+
+def _digits(stream: Stream, parents: NDArray[np.int32], starts: NDArray[np.uint16]) -> Decoded:
+    levels = np.zeros(len(stream.rows), np.int32)
+    taken = _native.decode_digits(
+        stream.data,
+        stream.lanes,
+        stream.rows,
         plain(starts, np.uint16),
         plain(parents, np.int32),
-        plain(escapes.values, np.int64),
-        escapes.starts,
-        *_terms(terms),
+        plain(stream.escapes, np.int64),
+        *_terms(stream.terms or Terms.none(len(levels))),
         levels,
     )
-    return found
+    return Decoded(levels=levels, taken=taken)
 
 
-def _results(stream: Stream) -> _Found:
-    """Room for levels, and the first words and states, which become the last ones."""
-    levels = np.zeros(len(stream.rows), np.int32)
-    return levels, stream.starts.astype(np.int64), stream.states.astype(np.uint32)
-
-
-def _stream(
-    stream: Stream, ends: _Int, left: NDArray[np.uint32]
-) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array]:
-    return (
-        plain(stream.words, np.uint16),
-        ends,
-        left,
-        plain(stream.counts, np.int64),
-        plain(stream.lanes, np.int64),
-        plain(stream.rows, np.uint16),
-    )
-
-
-def _terms(terms: Terms) -> _Three:
+def _terms(terms: Terms) -> tuple[_Array, _Array, _Array]:
     return plain(terms.runs, np.int64), plain(terms.terms, np.int64), plain(terms.steps, np.int8)

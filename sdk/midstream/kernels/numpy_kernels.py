@@ -7,6 +7,7 @@ NumPy costs by the step, not by the lane, so all lanes of many slices step toget
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from midstream.kernels.slots import TOTAL_BITS
 __all__ = [
     "ALPHABET_LIMIT",
     "STATE_START",
+    "find_slots",
     "pack_bits",
     "rans_decode",
     "rans_encode",
@@ -107,20 +109,45 @@ def rans_decode(
         may say more than there are), and the states that are left: STATE_START in every
         lane where the words were whole.
     """
-    plan = make_plan(counts, lanes)
     # a filler is the only symbol of its table and leaves a state as it is
     frequency = np.append(frequencies, np.full(_MASK + 1, _MASK + 1, np.uint16))
     offset = np.append(offsets, np.arange(_MASK + 1, dtype=np.uint16))
-    slots = spread(plan, tables.astype(np.int64), len(names)) << TOTAL_BITS
+    lookup = frequency, offset
+    slots, ends, left = find_slots(words, starts, states, counts, lanes, tables, lookup)
+    return names.ravel()[slots], ends, left
+
+
+def find_slots(
+    words: NDArray[np.uint16],
+    starts: _Int,
+    states: NDArray[np.uint32],
+    counts: _Int,
+    lanes: _Int,
+    tables: NDArray[np.integer[Any]],
+    lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+) -> tuple[_Int, _Int, NDArray[np.uint32]]:
+    """The slot of each symbol among all slots of all tables, and the rest of `rans_decode`.
+
+    Args:
+        words: As for `rans_decode`, and so are the next five.
+        starts: (slices,)
+        states: (lanes of all slices,)
+        counts: (slices,)
+        lanes: (slices,)
+        tables: (symbols,)
+        lookup: Frequencies and offsets, flat; the last table is a filler's.
+    """
+    plan = make_plan(counts, lanes)
+    filler = (len(lookup[0]) >> TOTAL_BITS) - 1
+    slots = spread(plan, tables.astype(np.int64), filler) << TOTAL_BITS
     state = states[lane_order(plan, lanes)].astype(np.int64)
     pointers = starts[plan.order].astype(np.int64)
-    _step(plan, words, pointers, state, slots, (frequency, offset))
-    symbols = names.ravel()[slots[plan.index]]
+    _step(plan, words, pointers, state, slots, lookup)
     ends = np.empty(len(pointers), np.int64)
     ends[plan.order] = pointers
     left = np.empty(len(states), np.uint32)
     left[lane_order(plan, lanes)] = state
-    return symbols, ends, left
+    return slots[plan.index], ends, left
 
 
 def _step(

@@ -5,7 +5,7 @@ of the same step, since neighbours are at least as far away as a slice has lanes
 (spec/coding.md, "Prediction".) Knows nothing of tensors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.lanes import Lanes, make_plan, spread
+from midstream.kernels.numpy_batches import Batch
 from midstream.kernels.numpy_kernels import unpack_bits
 from midstream.kernels.slots import TOTAL_BITS, Slots
 from midstream.kernels.terms import (
+    BROKEN,
     CLASS_EDGES,
     ESCAPED,
-    Escapes,
+    Decoded,
     LowBits,
     Stream,
     Terms,
@@ -66,23 +68,23 @@ class _Walk:
     table of its own that leaves a state as it is. All arrays stand in the order of steps.
     """
 
-    def __init__(self, stream: Stream, rows: _Int, slots: Slots, terms: Terms) -> None:
-        self._plan = make_plan(stream.counts, stream.lanes)
+    def __init__(self, batch: Batch, rows: _Int, slots: Slots) -> None:
+        self._plan = make_plan(batch.counts, batch.lanes)
         frequencies, offsets, values = slots.spread
         self._lanes = Lanes(
             self._plan,
-            stream.words,
-            stream.starts,
-            stream.states,
-            stream.lanes,
+            batch.words,
+            batch.firsts[:-1],
+            batch.states,
+            batch.lanes,
             frequencies,
             offsets,
         )
         self._values = values
-        size = int(stream.counts.sum())
+        size = int(batch.counts.sum())
         self._numbers = spread(self._plan, np.arange(size), size)
         self._rows = self.arrange(rows, slots.tables)
-        distances, gains = terms.dense()
+        distances, gains = batch.terms.dense()
         self._before = self.arrange(np.arange(size)[:, None] - distances, 0)
         self._gains = self.arrange(gains, 0)
         self._near = np.zeros(size + 1, np.int64)
@@ -148,80 +150,117 @@ def table_rows(
 
 
 def decode_levels(
-    stream: Stream,
-    slots: Slots,
-    terms: Terms,
-    low: LowBits,
-    escapes: Escapes,
-    *,
-    next_phase: int,
-) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
+    streams: Sequence[Stream], low: Sequence[LowBits], slots: Slots, *, next_phase: int
+) -> list[Decoded]:
     """Levels, each from one of two tables: whole or half steps from what is expected.
 
     Args:
-        stream: Its rows are those of whole steps.
+        streams: Of several slices; their rows are those of whole steps.
+        low: Low bits of their levels.
         slots: The tables; ESCAPED is the value of an escape.
-        terms: Of all slices.
-        low: Low bits of levels.
-        escapes: Values outside the tables.
         next_phase: Tables from those of whole steps to those of half steps.
-
-    Returns:
-        Levels, at most one beyond their range; the index past the last word of each slice;
-        the states left. `escapes.starts` has moved on by what was taken.
     """
-    walk = _Walk(stream, stream.rows.astype(np.int64), slots, terms)
-    shifts = (
-        low.shifts.astype(np.int64) if len(low.shifts) else np.zeros(len(stream.rows), np.int64)
-    )
-    units = walk.arrange(1 << shifts, 1)
-    added = walk.arrange(_low_bits(stream, low, shifts) - (1 << shifts >> 1), 0)
+    found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
+    for chosen in _groups(streams):
+        batch = Batch.of([streams[at] for at in chosen])
+        shift = np.concatenate([_shifts(streams[at], low[at]) for at in chosen])
+        fields = np.concatenate([_fields(low[at], _shifts(streams[at], low[at])) for at in chosen])
+        grain = 1 << shift, fields - (1 << shift >> 1)
+        if batch.is_predicted:
+            decoded = _walk_levels(batch, slots, grain, next_phase)
+        else:
+            decoded = _plain_levels(batch, slots, grain)
+        for at, one in zip(chosen, decoded, strict=True):
+            found[at] = one
+    return found
+
+
+def _groups(streams: Sequence[Stream]) -> list[list[int]]:
+    """Streams that are decoded side by side: with and without terms, if they have their states."""
+    whole = [at for at, stream in enumerate(streams) if len(stream.data) >= 4 * stream.lanes]
+    groups = [
+        [at for at in whole if (streams[at].terms is None) is plain] for plain in (True, False)
+    ]
+    return [group for group in groups if group]
+
+
+def _plain_levels(batch: Batch, slots: Slots, grain: tuple[_Int, _Int]) -> list[Decoded]:
+    """Levels where nothing is expected of any."""
+    found, ends, left = batch.find_slots(batch.rows, slots)
+    value = slots.spread[2].take(found).astype(np.int64)
+    escaped = np.flatnonzero(value == ESCAPED)
+    value[escaped] = batch.take_escapes(escaped)
+    value *= grain[0]
+    value += grain[1]
+    return batch.decoded(_limited(value, _LEVEL_LIMIT).astype(np.int32), ends, left)
+
+
+def _walk_levels(
+    batch: Batch, slots: Slots, grain: tuple[_Int, _Int], next_phase: int
+) -> list[Decoded]:
+    walk = _Walk(batch, batch.rows, slots)
+    units, added = walk.arrange(grain[0], 1), walk.arrange(grain[1], 0)
     for here, halves in walk.steps():
         value = walk.decode(here, (halves & 1) * next_phase)
         escaped = (value == ESCAPED).nonzero()[0]
         if escaped.size:
-            value[escaped] = escapes.take(walk.slices(escaped))
+            value[escaped] = batch.escapes.take(walk.slices(escaped))
         value *= units[here]
         value += added[here]
         value += halves >> 1
         walk.store(here, value)
-    return walk.finish()
+    return batch.decoded(*walk.finish())
 
 
-def _low_bits(stream: Stream, low: LowBits, shifts: _Int) -> _Int:
+def _shifts(stream: Stream, low: LowBits) -> _Int:
+    """Low bits of each level."""
+    return low.shifts.astype(np.int64) if len(low.shifts) else np.zeros(len(stream.rows), np.int64)
+
+
+def _fields(low: LowBits, shifts: _Int) -> _Int:
     """The low bits of each level."""
-    own_shifts = np.split(shifts, np.cumsum(stream.counts)[:-1])
-    sections = np.split(low.data, np.cumsum(low.sizes)[:-1])
-    parts = [
-        unpack_bits(data, own) if len(data) else np.zeros(len(own), np.uint64)
-        for data, own in zip(sections, own_shifts, strict=True)
-    ]
-    return np.concatenate(parts).astype(np.int64)
+    if not len(low.data):
+        return np.zeros(len(shifts), np.int64)
+    return unpack_bits(np.frombuffer(low.data, np.uint8), shifts).astype(np.int64)
 
 
 def decode_digits(
-    stream: Stream,
+    streams: Sequence[Stream],
+    parents: Sequence[NDArray[np.int32]],
     starts: NDArray[np.uint16],
-    terms: Terms,
-    parents: NDArray[np.int32],
-    escapes: Escapes,
-) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
+) -> list[Decoded]:
     """Children, each from one of the tables of a class of distances from the mean.
 
     Args:
-        stream: Its tables stand in groups, one for each class.
+        streams: Of several slices; their tables stand in groups, one for each class.
+        parents: For each slice the levels before, (symbols,).
         starts: (tables, 4) where the slots of the symbols start that stand for a digit toward
             the mean, the same, one away from it and an escape.
-        terms: Of all slices, at the children's step.
-        parents: (symbols,) levels before.
-        escapes: Digits that are escaped.
-
-    Returns:
-        As `decode_levels`.
     """
-    rows, slots = _spread_digits(stream.rows, starts)
-    walk = _Walk(stream, rows, slots, terms)
-    centres = walk.arrange(3 * parents.astype(np.int64), 0)
+    found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
+    for chosen in _groups(streams):
+        batch = Batch.of([streams[at] for at in chosen])
+        centres = 3 * np.concatenate([parents[at] for at in chosen]).astype(np.int64)
+        decode = _walk_digits if batch.is_predicted else _plain_digits
+        for at, one in zip(chosen, decode(batch, centres, starts), strict=True):
+            found[at] = one
+    return found
+
+
+def _plain_digits(batch: Batch, centres: _Int, starts: NDArray[np.uint16]) -> list[Decoded]:
+    """Children where nothing is expected of any."""
+    rows, slots = _spread_digits(batch.rows, starts)
+    found, ends, left = batch.find_slots(rows + classify(2 * centres), slots)
+    outward = slots.spread[2].take(found).astype(np.int64)
+    digit = np.where(centres < 0, -outward, outward)
+    escaped = np.flatnonzero(outward == _ESCAPED_DIGIT)
+    digit[escaped] = batch.take_escapes(escaped)
+    return batch.decoded(_limited(centres + digit, _LEVEL_LIMIT).astype(np.int32), ends, left)
+
+
+def _walk_digits(batch: Batch, centres: _Int, starts: NDArray[np.uint16]) -> list[Decoded]:
+    walk = _Walk(batch, *_spread_digits(batch.rows, starts))
+    centres = walk.arrange(centres, 0)
     for here, halves in walk.steps():
         centre = centres[here]
         offset = 2 * centre - halves
@@ -229,12 +268,12 @@ def decode_digits(
         digit = np.where(offset < 0, -outward, outward)
         escaped = (outward == _ESCAPED_DIGIT).nonzero()[0]
         if escaped.size:
-            digit[escaped] = escapes.take(walk.slices(escaped))
+            digit[escaped] = batch.escapes.take(walk.slices(escaped))
         walk.store(here, centre + digit)
-    return walk.finish()
+    return batch.decoded(*walk.finish())
 
 
-def _spread_digits(rows: NDArray[np.uint16], starts: NDArray[np.uint16]) -> tuple[_Int, Slots]:
+def _spread_digits(rows: _Int, starts: NDArray[np.uint16]) -> tuple[_Int, Slots]:
     """The tables that are in use alone, and where they are: all of them are too many slots."""
     groups = rows // len(CLASS_EDGES)
     used = np.flatnonzero(np.bincount(groups))

@@ -10,16 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "BEYOND",
+    "BROKEN",
     "CLASS_EDGES",
     "ESCAPED",
     "MAX_HALF_OCTAVES",
-    "Escapes",
+    "Decoded",
     "LowBits",
     "Stream",
     "Terms",
     "classify",
 ]
 
+BROKEN, BEYOND = -1, -2
+"""The stream does not add up; a level is more than 2**30 from zero."""
 ESCAPED = 127
 """The value that stands for an escape in `decode_levels`."""
 CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
@@ -141,56 +145,38 @@ def _segments(first: int, weights: int, stride: int) -> tuple[_Int, _Int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Stream:
-    """Slices of symbols that are decoded side by side."""
+    """The symbols of one slice."""
 
-    words: NDArray[np.uint16]
-    """Of all slices; not empty."""
-    starts: _Int  # (slices,)
-    """Index of the first word of each slice."""
-    states: NDArray[np.uint32]
-    """Final states of the encoder, slice after slice."""
-    counts: _Int  # (slices,)
-    """Symbols of each slice."""
-    lanes: _Int  # (slices,)
-    """Lanes of each slice, at most the least distance of its terms."""
+    data: memoryview
+    """States and words; more may follow."""
+    lanes: int
+    """At most the least distance of its terms."""
     rows: NDArray[np.uint16]  # (symbols,)
-    """The first of the tables that each symbol may have."""
+    """The first of the tables that each symbol may have; at least one symbol."""
+    terms: Terms | None
+    """What predicts its levels; None for nothing."""
+    escapes: _Int
+    """What its escapes stand for, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LowBits:
-    """What is sent of wide levels as it is, slice after slice."""
+    """What is sent of the wide levels of a slice as it is."""
 
-    data: NDArray[np.uint8]
-    """Bit sections of all slices."""
-    sizes: _Int  # (slices,)
-    """Bytes of each section; they hold at least the bits of its slice."""
+    data: memoryview
+    """A bit section, of as many bits as there are."""
     shifts: NDArray[np.uint8]  # (symbols,) or (0,)
     """Bits of each level; empty where none has any."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Escapes:
-    """Values that are not symbols, slice after slice, taken as they come."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
+    """What was read of one slice."""
 
-    values: _Int
-    """Of all slices; not empty."""
-    starts: _Int  # (slices,)
-    """Index of the next one of each slice."""
-    ends: _Int  # (slices,)
-    """Index past the last one of each slice."""
-
-    def take(self, slices: _Int) -> _Int:
-        """The next value of each of these slices; the same ones stand together.
-
-        More than there are, which damage can ask for, are whatever follows; `starts` tells.
-        """
-        firsts = np.flatnonzero(np.diff(slices, prepend=-1))
-        sizes = np.diff(firsts, append=len(slices))
-        rank = np.arange(len(slices)) - np.repeat(firsts, sizes)
-        found: _Int = self.values.take(self.starts[slices] + rank, mode="clip")
-        self.starts[slices[firsts]] += sizes
-        return found
+    levels: NDArray[np.int32]
+    """One for each symbol."""
+    taken: int
+    """Bytes of its stream; BROKEN or BEYOND where it did not come from an encoder."""
 
 
 def classify(offset: _Int) -> _Int:

@@ -15,8 +15,45 @@ static const uint8_t class_of[LAST_EDGE + 1] = { 0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8
 
 static inline int64_t take(struct escapes *escapes)
 {
-    int64_t last = escapes->count - 1, place = escapes->place++;
-    return escapes->value[place < last ? place : last];
+    int64_t place = escapes->place++;
+    return place < escapes->count ? escapes->value[place] : 0;
+}
+
+static inline uint32_t word_at(const uint8_t *data)
+{
+    return data[0] | (uint32_t)data[1] << 8;
+}
+
+/* The words after the states, which are all in range; false where they are not. */
+static int read_states(
+    const uint8_t *data, int64_t size, struct slice *slice, struct stream *stream)
+{
+    if (size < 4 * slice->lanes)
+        return 0;
+    for (int64_t lane = 0; lane < slice->lanes; lane++, data += 4) {
+        slice->states[lane] = word_at(data) | word_at(data + 2) << 16;
+        if (slice->states[lane] < STATE_START)
+            return 0;
+    }
+    *stream = (struct stream){ data, size / 2 - 2 * slice->lanes, 0 };
+    return 1;
+}
+
+/* The bytes that a slice took, or what is wrong with it. */
+static int64_t bytes_taken(
+    const struct slice *slice, const struct stream *stream, const struct escapes *escapes)
+{
+    int is_whole = stream->place <= stream->count && escapes->place == escapes->count;
+    int32_t most = 0;
+    for (int64_t lane = 0; lane < slice->lanes; lane++)
+        is_whole &= slice->states[lane] == STATE_START;
+    for (int64_t i = 0; i < slice->count; i++) {
+        int32_t size = slice->levels[i] < 0 ? -slice->levels[i] : slice->levels[i];
+        most = size > most ? size : most;
+    }
+    if (!is_whole)
+        return BROKEN_STREAM;
+    return most >= LEVEL_LIMIT ? LEVEL_BEYOND : 4 * slice->lanes + 2 * stream->place;
 }
 
 static int64_t largest_row(const struct slice *slice)
@@ -27,18 +64,19 @@ static int64_t largest_row(const struct slice *slice)
     return largest;
 }
 
-/* How a lane is stepped on: the next word, or that of the words which may be at their end.
- * Without `words` no branch: whether a lane takes a word cannot be foretold. */
-static inline void advance(
-    uint32_t *state, uint32_t frequency, uint32_t offset, const uint16_t **word, struct words *words)
+/* How a lane is stepped on. No branch where it is not the last words: whether a lane takes one
+ * cannot be foretold. */
+static inline void advance(uint32_t *state, uint32_t frequency, uint32_t offset,
+    struct stream *stream, const int is_last)
 {
-    if (words) {
-        *state = step(*state, frequency, offset, words);
+    uint32_t stepped = frequency * (*state >> TOTAL_BITS) + offset, hungry = stepped < STATE_START;
+    int64_t place = stream->place;
+    stream->place += hungry;
+    if (is_last && (!hungry || place >= stream->count)) {
+        *state = hungry ? stepped << 16 : stepped;
         return;
     }
-    uint32_t stepped = frequency * (*state >> TOTAL_BITS) + offset;
-    uint32_t refilled = stepped << 16 | **word, hungry = stepped < STATE_START;
-    *word += hungry;
+    uint32_t refilled = stepped << 16 | word_at(stream->data + 2 * place);
     *state = stepped ^ ((stepped ^ refilled) & -hungry);
 }
 
@@ -50,10 +88,10 @@ struct block {
 
 /* A block's symbols as what they stand for; how many of them are escapes. */
 static inline int read_values(const struct level_slots *slots, struct slice *slice,
-    const struct block *block, const int64_t *halves, struct words *words, const int is_last,
+    const struct block *block, const int64_t *halves, struct stream *stream, const int is_last,
     int8_t *values)
 {
-    const uint16_t *word = is_last ? NULL : words->word + words->place;
+    struct stream here = *stream;
     const uint16_t *rows = slice->rows + block->at.first;
     const uint8_t *restrict name = slots->name;
     const uint32_t *restrict entries = slots->entry;
@@ -63,13 +101,12 @@ static inline int read_values(const struct level_slots *slots, struct slice *sli
         size_t row = rows[k] + (halves ? (size_t)((halves[k] & 1) * slots->next_phase) : 0);
         uint32_t slot = states[k] & (TOTAL - 1);
         uint32_t entry = entries[row << SYMBOL_BITS | (name[row << TOTAL_BITS | slot] & LAST_SYMBOL)];
-        advance(&states[k], (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), &word,
-            is_last ? words : NULL);
+        advance(&states[k], (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), &here,
+            is_last);
         values[k] = (int8_t)(uint8_t)(entry >> 24);
         escaped += values[k] == ESCAPED;
     }
-    if (!is_last)
-        words->place = word - words->word;
+    *stream = here;
     return escaped;
 }
 
@@ -102,28 +139,28 @@ static struct block next_block(const struct slice *slice, struct place at, int64
 
 /* Whether a block may be read without a look at the end of the words: each symbol takes one
  * at most, and one more is looked at. */
-static inline int is_safe(const struct words *words, int count)
+static inline int is_safe(const struct stream *stream, int count)
 {
-    return words->count - words->place > count;
+    return stream->count - stream->place > count;
 }
 
 /* One block of levels of a segment. */
 static void decode_block(const struct level_slots *slots, const struct segment *segment,
-    struct words *words, struct slice *slice, const struct block *block, struct low_bits *low,
+    struct stream *stream, struct slice *slice, const struct block *block, struct low_bits *low,
     struct escapes *escapes)
 {
     int64_t halves[BLOCK], *means = segment->count ? halves : NULL;
     int8_t values[BLOCK];
     if (means)
         expect(segment, slice->levels + block->at.first, block->count, means);
-    int escaped = is_safe(words, block->count)
-        ? read_values(slots, slice, block, means, words, 0, values)
-        : read_values(slots, slice, block, means, words, 1, values);
+    int escaped = is_safe(stream, block->count)
+        ? read_values(slots, slice, block, means, stream, 0, values)
+        : read_values(slots, slice, block, means, stream, 1, values);
     put_levels(slice, block, values, means, escaped, low, escapes);
 }
 
-int decode_levels_slice(const struct level_slots *slots, struct words *words, struct slice *slice,
-    struct low_bits *low, struct escapes *escapes, struct terms *terms)
+static int decode_all_levels(const struct level_slots *slots, struct stream *stream,
+    struct slice *slice, struct low_bits *low, struct escapes *escapes, struct terms *terms)
 {
     struct walk walk = { .terms = terms };
     struct segment segment;
@@ -134,22 +171,33 @@ int decode_levels_slice(const struct level_slots *slots, struct words *words, st
             || largest >= slots->rows - (segment.count ? slots->next_phase : 0))
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
-            at = decode_many_levels(slots, &segment, words, slice, low, at, end - at.first);
+            at = decode_many_levels(slots, &segment, stream, slice, low, at, end - at.first);
             struct block block = next_block(slice, at, end - at.first);
             if (block.count)
-                decode_block(slots, &segment, words, slice, &block, low, escapes);
+                decode_block(slots, &segment, stream, slice, &block, low, escapes);
             at = moved(at, block.count, slice->lanes);
         }
     }
     return 1;
 }
 
+int64_t decode_levels_slice(const struct level_slots *slots, const uint8_t *data, int64_t size,
+    struct slice *slice, struct low_bits *low, struct escapes *escapes, struct terms *terms)
+{
+    struct stream stream;
+    if (!read_states(data, size, slice, &stream))
+        return BROKEN_STREAM;
+    if (!decode_all_levels(slots, &stream, slice, low, escapes, terms))
+        return UNFIT_ARGUMENTS;
+    return bytes_taken(slice, &stream, escapes);
+}
+
 /* A block's symbols as children; `halves` are all 0 where nothing is expected. */
 static inline void read_children(const uint16_t *starts, struct slice *slice,
-    const struct block *block, const int32_t *parents, const int64_t *halves, struct words *words,
+    const struct block *block, const int32_t *parents, const int64_t *halves, struct stream *stream,
     const int is_last, struct escapes *escapes)
 {
-    const uint16_t *word = is_last ? NULL : words->word + words->place;
+    struct stream here = *stream;
     for (int k = 0; k < block->count; k++) {
         int64_t i = block->at.first + k, centre = 3 * (int64_t)parents[i];
         int64_t offset = 2 * centre - halves[k], distance = offset < 0 ? -offset : offset;
@@ -158,39 +206,49 @@ static inline void read_children(const uint16_t *starts, struct slice *slice,
         uint32_t *state = slice->states + block->at.lane + k, slot = *state & (TOTAL - 1);
         int symbol = (slot >= start[1]) + (slot >= start[2]) + (slot >= start[3]);
         uint32_t end = symbol < 3 ? start[symbol + 1] : TOTAL;
-        advance(state, end - start[symbol], slot - start[symbol], &word, is_last ? words : NULL);
+        advance(state, end - start[symbol], slot - start[symbol], &here, is_last);
         int64_t outward = symbol - 1, digit = offset < 0 ? -outward : outward;
         if (outward == ESCAPED_DIGIT)
             digit = take(escapes);
         slice->levels[i] = (int32_t)clamp(centre + digit, LEVEL_LIMIT);
     }
-    if (!is_last)
-        words->place = word - words->word;
+    *stream = here;
 }
 
-int decode_digits_slice(const uint16_t *starts, int64_t tables, struct words *words,
-    struct slice *slice, const int32_t *parents, struct escapes *escapes, struct terms *terms)
+static int decode_all_digits(const uint16_t *starts, struct stream *stream, struct slice *slice,
+    const int32_t *parents, struct escapes *escapes, struct terms *terms)
 {
     struct walk walk = { .terms = terms };
     struct segment segment;
     struct place at = { 0, 0 };
     int64_t halves[BLOCK];
-    if (slice->count && largest_row(slice) > tables - CLASSES)
-        return 0;
     while (at.first < slice->count) {
         if (!next_segment(&walk, slice->count - at.first, slice->lanes, &segment))
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
             struct block block = next_block(slice, at, end - at.first);
             expect(&segment, slice->levels + at.first, block.count, halves);
-            if (is_safe(words, block.count))
-                read_children(starts, slice, &block, parents, halves, words, 0, escapes);
+            if (is_safe(stream, block.count))
+                read_children(starts, slice, &block, parents, halves, stream, 0, escapes);
             else
-                read_children(starts, slice, &block, parents, halves, words, 1, escapes);
+                read_children(starts, slice, &block, parents, halves, stream, 1, escapes);
             at = moved(at, block.count, slice->lanes);
         }
     }
     return 1;
+}
+
+int64_t decode_digits_slice(const uint16_t *starts, int64_t tables, const uint8_t *data,
+    int64_t size, struct slice *slice, const int32_t *parents, struct escapes *escapes,
+    struct terms *terms)
+{
+    struct stream stream;
+    if (!read_states(data, size, slice, &stream))
+        return BROKEN_STREAM;
+    if (largest_row(slice) > tables - CLASSES
+        || !decode_all_digits(starts, &stream, slice, parents, escapes, terms))
+        return UNFIT_ARGUMENTS;
+    return bytes_taken(slice, &stream, escapes);
 }
 
 void find_rows(const struct choices *choices, const int8_t *shapes, const int16_t *widths,

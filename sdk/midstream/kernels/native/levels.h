@@ -10,6 +10,7 @@
 #include "prediction.h"
 #include "rans.h"
 
+#define MAX_LANES 32
 #define MAX_SHIFT 28
 #define MAX_ESCAPE ((int64_t)1 << 32)
 #define ESCAPED 127
@@ -17,18 +18,30 @@
 #define SYMBOL_BITS 7
 #define LAST_SYMBOL ((1 << SYMBOL_BITS) - 1)
 #define NAMES_PADDING 4
+/* Levels that are out of their range are kept just outside it. */
 #define LEVEL_LIMIT ((1 << 30) + 1)
 
-/* Values of escapes; beyond the last, that one again and again. */
+/* Results other than a number of bytes. */
+#define BROKEN_STREAM (-1)
+#define LEVEL_BEYOND (-2)
+#define UNFIT_ARGUMENTS (-3)
+
+/* What escapes stand for; beyond the last, nothing. */
 struct escapes {
-    const int64_t *value;
-    int64_t count; /* at least 1 */
+    const int64_t *value; /* at most MAX_ESCAPE from zero */
+    int64_t count;
     int64_t place; /* of the next one, counted on beyond the last */
+};
+
+/* Words of 16 bits, wherever in memory; beyond the last, nothing. */
+struct stream {
+    const uint8_t *data;
+    int64_t count, place;
 };
 
 /* One slice. */
 struct slice {
-    uint32_t *states;
+    uint32_t states[MAX_LANES];
     int64_t lanes, count;
     const uint16_t *rows; /* the first table of each symbol */
     int32_t *levels;      /* what comes out */
@@ -72,13 +85,16 @@ static inline struct place moved(struct place place, int64_t count, int64_t lane
     return (struct place){ place.first + count, lane < lanes ? lane : lane - lanes };
 }
 
-/* False where the runs are not those of the slice, or a table is not one of the rows. */
-int decode_levels_slice(const struct level_slots *slots, struct words *words, struct slice *slice,
-    struct low_bits *low, struct escapes *escapes, struct terms *terms);
+/* Decode a slice from the bytes of its stream, states first. Gives how many bytes it took, or
+ * what is wrong; arguments are unfit where the runs are not those of the slice, or a table or
+ * low bits are not there. */
+int64_t decode_levels_slice(const struct level_slots *slots, const uint8_t *data, int64_t size,
+    struct slice *slice, struct low_bits *low, struct escapes *escapes, struct terms *terms);
 
 /* The same of digits; `starts` are four of each of so many tables. */
-int decode_digits_slice(const uint16_t *starts, int64_t tables, struct words *words,
-    struct slice *slice, const int32_t *parents, struct escapes *escapes, struct terms *terms);
+int64_t decode_digits_slice(const uint16_t *starts, int64_t tables, const uint8_t *data,
+    int64_t size, struct slice *slice, const int32_t *parents, struct escapes *escapes,
+    struct terms *terms);
 
 /* How tables stand: widths, clipped to 0 to the last one; then shapes; then phases. */
 struct choices {
@@ -93,7 +109,7 @@ void find_rows(const struct choices *choices, const int8_t *shapes, const int16_
 /* Some of the next levels of a segment, `count` at most, faster than one by one; none of them
  * an escape. Gives where it stopped, which may be where it began. */
 struct place decode_many_levels(const struct level_slots *slots, const struct segment *segment,
-    struct words *words, struct slice *slice, struct low_bits *low, struct place place,
+    struct stream *stream, struct slice *slice, struct low_bits *low, struct place place,
     int64_t count);
 
 #endif

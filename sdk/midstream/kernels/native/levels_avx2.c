@@ -38,7 +38,7 @@ INLINE int expect_eight(const struct segment *segment, const int32_t *here, __m2
 
 /* Step eight lanes on; those that fell below their bound take the next words in order. */
 INLINE void advance_eight(
-    uint32_t *states, __m256i frequency, __m256i offset, const uint16_t **word)
+    uint32_t *states, __m256i frequency, __m256i offset, const uint8_t **word)
 {
     __m256i state = _mm256_loadu_si256((const __m256i *)states);
     state = _mm256_mullo_epi32(frequency, _mm256_srli_epi32(state, TOTAL_BITS));
@@ -51,12 +51,12 @@ INLINE void advance_eight(
     words = _mm256_permutevar8x32_epi32(words, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(before)));
     __m256i refilled = _mm256_or_si256(_mm256_slli_epi32(state, 16), words);
     _mm256_storeu_si256((__m256i *)states, _mm256_blendv_epi8(state, refilled, hungry));
-    *word += _mm_popcnt_u32(mask);
+    *word += 2 * _mm_popcnt_u32(mask);
 }
 
 /* The values of eight symbols; false, and nothing changed, where one of them is an escape. */
 INLINE int read_eight_values(const struct level_slots *slots, const uint16_t *rows,
-    uint32_t *states, __m256i halves, const uint16_t **word, __m256i *value)
+    uint32_t *states, __m256i halves, const uint8_t **word, __m256i *value)
 {
     __m256i low = _mm256_set1_epi32(TOTAL - 1), one = _mm256_set1_epi32(1);
     __m256i phase = _mm256_cmpeq_epi32(_mm256_and_si256(halves, one), one);
@@ -107,10 +107,11 @@ INLINE void store_limited(int32_t *levels, __m256i value)
 }
 
 WIDE static struct place decode_levels_wide(const struct level_slots *slots,
-    const struct segment *segment, struct words *words, struct slice *slice, struct low_bits *low,
+    const struct segment *segment, struct stream *stream, struct slice *slice, struct low_bits *low,
     struct place place, int64_t count)
 {
-    const uint16_t *word = words->word + words->place, *last = words->word + words->count - 8;
+    const uint8_t *word = stream->data + 2 * stream->place;
+    const uint8_t *last = stream->data + 2 * (stream->count - 8);
     struct place here = place;
     for (; here.first + 8 <= place.first + count && here.lane + 8 <= slice->lanes && word <= last;
          here = moved(here, 8, slice->lanes)) {
@@ -125,27 +126,27 @@ WIDE static struct place decode_levels_wide(const struct level_slots *slots,
             value = add_low_bits(value, shifts, low);
         store_limited(levels, _mm256_add_epi32(value, _mm256_srai_epi32(halves, 1)));
     }
-    words->place = word - words->word;
+    stream->place = (word - stream->data) / 2;
     return here;
 }
 
 struct place decode_many_levels(const struct level_slots *slots, const struct segment *segment,
-    struct words *words, struct slice *slice, struct low_bits *low, struct place place,
+    struct stream *stream, struct slice *slice, struct low_bits *low, struct place place,
     int64_t count)
 {
-    if (words->count - words->place < 8 || !__builtin_cpu_supports("avx2")
+    if (stream->count - stream->place < 8 || !__builtin_cpu_supports("avx2")
         || !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("popcnt"))
         return place;
-    return decode_levels_wide(slots, segment, words, slice, low, place, count);
+    return decode_levels_wide(slots, segment, stream, slice, low, place, count);
 }
 
 #else
 
 struct place decode_many_levels(const struct level_slots *slots, const struct segment *segment,
-    struct words *words, struct slice *slice, struct low_bits *low, struct place place,
+    struct stream *stream, struct slice *slice, struct low_bits *low, struct place place,
     int64_t count)
 {
-    (void)slots, (void)segment, (void)words, (void)slice, (void)low,
+    (void)slots, (void)segment, (void)stream, (void)slice, (void)low,
         (void)count;
     return place;
 }

@@ -6,33 +6,16 @@
 
 #define STARTS_OF_TABLE 4
 
-/* What both kinds of streams have: first of all arguments, and last. */
-enum { WORDS, ENDS, STATES, COUNTS, LANES, ROWS, TABLES, STREAM_BUFFERS };
-enum { ESCAPES, TAKEN, RUNS, TERMS, STEPS, OUT, TERM_BUFFERS };
-enum { LOW_DATA, LOW_SIZES, SHIFTS, LOW_BUFFERS };
+/* What both kinds of streams have. */
+enum { DATA, ROWS, ESCAPES, RUNS, TERMS, STEPS, OUT, STREAM_BUFFERS };
 
-static int stream_fits(const Py_buffer *b)
+static int escapes_fit(const Py_buffer *buffer, struct escapes *escapes)
 {
-    Py_ssize_t slices = items(&b[COUNTS], 8), symbols = items(&b[ROWS], 2);
-    Py_ssize_t states = items(&b[STATES], 4);
-    if (slices < 0 || symbols < 0 || states < 0 || items(&b[WORDS], 2) < 0)
-        return 0;
-    if (!b[WORDS].len)
-        return refuse("no words");
-    return has_items(&b[ENDS], 8, slices) && has_items(&b[LANES], 8, slices)
-        && adds_up(b[COUNTS].buf, b[LANES].buf, slices, symbols, states);
-}
-
-static int escapes_fit(const Py_buffer *b)
-{
-    const int64_t *values = b->buf;
-    Py_ssize_t count = items(b, 8);
-    if (count == 0)
-        refuse("no escapes at all");
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (values[i] < -MAX_ESCAPE || values[i] > MAX_ESCAPE)
+    *escapes = (struct escapes){ buffer->buf, items(buffer, 8), 0 };
+    for (int64_t i = 0; i < escapes->count; i++)
+        if (escapes->value[i] < -MAX_ESCAPE || escapes->value[i] > MAX_ESCAPE)
             return refuse("an escape is out of range");
-    return count > 0;
+    return escapes->count >= 0;
 }
 
 /* Runs and terms are checked as they are read; here only that they are arrays of them. */
@@ -46,161 +29,120 @@ static int terms_fit(const Py_buffer *b, struct terms *terms)
     return 1;
 }
 
-/* A batch of slices; `low` for levels, `parents` for digits. */
-struct batch {
-    const Py_buffer *stream, *terms, *low;
-    const int32_t *parents;
-    const uint32_t *entries;
-    int64_t tables, next_phase;
-};
+static int slice_fits(const Py_buffer *b, int lanes, struct slice *slice)
+{
+    Py_ssize_t count = items(&b[ROWS], 2);
+    if (lanes < 1 || lanes > MAX_LANES)
+        return refuse("more lanes than there may be, or none");
+    slice->lanes = lanes;
+    slice->count = count;
+    slice->rows = b[ROWS].buf;
+    slice->levels = b[OUT].buf;
+    return count >= 0 && has_items(&b[OUT], 4, count);
+}
 
-/* Whether there are as many low bits as the next slice's levels have. */
-static int low_bits_fit(const struct low_bits *low, int64_t count)
+/* Whether there are shifts for all levels or none, and as many low bits as they say. */
+static int low_bits_fit(const Py_buffer *data, const Py_buffer *shifts, Py_ssize_t symbols,
+    struct low_bits *low)
 {
     int64_t bits = 0;
-    for (int64_t i = 0; low->shift && i < count; i++) {
+    *low = (struct low_bits){ data->buf, data->len, shifts->len ? shifts->buf : NULL, 0 };
+    if (shifts->len && !has_items(shifts, 1, symbols))
+        return 0;
+    for (Py_ssize_t i = 0; i < shifts->len; i++) {
         if (low->shift[i] > MAX_SHIFT)
-            return 0;
+            return refuse("more low bits than a level has");
         bits += low->shift[i];
     }
-    return bits <= 8 * low->size;
+    return bits <= 8 * low->size || refuse("low bits end early");
 }
 
-static int decode_slice(struct batch *batch, struct words *words, struct slice *slice,
-    struct low_bits *low, struct escapes *escapes, struct terms *terms)
+/* Bytes, or what is wrong with them, as Python sees it. */
+static PyObject *result(int64_t taken)
 {
-    const void *tables = batch->stream[TABLES].buf;
-    if (batch->parents)
-        return decode_digits_slice(
-            tables, batch->tables, words, slice, batch->parents, escapes, terms);
-    struct level_slots slots = { tables, batch->entries, batch->tables, batch->next_phase };
-    return decode_levels_slice(&slots, words, slice, low, escapes, terms);
-}
-
-static int decode_batch(struct batch *batch, struct terms *terms)
-{
-    const Py_buffer *b = batch->stream, *t = batch->terms;
-    struct words words = { b[WORDS].buf, b[WORDS].len / 2, 0 };
-    struct escapes escapes = { t[ESCAPES].buf, t[ESCAPES].len / 8, 0 };
-    struct slice slice = { .states = b[STATES].buf, .rows = b[ROWS].buf, .levels = t[OUT].buf };
-    struct low_bits low = { 0 };
-    if (batch->low && batch->low[SHIFTS].len)
-        low = (struct low_bits){ batch->low[LOW_DATA].buf, 0, batch->low[SHIFTS].buf, 0 };
-    const int64_t *counts = b[COUNTS].buf, *lanes = b[LANES].buf;
-    int64_t *ends = b[ENDS].buf, *taken = t[TAKEN].buf;
-    for (Py_ssize_t i = 0; i < b[COUNTS].len / 8; i++) {
-        words.place = ends[i];
-        escapes.place = taken[i];
-        slice.count = counts[i];
-        slice.lanes = lanes[i];
-        low.place = 0;
-        low.size = low.shift ? ((const int64_t *)batch->low[LOW_SIZES].buf)[i] : 0;
-        if (words.place < 0 || escapes.place < 0 || !low_bits_fit(&low, counts[i])
-            || !decode_slice(batch, &words, &slice, &low, &escapes, terms))
-            return 0;
-        ends[i] = words.place;
-        taken[i] = escapes.place;
-        slice.states += lanes[i];
-        slice.rows += counts[i];
-        slice.levels += counts[i];
-        if (batch->parents)
-            batch->parents += counts[i];
-        if (low.shift) {
-            low.data += low.size;
-            low.shift += counts[i];
-        }
-    }
-    return 1;
-}
-
-static int run(struct batch *batch)
-{
-    struct terms terms;
-    int done = 0;
-    Py_ssize_t symbols = items(&batch->stream[ROWS], 2), slices = items(&batch->stream[COUNTS], 8);
-    if (!stream_fits(batch->stream) || !terms_fit(batch->terms, &terms)
-        || !escapes_fit(&batch->terms[ESCAPES]) || !has_items(&batch->terms[TAKEN], 8, slices)
-        || !has_items(&batch->terms[OUT], 4, symbols))
-        return 0;
-    Py_BEGIN_ALLOW_THREADS
-    done = decode_batch(batch, &terms);
-    Py_END_ALLOW_THREADS
-    return done ? 1 : refuse("runs, a table, low bits or a first word are out of range");
-}
-
-/* Whether the sections of low bits are as long as they say, and there are shifts or none. */
-static int low_fits(const Py_buffer *b, Py_ssize_t slices, Py_ssize_t symbols)
-{
-    const int64_t *sizes = b[LOW_SIZES].buf;
-    int64_t left = b[LOW_DATA].len;
-    if (!has_items(&b[LOW_SIZES], 8, slices)
-        || (b[SHIFTS].len && !has_items(&b[SHIFTS], 1, symbols)))
-        return 0;
-    for (Py_ssize_t i = 0; i < slices; i++) {
-        if (sizes[i] < 0 || sizes[i] > left)
-            return refuse("low bits end early");
-        left -= sizes[i];
-    }
-    return 1;
+    if (taken == UNFIT_ARGUMENTS)
+        refuse("runs or a table are out of range");
+    return taken == UNFIT_ARGUMENTS ? NULL : PyLong_FromLongLong(taken);
 }
 
 PyObject *decode_levels(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_buffer b[STREAM_BUFFERS], entries, low[LOW_BUFFERS], t[TERM_BUFFERS];
+    Py_buffer b[STREAM_BUFFERS], more[4];
+    int lanes;
     long long next_phase;
-    if (!PyArg_ParseTuple(args, "y*w*w*y*y*y*y*y*Ly*y*y*y*w*y*y*y*w*", &b[0], &b[1], &b[2], &b[3],
-            &b[4], &b[5], &b[6], &entries, &next_phase, &low[0], &low[1], &low[2], &t[0], &t[1],
-            &t[2], &t[3], &t[4], &t[5]))
+    if (!PyArg_ParseTuple(args, "y*iy*y*y*Ly*y*y*y*y*y*w*", &b[DATA], &lanes, &b[ROWS], &more[0],
+            &more[1], &next_phase, &more[2], &more[3], &b[ESCAPES], &b[RUNS], &b[TERMS], &b[STEPS],
+            &b[OUT]))
         return NULL;
-    struct batch batch = { b, t, low, NULL, entries.buf, 0, next_phase };
-    batch.tables = items(&entries, 4) >> SYMBOL_BITS;
-    int done = batch.tables >= 0
-        && has_items(&b[TABLES], 1, (batch.tables << TOTAL_BITS) + NAMES_PADDING)
-        && (next_phase >= 0 || refuse("a phase before the first"))
-        && low_fits(low, b[COUNTS].len / 8, b[ROWS].len / 2) && run(&batch);
+    struct level_slots slots = { more[0].buf, more[1].buf, 0, next_phase };
+    struct escapes escapes;
+    struct terms terms;
+    struct slice slice;
+    struct low_bits low;
+    int64_t taken = UNFIT_ARGUMENTS;
+    slots.rows = items(&more[1], 4) >> SYMBOL_BITS;
+    int fits = slots.rows >= 0
+        && has_items(&more[0], 1, (slots.rows << TOTAL_BITS) + NAMES_PADDING)
+        && (next_phase >= 0 || refuse("a phase before the first")) && slice_fits(b, lanes, &slice)
+        && escapes_fit(&b[ESCAPES], &escapes) && terms_fit(b, &terms)
+        && low_bits_fit(&more[2], &more[3], slice.count, &low);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        taken = decode_levels_slice(&slots, b[DATA].buf, b[DATA].len, &slice, &low, &escapes, &terms);
+        Py_END_ALLOW_THREADS
+    }
     release(b, STREAM_BUFFERS);
-    release(&entries, 1);
-    release(low, LOW_BUFFERS);
-    release(t, TERM_BUFFERS);
-    return done ? Py_NewRef(Py_None) : NULL;
+    release(more, 4);
+    return fits ? result(taken) : NULL;
 }
 
 PyObject *decode_digits(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_buffer b[STREAM_BUFFERS], parents, t[TERM_BUFFERS];
-    if (!PyArg_ParseTuple(args, "y*w*w*y*y*y*y*y*y*w*y*y*y*w*", &b[0], &b[1], &b[2], &b[3], &b[4],
-            &b[5], &b[6], &parents, &t[0], &t[1], &t[2], &t[3], &t[4], &t[5]))
+    Py_buffer b[STREAM_BUFFERS], starts, parents;
+    int lanes;
+    if (!PyArg_ParseTuple(args, "y*iy*y*y*y*y*y*y*w*", &b[DATA], &lanes, &b[ROWS], &starts,
+            &parents, &b[ESCAPES], &b[RUNS], &b[TERMS], &b[STEPS], &b[OUT]))
         return NULL;
-    Py_ssize_t starts = items(&b[TABLES], 2);
-    struct batch batch = { b, t, NULL, parents.buf, NULL, starts / STARTS_OF_TABLE, 0 };
-    int done = starts >= 0 && has_items(&parents, 4, b[ROWS].len / 2) && run(&batch);
+    struct escapes escapes;
+    struct terms terms;
+    struct slice slice;
+    int64_t taken = UNFIT_ARGUMENTS;
+    Py_ssize_t count = items(&starts, 2);
+    int fits = count >= 0 && slice_fits(b, lanes, &slice) && escapes_fit(&b[ESCAPES], &escapes)
+        && terms_fit(b, &terms) && has_items(&parents, 4, slice.count);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        taken = decode_digits_slice(starts.buf, count / STARTS_OF_TABLE, b[DATA].buf, b[DATA].len,
+            &slice, parents.buf, &escapes, &terms);
+        Py_END_ALLOW_THREADS
+    }
     release(b, STREAM_BUFFERS);
+    release(&starts, 1);
     release(&parents, 1);
-    release(t, TERM_BUFFERS);
-    return done ? Py_NewRef(Py_None) : NULL;
+    return fits ? result(taken) : NULL;
 }
 
 PyObject *predict(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_buffer levels, t[TERM_BUFFERS];
+    Py_buffer levels, b[STREAM_BUFFERS];
     int done = 0;
     if (!PyArg_ParseTuple(
-            args, "y*y*y*y*w*", &levels, &t[RUNS], &t[TERMS], &t[STEPS], &t[OUT]))
+            args, "y*y*y*y*w*", &levels, &b[RUNS], &b[TERMS], &b[STEPS], &b[OUT]))
         return NULL;
     struct terms terms;
     Py_ssize_t count = items(&levels, 4);
-    if (count >= 0 && terms_fit(t, &terms) && has_items(&t[OUT], 8, count)) {
+    if (count >= 0 && terms_fit(b, &terms) && has_items(&b[OUT], 8, count)) {
         Py_BEGIN_ALLOW_THREADS
-        done = predict_slice(levels.buf, count, &terms, t[OUT].buf);
+        done = predict_slice(levels.buf, count, &terms, b[OUT].buf);
         Py_END_ALLOW_THREADS
         if (!done)
             refuse("runs are out of range");
     }
     release(&levels, 1);
-    release(&t[RUNS], TERM_BUFFERS - RUNS);
+    release(&b[RUNS], STREAM_BUFFERS - RUNS);
     return done ? Py_NewRef(Py_None) : NULL;
 }
 

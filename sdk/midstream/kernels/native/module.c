@@ -329,17 +329,15 @@ static PyMethodDef methods[] = {
     { "count_classes", count_classes, METH_VARARGS,
         "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,
-        "decode_digits(words, ends, states, counts, lanes, rows, starts, parents, escapes, taken, "
-        "runs, terms, steps, levels); ends, states and taken go in as starts and come out as what "
-        "is left" },
+        "decode_digits(stream, lanes, rows, starts, parents, escapes, runs, terms, steps, levels) -> "
+        "bytes, -1 or -2" },
     { "decode_floats", decode_floats, METH_VARARGS,
         "decode_floats(payload, quarters, stops, splits, narrow, wide, frequencies, places, moves, "
         "widths, memory, out, at, lanes, bits, mantissa, trailing, whole, "
         "is wide) -> bytes, -1 or -2" },
     { "decode_levels", decode_levels, METH_VARARGS,
-        "decode_levels(words, ends, states, counts, lanes, rows, names, entries, next phase, low "
-        "bits, their sizes, shifts or nothing, escapes, taken, runs, terms, steps, levels); as "
-        "decode_digits" },
+        "decode_levels(stream, lanes, rows, names, entries, next phase, low bits, shifts or nothing, "
+        "escapes, runs, terms, steps, levels) -> bytes, -1 or -2" },
     { "digit_symbols", digit_symbols, METH_VARARGS,
         "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
         "counts, moved) -> escapes written" },

@@ -113,7 +113,7 @@ def climbing() -> tuple[Base, RungSearch]:
     base = bases.make(Allocation.of([-24.0] * OPERATORS), RECIPE, 0)
     targets = Targets(weights=10_000, uncounted=bases.uncounted, evaluate=evaluate)
     refiner = Refiner(weights, quantiser, RECIPE)
-    return base, RungSearch(refiner, targets, lambda plans: 0.0, lambda: None)
+    return base, RungSearch(refiner, targets, lambda plans: 0.0, [], lambda: None)
 
 
 def size(slacks: Sequence[float]) -> int:

@@ -26,6 +26,7 @@ from midstream.encoder.recipes import (
 )
 from midstream.encoder.remarks import decibels_of
 from midstream.encoder.rungs import MOST_PARTS, SLACKS, RungSearch
+from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.statistics import Statistics
 from midstream.encoder.steps import (
     STEPS_PER_OCTAVE,
@@ -104,9 +105,12 @@ class Builder:
         first, *others = rungs
         is_refined = any(rung.target is Target.OUTPUTS for rung in others)
         recipes = REFINED_RECIPES if is_refined else RECIPES
-        base = self._base(first, recipes, is_only=not others)
+        last = max((r.value for r in others if r.target is Target.SNR), default=None)
+        base = self._base(first, recipes, last, is_only=not others)
         refiner = Refiner(self._weights, self._quantiser, self.recipe)
-        self._search = RungSearch(refiner, self._targets, self._weight_snr, self._work.part)
+        self._search = RungSearch(
+            refiner, self._targets, self._weight_snr, self._factors, self._work.part
+        )
         self._plans = base.plans
         self._add(first, UnitKind.BASE, base.data, base.plans)
         for rung in others:
@@ -118,10 +122,12 @@ class Builder:
         self._work.end()
         return tuple(self._units)
 
-    def _base(self, rung: Rung, recipes: Sequence[Recipe], *, is_only: bool) -> Base:
+    def _base(
+        self, rung: Rung, recipes: Sequence[Recipe], last: float | None, *, is_only: bool
+    ) -> Base:
         self._work.begin(str(rung), planned_parts([rung], is_known=self._statistics is not None))
         if rung.target is Target.SNR:
-            return self._uniform_base(rung, is_only=is_only)
+            return self._uniform_base(rung, last, is_only=is_only)
         finder = BaseSearch(
             self._weights, self._bases, self._targets, self._allocation, self._work.part
         )
@@ -135,8 +141,12 @@ class Builder:
             return Allocation.of(self._relative)
         return allocate(self._weights, self._statistics, rows=recipe.rows, columns=recipe.columns)
 
-    def _uniform_base(self, rung: Rung, *, is_only: bool) -> Base:
-        relative = uniform_steps(self._weights, self._factors)
+    def _uniform_base(self, rung: Rung, last: float | None, *, is_only: bool) -> Base:
+        """One step for all but for what the last rung in weight SNR refines once less."""
+        relative: Sequence[float] = uniform_steps(self._weights, self._factors)
+        if last is not None:
+            climb = Climb(bottom=rung.value, top=last)
+            relative = staggered(self._weights, self._factors, relative, climb)
         aim = 10 ** (-rung.value / 10)
 
         def is_fine_enough(steps: list[int]) -> bool:

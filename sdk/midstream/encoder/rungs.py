@@ -13,7 +13,7 @@ from midstream.encoder.plan import Plan
 from midstream.encoder.rate import search
 from midstream.encoder.recipes import DB_PER_BIT, ROUNDS
 from midstream.encoder.targets import Targets
-from midstream.encoder.worth import MOST_GROUPS, measure_worths
+from midstream.encoder.worth import MOST_GROUPS, measure_worths, weight_worths
 from midstream.types import UnitKind
 
 __all__ = ["MOST_PARTS", "SLACKS", "TRUSTS", "Found", "RungSearch"]
@@ -76,6 +76,7 @@ class RungSearch:
         refiner: Makes levels.
         targets: Measures stacks.
         weight_snr: Measures slices by their weights, dB.
+        factors: What a squared error of each tensor counts there.
         made: Told of each unit that was made.
     """
 
@@ -84,11 +85,13 @@ class RungSearch:
         refiner: Refiner,
         targets: Targets,
         weight_snr: Callable[[Sequence[Plan]], float],
+        factors: Sequence[float],
         made: Callable[[], None],
     ) -> None:
         self._refiner = refiner
         self._targets = targets
         self._weight_snr = weight_snr
+        self._factors = factors
         self._made = made
 
     def reach(
@@ -111,7 +114,8 @@ class RungSearch:
         Returns:
             None where nothing can be refined.
         """
-        start = _Start(rung=rung, units=units, plans=plans, order=_order(plans))
+        worths = weight_worths(plans, self._factors) if rung.target is Target.SNR else None
+        start = _Start(rung=rung, units=units, plans=plans, order=_order(plans, worths))
         if not start.order:
             return None
         if rung.target is Target.OUTPUTS:

@@ -1,7 +1,7 @@
-"""What refining each slice is worth, as the outputs show it. Knows nothing of targets.
+"""What the noise of each slice, which counts in its own steps, is worth. Knows no targets.
 
-Noise of weights says little of that: error feedback hides most of it from the outputs where
-inputs resemble each other, and nothing of it elsewhere.
+At the outputs that has to be measured: error feedback hides most of it where inputs resemble
+each other, and nothing of it elsewhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from midstream.encoder.climb import Refinement
 from midstream.encoder.plan import Plan
 
-__all__ = ["MOST_GROUPS", "measure_worths"]
+__all__ = ["MOST_GROUPS", "measure_worths", "weight_worths"]
 
 MOST_GROUPS = 24
 """Groups of slices that are measured, at most: neighbours share what they are worth."""
@@ -50,6 +50,26 @@ def measure_worths(
         for group, each in zip(groups, lost, strict=True):
             worths[group] = max(each / own[group].sum() / mean, _LEAST)
     return worths
+
+
+def weight_worths(plans: Sequence[Plan], factors: Sequence[float]) -> NDArray[np.float64]:
+    """The same by the weights alone.
+
+    Args:
+        plans: All slices.
+        factors: What a squared error of each tensor counts.
+
+    Returns:
+        (slices,), 0 for those that are not coded.
+    """
+    return np.array(
+        [
+            factors[plan.piece.runs[0].tensor] * float(np.square(plan.sizes(0)).mean())
+            if plan.piece.coded
+            else 0.0
+            for plan in plans
+        ]
+    )
 
 
 def _once(plans: Sequence[Plan], places: NDArray[np.intp]) -> list[Refinement]:

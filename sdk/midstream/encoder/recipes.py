@@ -121,18 +121,24 @@ class BaseSearch:
         return -choose_shift(self._weights, relative, is_rich_enough) * PLACES_PER_STEP
 
     def _reach(self, rung: Rung, recipe: Recipe, start: int, rounds: int) -> tuple[int, Base]:
-        made: dict[int, Base] = {}
+        made: dict[int, Base] = {}  # the best one: each is as large as the network
+        values: dict[int, float] = {}
+        band = self._targets.band(rung)
         is_measured = rung.target is Target.OUTPUTS
 
         def measure(place: int) -> float:
-            base = made[place] = self._make(recipe, place)
+            base = self._make(recipe, place)
             value = self._targets.outputs if is_measured else self._targets.bits
-            return value([base.data])
+            values[place] = value([base.data])
+            if band.best(values) == place:
+                made.clear()
+                made[place] = base
+            return values[place]
 
         gain = DB_PER_BIT if is_measured else float(max(self._targets.weights, 1))
         place = search(
             measure,
-            self._targets.band(rung),
+            band,
             start=start,
             slope=gain / _PLACES_PER_BIT,
             low=-_FINEST,

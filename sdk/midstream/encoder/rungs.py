@@ -141,15 +141,19 @@ class RungSearch:
 
     def _follow(self, start: _Start, way: float | None, count: int, slope: float) -> Found:
         """The unit of one way and order of refining that comes nearest to the target."""
+        # the best one alone is kept: each is as large as the network
         made: dict[int, tuple[bytes, tuple[Plan, ...]]] = {}
         values: dict[int, float] = {}
+        band = self._targets.band(start.rung)
 
         def measure(count: int) -> float:
-            made[count] = self._make(start, count, way)
-            values[count] = self._value(start, *made[count])
+            unit = self._make(start, count, way)
+            values[count] = self._value(start, *unit)
+            if band.best(values) == count:
+                made.clear()
+                made[count] = unit
             return values[count]
 
-        band = self._targets.band(start.rung)
         count = search(
             measure, band, start=count, slope=slope, low=1, high=len(start.order), rounds=ROUNDS
         )

@@ -137,7 +137,7 @@ def _write_tensor(out: Writer, tensor: Tensor, *, gap: int) -> None:
 
 def _read_tensor(reader: Reader, index: int, end: int, limits: Limits) -> Tensor:
     offset = end + reader.varint(limit=limits.model_size)
-    number, axes, rank = reader.u8(), reader.u8(), reader.u8()
+    number, axes, rank = reader.take(3)
     if number not in _DTYPES:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor {index}: {number} is no data type")
     if rank > limits.dimensions:

@@ -6,6 +6,8 @@ Knows nothing of how they are chosen; `fit` is the one who does (fitting.py).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import accumulate
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ from midstream.wire import Reader, Writer
 
 __all__ = ["contexts", "fit", "read", "weight_steps", "write"]
 
+_T = TypeVar("_T", bound=np.generic)
 _CODED = 1
 _SHAPE_SHIFT = 4
 _PREDICTOR = 1 << 6
@@ -213,10 +216,10 @@ def _read_lists(
     counts = [sum(mask.bit_count() for mask in masks), sum(flag == _TIED for flag in flags)]
     second, rest = _split(rest, widths[5:], counts)
     lists = _Lists(
-        steps=np.cumsum(first[0], dtype=np.int64).tolist(),
-        widths=np.cumsum(first[1], dtype=np.int64).tolist(),
+        steps=list(accumulate(first[0])),
+        widths=list(accumulate(first[1])),
         offsets=first[2],
-        spreads=np.cumsum(first[3], dtype=np.int64).tolist(),
+        spreads=list(accumulate(first[3])),
         neighbours=masks,
         coefficients=second[0],
         ties=second[1],
@@ -230,9 +233,16 @@ def _split(
     data: memoryview, widths: Sequence[int], sizes: Sequence[int]
 ) -> tuple[list[list[int]], memoryview]:
     """Lists of so many integers each from one payload of levels, and what follows it."""
+    if not any(sizes):  # no weights take no bytes
+        return [[] for _ in sizes], data
     values, taken = levels.decode_prefix([data], [_context(widths, sizes)])
-    parts = np.split(values[0], np.cumsum(sizes)[:-1])
-    return [part.tolist() for part in parts], data[taken[0] :]
+    return [part.tolist() for part in _parts(values[0], sizes)], data[taken[0] :]
+
+
+def _parts(values: NDArray[_T], sizes: Sequence[int]) -> list[NDArray[_T]]:
+    """Parts of so many values each."""
+    stops = accumulate(sizes)
+    return [values[stop - size : stop] for stop, size in zip(stops, sizes, strict=True)]
 
 
 def _read_vectors(
@@ -241,7 +251,7 @@ def _read_vectors(
     values = levels.decode([data], [_context(spreads, sizes)])[0]
     if len(values) and not (values.min() >= -128 and values.max() < 128):
         raise _bad("a scale is out of range")
-    return np.split(values.astype(np.int8), np.cumsum(sizes)[:-1]) if sizes else []
+    return _parts(values.astype(np.int8), sizes)
 
 
 def _codes(

@@ -14,6 +14,7 @@ from midstream.types import DType
 __all__ = [
     "ELEMENT",
     "MANTISSA_BITS",
+    "as_bytes",
     "bits_dtype",
     "dump",
     "from_float64",
@@ -79,6 +80,13 @@ def dump(values: NDArray[np.generic], dtype: DType) -> bytes:
     nibbles = np.zeros((len(values) + 1) // 2 * 2, np.uint8)
     nibbles[: len(values)] = values.astype(np.uint8) & 15
     return (nibbles[::2] | nibbles[1::2] << 4).tobytes()
+
+
+def as_bytes(values: NDArray[np.generic], dtype: DType) -> memoryview:
+    """The same as `dump`, not copied where it need not be."""
+    if dtype is DType.INT4:
+        return memoryview(dump(values, dtype))
+    return values.astype(ELEMENT[dtype], copy=False).view(np.uint8).data
 
 
 def to_float64(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float64]:

@@ -199,7 +199,7 @@ def _fill(work: _Work) -> None:
         found = grid.reconstruct(work.levels, work.dtype, work.steps, work.trits, work.offsets)
     taken = 0
     for run in work.piece.runs:
-        data = storage.dump(found[taken : taken + run.weights], work.dtype)
+        data = storage.as_bytes(found[taken : taken + run.weights], work.dtype)
         start = work.start(run)
         work.model[start : start + len(data)] = data
         taken += run.weights

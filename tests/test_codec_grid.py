@@ -117,3 +117,18 @@ def test_a_wrong_number_of_bytes_is_refused(size):
     with pytest.raises(BitstreamError) as caught:
         storage.load(bytes(size), DType.FLOAT32, 2)
     assert caught.value.code is ErrorCode.BAD_LENGTH
+
+
+@pytest.mark.parametrize("dtype", list(DType))
+def test_numbers_are_exact_in_the_lesser_type_too(dtype):
+    if dtype in (DType.FLOAT32, DType.INT32):
+        stored = np.random.default_rng(6).integers(0, 1 << 32, 9999, np.uint32)
+    else:
+        stored = np.arange(1 << (16 if dtype.is_float else 8))
+        stored = stored.astype(f"u{np.dtype(storage.ELEMENT[dtype]).itemsize}")
+    values = stored.view(storage.ELEMENT[dtype])
+    found, exact = storage.numbers(values, dtype), storage.to_float64(values, dtype)
+    assert found.dtype == (np.float64 if dtype is DType.INT32 else np.float32)
+    with np.errstate(invalid="ignore"):  # NaNs may be signalling
+        assert np.array_equal(found.astype(np.float64), exact, equal_nan=True)
+    assert np.array_equal(np.signbit(found), np.signbit(exact))

@@ -102,9 +102,12 @@ def to_float64(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float64]
 
 def numbers(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float32] | NDArray[np.float64]:
     """The numbers of a storage array, exactly, in the lesser of these types."""
-    if dtype is DType.FLOAT32:
+    if dtype is DType.INT32:
+        return to_float64(values, dtype)
+    if dtype is DType.BFLOAT16:
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one, or stays
         return values.astype(np.float32, copy=False)
-    return to_float64(values, dtype)
 
 
 def from_float64(numbers: NDArray[np.float64], dtype: DType) -> NDArray[np.generic]:

@@ -11,8 +11,8 @@ from midstream.kernels.native_kernels import plain
 
 __all__ = ["read_cells"]
 
-_WEIGHT_MEMORY = 17
-"""Bytes: two ordinals and a flag."""
+_WEIGHT_MEMORY = 13
+"""Bytes: two ordinals, a place and a flag."""
 
 
 def read_cells(

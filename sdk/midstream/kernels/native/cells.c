@@ -1,6 +1,7 @@
 #include "cells.h"
 
 #include "buffers.h"
+#include "floats_wide.h"
 
 #include <string.h>
 
@@ -16,11 +17,17 @@
 #define MOST_STARTS 4096
 #define CORE_LANES 32
 #define LANE_SYMBOLS 2048
+#ifdef __GNUC__
+/* all of it in one function, so that it is compiled for each kind of processor */
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
 
 /* --- ordinals ---------------------------------------------------------------------------- */
 
 /* The magnitude of a positive number in a smaller float, rounded down or up. */
-static inline int64_t magnitude_of(uint64_t number, const struct cells *cells, int up)
+INLINE int64_t magnitude_of(uint64_t number, const struct cells *cells, int up)
 {
     const int bias = (1 << (cells->bits - 2 - cells->mantissa)) - 1;
     int64_t exponent = (int64_t)(number >> DOUBLE_BITS) - DOUBLE_BIAS + bias, magnitude = 0;
@@ -42,7 +49,7 @@ static inline int64_t magnitude_of(uint64_t number, const struct cells *cells, i
 }
 
 /* The ordinal of the least value that is not below a point. */
-static inline int64_t first_at(double point, const struct cells *cells)
+INLINE int64_t first_at(double point, const struct cells *cells)
 {
     uint64_t number;
     memcpy(&number, &point, sizeof number);
@@ -53,14 +60,14 @@ static inline int64_t first_at(double point, const struct cells *cells)
     return magnitude_of(number & (UINT64_MAX >> 1), cells, !is_negative) ^ -is_negative;
 }
 
-static void set_cell(const struct cells *cells, int64_t i, int64_t first, int64_t end)
+INLINE void set_cell(const struct cells *cells, int64_t i, int64_t first, int64_t end)
 {
-    cells->first[i] = first;
-    cells->ordinals[i] = end > first ? end - first : 1;
+    cells->first[i] = (int32_t)first;
+    cells->ordinals[i] = (uint32_t)(end > first ? end - first : 1);
 }
 
 /* The whole part of the binary logarithm of a number that is not 0. */
-static inline int log2_of(uint64_t number)
+INLINE int log2_of(uint64_t number)
 {
 #ifdef __GNUC__
     return 63 - __builtin_clzll(number);
@@ -80,7 +87,7 @@ struct section {
 };
 
 /* At least 57 bits from the next one on; beyond the end they are 0. */
-static inline uint64_t ahead(const struct section *section)
+INLINE uint64_t ahead(const struct section *section)
 {
     int64_t place = section->bit >> 3;
     uint64_t window = 0;
@@ -96,7 +103,7 @@ static inline uint64_t ahead(const struct section *section)
     return window >> (section->bit & 7);
 }
 
-static inline int64_t take(struct section *section, int width)
+INLINE int64_t take(struct section *section, int width)
 {
     uint64_t field = ahead(section) & ((UINT64_C(1) << width) - 1);
     section->bit += width;
@@ -169,14 +176,14 @@ static int read_core(const struct cells *cells, struct section *section)
 /* --- cells ------------------------------------------------------------------------------- */
 
 /* Into how many parts, as a power of two, a cell of so many ordinals is cut. */
-static inline int split_bits(int64_t ordinals)
+INLINE int split_bits(int64_t ordinals)
 {
     int width = log2_of((uint64_t)(ordinals > 1 ? ordinals : 1)) - RANGE_BITS;
     return width < 0 ? 0 : width < MAX_CELL_BITS ? width : MAX_CELL_BITS;
 }
 
 /* Where a part starts; that of the next one is where it ends. */
-static inline int64_t part_start(
+INLINE int64_t part_start(
     const struct cells *cells, double level, double step, int width, int64_t part)
 {
     const double share = 1.0 / (1 << width);
@@ -195,7 +202,7 @@ struct starts {
 };
 
 /* Where octaves of level 0 end; the last one is the core. */
-static inline int64_t octave_end(
+INLINE int64_t octave_end(
     const struct cells *cells, double step, int octave, int is_negative)
 {
     const double end = step / (2 << octave);
@@ -203,7 +210,7 @@ static inline int64_t octave_end(
 }
 
 /* Levels 0, -1, 1, -2, ... as long as there is room. */
-static void find_starts(const struct cells *cells, struct starts *starts)
+INLINE void find_starts(const struct cells *cells, struct starts *starts)
 {
     int is_even = cells->count >= MOST_STARTS;
     starts->low = 0;
@@ -224,12 +231,13 @@ static void find_starts(const struct cells *cells, struct starts *starts)
         starts->low = level < starts->low ? level : starts->low;
         starts->high = level > starts->high ? level : starts->high;
     }
+    starts->widths[SMALL_LEVEL] = 0; /* level 0 has no parts: no branch then asks for it */
     for (int i = 0; starts->high >= 0 && i < 2 * (OCTAVES + 1); i++)
         starts->octaves[i & 1][i >> 1] = octave_end(cells, cells->steps[0], i >> 1, i & 1);
 }
 
-/* The part of its cell that a level other than 0 is in. */
-static inline void read_part(
+/* The part of its cell that a level other than 0 is in; nothing of use for others. */
+INLINE void read_part(
     const struct cells *cells, const struct starts *starts, int64_t i, struct section *parts)
 {
     const int32_t level = cells->levels[i];
@@ -239,6 +247,8 @@ static inline void read_part(
         set_cell(cells, i, place[0], place[1]);
         return;
     }
+    if (!level)
+        return;
     const double step = cells->steps[i];
     int64_t first = part_start(cells, level, step, 0, 0);
     int64_t end = part_start(cells, level, step, 0, 1);
@@ -251,7 +261,7 @@ static inline void read_part(
     set_cell(cells, i, first, end);
 }
 
-static void set_core(const struct cells *cells, int64_t i)
+INLINE void set_core(const struct cells *cells, int64_t i)
 {
     const double edge = cells->steps[i] / (2 << OCTAVES);
     if (cells->mode == 3)
@@ -261,7 +271,7 @@ static void set_core(const struct cells *cells, int64_t i)
 }
 
 /* The octave of a level 0 that is not core. False where it is malformed. */
-static inline int read_octave(const struct cells *cells, const struct starts *starts, int64_t i,
+INLINE int read_octave(const struct cells *cells, const struct starts *starts, int64_t i,
     struct section *signs, struct section *octaves)
 {
     const uint64_t bits = ahead(octaves) & ((1 << OCTAVES) - 1);
@@ -283,29 +293,27 @@ static inline int read_octave(const struct cells *cells, const struct starts *st
 }
 
 /* Cells of all levels 0. */
-static int read_zeros(
+INLINE int read_zeros(
     const struct cells *cells, const struct starts *starts, struct section *section)
 {
-    int64_t inner = 0, zero = 0;
+    int64_t inner = 0;
     for (int64_t i = 0; i < cells->zeros; i++)
         inner += !cells->core[i];
     struct section signs = *section;
     section->bit = inner;
     if (!next_section(section))
         return CELLS_SHORT;
-    for (int64_t i = 0; i < cells->count; i++) {
-        if (cells->levels[i])
-            continue;
-        if (cells->core[zero++])
-            set_core(cells, i);
-        else if (!read_octave(cells, starts, i, &signs, section))
+    for (int64_t zero = 0; zero < cells->zeros; zero++) {
+        if (cells->core[zero])
+            set_core(cells, cells->zero_at[zero]);
+        else if (!read_octave(cells, starts, cells->zero_at[zero], &signs, section))
             return CELLS_MALFORMED;
     }
     return next_section(section) ? 0 : CELLS_SHORT;
 }
 
 /* The bits of each float. */
-static int read_places(const struct cells *cells, struct section *section, void *out)
+INLINE int read_places(const struct cells *cells, struct section *section, void *out)
 {
     const int64_t sign = INT64_C(1) << (cells->bits - 1);
     const int is_single = cells->bits == 32;
@@ -313,14 +321,15 @@ static int read_places(const struct cells *cells, struct section *section, void 
     uint32_t *singles = out;
     int64_t bits = 0;
     for (int64_t i = 0; i < cells->count; i++)
-        bits += log2_of((uint64_t)cells->ordinals[i]);
+        bits += log2_of(cells->ordinals[i]);
     struct section upper = *section;
     section->bit = bits;
     if (!next_section(section))
         return CELLS_SHORT;
     for (int64_t i = 0; i < cells->count; i++) {
-        int width = log2_of((uint64_t)cells->ordinals[i]);
-        int64_t spare = (INT64_C(2) << width) - cells->ordinals[i], place = take(&upper, width);
+        const int64_t ordinals = cells->ordinals[i];
+        const int width = log2_of((uint64_t)ordinals);
+        int64_t spare = (INT64_C(2) << width) - ordinals, place = take(&upper, width);
         /* no branch: which places have a last bit cannot be foretold */
         int64_t is_long = place >= spare, last = (int64_t)(ahead(section) & 1);
         section->bit += is_long;
@@ -334,7 +343,7 @@ static int read_places(const struct cells *cells, struct section *section, void 
     return next_section(section) ? 0 : CELLS_SHORT;
 }
 
-int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t size, void *out)
+INLINE int64_t read_any(const struct cells *cells, const uint8_t *data, int64_t size, void *out)
 {
     struct section section = { data, size, 0 };
     struct starts starts;
@@ -342,18 +351,35 @@ int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t si
     if (wrong)
         return wrong;
     find_starts(cells, &starts);
-    for (int64_t i = 0; i < cells->count; i++)
-        if (cells->levels[i])
-            read_part(cells, &starts, i, &section);
+    for (int64_t i = 0, zero = 0; i < cells->count; i++) {
+        cells->zero_at[zero] = (int32_t)i;
+        zero += !cells->levels[i];
+        read_part(cells, &starts, i, &section);
+    }
     wrong = next_section(&section) ? read_zeros(cells, &starts, &section) : CELLS_SHORT;
     wrong = wrong ? wrong : read_places(cells, &section, out);
     return wrong ? wrong : size - section.size;
 }
 
+#if defined(__GNUC__) && defined(__x86_64__)
+__attribute__((target("bmi,bmi2"))) static int64_t read_wide(
+    const struct cells *cells, const uint8_t *data, int64_t size, void *out)
+{
+    return read_any(cells, data, size, out);
+}
+#else
+#define read_wide read_any
+#endif
+
+int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t size, void *out)
+{
+    return has_wide() ? read_wide(cells, data, size, out) : read_any(cells, data, size, out);
+}
+
 /* --- the Python face --------------------------------------------------------------------- */
 
 enum { DATA, LEVELS, STEPS, MEMORY, OUT, BUFFERS };
-#define WEIGHT_MEMORY 17 /* bytes: two ordinals and a flag */
+#define WEIGHT_MEMORY 13 /* bytes: two ordinals, a place and a flag */
 
 static int cells_fit(const Py_buffer *b, struct cells *cells)
 {
@@ -365,13 +391,14 @@ static int cells_fit(const Py_buffer *b, struct cells *cells)
         || cells->mantissa > cells->bits - 3 || cells->mode < 0 || cells->mode > 3
         || cells->table < 0 || cells->table > 31)
         return refuse("a float, a core or a table that there is not");
-    if ((uintptr_t)b[MEMORY].buf % sizeof(int64_t))
+    if ((uintptr_t)b[MEMORY].buf % sizeof(int32_t))
         return refuse("memory that is not aligned");
     cells->levels = b[LEVELS].buf;
     cells->steps = b[STEPS].buf;
     cells->first = b[MEMORY].buf;
-    cells->ordinals = cells->first + cells->count;
-    cells->core = (uint8_t *)(cells->ordinals + cells->count);
+    cells->ordinals = (uint32_t *)(cells->first + cells->count);
+    cells->zero_at = (int32_t *)(cells->ordinals + cells->count);
+    cells->core = (uint8_t *)(cells->zero_at + cells->count);
     memset(cells->core, 0, (size_t)cells->count);
     for (int64_t i = 0; i < cells->count; i++)
         cells->zeros += !cells->levels[i];

@@ -20,8 +20,9 @@ struct cells {
     int table;            /* binary table of the flags of the core, 0 to 31 */
     int bits;             /* of a float, 16 or 32 */
     int mantissa;         /* of these, those of the mantissa */
-    int64_t *first;       /* for the use of read_ordinals: least ordinals */
-    int64_t *ordinals;    /* how many there are */
+    int32_t *first;       /* for the use of read_ordinals: least ordinals */
+    uint32_t *ordinals;   /* how many there are */
+    int32_t *zero_at;     /* where levels 0 are */
     uint8_t *core;        /* for each level 0, whether it is core */
 };
 

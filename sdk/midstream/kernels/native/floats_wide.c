@@ -19,8 +19,8 @@
 int has_wide(void)
 {
     /* these two take hundreds of cycles for what others do in three */
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")
-        && __builtin_cpu_supports("popcnt") && !__builtin_cpu_is("znver1")
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi")
+        && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt") && !__builtin_cpu_is("znver1")
         && !__builtin_cpu_is("znver2");
 }
 

@@ -33,6 +33,21 @@ def test_a_signed_varint_comes_back(value: int) -> None:
     assert Reader(Writer().signed(value).bytes()).signed(limit=1 << 61) == value
 
 
+def read_or_code(read: Callable[[Reader], Any], data: bytes) -> tuple[Any, int]:
+    reader = Reader(data)
+    try:
+        return read(reader), reader.offset
+    except (BitstreamError, LimitError) as error:
+        return error.code, 0
+
+
+@given(st.binary(max_size=8), st.integers(0, 6), st.sampled_from([3, 127, 128, HUGE]))
+def test_varints_are_read_as_one_after_the_other(data: bytes, count: int, limit: int) -> None:
+    together = read_or_code(lambda r: r.varints(count, limit=limit), data)
+    alone = read_or_code(lambda r: [r.varint(limit=limit) for _ in range(count)], data)
+    assert together == alone
+
+
 @given(st.integers(0, HUGE))
 def test_every_varint_has_one_form_only(value: int) -> None:
     data = Writer().varint(value).bytes()

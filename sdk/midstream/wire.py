@@ -84,6 +84,14 @@ class Reader:
             )
         return value
 
+    def varints(self, count: int, *, limit: int) -> list[int]:
+        """So many unsigned LEB128 integers of at most `limit`, as `varint` reads them."""
+        ahead = self._data[self._offset : self._offset + count].tolist()
+        if len(ahead) == count and max(ahead, default=0) < min(0x80, limit + 1):
+            self._offset += count
+            return ahead  # a byte each, as most are
+        return [self.varint(limit=limit) for _ in range(count)]
+
     def _go_on(self, start: int, value: int) -> int:
         """The value of a varint, given that of its first byte."""
         for position in range(1, _VARINT_BYTES):

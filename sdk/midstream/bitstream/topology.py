@@ -144,7 +144,7 @@ def _read_tensor(reader: Reader, index: int, end: int, limits: Limits) -> Tensor
         raise LimitError(
             ErrorCode.OVER_LIMIT, f"tensor {index}: {rank} axes, at most {limits.dimensions}"
         )
-    shape = tuple([reader.varint(limit=_MAX_DIMENSION) for _ in range(rank)])
+    shape = tuple(reader.varints(rank, limit=_MAX_DIMENSION))
     return Tensor(
         name=f"tensor {index}",
         dtype=_DTYPES[number],

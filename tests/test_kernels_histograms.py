@@ -155,3 +155,52 @@ def test_no_class_is_written_outside(halves, classes):
         _native.level_classes(
             np.zeros(2, np.int32), np.zeros(halves, np.int64), np.zeros(classes, np.uint8)
         )
+
+
+@pytest.mark.parametrize(("size", "span", "depth"), [(1, 1, 1), (1, 3, 2), (40, 1, 7), (40, 5, 9)])
+def test_counts_of_all_places_are_added_where_they_were_shifted_to(kernel, size, span, depth):
+    rng = np.random.default_rng(size)
+    counts = rng.integers(0, 1000, (size, span, depth)).astype(np.int32)
+    shifts = rng.integers(-48, 49, size).astype(np.int16)
+    low, sums = kernel.add_shifted(counts, shifts)
+    assert low == shifts.min()
+    expected = np.zeros((span + int(shifts.max()) - low, depth), np.int32)
+    for place, shift in enumerate(shifts.tolist()):
+        for at in range(span):
+            expected[shift - low + at] += counts[place, at]
+    assert sums.dtype == np.int32
+    assert np.array_equal(sums, expected)
+
+
+@pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"counts": np.zeros(11, np.int32)},
+        {"shifts": np.zeros(3, np.int16)},
+        {"shifts": np.array([0, 2], np.int16)},
+        {"shifts": np.array([-1, 0], np.int16)},
+        {"low": 1},
+        {"spread": 0},
+        {"spread": 1 << 40},
+        {"span": 0},
+        {"depth": 1 << 40},
+        {"sums": np.zeros(8, np.int32)},
+        {"sums": np.zeros(10, np.int32)},
+    ],
+)
+def test_no_sum_is_written_outside(changed):
+    from midstream.kernels import _native
+
+    good = {
+        "counts": np.zeros(12, np.int32),
+        "shifts": np.array([0, 1], np.int16),
+        "low": 0,
+        "spread": 2,
+        "span": 2,
+        "depth": 3,
+        "sums": np.zeros(9, np.int32),
+    }
+    assert _native.add_shifted(*good.values()) is None
+    with pytest.raises(ValueError, match=r"."):
+        _native.add_shifted(*(good | changed).values())

@@ -94,7 +94,8 @@ def _moments(
         # before the tensor's first weight there is no neighbour either
         skipped = max(0, place.distance - start)
         column[skipped:] = values[start + skipped - place.distance : max(stop - place.distance, 0)]
-        column *= _inside(place, start, len(spread))
+        if place.stride * place.size < len(values):  # its axis begins anew
+            column *= _inside(place, start, len(spread)).astype(np.float32)
     columns[-1] = values[start:stop]
     columns /= spread
     moments: _Float = (columns @ columns.T).astype(np.float64)

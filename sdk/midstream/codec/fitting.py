@@ -19,7 +19,7 @@ from midstream.codec.levels import code_lengths
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
 from midstream.codec.tables import SHAPES, WIDTHS
-from midstream.kernels import LEVEL_CLASSES, count_classes, level_classes, predict
+from midstream.kernels import LEVEL_CLASSES, add_shifted, count_classes, level_classes, predict
 from midstream.types import Tensor
 
 __all__ = ["fit", "spread"]
@@ -164,7 +164,7 @@ class _Search:
         self.shape = _FIRST_SHAPE
         self.width = 0
         self._deltas = np.zeros(len(classes), np.int16)
-        self.bits = self._choose_table()
+        self.bits = self._choose_table(*self._count(self._deltas, None))
 
     def try_axis(self, number: int, size: int) -> None:
         """Add an axis if it pays."""
@@ -172,8 +172,7 @@ class _Search:
         axis = _Axis(number, size, np.zeros(size, np.int64))
         self.shape = _FIRST_SHAPE
         self.axes.append(axis)
-        self._improve(axis, self._deltas, rounds=2)
-        self.bits = self._choose_table()
+        self.bits = self._choose_table(*self._improve(axis, self._deltas, rounds=2))
         if self.bits >= saved[0]:
             self.axes.remove(axis)
             self.bits, self.shape, self.width, self._deltas = saved
@@ -198,8 +197,9 @@ class _Search:
         """Adjust each axis to the others once more."""
         if len(self.axes) > 1:
             for axis in self.axes:
-                self._improve(axis, self._plus(self._deltas, -axis.deltas, axis), rounds=1)
-            self._choose_table()
+                others = self._plus(self._deltas, -axis.deltas, axis)
+                counted = self._improve(axis, others, rounds=1)
+            self._choose_table(*counted)
 
     def _plus(self, deltas: _Deltas, more: _Int, axis: _Axis) -> _Deltas:
         """Deltas of weights and what is said of their places on an axis."""
@@ -207,8 +207,14 @@ class _Search:
         add_vector(sums, more.astype(np.int8), self.tensor, axis.number, 0)
         return sums
 
-    def _improve(self, axis: _Axis, others: _Deltas, *, rounds: int) -> None:
-        """The best deltas of one axis, given those of all others."""
+    def _improve(
+        self, axis: _Axis, others: _Deltas, *, rounds: int
+    ) -> tuple[int, NDArray[np.int32]]:
+        """Find the best deltas of one axis, given those of all others.
+
+        Returns:
+            What `_count` would of all deltas then.
+        """
         low, histogram = self._count(others, axis)
         least, bits = self._bits(low, histogram)
         for _ in range(rounds):
@@ -220,6 +226,8 @@ class _Search:
             axis.deltas = np.clip(deltas - middle, -_MARGIN, _MARGIN)
             axis.spread = spread(axis.deltas.astype(np.int32))
         self._deltas = self._plus(others, axis.deltas, axis)
+        moved, counts = add_shifted(histogram, axis.deltas.astype(np.int16))
+        return low + moved, counts[None]
 
     def _count(self, shifts: _Deltas, axis: _Axis | None) -> tuple[int, NDArray[np.int32]]:
         """The least shift, and how many weights there are: (places, shifts, classes)."""
@@ -252,9 +260,13 @@ class _Search:
         bits = [rows[at : at + _ROWS] @ table for at in range(0, size, _ROWS)]
         return -(low + span - 1), np.concatenate(bits)
 
-    def _choose_table(self) -> float:
-        """The best shape and base width for the present deltas, and all bits then."""
-        low, histogram = self._count(self._deltas, None)
+    def _choose_table(self, low: int, histogram: NDArray[np.int32]) -> float:
+        """The best shape and base width for the present deltas, and all bits then.
+
+        Args:
+            low: The least of them.
+            histogram: As `_count` gives it.
+        """
         span = histogram.shape[1]
         each = histogram[0] @ _costs()[:, : self.depth]  # (shapes, span, widths)
         each = each.take(_widths(low - _MARGIN, low + _FIT_WIDTHS + span - 1), axis=2)

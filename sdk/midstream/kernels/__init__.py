@@ -25,6 +25,7 @@ __all__ = [
     "Digits",
     "Symbols",
     "add_along",
+    "add_shifted",
     "count_classes",
     "decode_digits",
     "decode_floats",
@@ -66,7 +67,7 @@ if NAME == "native":
     from midstream.kernels import native_cells
     from midstream.kernels.native_floats import decode_floats
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
-    from midstream.kernels.native_histograms import count_classes, level_classes
+    from midstream.kernels.native_histograms import add_shifted, count_classes, level_classes
     from midstream.kernels.native_kernels import (
         pack_bits,
         rans_decode,
@@ -87,7 +88,7 @@ if NAME == "native":
 else:
     from midstream.kernels.numpy_floats import decode_floats
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
-    from midstream.kernels.numpy_histograms import count_classes, level_classes
+    from midstream.kernels.numpy_histograms import add_shifted, count_classes, level_classes
     from midstream.kernels.numpy_kernels import (
         pack_bits,
         rans_decode,

@@ -16,6 +16,16 @@ def table_rows(
     rows: _Array,
     /,
 ) -> None: ...
+def add_shifted(
+    counts: _Array,
+    shifts: _Array,
+    low: int,
+    spread: int,
+    span: int,
+    depth: int,
+    sums: _Array,
+    /,
+) -> None: ...
 def count_classes(
     classes: _Array,
     shifts: _Array,

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVEL_CLASSES", "count_classes", "level_classes"]
+__all__ = ["LEVEL_CLASSES", "add_shifted", "count_classes", "level_classes"]
 
 _EXACT = 16
 LEVEL_CLASSES = _EXACT + 4 * 12
@@ -75,3 +75,24 @@ def count_classes(
     cell = (place * span + (shifts.astype(np.int64) - low)) * depth + classes
     counts = np.bincount(cell, minlength=size * span * depth)
     return counts.astype(np.int32).reshape(size, span, depth)
+
+
+def add_shifted(
+    counts: NDArray[np.int32], shifts: NDArray[np.int16]
+) -> tuple[int, NDArray[np.int32]]:
+    """What all places of an axis counted together, each shifted once more.
+
+    Args:
+        counts: (size, span, depth) as `count_classes` gives them.
+        shifts: (size,) of each place; not empty.
+
+    Returns:
+        The least of these shifts, and (span and what they differ by, depth).
+    """
+    low, high = int(shifts.min()), int(shifts.max())
+    _, span, depth = counts.shape
+    sums = np.zeros((span + high - low, depth), np.int32)
+    for shift in np.unique(shifts).tolist():
+        first = shift - low
+        sums[first : first + span] += counts[shifts == shift].sum(axis=0, dtype=np.int32)
+    return low, sums

@@ -74,3 +74,19 @@ void count_weights(
         index = index + 1 < histogram->size ? index + 1 : 0;
     }
 }
+
+int add_places(const struct histogram *histogram, const int16_t *shifts, int64_t spread,
+    int32_t *sums)
+{
+    int64_t depth = histogram->depth, room = histogram->span * depth;
+    for (int64_t i = 0; i < histogram->size; i++) {
+        int64_t moved = shifts[i] - histogram->low;
+        if (moved < 0 || moved >= spread)
+            return 0;
+        const int32_t *restrict counts = histogram->counts + i * room;
+        int32_t *restrict sum = sums + moved * depth;
+        for (int64_t k = 0; k < room; k++)
+            sum[k] += counts[k];
+    }
+    return 1;
+}

@@ -33,7 +33,13 @@ int can_count(
 void count_weights(
     struct histogram *histogram, const uint8_t *classes, const int16_t *shifts, int64_t count);
 
+/* Add up what all places counted, each moved by its shift from the least one, which there are
+ * `spread` of. False where a shift is not one of them. */
+int add_places(const struct histogram *histogram, const int16_t *shifts, int64_t spread,
+    int32_t *sums);
+
 /* The Python faces of these. */
+PyObject *add_shifted(PyObject *module, PyObject *args);
 PyObject *level_classes(PyObject *module, PyObject *args);
 PyObject *count_classes(PyObject *module, PyObject *args);
 

@@ -62,3 +62,26 @@ PyObject *count_classes(PyObject *module, PyObject *args)
     release(b, 3);
     return done ? Py_NewRef(Py_None) : NULL;
 }
+
+PyObject *add_shifted(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[3];
+    long long low, spread, span, depth;
+    int done = 0;
+    if (!PyArg_ParseTuple(
+            args, "y*y*LLLLw*", &b[0], &b[1], &low, &spread, &span, &depth, &b[2]))
+        return NULL;
+    struct histogram histogram = { b[0].buf, 1, items(&b[1], 2), low, span, depth };
+    if (counts_fit(&b[0], &histogram) && ((spread >= 1 && spread <= MAX_SHIFTS)
+            || refuse("shifts of nothing, or too many"))
+        && has_items(&b[2], 4, (spread + span - 1) * depth)) {
+        Py_BEGIN_ALLOW_THREADS
+        done = add_places(&histogram, b[1].buf, spread, b[2].buf);
+        Py_END_ALLOW_THREADS
+        if (!done)
+            refuse("a shift is out of range");
+    }
+    release(b, 3);
+    return done ? Py_NewRef(Py_None) : NULL;
+}

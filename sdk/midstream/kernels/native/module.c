@@ -326,6 +326,8 @@ static PyObject *scale_integers(PyObject *module, PyObject *args)
 static PyMethodDef methods[] = {
     { "add_along", add_along, METH_VARARGS,
         "add_along(totals, deltas, stride, start, factor)" },
+    { "add_shifted", add_shifted, METH_VARARGS,
+        "add_shifted(counts, shifts, low, spread, span, depth, sums)" },
     { "count_classes", count_classes, METH_VARARGS,
         "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,

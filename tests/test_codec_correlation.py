@@ -66,7 +66,7 @@ def bits(values: np.ndarray, where: Tensor, code: TensorCode) -> float:
     context = Context(
         shape=np.full(len(values), code.shape, np.int8),
         width=scales.contexts(where, code, 0, len(values)),
-        terms=prediction.terms(where, code, 0, len(values)) if code.predictor else None,
+        terms=prediction.terms([(where, code, 0, len(values))]),
     )
     return levels.cost(values, context)
 

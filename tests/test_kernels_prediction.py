@@ -42,7 +42,9 @@ def kernel(request):
 
 
 def found_terms(stop: int) -> Terms:
-    return prediction.terms(KERNEL, CODE, 0, stop)
+    found = prediction.terms([(KERNEL, CODE, 0, stop)])
+    assert found is not None
+    return found
 
 
 def drawn(count: int, seed: int, spread: float) -> np.ndarray:

@@ -58,7 +58,9 @@ def _context(index: int) -> Context:
     tensor, code = TENSORS[index], CODES[index]
     width = scales.contexts(tensor, code, 0, tensor.weights)
     kind = np.full(tensor.weights, code.shape, np.int8)
-    return Context(shape=kind, width=width, terms=prediction.terms(tensor, code, 0, tensor.weights))
+    return Context(
+        shape=kind, width=width, terms=prediction.terms([(tensor, code, 0, tensor.weights)])
+    )
 
 
 def _head(size: int, tensors: Sequence[Tensor], codes: Sequence[TensorCode]) -> bytes:

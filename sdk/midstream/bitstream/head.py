@@ -40,17 +40,18 @@ class Head:
         runs = [
             (self.topology.tensors[run.tensor], self.codes[run.tensor], run) for run in piece.runs
         ]
-        widths = [scales.contexts(t, code, run.start, run.stop) for t, code, run in runs]
-        shapes = self.per_weight(piece, [code.shape for code in self.codes])
-        terms = None
-        if any(code.predictor for _, code, _ in runs):
-            terms = prediction.Terms.join(
-                [prediction.terms(t, code, run.start, run.stop) for t, code, run in runs]
-            )
+        width = np.empty(piece.weights, np.int16)
+        shape = np.empty(piece.weights, np.int8)
+        done = 0
+        for tensor, code, run in runs:
+            here = slice(done, done + run.weights)
+            shape[here] = code.shape
+            scales.write_contexts(width[here], tensor, code, run.start)
+            done += run.weights
         return Context(
-            shape=shapes.astype(np.int8),
-            width=np.concatenate(widths),
-            terms=terms if terms is not None and len(terms.terms) else None,
+            shape=shape,
+            width=width,
+            terms=prediction.terms([(t, code, run.start, run.stop) for t, code, run in runs]),
             # tensors on the lattice share their slices with none
             lattice=any(code.lattice for _, code, _ in runs),
         )

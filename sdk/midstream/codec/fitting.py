@@ -119,7 +119,9 @@ def fit(
     if not predictor:
         return found
     expecting = replace(plain, predictor=predictor)
-    halves = predict(levels, terms(tensor, expecting, 0, len(levels)))
+    expected = terms([(tensor, expecting, 0, len(levels))])
+    assert expected is not None, "chosen among neighbours that there are"
+    halves = predict(levels, expected)
     other = _search(levels, tensor, halves)
     if other.bits + _PREDICTOR_BITS * len(predictor) >= search.bits:
         return found

@@ -23,7 +23,12 @@ _OCTAVE = 4  # quarter octaves
 _LAST_PHASES = np.array([0, 2, 1, 2], np.int8)
 """Phase of the last weight's table, for each rest of its level modulo four."""
 
+_MOVES = np.array([0, 1, -2, -1], np.int32)
+"""What is added to four times the number of the last weight, for each rest; for rest 1 to minus
+that."""
+
 _Int = NDArray[np.int64]
+_Cosets = NDArray[np.int8]
 _Levels = NDArray[np.int32]
 
 
@@ -77,7 +82,7 @@ def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> li
     cosets = rans.encode(
         binary_family(),
         [np.full(len(part[0]), table, np.int64) for part, table in zip(parts, tables, strict=True)],
-        [part[0] for part in parts],
+        [part[0].astype(np.int64) for part in parts],
     )
     pairs = list(zip(contexts, parts, strict=True))
     firsts = level_coding.encode_many(
@@ -90,7 +95,7 @@ def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> li
     return [b"".join(payload) for payload in zip(heads, cosets, firsts, lasts, strict=True)]
 
 
-def _split(levels: _Levels) -> tuple[_Int, _Levels, _Int, _Levels]:
+def _split(levels: _Levels) -> tuple[_Cosets, _Levels, _Cosets, _Levels]:
     """Cosets, numbers for all weights but the last ones, what is known of those, theirs."""
     count = blocks(len(levels))
     inside = levels[: BLOCK * count].reshape(BLOCK, count)
@@ -99,31 +104,49 @@ def _split(levels: _Levels) -> tuple[_Int, _Levels, _Int, _Levels]:
     rests = -inside[:-1].sum(axis=0, dtype=np.int32) & 3  # what overflows does not matter
     last = np.where(rests == 1, 1 - inside[-1], inside[-1] + (-rests & 3)) >> 2
     numbers = np.concatenate([first.ravel(), levels[BLOCK * count :] >> 1])
-    return odd.astype(np.int64), numbers, rests.astype(np.int64), last
+    return odd.astype(np.int8), numbers, rests.astype(np.int8), last
 
 
-def _joined(odd: _Int, numbers: _Levels, rests: _Int, last: _Levels) -> _Levels:
+def _joined(odd: _Cosets, numbers: _Levels, rests: _Cosets, last: _Levels) -> _Levels:
     """What `_split` took apart."""
+    # wider than these by one, so that nothing overflows
+    if _reach(numbers) > MAX_LEVEL // 2 + 1 or _reach(last) > MAX_LEVEL // 4 + 1:
+        raise _beyond()
     count = len(odd)
-    first = 2 * numbers[: (BLOCK - 1) * count].reshape(BLOCK - 1, count).astype(np.int64) - odd
-    wide = 4 * last.astype(np.int64)
-    ends = np.where(rests == 1, 1 - wide, wide - (-rests & 3))
-    over = 2 * numbers[(BLOCK - 1) * count :].astype(np.int64)
-    levels = np.concatenate([first.ravel(), ends, over])
-    if levels.size and int(np.abs(levels).max()) > MAX_LEVEL:
-        raise BitstreamError(ErrorCode.BAD_SYMBOL, f"lattice: a level is beyond {MAX_LEVEL}")
-    return levels.astype(np.int32)
+    levels = np.empty(len(numbers) + count, np.int32)
+    first, ends, over = np.split(levels, [(BLOCK - 1) * count, BLOCK * count])
+    np.multiply(numbers[: len(first)], 2, out=first)
+    rows = first.reshape(BLOCK - 1, count)
+    rows -= odd
+    np.multiply(last, 4, out=ends)
+    np.negative(ends, out=ends, where=rests == 1)
+    ends += _MOVES[rests]
+    np.multiply(numbers[len(first) :], 2, out=over)
+    if _reach(levels) > MAX_LEVEL:
+        raise _beyond()
+    return levels
 
 
-def _rests(odd: _Int, numbers: _Levels) -> _Int:
+def _reach(values: _Levels) -> int:
+    """How far they are from zero, at most."""
+    return max(-int(values.min()), int(values.max())) if values.size else 0
+
+
+def _beyond() -> BitstreamError:
+    return BitstreamError(ErrorCode.BAD_SYMBOL, f"lattice: a level is beyond {MAX_LEVEL}")
+
+
+def _rests(odd: _Cosets, numbers: _Levels) -> _Cosets:
     """What is known of the last levels, modulo four."""
     count = len(odd)
-    first = numbers[: (BLOCK - 1) * count].reshape(BLOCK - 1, count).astype(np.int64)
-    rests: _Int = -(2 * first - odd).sum(axis=0) & 3
+    first = numbers[: (BLOCK - 1) * count].reshape(BLOCK - 1, count)
+    # what overflows does not matter
+    total = first.sum(axis=0, dtype=np.int32).astype(np.int8)
+    rests: _Cosets = (BLOCK - 1) * odd - 2 * total & 3
     return rests
 
 
-def _first_context(context: Context, odd: _Int) -> Context:
+def _first_context(context: Context, odd: _Cosets) -> Context:
     """How the numbers of all weights but the last of each point are distributed."""
     count = len(odd)
     shape, width = (
@@ -131,11 +154,11 @@ def _first_context(context: Context, odd: _Int) -> Context:
         for values in (context.shape, context.width)
     )
     phase = np.zeros(len(shape), np.int8)
-    phase[: (BLOCK - 1) * count] = np.tile(odd.astype(np.int8), BLOCK - 1)
+    phase[: (BLOCK - 1) * count] = np.tile(odd, BLOCK - 1)
     return Context(shape=shape, width=_narrowed(width, 1), phase=phase)
 
 
-def _last_context(context: Context, rests: _Int) -> Context:
+def _last_context(context: Context, rests: _Cosets) -> Context:
     """The same for the last weight of each point."""
     count = len(rests)
     kept = slice((BLOCK - 1) * count, BLOCK * count)
@@ -150,7 +173,7 @@ def _narrowed(width: NDArray[np.int16], octaves: int) -> NDArray[np.int16]:
     return width - np.int16(_OCTAVE * octaves)
 
 
-def _coset_bits(odd: _Int) -> NDArray[np.float64]:
+def _coset_bits(odd: _Cosets) -> NDArray[np.float64]:
     """Bits of all cosets with each binary table."""
     family = binary_family()
     ones = int(odd.sum())
@@ -164,7 +187,7 @@ def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) 
     ]
     rests = [payload[1:] for payload in payloads]
     cosets, sizes = rans.decode(binary_family(), rests, tables)
-    odd = [part.astype(np.int64) for part in cosets]
+    odd = [part.astype(np.int8) for part in cosets]
     rests = _after(rests, sizes)
     pairs = list(zip(contexts, odd, strict=True))
     numbers, sizes = level_coding.decode_prefix(rests, [_first_context(*pair) for pair in pairs])

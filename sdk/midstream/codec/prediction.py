@@ -6,6 +6,7 @@ neighbours at the same distances (spec/coding.md, "Prediction"). Knows nothing o
 coding.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -60,21 +61,38 @@ def places(tensor: Tensor) -> tuple[Place | None, ...]:
     return tuple(found)
 
 
-def terms(tensor: Tensor, code: TensorCode, start: int, stop: int) -> Terms:
-    """What predicts each weight of a run; nothing before its start is looked at."""
-    known = places(tensor)
-    pairs = [(place, c) for at, c in code.predictor if c and (place := known[at]) is not None]
-    # longer strides are multiples of the shortest, so coordinates do not change inside
-    stride = min((place.stride for place, _ in pairs), default=stop)
+def terms(runs: Sequence[tuple[Tensor, TensorCode, int, int]]) -> Terms | None:
+    """What predicts each weight of a slice; None for nothing at all.
+
+    Args:
+        runs: For each its tensor, the parameters of that, and its first and last weight but
+            one; nothing before its start is looked at.
+    """
+    found: list[tuple[int, int, int, int]] = []
+    rows: list[tuple[int, int, int, int, int]] = []
     steps: list[NDArray[np.int8]] = []
-    rows = []
-    for place, coefficient in pairs:
-        own = (code.row_steps, code.column_steps, None, None)[place.axis]
-        before = -1 if own is None else sum(map(len, steps))
-        steps += [] if own is None else [own]
-        rows.append((place.back, place.stride, place.size, coefficient, before))
+    for tensor, code, start, stop in runs:
+        pairs = _neighbours(tensor, code)
+        # longer strides are multiples of the shortest, so coordinates do not change inside
+        stride = min((place.stride for place, _ in pairs), default=stop)
+        found.append((start, stop - start, stride, len(pairs)))
+        for place, coefficient in pairs:
+            own = (code.row_steps, code.column_steps, None, None)[place.axis]
+            before = -1 if own is None else sum(map(len, steps))
+            steps += [] if own is None else [own]
+            rows.append((place.back, place.stride, place.size, coefficient, before))
+    if not rows:
+        return None
     return Terms(
-        runs=np.array([[start, stop - start, stride, len(rows)]], np.int64),
-        terms=np.array(rows, np.int64).reshape(-1, 5),
+        runs=np.array(found, np.int64),
+        terms=np.array(rows, np.int64),
         steps=np.concatenate([np.zeros(0, np.int8), *steps]),
     )
+
+
+def _neighbours(tensor: Tensor, code: TensorCode) -> list[tuple[Place, int]]:
+    """Those that count, and how much."""
+    if not code.predictor:
+        return []
+    known = places(tensor)
+    return [(place, c) for at, c in code.predictor if c and (place := known[at]) is not None]

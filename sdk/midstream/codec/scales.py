@@ -30,7 +30,7 @@ from midstream.limits import LIMITS
 from midstream.types import Tensor
 from midstream.wire import Reader, Writer
 
-__all__ = ["contexts", "fit", "read", "weight_steps", "write"]
+__all__ = ["contexts", "fit", "read", "weight_steps", "write", "write_contexts"]
 
 _T = TypeVar("_T", bound=np.generic)
 _CODED = 1
@@ -51,11 +51,17 @@ _HALF_OCTAVE = 8  # step indices
 
 def contexts(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDArray[np.int16]:
     """The width of each weight from `start` to `stop` in flattened order, not clamped."""
-    widths = np.full(stop - start, code.width, np.int16)
+    widths = np.empty(stop - start, np.int16)
+    write_contexts(widths, tensor, code, start)
+    return widths
+
+
+def write_contexts(widths: NDArray[np.int16], tensor: Tensor, code: TensorCode, start: int) -> None:
+    """Write the width of each weight from `start` on, so many as there is room for."""
+    widths[:] = code.width
     for axis, deltas in enumerate(code.axes):
         if deltas is not None:
             add_vector(widths, deltas, tensor, axis, start)
-    return widths
 
 
 def weight_steps(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDArray[np.int32]:

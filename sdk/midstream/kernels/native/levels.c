@@ -35,6 +35,8 @@ static int read_states(
         if (slice->states[lane] < STATE_START)
             return 0;
     }
+    for (int64_t lane = slice->lanes; lane < MAX_LANES + EIGHT; lane++)
+        slice->states[lane] = STATE_START;
     *stream = (struct stream){ data, size / 2 - 2 * slice->lanes, 0 };
     return 1;
 }

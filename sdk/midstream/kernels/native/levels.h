@@ -11,6 +11,7 @@
 #include "rans.h"
 
 #define MAX_LANES 32
+#define EIGHT 8
 #define MAX_SHIFT 28
 #define MAX_ESCAPE ((int64_t)1 << 32)
 #define ESCAPED 127
@@ -41,7 +42,7 @@ struct stream {
 
 /* One slice. */
 struct slice {
-    uint32_t states[MAX_LANES];
+    uint32_t states[MAX_LANES + EIGHT]; /* as many as lanes; the others may be read */
     int64_t lanes, count;
     const uint16_t *rows; /* the first table of each symbol */
     int32_t *levels;      /* what comes out */

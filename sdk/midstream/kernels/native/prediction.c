@@ -17,7 +17,7 @@ static int is_term(const struct term *term, const struct terms *terms, int64_t s
 {
     int has_steps = term->steps >= 0 && term->size <= terms->step_count
         && term->steps <= terms->step_count - term->size;
-    return term->back >= 1 && term->back <= MAX_BACK && term->stride >= segment
+    return term->back >= 1 && term->back <= MAX_BACK && term->stride >= 1 && term->stride % segment == 0
         && term->stride < MAX_PLACE && term->size >= 1 && term->size < MAX_PLACE
         && term->coefficient >= -MAX_COEFFICIENT && term->coefficient <= MAX_COEFFICIENT
         && (term->steps == -1 || has_steps);
@@ -54,26 +54,52 @@ static int64_t gain_of(const struct term *term, const struct terms *terms, int64
     return term->coefficient * (h < 0 ? finer[-h] : coarser[h]);
 }
 
+static void start_run(struct walk *walk)
+{
+    int64_t first = walk->run->first;
+    for (int64_t t = 0; t < walk->run->terms; t++) {
+        const struct term *term = &walk->term[t];
+        walk->coordinate[t] = first / term->stride % term->size;
+        walk->left[t] = term->stride - first % term->stride;
+    }
+}
+
+/* Go on by a segment, which ends at the next place of an axis or before. */
+static void leave(struct walk *walk, int64_t length)
+{
+    walk->done += length;
+    for (int64_t t = 0; t < walk->run->terms; t++) {
+        walk->left[t] -= length;
+        if (walk->left[t] > 0)
+            continue;
+        int64_t next = walk->coordinate[t] + 1;
+        walk->coordinate[t] = next < walk->term[t].size ? next : 0;
+        walk->left[t] = walk->term[t].stride;
+    }
+}
+
 int next_segment(struct walk *walk, int64_t left, int64_t nearest, struct segment *segment)
 {
-    if ((!walk->run || walk->done == walk->run->weights) && !next_run(walk, left))
-        return 0;
+    if (!walk->run || walk->done == walk->run->weights) {
+        if (!next_run(walk, left))
+            return 0;
+        start_run(walk);
+    }
     const struct run *run = walk->run;
-    int64_t number = run->first + walk->done;
-    int64_t length = run->stride - number % run->stride;
+    int64_t length = run->stride - (run->first + walk->done) % run->stride;
     segment->length = length < run->weights - walk->done ? length : run->weights - walk->done;
     segment->count = 0;
-    for (const struct term *term = walk->term; term < walk->term + run->terms; term++) {
+    for (int64_t t = 0; t < run->terms; t++) {
+        const struct term *term = &walk->term[t];
         int64_t distance = term->back * term->stride;
-        int64_t coordinate = number / term->stride % term->size;
-        if (coordinate < term->back || distance > walk->done)
+        if (walk->coordinate[t] < term->back || distance > walk->done)
             continue;
         if (distance < nearest)
             return 0;
         segment->distance[segment->count] = distance;
-        segment->gain[segment->count++] = gain_of(term, walk->terms, coordinate);
+        segment->gain[segment->count++] = gain_of(term, walk->terms, walk->coordinate[t]);
     }
-    walk->done += segment->length;
+    leave(walk, segment->length);
     return 1;
 }
 

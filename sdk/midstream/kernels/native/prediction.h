@@ -43,6 +43,8 @@ struct walk {
     const struct run *run;   /* NULL before the first */
     const struct term *term; /* the first of the run */
     int64_t done;            /* weights of the run */
+    /* of each term: the place of the next weight on its axis, and weights up to the next place */
+    int64_t coordinate[MAX_TERMS], left[MAX_TERMS];
 };
 
 static inline int64_t clamp(int64_t value, int64_t limit)

@@ -221,3 +221,20 @@ def test_all_decode_alike_whatever_the_words(kernel, seed, damage):
 def test_the_package_exports_what_it_says():
     assert len(set(kernels.__all__)) == len(kernels.__all__)
     assert all(hasattr(kernels, name) for name in kernels.__all__)
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 24) - 1, 1 << 24, (1 << 24) + (3 << 20) + 5])
+def test_a_blank_is_zeros_that_can_be_written(kernel, size):
+    dirty = bytearray(b"\xff") * size
+    del dirty  # its memory may be given again
+    blank = kernel.blank(size)
+    assert type(blank) is bytearray
+    assert len(blank) == blank.count(0) == size
+    blank += b"more"
+    assert len(blank) == size + 4
+
+
+@pytest.mark.parametrize(("size", "error"), [(-1, ValueError), (1 << 62, MemoryError)])
+def test_a_blank_that_cannot_be_is_an_error(kernel, size, error):
+    with pytest.raises(error):
+        kernel.blank(size)

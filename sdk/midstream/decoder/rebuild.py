@@ -17,6 +17,7 @@ from midstream.codec import Context, digits, exact, grid, kept, points, storage,
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack, read_stack
 from midstream.errors import ErrorCode, UsageError
+from midstream.kernels import blank
 from midstream.limits import LIMITS, Limits
 from midstream.types import DType
 
@@ -43,7 +44,7 @@ def rebuild(
         UsageError: There is no unit.
     """
     stack = read_stack(units, limits=limits)
-    model = bytearray(stack.model_size)
+    model = blank(stack.model_size)
     rebuild_into(stack, model)
     return model
 

@@ -26,6 +26,7 @@ __all__ = [
     "Symbols",
     "add_along",
     "add_shifted",
+    "blank",
     "count_classes",
     "decode_digits",
     "decode_floats",
@@ -69,6 +70,7 @@ if NAME == "native":
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.native_histograms import add_shifted, count_classes, level_classes
     from midstream.kernels.native_kernels import (
+        blank,
         pack_bits,
         rans_decode,
         rans_encode,
@@ -90,6 +92,7 @@ else:
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.numpy_histograms import add_shifted, count_classes, level_classes
     from midstream.kernels.numpy_kernels import (
+        blank,
         pack_bits,
         rans_decode,
         rans_encode,

@@ -26,6 +26,7 @@ def add_shifted(
     sums: _Array,
     /,
 ) -> None: ...
+def blank(size: int, /) -> bytearray: ...
 def count_classes(
     classes: _Array,
     shifts: _Array,

@@ -37,6 +37,11 @@ _VARINT_BYTES = 5
 _Int = NDArray[np.int64]
 
 
+def blank(size: int) -> bytearray:
+    """So many zeros, for a whole model file."""
+    return bytearray(size)
+
+
 def rans_encode(
     symbols: NDArray[np.int32],
     frequencies: NDArray[np.uint16],

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bits.h"
+#include "blank.h"
 #include "buffers.h"
 #include "cells.h"
 #include "floats.h"
@@ -328,6 +329,7 @@ static PyMethodDef methods[] = {
         "add_along(totals, deltas, stride, start, factor)" },
     { "add_shifted", add_shifted, METH_VARARGS,
         "add_shifted(counts, shifts, low, spread, span, depth, sums)" },
+    { "blank", blank, METH_O, "blank(size) -> bytearray of zeros" },
     { "count_classes", count_classes, METH_VARARGS,
         "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,

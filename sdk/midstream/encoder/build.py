@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from midstream import formats
 from midstream.bitstream import Topology
-from midstream.encoder.builder import Builder, planned_parts
+from midstream.encoder.builder import Builder, planned_parts, recipe_sets
+from midstream.encoder.choice import rank
 from midstream.encoder.ladder import Target, parse_ladder
 from midstream.encoder.lossless import exact_unit
 from midstream.encoder.progress import Report, Work
+from midstream.encoder.quantiser import Recipe
 from midstream.encoder.remarks import remarks
 from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensitive_steps
 from midstream.encoder.statistics import MakeStatistics, Statistics
 from midstream.encoder.steps import relative_steps
-from midstream.encoder.units import Encoded, Evaluate
+from midstream.encoder.units import Encoded, EncodedUnit, Evaluate
 from midstream.encoder.weights import Weights, load, tie
 from midstream.errors import ErrorCode, LimitError
 from midstream.limits import LIMITS, Limits
@@ -72,21 +74,29 @@ def encode(
         return Encoded(format=opened.format, weights=count, units=(unit,), recipe="exact")
     allocates = rungs[0].target is not Target.SNR
     known = _known(model, opened.tensors, statistics) if allocates else None
-    builder = Builder(
-        topology,
-        weights,
-        statistics=known,
-        relative=_relative(model, weights, measure if allocates and known is None else None),
-        evaluate=evaluate,
-        inputs=(probes, is_calibrated),
-        work=Work(planned_parts(rungs, is_known=known is not None), report),
-    )
-    units = builder.build(rungs)
+    sets = recipe_sets(rungs, weights=count, is_known=known is not None)
+    work = Work(len(sets) * planned_parts(rungs, is_known=known is not None), report)
+    relative = _relative(model, weights, measure if allocates and known is None else None)
+
+    def build(recipes: Sequence[Recipe]) -> tuple[tuple[EncodedUnit, ...], Recipe]:
+        builder = Builder(
+            topology,
+            weights,
+            statistics=known,
+            relative=relative,
+            evaluate=evaluate,
+            inputs=(probes, is_calibrated),
+            work=work,
+        )
+        return builder.build(rungs, recipes), builder.recipe
+
+    units, recipe = min(map(build, sets), key=lambda built: rank(rungs, built[0]))
+    work.end()
     return Encoded(
         format=opened.format,
         weights=count,
         units=units,
-        recipe=str(builder.recipe),
+        recipe=str(recipe),
         remarks=remarks(rungs, units),
     )
 

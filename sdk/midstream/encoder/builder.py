@@ -18,6 +18,7 @@ from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.ratio import decibels, noise_factors
 from midstream.encoder.recipes import (
     DB_PER_BIT,
+    OTHER_RECIPES,
     PLAIN,
     RECIPES,
     REFINED_RECIPES,
@@ -41,10 +42,27 @@ from midstream.encoder.units import EncodedUnit, Evaluate
 from midstream.encoder.weights import Weights, squared_error
 from midstream.types import Fidelity, UnitKind
 
-__all__ = ["Builder", "planned_parts"]
+__all__ = ["Builder", "planned_parts", "recipe_sets"]
 
 _THRIFTY_ROUNDS = 4
+_MOST_TRIED = 1 << 20
+"""Weights of networks of which more than one ladder is made."""
 _DB_PER_STEP = DB_PER_BIT / STEPS_PER_OCTAVE
+
+
+def recipe_sets(
+    rungs: Sequence[Rung], *, weights: int, is_known: bool
+) -> Sequence[Sequence[Recipe]]:
+    """The recipes of each ladder that is to be built: the best of them is to be kept.
+
+    Args:
+        rungs: The ladder.
+        weights: How many the network has: large ones are encoded once, which takes minutes.
+        is_known: Whether there are statistics of the network.
+    """
+    if not is_known or all(rung.target is not Target.OUTPUTS for rung in rungs[1:]):
+        return (RECIPES,)
+    return (REFINED_RECIPES, *(OTHER_RECIPES if weights <= _MOST_TRIED else ()))
 
 
 def planned_parts(rungs: Sequence[Rung], *, is_known: bool) -> int:
@@ -95,16 +113,20 @@ class Builder:
         self.recipe = PLAIN
         """How the base was rounded."""
 
-    def build(self, rungs: Sequence[Rung]) -> tuple[EncodedUnit, ...]:
+    def build(
+        self, rungs: Sequence[Rung], recipes: Sequence[Recipe] = RECIPES
+    ) -> tuple[EncodedUnit, ...]:
         """All units, one for each rung that pays.
+
+        Args:
+            rungs: The ladder.
+            recipes: Which to try for a base that does not aim at weight SNR.
 
         Raises:
             UsageError: BAD_LADDER where a rung aims at outputs that cannot be measured.
         """
         self._targets.check(rungs)
         first, *others = rungs
-        is_refined = any(rung.target is Target.OUTPUTS for rung in others)
-        recipes = REFINED_RECIPES if is_refined else RECIPES
         last = max((r.value for r in others if r.target is Target.SNR), default=None)
         base = self._base(first, recipes, last, is_only=not others)
         refiner = Refiner(self._weights, self._quantiser, self.recipe)
@@ -119,7 +141,6 @@ class Builder:
                 self._add_exact(rung)
             else:
                 self._climb(rung)
-        self._work.end()
         return tuple(self._units)
 
     def _base(

@@ -17,6 +17,7 @@ from midstream.encoder.weights import Weights, entropy_bits
 
 __all__ = [
     "DB_PER_BIT",
+    "OTHER_RECIPES",
     "PLAIN",
     "PLAIN_ROUNDS",
     "RECIPES",
@@ -35,8 +36,14 @@ RECIPES = (
     PLAIN,
 )
 """The favourite first: its search says how fine the others are tried."""
-REFINED_RECIPES = tuple(replace(recipe, damping=0.2) for recipe in RECIPES)
+_REFINED_DAMPING, _OTHER_DAMPINGS = 0.2, (0.5, 0.1)
+REFINED_RECIPES = tuple(replace(recipe, damping=_REFINED_DAMPING) for recipe in RECIPES)
 """For bases of ladders: what was moved less is refined in fewer bytes."""
+OTHER_RECIPES = tuple(
+    tuple(replace(recipe, damping=damping) for recipe in RECIPES if recipe.feedback)
+    for damping in _OTHER_DAMPINGS
+)
+"""More of them: how much less is best, whole ladders tell."""
 ROUNDS = 9
 PLAIN_ROUNDS = 4
 """Bases that are made for one search, at most."""

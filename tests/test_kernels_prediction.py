@@ -181,6 +181,14 @@ def test_rows_are_the_same_in_both(kernel, count, has_phases):
     assert np.array_equal(found, expected)
 
 
+def test_widths_are_folded_by_octaves(kernel):
+    widths = np.arange(-300, 300, dtype=np.int16)
+    folded, shifts = kernel.fold_widths(widths, widest=40, unshifted=24, most=136)
+    for width, there, shift in zip(widths.tolist(), folded.tolist(), shifts.tolist(), strict=True):
+        assert shift == max(0, -(-(min(width, 136) - 24) // 4))
+        assert there == min(width, 136) - 4 * max(0, -(-(min(width, 136) - 40) // 4))
+
+
 @pytest.mark.parametrize("shift", [1, 7, 15, 16, 28])
 @pytest.mark.parametrize("every", [1, 3, 40])
 @pytest.mark.parametrize("is_predicted", [True, False])

@@ -30,7 +30,7 @@ from midstream.kernels import (
     table_rows,
     write_varints,
 )
-from midstream.kernels.terms import CLASS_EDGES, Stream
+from midstream.kernels.terms import CLASS_EDGES
 
 __all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
 
@@ -181,12 +181,11 @@ def decode(
     children = [np.zeros(0, np.int32)] * len(payloads)
     chosen = [at for at, parent in enumerate(parents) if len(parent)]
     streams = [
-        Stream(
-            data=payloads[at][heads[at].size :],
-            lanes=rans.lanes_of(len(parents[at]), contexts[at].terms),
-            rows=_tables(contexts[at], trits[at], heads[at].kind),
-            terms=contexts[at].terms,
-            escapes=heads[at].moved,
+        rans.stream(
+            payloads[at][heads[at].size :],
+            _tables(contexts[at], trits[at], heads[at].kind),
+            contexts[at].terms,
+            heads[at].moved,
         )
         for at in chosen
     ]

@@ -18,6 +18,7 @@ from midstream.kernels import (
     Alphabets,
     Symbols,
     decode_levels,
+    fold_widths,
     level_symbols,
     pack_bits,
     read_varints,
@@ -53,9 +54,9 @@ def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.ui
     """
     width, shift, widest = context.width, _NO_SHIFTS, int(context.width.max(initial=0))
     if widest > UNSHIFTED_WIDTH:
-        width = np.minimum(width, _MAX_WIDTH)
-        shift = _octaves_beyond(width, UNSHIFTED_WIDTH).astype(np.uint8)
-        width = width - 4 * _octaves_beyond(width, WIDTHS - 1)
+        width, shift = fold_widths(
+            width, widest=WIDTHS - 1, unshifted=UNSHIFTED_WIDTH, most=_MAX_WIDTH
+        )
     table = table_rows(
         context.shape,
         width,
@@ -66,12 +67,6 @@ def table_and_shift(context: Context) -> tuple[NDArray[np.uint16], NDArray[np.ui
         each_phase=_NEXT_PHASE,
     )
     return table, shift
-
-
-def _octaves_beyond(width: NDArray[np.int16], widest: int) -> NDArray[np.int16]:
-    """Octaves that widths have to lose so as to be no more than the widest."""
-    octaves: NDArray[np.int16] = np.maximum(width, widest) - np.int16(widest - 3) >> 2
-    return octaves
 
 
 def encode(levels: NDArray[np.int32], context: Context) -> bytes:
@@ -176,13 +171,7 @@ def _read_head(payload: memoryview, context: Context, phase: int) -> tuple[Strea
             ErrorCode.BAD_LENGTH, f"levels: {len(payload)} bytes, {size} for their low bits"
         )
     escapes, taken = _read_escapes(payload[size:], len(table))
-    stream = Stream(
-        data=payload[size + taken :],
-        lanes=rans.lanes_of(len(table), context.terms),
-        rows=table,
-        terms=context.terms,
-        escapes=escapes,
-    )
+    stream = rans.stream(payload[size + taken :], table, context.terms, escapes)
     return stream, LowBits(data=payload[:size], shifts=shift)
 
 

@@ -6,6 +6,7 @@ sum of all is known modulo four (spec/coding.md, "Lattice").
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from midstream.codec.lattice import BLOCK, blocks
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import BINARY_TABLES, binary_family
 from midstream.errors import BitstreamError, ErrorCode
+from midstream.kernels import decode_levels
+from midstream.kernels.slots import Slots
+from midstream.kernels.terms import LowBits
 
 __all__ = ["cost", "decode", "encode_many"]
 
@@ -27,7 +31,8 @@ _MOVES = np.array([0, 1, -2, -1], np.int32)
 """What is added to four times the number of the last weight, for each rest; for rest 1 to minus
 that."""
 
-_Int = NDArray[np.int64]
+_NO_LOW_BITS = LowBits(data=memoryview(b""), shifts=np.zeros(0, np.uint8))
+
 _Cosets = NDArray[np.int8]
 _Levels = NDArray[np.int32]
 
@@ -182,29 +187,42 @@ def _coset_bits(odd: _Cosets) -> NDArray[np.float64]:
 
 
 def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[_Levels]:
-    tables = [
-        _read_table(payload, len(c.width)) for payload, c in zip(payloads, contexts, strict=True)
-    ]
-    rests = [payload[1:] for payload in payloads]
-    cosets, sizes = rans.decode(binary_family(), rests, tables)
-    odd = [part.astype(np.int8) for part in cosets]
-    rests = _after(rests, sizes)
+    odd, rests = _decode_cosets(payloads, [blocks(len(context.width)) for context in contexts])
     pairs = list(zip(contexts, odd, strict=True))
     numbers, sizes = level_coding.decode_prefix(rests, [_first_context(*pair) for pair in pairs])
-    rests = _after(rests, sizes)
+    rests = [payload[size:] for payload, size in zip(rests, sizes, strict=True)]
     known = [_rests(*pair) for pair in zip(odd, numbers, strict=True)]
     lasts = [_last_context(*pair) for pair in zip(contexts, known, strict=True)]
     last = level_coding.decode(rests, lasts)
     return [_joined(*parts) for parts in zip(odd, numbers, known, last, strict=True)]
 
 
-def _read_table(payload: memoryview, weights: int) -> _Int:
+def _decode_cosets(
+    payloads: Sequence[memoryview], counts: Sequence[int]
+) -> tuple[list[_Cosets], list[memoryview]]:
+    """The cosets of so many points of each slice, and what follows them."""
+    tables = [_read_table(payload) for payload in payloads]
+    odd, rests = [np.zeros(0, np.int8)] * len(payloads), [payload[1:] for payload in payloads]
+    chosen = [at for at, count in enumerate(counts) if count]
+    streams = [rans.stream(rests[at], np.full(counts[at], tables[at], np.uint16)) for at in chosen]
+    found = decode_levels(streams, [_NO_LOW_BITS] * len(chosen), _binary_slots(), next_phase=0)
+    for at, decoded in zip(chosen, found, strict=True):
+        rans.check(decoded, f"lattice: slice {at} of {len(payloads)}")
+        odd[at], rests[at] = decoded.levels.astype(np.int8), rests[at][decoded.taken :]
+    return odd, rests
+
+
+@cache
+def _binary_slots() -> Slots:
+    """All binary tables; their symbols stand for themselves."""
+    family = binary_family()
+    values = np.tile(np.arange(2, dtype=np.int8), BINARY_TABLES)
+    return Slots(frequencies=family.frequencies, starts=family.starts, values=values)
+
+
+def _read_table(payload: memoryview) -> int:
     if not len(payload):
         raise BitstreamError(ErrorCode.BAD_LENGTH, "lattice: no bytes at all")
     if payload[0] >= BINARY_TABLES:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"lattice: binary table {payload[0]}")
-    return np.full(blocks(weights), payload[0], np.int64)
-
-
-def _after(payloads: Sequence[memoryview], sizes: Sequence[int]) -> list[memoryview]:
-    return [payload[size:] for payload, size in zip(payloads, sizes, strict=True)]
+    return payload[0]

@@ -14,12 +14,13 @@ from midstream.codec.parameters import MAX_LEVEL
 from midstream.codec.tables import Family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import STATE_START, rans_decode, rans_encode
-from midstream.kernels.terms import BEYOND, BROKEN, Decoded, Terms
+from midstream.kernels.terms import BEYOND, BROKEN, Decoded, Stream, Terms
 
-__all__ = ["check", "decode", "encode", "encode_entries", "lanes_of"]
+__all__ = ["check", "decode", "encode", "encode_entries", "lanes_of", "stream"]
 
 _LANE_SYMBOLS = 2048
 _LANES = 32
+_NO_ESCAPES = np.zeros(0, np.int64)
 
 _Int = NDArray[np.int64]
 _Tables = NDArray[np.signedinteger[Any]]
@@ -118,6 +119,32 @@ def _own_lanes(lanes: Sequence[int] | None, counts: _Int, streams: Sequence[int]
         [lanes_of(n) for n in counts.tolist()] if lanes is None else [lanes[s] for s in streams]
     )
     return np.array(chosen, np.int64)
+
+
+def stream(
+    data: memoryview,
+    rows: NDArray[np.uint16],
+    terms: Terms | None = None,
+    escapes: NDArray[np.int64] | None = None,
+) -> Stream:
+    """The symbols of one slice, at least one.
+
+    Args:
+        data: Starts with their stream; more may follow it.
+        rows: (symbols,) the first of the tables that each may have.
+        terms: What predicts them.
+        escapes: What escapes stand for, in order.
+
+    Raises:
+        BitstreamError: The stream ends before its states do.
+    """
+    lanes = lanes_of(len(rows), terms)
+    if len(data) < 4 * lanes:
+        raise BitstreamError(
+            ErrorCode.BAD_LENGTH, f"stream: {len(data)} bytes, {4 * lanes} for its states"
+        )
+    known = _NO_ESCAPES if escapes is None else escapes
+    return Stream(data=data, lanes=lanes, rows=rows, terms=terms, escapes=known)
 
 
 def check(decoded: Decoded, what: str) -> None:

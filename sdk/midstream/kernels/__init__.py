@@ -32,6 +32,7 @@ __all__ = [
     "decode_floats",
     "decode_levels",
     "digit_symbols",
+    "fold_widths",
     "level_classes",
     "level_symbols",
     "nearest_levels",
@@ -82,6 +83,7 @@ if NAME == "native":
     from midstream.kernels.native_prediction import (
         decode_digits,
         decode_levels,
+        fold_widths,
         predict,
         table_rows,
     )
@@ -104,6 +106,7 @@ else:
     from midstream.kernels.numpy_prediction import (
         decode_digits,
         decode_levels,
+        fold_widths,
         predict,
         table_rows,
     )

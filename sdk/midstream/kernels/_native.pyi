@@ -100,6 +100,9 @@ def digit_symbols(
     moved: _Array,
     /,
 ) -> int: ...
+def fold_widths(
+    widths: _Array, widest: int, unshifted: int, most: int, folded: _Array, shifts: _Array, /
+) -> None: ...
 def level_classes(levels: _Array, halves: _Array, classes: _Array, /) -> None: ...
 def level_symbols(
     levels: _Array,

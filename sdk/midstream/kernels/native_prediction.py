@@ -14,7 +14,7 @@ from midstream.kernels.native_kernels import plain
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import Decoded, LowBits, Stream, Terms
 
-__all__ = ["decode_digits", "decode_levels", "predict", "table_rows"]
+__all__ = ["decode_digits", "decode_levels", "fold_widths", "predict", "table_rows"]
 
 _Int = NDArray[np.int64]
 _Array = NDArray[Any]
@@ -25,6 +25,15 @@ def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     halves = np.empty(len(levels), np.int64)
     _native.predict(plain(levels, np.int32), *_terms(terms), halves)
     return halves
+
+
+def fold_widths(
+    widths: NDArray[np.int16], *, widest: int, unshifted: int, most: int
+) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """As numpy_prediction.fold_widths."""
+    folded, shifts = np.empty(len(widths), np.int16), np.empty(len(widths), np.uint8)
+    _native.fold_widths(plain(widths, np.int16), widest, unshifted, most, folded, shifts)
+    return folded, shifts
 
 
 def table_rows(

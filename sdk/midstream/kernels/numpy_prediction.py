@@ -27,7 +27,7 @@ from midstream.kernels.terms import (
     classify,
 )
 
-__all__ = ["decode_digits", "decode_levels", "predict", "table_rows"]
+__all__ = ["decode_digits", "decode_levels", "fold_widths", "predict", "table_rows"]
 
 _NEIGHBOUR_LIMIT = 1 << 20
 """A neighbour's level counts as at most so far from zero."""
@@ -118,6 +118,28 @@ class _Walk:
     def finish(self) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
         """Levels, the index past the last word of each slice, and the states left."""
         return self._levels[self._plan.index].astype(np.int32), *self._lanes.finish()
+
+
+def fold_widths(
+    widths: NDArray[np.int16], *, widest: int, unshifted: int, most: int
+) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    """The widths of tables, and how many low bits the levels have.
+
+    Args:
+        widths: (weights,) in quarter octaves.
+        widest: The last one with a table; wider ones lose octaves.
+        unshifted: The last one of levels without low bits; wider ones have one for an octave.
+        most: Wider ones count as this.
+    """
+    width = np.minimum(widths, np.int16(most))
+    shifts = _octaves_beyond(width, unshifted).astype(np.uint8)
+    return width - 4 * _octaves_beyond(width, widest), shifts
+
+
+def _octaves_beyond(width: NDArray[np.int16], widest: int) -> NDArray[np.int16]:
+    """Octaves that widths have to lose so as to be no more than the widest."""
+    octaves: NDArray[np.int16] = np.maximum(width, widest) - np.int16(widest - 3) >> 2
+    return octaves
 
 
 def table_rows(

@@ -8,6 +8,7 @@
 PyObject *table_rows(PyObject *module, PyObject *args);
 PyObject *decode_digits(PyObject *module, PyObject *args);
 PyObject *decode_levels(PyObject *module, PyObject *args);
+PyObject *fold_widths(PyObject *module, PyObject *args);
 PyObject *predict(PyObject *module, PyObject *args);
 
 #endif

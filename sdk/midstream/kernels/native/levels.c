@@ -265,3 +265,20 @@ void find_rows(const struct choices *choices, const int8_t *shapes, const int16_
     for (int64_t i = 0; phases && i < count; i++)
         rows[i] = (uint16_t)(rows[i] + (uint16_t)phases[i] * all.each_phase);
 }
+
+static inline int16_t octaves_beyond(int16_t width, int16_t widest)
+{
+    int16_t over = width > widest ? (int16_t)(width - widest) : 0;
+    return (int16_t)((over + 3) >> 2);
+}
+
+void fold_widths_of(const struct folds *folds, const int16_t *widths, int64_t count,
+    int16_t *restrict folded, uint8_t *restrict shifts)
+{
+    struct folds all = *folds;
+    for (int64_t i = 0; i < count; i++) {
+        int16_t width = widths[i] < all.most ? widths[i] : all.most;
+        shifts[i] = (uint8_t)octaves_beyond(width, all.unshifted);
+        folded[i] = (int16_t)(width - 4 * octaves_beyond(width, all.widest));
+    }
+}

@@ -97,6 +97,16 @@ int64_t decode_digits_slice(const uint16_t *starts, int64_t tables, const uint8_
     int64_t size, struct slice *slice, const int32_t *parents, struct escapes *escapes,
     struct terms *terms);
 
+/* How widths that have no table of their own are folded: by octaves, to the last four of those
+ * that have one; and how many low bits the levels of a width have. */
+struct folds {
+    int16_t widest, unshifted, most; /* a width beyond `most` counts as that */
+};
+
+/* The widths of tables, and low bits. */
+void fold_widths_of(const struct folds *folds, const int16_t *widths, int64_t count,
+    int16_t *folded, uint8_t *shifts);
+
 /* How tables stand: widths, clipped to 0 to the last one; then shapes; then phases. */
 struct choices {
     int16_t last_width;

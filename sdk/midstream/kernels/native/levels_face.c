@@ -167,3 +167,23 @@ PyObject *table_rows(PyObject *module, PyObject *args)
     release(b, 4);
     return fits ? Py_NewRef(Py_None) : NULL;
 }
+
+PyObject *fold_widths(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[3];
+    short widest, unshifted, most;
+    if (!PyArg_ParseTuple(
+            args, "y*hhhw*w*", &b[0], &widest, &unshifted, &most, &b[1], &b[2]))
+        return NULL;
+    struct folds folds = { widest, unshifted, most };
+    Py_ssize_t count = items(&b[0], 2);
+    int fits = count >= 0 && has_items(&b[1], 2, count) && has_items(&b[2], 1, count);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        fold_widths_of(&folds, b[0].buf, count, b[1].buf, b[2].buf);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 3);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}

@@ -345,6 +345,8 @@ static PyMethodDef methods[] = {
     { "digit_symbols", digit_symbols, METH_VARARGS,
         "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
         "counts, moved) -> escapes written" },
+    { "fold_widths", fold_widths, METH_VARARGS,
+        "fold_widths(widths, widest, unshifted, most, folded, shifts)" },
     { "level_classes", level_classes, METH_VARARGS,
         "level_classes(levels, halves or nothing, classes)" },
     { "level_symbols", level_symbols, METH_VARARGS,

@@ -7,14 +7,17 @@ be refined once less start finer instead, by half a refinement: a little is lost
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream.slices import SMALL_TENSOR
+from midstream.codec import storage
+from midstream.codec.parameters import MAX_LEVEL
 from midstream.encoder.steps import STEPS_PER_OCTAVE
 from midstream.encoder.weights import Weights
+from midstream.kernels import squared_error
 
 __all__ = ["Climb", "staggered"]
 
@@ -51,18 +54,26 @@ class _Sample:
     """Which tensor."""
     weights: int
     """How many it has."""
-    values: NDArray[np.float64]
-    """(sample,), some of them less the offset."""
+    values: NDArray[np.float32] | NDArray[np.float64]
+    """(sample,), some of them; floats have no offset."""
+    largest: float
+    """Magnitude of the largest."""
     factor: float
     """What a squared error of each of these counts."""
     step: float
     """Step index before the shift."""
+    known: dict[float, float] = field(default_factory=dict)
+    """Noise at the steps that were asked for: searches begin alike."""
 
     def noise(self, index: float) -> float:
         """What its errors count at a step."""
-        size = 2.0 ** (index / STEPS_PER_OCTAVE)
-        errors = self.values - np.rint(self.values / size) * size
-        return self.factor * float(errors @ errors)
+        if index not in self.known:
+            size = 2.0 ** (index / STEPS_PER_OCTAVE)
+            # levels are at most so large; what errors of finer steps count is next to nothing
+            is_in_reach = self.largest < MAX_LEVEL * size
+            errors = squared_error(self.values, np.array([size])) if is_in_reach else 0.0
+            self.known[index] = self.factor * errors
+        return self.known[index]
 
 
 def staggered(
@@ -95,9 +106,16 @@ def staggered(
 
 def _sample(place: int, weights: Weights, factor: float, step: float) -> _Sample:
     count = weights.tensor.weights
-    values = (weights.values - weights.offset)[:: max(1, count // _SAMPLE)]
+    # copied, so that they are next to each other
+    some = weights.stored[:: max(1, count // _SAMPLE)].copy()
+    values = storage.numbers(some, weights.tensor.dtype)
     return _Sample(
-        place=place, weights=count, values=values, factor=factor * count / len(values), step=step
+        place=place,
+        weights=count,
+        values=values,
+        largest=float(np.abs(values).max()),
+        factor=factor * count / len(values),
+        step=step,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import rans, storage
-from midstream.codec.sigmas import Sigmas
+from midstream.codec.sigmas import Sigmas, alone
 from midstream.codec.tables import LOW_SHARES, SHAPES, VALUE_PHASES, ZERO_SHARES, value_family
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import decode_floats, pack_bits
@@ -153,14 +153,13 @@ def prepare(
         raise BitstreamError(
             ErrorCode.BAD_FIELD, f"values: {trailing} zero bits, {low} bits, classes {classes}"
         )
-    wide, narrow = (sigmas.shapes * np.int16(VALUE_PHASES) + _first_table(c) for c in classes)
+    splits, (wide, narrow) = _splits(sigmas, split), [_first_tables(sigmas, c) for c in classes]
     out, at = place
     return Slice(
         payload=payload[_HEAD:],
         quarters=sigmas.quarters,
         stops=sigmas.stops,
-        # widths below 0 count as 0
-        splits=sigmas.origins + np.int16(split) if split else np.full_like(sigmas.origins, _LEAST),
+        splits=splits,
         narrow=narrow,
         wide=wide,
         lanes=_lanes(len(sigmas.quarters)),
@@ -185,6 +184,22 @@ def _lanes(symbols: int) -> int:
 def frequencies() -> NDArray[np.uint16]:
     """Those of the symbols of all tables, for the kernels; (tables, symbols)."""
     return value_family().frequencies.reshape(-1, SYMBOLS).astype(np.uint16)
+
+
+def _splits(sigmas: Sigmas, split: int) -> NDArray[np.int16]:
+    """The quarters of the split in each run."""
+    if not split:  # widths below 0 count as 0: none is narrow
+        return np.full_like(sigmas.origins, _LEAST)
+    if len(sigmas.origins) == 1:
+        return alone(int(sigmas.origins[0]) + split)
+    return sigmas.origins + np.int16(split)
+
+
+def _first_tables(sigmas: Sigmas, slice_class: int) -> NDArray[np.int16]:
+    """The first table of each run's shape in a class."""
+    if len(sigmas.shapes) == 1:
+        return alone(int(sigmas.shapes[0]) * VALUE_PHASES + int(_first_table(slice_class)))
+    return sigmas.shapes * np.int16(VALUE_PHASES) + _first_table(slice_class)
 
 
 def _first_table(slice_class: int) -> np.int16:

@@ -75,6 +75,9 @@ def rebuild_into(stack: Stack, model: bytearray | memoryview | mmap) -> None:
         _copy_tied(view, stack.head)
 
 
+_NO_LEVELS = np.zeros(0, np.int32)
+
+
 @dataclass(kw_only=True)
 class _Work:
     """One slice while it is decoded."""
@@ -83,7 +86,7 @@ class _Work:
     piece: Slice
     records: tuple[Record, ...]
     model: memoryview
-    levels: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    levels: NDArray[np.int32] = field(default_factory=lambda: _NO_LEVELS)
     trits: int = 0
     values: NDArray[np.generic] | None = None
     is_in_place: bool = False

@@ -73,9 +73,9 @@ def test_the_last_rung_takes_fewer_bytes_than_above_one_step_for_all(
     assert found < 0.985 * size()
 
 
-def test_a_few_weights_far_from_all_others_change_nothing() -> None:
+def test_steps_so_fine_that_levels_end_are_fine_enough() -> None:
     outliers = {name: array.copy() for name, array in ARRAYS.items()}
     for array in outliers.values():
-        array[0, 0] = 2e5
-    # what the others are next to these, no rung of these targets tells: all is in the outliers
-    assert set(finer(safetensors(outliers), 110.0, 126.0).tolist()) == {0.0, 1.0}
+        array[0, 0] = 2000
+    # a search for so much looks at steps that these are more than 2**30 of
+    assert set(finer(safetensors(outliers), 104.0, 120.0).tolist()) == {0.0, 1.0}

@@ -104,15 +104,16 @@ def test_what_is_expected_is_the_same_in_both(kernel, count):
     assert np.array_equal(kernel.predict(values, found_terms(count)), expected)
 
 
-@pytest.mark.parametrize("flipped", [None, 3, 40, 700])
-def test_damaged_levels_are_the_same_in_both(kernel, flipped):
-    values = drawn(9000, 1, 1.2)
-    payload = bytearray(levels.encode(values, context(9000, 24)))
+@pytest.mark.parametrize("flipped", [None, 3, 40, 700, 2500])
+@pytest.mark.parametrize("count", [9000, 30_003])  # on 4 and 8 lanes
+def test_damaged_levels_are_the_same_in_both(kernel, flipped, count):
+    values = drawn(count, 1, 1.2)
+    payload = bytearray(levels.encode(values, context(count, 24)))
     assert payload[0] == 0, "no escapes"
     if flipped is not None:
         payload[flipped] ^= 0x55
     for numbers in ([], [1 << 32, -(1 << 32), 77]):
-        stream = level_stream(bytes(payload), 9000, numbers)
+        stream = level_stream(bytes(payload), count, numbers)
         found = run_levels(kernel, stream, two_phases(24))
         assert_same(found, run_levels(numpy_prediction, stream, two_phases(24)))
         is_whole = flipped is None and not numbers

@@ -58,9 +58,16 @@ def model_files() -> list[bytes]:
     return [models.mlp((4, 5, 4)), odd_values(), *onnx_files(), *archives]
 
 
+def many_lanes() -> bytes:
+    """Tensors whose symbols are decoded several at a time, predicted and not."""
+    walk = np.cumsum(normal(80, 256), axis=0).astype("<f4")
+    return safetensors({"a": walk, "b": normal(64, 320), "c": walk.astype("<f2") * 40})
+
+
 def stacks() -> list[list[bytes]]:
     """Bases with what stands on them."""
     vectors = [list(map(bytes.fromhex, case["units"])) for case in json.loads(VECTORS.read_text())]
     ladders = [(odd_values(), "1b,3b,exact"), (models.mlp((6, 20, 4)), "2b,4b,exact")]
+    ladders += [(many_lanes(), ladder) for ladder in ("20dB", "12dB,24dB,exact", "exact")]
     made = [[u.data for u in encode(model, ladder=ladder).units] for model, ladder in ladders]
     return made + vectors

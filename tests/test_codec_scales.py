@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midstream.codec import Context, TensorCode, axes, fitting, levels, scales
+from midstream.codec import Context, TensorCode, axes, costs, levels, scales
 from midstream.errors import BitstreamError, DataError, ErrorCode, LimitError
 from midstream.types import DType, Tensor
 
@@ -135,9 +135,9 @@ def test_dead_rows_are_told_from_live_ones():
 
 
 def test_a_list_of_integers_has_the_width_that_codes_it_shortest():
-    assert fitting.spread(np.zeros(0, np.int32)) == 0
-    assert fitting.spread(np.zeros(9, np.int32)) == 0
-    assert fitting.spread(np.array([30, -28, 14, -60, 2], np.int32)) > 20
+    assert costs.spread(np.zeros(0, np.int32)) == 0
+    assert costs.spread(np.zeros(9, np.int32)) == 0
+    assert costs.spread(np.array([30, -28, 14, -60, 2], np.int32)) > 20
 
 
 codes = st.builds(

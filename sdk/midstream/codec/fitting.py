@@ -14,20 +14,18 @@ from numpy.typing import NDArray
 
 from midstream.codec.axes import add_vector, axis_index, axis_sizes, axis_stride, together
 from midstream.codec.correlation import choose
+from midstream.codec.costs import FIT_WIDTHS, class_costs, spread
 from midstream.codec.digits import width_shift
-from midstream.codec.levels import code_lengths
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
-from midstream.codec.tables import SHAPES, WIDTHS
-from midstream.kernels import LEVEL_CLASSES, add_shifted, count_classes, level_classes, predict
+from midstream.codec.tables import SHAPES
+from midstream.kernels import add_shifted, count_classes, level_classes, predict
 from midstream.types import Tensor
 
-__all__ = ["fit", "spread"]
+__all__ = ["fit"]
 
 _SMALL = 600
 _LARGE = 8000
-_FIT_WIDTHS = 73
-"""Widths that are tried: 2**-3 to 2**15 steps."""
 _MARGIN = 48
 """Deltas are between minus and plus this many quarter octaves."""
 _ROWS = 1024
@@ -41,34 +39,6 @@ _FIRST_SHAPE = 1
 _Int = NDArray[np.int64]
 _Deltas = NDArray[np.int16]
 _Float = NDArray[np.float64]
-
-
-@cache
-def _costs() -> _Float:
-    """Bits of a level of each class in each table: (shapes, 2 * classes, widths).
-
-    The second half of the classes is that of levels half a step from what is expected.
-    """
-    magnitude = np.arange(1 << 16)
-    classes = level_classes(magnitude.astype(np.int32))
-    middle = np.bincount(classes, magnitude) / np.bincount(classes)
-    levels = np.rint(middle).astype(np.int32)
-    return np.stack(
-        [
-            np.concatenate(
-                [code_lengths(levels, shape, _FIT_WIDTHS, phase=phase) for phase in range(2)]
-            )
-            for shape in range(SHAPES)
-        ]
-    )
-
-
-def spread(values: NDArray[np.int32]) -> int:
-    """The width, 0 to 40, that gives a list of integers its shortest code at shape 0."""
-    if not len(values):
-        return 0
-    histogram = np.bincount(level_classes(values), minlength=LEVEL_CLASSES)
-    return int(np.argmin(histogram @ _costs()[0, :LEVEL_CLASSES, :WIDTHS]))
 
 
 @dataclass(slots=True)
@@ -251,11 +221,13 @@ class _Search:
     def _bits(self, low: int, histogram: NDArray[np.int32]) -> tuple[int, _Float]:
         """The least width that matters, and bits of each place at each width from there on."""
         size, span, depth = histogram.shape
-        costs = _costs()[self.shape, :depth].take(_widths(1 - span, _FIT_WIDTHS + span - 1), axis=1)
+        costs = class_costs()[self.shape, :depth].take(
+            _widths(1 - span, FIT_WIDTHS + span - 1), axis=1
+        )
         # the costs at one shift more are those at one width more
         by_class, by_width = costs.strides
         windows = as_strided(
-            costs, (span, depth, _FIT_WIDTHS + span - 1), (by_width, by_class, by_width)
+            costs, (span, depth, FIT_WIDTHS + span - 1), (by_width, by_class, by_width)
         )
         table = np.ascontiguousarray(windows).reshape(span * depth, -1)
         rows = histogram.reshape(size, -1)
@@ -270,17 +242,17 @@ class _Search:
             histogram: As `_count` gives it.
         """
         span = histogram.shape[1]
-        each = histogram[0] @ _costs()[:, : self.depth]  # (shapes, span, widths)
-        each = each.take(_widths(low - _MARGIN, low + _FIT_WIDTHS + span - 1), axis=2)
+        each = histogram[0] @ class_costs()[:, : self.depth]  # (shapes, span, widths)
+        each = each.take(_widths(low - _MARGIN, low + FIT_WIDTHS + span - 1), axis=2)
         # a base width more is one width more at each shift
         by_shape, by_shift, by_width = each.strides
-        bases = _FIT_WIDTHS + _MARGIN
+        bases = FIT_WIDTHS + _MARGIN
         diagonals = as_strided(
             each, (SHAPES, span, bases), (by_shape, by_shift + by_width, by_width)
         )
         bits = diagonals.sum(axis=1)[:, ::-1]  # of equals, the widest
         best = int(np.argmin(bits))
-        self.shape, self.width = best // bases, _FIT_WIDTHS - 1 - best % bases
+        self.shape, self.width = best // bases, FIT_WIDTHS - 1 - best % bases
         return float(bits.min()) + sum(_side_bits(axis) for axis in self.axes)
 
 
@@ -292,13 +264,13 @@ def _candidates() -> _Int:
 @lru_cache
 def _widths(first: int, stop: int) -> _Int:
     """Consecutive widths, those that are out of range at its ends."""
-    return np.clip(np.arange(first, stop), 0, _FIT_WIDTHS - 1)
+    return np.clip(np.arange(first, stop), 0, FIT_WIDTHS - 1)
 
 
 @cache
 def _sent() -> _Float:
     """Bits of each candidate, where deltas spread so wide: (widths, candidates)."""
-    sent: _Float = _costs()[0][level_classes(_candidates().astype(np.int32))].T.copy()
+    sent: _Float = class_costs()[0][level_classes(_candidates().astype(np.int32))].T.copy()
     return sent
 
 
@@ -320,4 +292,4 @@ def _median(values: _Int) -> int:
 
 def _side_bits(axis: _Axis) -> float:
     classes = level_classes(axis.deltas.astype(np.int32))
-    return _AXIS_BITS + float(_costs()[0][classes, axis.spread].sum())
+    return _AXIS_BITS + float(class_costs()[0][classes, axis.spread].sum())

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from midstream.codec import levels, raw
 from midstream.codec.axes import add_vector, axis_sizes
-from midstream.codec.fitting import fit, spread
+from midstream.codec.costs import spread
+from midstream.codec.fitting import fit
 from midstream.codec.grid import MAX_EXPONENT, MAX_STEP_INDEX
 from midstream.codec.lattice import FEWEST_WEIGHTS
 from midstream.codec.parameters import (

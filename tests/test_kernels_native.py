@@ -137,11 +137,35 @@ def test_a_varint_of_more_than_35_bits_is_not_written():
         native_kernels.write_varints(np.array([1, 1 << 35], np.uint64))
 
 
-def chosen(wanted: str) -> subprocess.CompletedProcess[str]:
-    code = "from midstream import kernels; print(kernels.NAME, kernels.pack_bits.__module__)"
+SHOW = """
+from midstream import kernels
+print(kernels.NAME, kernels.pack_bits.__module__, kernels.NATIVE_STATUS)
+"""
+DAMAGED = """
+import sys
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import spec_from_file_location
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "midstream.kernels._native":
+            loader = ExtensionFileLoader(name, sys.argv[1])
+            return spec_from_file_location(name, sys.argv[1], loader=loader)
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def chosen(
+    wanted: str | None, *arguments: object, before: str = ""
+) -> subprocess.CompletedProcess[str]:
+    environment = {name: os.environ[name] for name in os.environ if name != "MIDSTREAM_KERNELS"}
+    if wanted is not None:
+        environment["MIDSTREAM_KERNELS"] = wanted
     return subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"MIDSTREAM_KERNELS": wanted},
+        [sys.executable, "-c", before + SHOW, *map(str, arguments)],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -150,12 +174,38 @@ def chosen(wanted: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["numpy", pytest.param("native", marks=built)])
 def test_a_variable_asks_for_one_implementation(name):
-    assert chosen(name).stdout.split() == [name, f"midstream.kernels.{name}_kernels"]
+    assert chosen(name).stdout.split()[:2] == [name, f"midstream.kernels.{name}_kernels"]
 
 
 def test_an_implementation_that_nobody_knows_is_refused():
     assert "'native' or 'numpy' is known" in chosen("fortran").stderr
 
 
+@pytest.fixture
+def damaged(tmp_path):
+    path = tmp_path / "_native.abi3.so"
+    path.write_bytes(b"\x7fELF")
+    return path
+
+
+def test_numpy_does_without_an_extension_that_cannot_be_loaded(damaged):
+    result = chosen(None, damaged, before=DAMAGED)
+    assert result.stdout.startswith("numpy midstream.kernels.numpy_kernels cannot be loaded: ")
+    assert "UserWarning: NumPy is in use: the kernels in C cannot be loaded" in result.stderr
+
+
+def test_an_extension_that_is_asked_for_and_cannot_be_loaded_is_an_error(damaged):
+    result = chosen("native", damaged, before=DAMAGED)
+    assert result.returncode == 1
+    assert "ImportError" in result.stderr
+
+
+def test_nothing_is_said_of_a_damaged_extension_where_numpy_is_asked_for(damaged):
+    result = chosen("numpy", damaged, before=DAMAGED)
+    assert result.stdout.split("_kernels ")[1].strip() == "not asked for"
+    assert not result.stderr
+
+
 def test_the_name_is_that_of_what_is_in_use():
     assert kernels.pack_bits.__module__ == f"midstream.kernels.{kernels.NAME}_kernels"
+    assert (kernels.NATIVE_STATUS == "in use") == (kernels.NAME == "native")

@@ -45,6 +45,7 @@ def _doctor(options: argparse.Namespace, output: Output) -> None:  # noqa: ARG00
         "python": platform.python_version(),
         "machine": platform.machine(),
         "kernels": kernels.NAME,
+        "kernels_in_c": kernels.NATIVE_STATUS,
         **_codec_speeds(),
         "repair_mb_per_s": round(_repair_speed(), 1),
         "store": str(default_folder()),

@@ -1,11 +1,13 @@
 """The hot loops, on plain arrays. Knows nothing of tensors, units or errors of theirs.
 
 Every function here exists twice, in C and in NumPy, with the same results to the byte. The
-C one is an optional extension: where it was not built, NumPy does its work. The variable
-MIDSTREAM_KERNELS, "native" or "numpy", asks for one of them.
+C one is an optional extension: where it was not built or cannot be loaded, NumPy does its work.
+The variable MIDSTREAM_KERNELS, "native" or "numpy", asks for one of them.
 """
 
 import os
+import warnings
+from importlib import import_module
 from importlib.util import find_spec
 
 from midstream.kernels.numpy_grid import Buffer, round_floats
@@ -18,6 +20,7 @@ __all__ = [
     "ALPHABET_LIMIT",
     "LEVEL_CLASSES",
     "NAME",
+    "NATIVE_STATUS",
     "STATE_START",
     "TOTAL_BITS",
     "Alphabets",
@@ -54,16 +57,25 @@ __all__ = [
 ]
 
 
-def _choose(wanted: str | None) -> str:
-    if wanted is None:
-        return "native" if find_spec("midstream.kernels._native") else "numpy"
-    if wanted not in ("native", "numpy"):
+def _choose(wanted: str | None) -> tuple[str, str]:
+    if wanted == "numpy":
+        return "numpy", "not asked for"
+    if wanted not in (None, "native"):
         raise ImportError(f"MIDSTREAM_KERNELS is {wanted!r}: 'native' or 'numpy' is known")
-    return wanted
+    if wanted is None and not find_spec("midstream.kernels._native"):
+        return "numpy", "not built"
+    try:
+        import_module("midstream.kernels._native")
+    except ImportError as error:  # built for another machine or C library, or damaged
+        if wanted == "native":
+            raise
+        warnings.warn(f"NumPy is in use: the kernels in C cannot be loaded: {error}", stacklevel=2)
+        return "numpy", f"cannot be loaded: {error}"
+    return "native", "in use"
 
 
-NAME = _choose(os.environ.get("MIDSTREAM_KERNELS"))
-"""Which implementation is in use: "native" or "numpy"."""
+NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
+"""Which implementation is in use, "native" or "numpy"; and what has become of the one in C."""
 
 if NAME == "native":
     from midstream.kernels import native_cells

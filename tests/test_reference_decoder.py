@@ -12,14 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+import reference
 from midstream.decoder import read_stack, rebuild
 from midstream.encoder import encode
 from models import mlp, picture_network
+from reference import heads
+from reference.bits import Reader
+from reference.tables import read_tables
+from reference.tensors import Tensor
 from tensorfiles import normal, safetensors
 
 SPEC = Path(__file__).parent.parent / "spec"
-REFERENCE = runpy.run_path(str(SPEC / "reference_decoder.py"))
-TABLES = REFERENCE["TABLES"].read_bytes()
+COMMAND = SPEC / "reference_decoder.py"
+PARTS = sorted((SPEC / "reference").glob("*.py"))
+TABLES = (SPEC.parent / "sdk/midstream/codec/tables.bin").read_bytes()
 WALK = np.cumsum(normal(100, 48), axis=0).astype("<f4")
 KEPT = np.float32([np.nan, np.inf, *range(62)])
 FILES = {
@@ -47,8 +53,7 @@ def named(kind: str, name: str = "units") -> Any:
 
 
 def decoded(units: Sequence[bytes]) -> bytes:
-    result: bytes = REFERENCE["decode"](units, TABLES)
-    return result
+    return reference.decode(units, TABLES)
 
 
 def check_ladder(model: bytes, *ladder: str) -> None:
@@ -57,12 +62,13 @@ def check_ladder(model: bytes, *ladder: str) -> None:
         assert decoded(units[:count]) == rebuild(units[:count])
 
 
-def test_it_imports_nothing_of_ours() -> None:
-    tree = ast.parse((SPEC / "reference_decoder.py").read_text())
+@pytest.mark.parametrize("path", [COMMAND, *PARTS], ids=lambda path: path.stem)
+def test_it_imports_nothing_of_ours(path: Path) -> None:
+    tree = ast.parse(path.read_text())
     froms = {str(n.module) for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     plain = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     roots = {name.split(".")[0] for name in froms | plain}
-    assert roots - set(sys.stdlib_module_names) == {"zstandard"}
+    assert roots <= {"reference", "zstandard", *sys.stdlib_module_names}
 
 
 @named("valid")
@@ -85,7 +91,7 @@ def test_both_decoders_give_the_model_of_a_stack(case: dict[str, Any]) -> None:
 
 @named("invalid")
 def test_a_stack_is_refused(case: dict[str, Any]) -> None:
-    with pytest.raises(REFERENCE["RefusedError"]):
+    with pytest.raises(reference.RefusedError):
         decoded([bytes.fromhex(data) for data in case["units"]])
 
 
@@ -117,6 +123,16 @@ def test_it_runs_from_the_command_line(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.unit" for i in range(len(case["units"]))]
     for path, data in zip(paths, case["units"], strict=True):
         path.write_bytes(bytes.fromhex(data))
-    command = [sys.executable, SPEC / "reference_decoder.py", *paths, "-o", tmp_path / "model"]
+    command = [sys.executable, COMMAND, *paths, "-o", tmp_path / "model"]
     subprocess.run(command, check=True, timeout=60)
     assert (tmp_path / "model").read_bytes().hex() == case["model"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [2, 64, 128 | 1, 0x31, 1 | 4, 1 | 2, 1 | 1 << 8, 1 | 1 << 9, 1 << 10, 1 << 11 | 1, 1 << 12],
+)
+def test_flags_that_no_tensor_has_are_refused(flags: int) -> None:  # COD-7
+    reader = Reader(b"\x03\x00" + flags.to_bytes(2, "little"))
+    with pytest.raises(reference.RefusedError):
+        heads.read_flags(reader, [Tensor(0, 1, None, None, [9])], read_tables(TABLES))

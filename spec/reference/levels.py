@@ -1,0 +1,107 @@
+"""Levels, the lattice and digits. Knows nothing of floats or units."""
+
+import bisect
+import itertools
+from collections.abc import Callable, Sequence
+
+from reference.bits import Reader, Stream, bounded, check
+from reference.tables import Tables, binary_table, digit_table
+from reference.tensors import Slice
+
+LEVEL_LIMIT = 1 << 30
+CLASSES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
+Mean = Callable[[Sequence[int], int], int]
+
+
+def no_mean(_: Sequence[int], __: int) -> int:
+    """Of what is not predicted."""
+    return 0
+
+
+def read_levels(
+    reader: Reader,
+    tables: Tables,
+    contexts: Sequence[tuple[int, int]],
+    mean: Mean,
+    nearest: int = 32,
+    phases: Sequence[int] | None = None,
+) -> list[int]:
+    """Levels of weights of these shapes and widths; `mean` is asked with those before.
+
+    Where phases are given they choose the tables, and the mean is asked for nothing.
+    """
+    if not contexts:
+        return []
+    widths = [min(max(w, 0), 136) for _, w in contexts]
+    sizes = [max(0, -((24 - v) // 4)) for v in widths]
+    low = reader.bits(sizes)
+    escapes = [reader.svarint() for _ in range(bounded(reader.varint(), len(contexts)))]
+    check(all(-(1 << 31) <= k <= 1 << 31 for k in escapes), "an escape is too far from zero")
+    stream, out, used = Stream(reader, len(contexts), nearest), list[int](), iter(escapes)
+    for i, ((kind, _), v) in enumerate(zip(contexts, widths, strict=True)):
+        m = 0 if phases else mean(out, i)
+        phase = phases[i] if phases else m & 1
+        first, table = tables[0][(phase * 3 + kind) * 41 + v - 4 * max(0, -((40 - v) // 4))]
+        symbol = stream.next(table)
+        k: int | None = next(used, None) if symbol == len(table) - 2 else first + symbol
+        check(k is not None, "too few escapes")
+        out.append((m >> 1) + ((k or 0) << sizes[i]) - (1 << sizes[i] >> 1) + low[i])
+        check(abs(out[-1]) <= LEVEL_LIMIT, "a level is too far from zero")
+    check(next(used, None) is None, "too many escapes")
+    stream.end()
+    return out
+
+
+def read_points(reader: Reader, tables: Tables, contexts: Sequence[tuple[int, int]]) -> list[int]:
+    """Levels of weights on the lattice."""
+    n, m = len(contexts), len(contexts) // 8
+    table, stream = binary_table(reader.integer(1)), Stream(reader, m)
+    odd = [stream.next(table) for _ in range(m)]
+    stream.end()
+    kept = [*range(7 * m), *range(8 * m, n)]
+    phases = odd * 7 + [0] * (n - 8 * m)
+    narrower = [(contexts[i][0], contexts[i][1] - 4) for i in kept]
+    numbers = read_levels(reader, tables, narrower, no_mean, 32, phases)
+    first = [2 * k - p for k, p in zip(numbers, phases, strict=True)]
+    rests = [-sum(first[b : 7 * m : m]) % 4 for b in range(m)]
+    narrowest = [(kind, w - 8) for kind, w in contexts[7 * m : 8 * m]]
+    phases = [(0, 2, 1, 2)[r] for r in rests]
+    numbers = read_levels(reader, tables, narrowest, no_mean, 32, phases)
+    last = [1 - 4 * k if r == 1 else 4 * k - -r % 4 for k, r in zip(numbers, rests, strict=True)]
+    levels = first[: 7 * m] + last + first[7 * m :]
+    check(all(abs(level) <= LEVEL_LIMIT for level in levels), "a level is too far from zero")
+    return levels
+
+
+def read_lists(
+    reader: Reader, tables: Tables, widths: Sequence[int], counts: Sequence[int]
+) -> list[list[int]]:
+    """Lists of so many integers in one payload of levels without weights: shape 0, no mean."""
+    contexts = [(0, w) for w, n in zip(widths, counts, strict=True) for _ in range(n)]
+    values = iter(read_levels(reader, tables, contexts, no_mean))
+    return [list(itertools.islice(values, n)) for n in counts]
+
+
+def read_digits(reader: Reader, tables: Tables, piece: Slice) -> list[int]:
+    """The children of the levels of a slice."""
+    head, added = reader.integer(1), (634 * piece.digits + 50) // 100
+    count = bounded(reader.varint(), len(piece.weights))
+    args = [(0, 2 * (head >> 4))] * count
+    moved = iter(read_levels(reader, tables, args, lambda _, __: 1))
+    stream, out = Stream(reader, len(piece.weights), piece.nearest), list[int]()
+    for i, (tensor, at, _) in enumerate(piece.weights):
+        distance = 6 * piece.levels[i] - piece.mean(out, i)
+        kind = bisect.bisect_right(CLASSES, abs(distance))
+        width = min(max(tensor.sigma_width(at) + added, 0), 32)
+        f = tables[1][(tensor.kind * 33 + width) * 16 + kind]
+        symbol = stream.next(digit_table(f, kind, head >> 2 & 3, head & 3))
+        digit = (symbol - 1) * (1 if distance >= 0 else -1)
+        if symbol == 3:
+            level = next(moved, None)
+            check(level is not None, "too few escaped digits")
+            digit = (level or 0) + (1 if (level or 0) > 0 else -2)
+        out.append(3 * piece.levels[i] + digit)
+        check(abs(out[-1]) <= LEVEL_LIMIT, "a level is too far from zero")
+    check(next(moved, None) is None, "too many escaped digits")
+    stream.end()
+    return out

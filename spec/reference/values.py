@@ -1,0 +1,70 @@
+"""Values of floats without levels, and raw bytes. Knows nothing of units."""
+
+from collections.abc import Sequence
+
+from reference.bits import Reader, Stream, check, unlzma, unzstd
+from reference.tables import Tables, value_table
+from reference.tensors import BITS, MANTISSA, Slice
+
+BIAS = {1: 127, 2: 15, 3: 127}  # of the floats' exponents
+PART_BITS = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 3, 2, 0)  # c of the octaves o - 12 to o + 3
+RAW_WINDOW = 128 << 20
+
+
+def value_parts(dtype: int) -> list[tuple[int, int]]:
+    """Where each part starts, for a sigma of octave 0, and the bits that are left of it."""
+    m = MANTISSA[dtype]
+    return [
+        ((i - 12 + BIAS[dtype] << m) + (j << m - c), m - c)
+        for i, c in enumerate(PART_BITS)
+        for j in range(1 << c)
+    ]
+
+
+def read_values(
+    reader: Reader, tables: Tables, dtype: int, weights: Sequence[tuple[int, int, int]]
+) -> bytes:
+    """Values of floats of these shapes, sigmas q and widths w."""
+    t, low, split, wide, narrow = reader.take(5)
+    m, size = MANTISSA[dtype], BITS[dtype]
+    check(t <= m and low < size and max(wide, narrow) < 128, "no such t, low or classes")
+    made = [[value_table(f, classes) for f in tables[2]] for classes in (narrow, wide)]
+    stream = Stream(reader, len(weights), per_lane=512)
+    symbols = [
+        stream.next(made[min(max(w, 0), 255) >= split][kind * 4 + (q & 3)])
+        for kind, q, w in weights
+    ]
+    stream.end()
+    starts = [(0, 0), (0, low), *value_parts(dtype), (0, size - 1)]
+    whole = max(0, m - 2 - t) // 8
+    sizes = [1 + max(0, starts[x][1] - t) if x else 0 for x in symbols]
+    lower = [reader.integer(whole) if x else 0 for x in symbols]
+    upper = reader.bits([max(0, bits - 8 * whole) for bits in sizes])
+    out, sign = [], 1 << size - 1
+    for (_, q, _), symbol, a, b in zip(weights, symbols, lower, upper, strict=True):
+        least = starts[symbol][0] + ((q >> 2 << m) if 2 <= symbol <= 38 else 0)
+        field = a | b << 8 * whole
+        magnitude = least + (field >> 1 << t) & sign - 1
+        out.append((magnitude | (field & 1) * sign).to_bytes(size // 8, "little"))
+    return b"".join(out)
+
+
+def read_raw(reader: Reader, size: int, width: int, tables: Tables, piece: Slice | None) -> bytes:
+    """The bytes of weights, so many, elements of `width` bytes."""
+    method = reader.integer(1)
+    if method == 3:
+        check(piece is not None and piece.is_float, "method 3 is for floats")
+        kind, q = reader.integer(1), reader.integer(2, signed=True)
+        check(kind <= 2 and abs(q) <= 640, "a shape or q out of range")
+        assert piece is not None, "checked above"
+        return read_values(reader, tables, piece.dtype, [(kind, q, 12)] * len(piece.weights))
+    data = reader.rest()
+    if method in (1, 2):
+        data = unzstd(data, size, RAW_WINDOW)
+    elif method == 4:
+        data = unlzma(data, size)
+    check(method in (0, 1, 2, 4) and len(data) == size, "no such method, or not so many bytes")
+    if method == 2:
+        count = size // width
+        data = bytes(data[plane * count + i] for i in range(count) for plane in range(width))
+    return data

@@ -3,7 +3,7 @@
 The bytes are spec/recovery.md; a column of a block is a codeword of `reedsolo`.
 """
 
-from midstream.fec.blocks import Block, encode, partition, repair
+from midstream.fec.blocks import Block, encode, lost_packets, partition, repair
 from midstream.fec.small import correct, protect
 
-__all__ = ["Block", "correct", "encode", "partition", "protect", "repair"]
+__all__ = ["Block", "correct", "encode", "lost_packets", "partition", "protect", "repair"]

@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.errors import ErrorCode, RecoveryError
-from midstream.kernels import gf256
+from midstream.kernels import combine_rows, gf256
 
-__all__ = ["Block", "encode", "partition", "repair"]
-
-_LONGEST = 255
-"""Symbols of a codeword over GF(2^8)."""
+__all__ = ["Block", "encode", "lost_packets", "partition", "repair"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +55,7 @@ def partition(packets: int, repair: float) -> tuple[Block, ...]:
 
 def _longest_source(permille: int) -> int:
     """The largest k with k + ceil(k * permille / 1000) <= 255."""
-    longest = 1000 * _LONGEST // (1000 + permille)
+    longest = 1000 * gf256.LONGEST // (1000 + permille)
     assert longest, "the caller bounds the ratio: one packet and its repair fit a codeword"
     return longest
 
@@ -96,16 +93,16 @@ def encode(symbols: NDArray[np.uint8], repair: int) -> NDArray[np.uint8]:
     Returns:
         (repair, size)
     """
-    assert len(symbols) + repair <= _LONGEST, "partition keeps to the field"
+    assert len(symbols) + repair <= gf256.LONGEST, "partition keeps to the field"
     if not repair:
         return np.zeros((0, symbols.shape[1]), np.uint8)
-    return gf256.combine(_parity_matrix(len(symbols), repair), symbols)
+    return combine_rows(_parity_matrix(len(symbols), repair), symbols)
 
 
 def repair(
     symbols: NDArray[np.uint8], source: int, present: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
-    """Rebuild the packets of a block.
+    """All packets of a block.
 
     Args:
         symbols: (source + repair, size), packets then repair symbols; those that are not
@@ -114,10 +111,31 @@ def repair(
         present: (source + repair,), which symbols are as they were made.
 
     Returns:
-        (source, size), all packets.
+        (source, size)
 
     Raises:
         RecoveryError: TOO_MANY_ERASURES where fewer repair symbols are present than packets lost.
+    """
+    packets = symbols[:source].copy()
+    packets[~present[:source]] = lost_packets(symbols, source, present)
+    return packets
+
+
+def lost_packets(
+    symbols: NDArray[np.uint8], source: int, present: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """The packets of a block that are not present, in order.
+
+    Args:
+        symbols: As for `repair`.
+        source: As for `repair`.
+        present: As for `repair`.
+
+    Returns:
+        (lost, size)
+
+    Raises:
+        RecoveryError: As for `repair`.
     """
     lost = np.flatnonzero(~present[:source])
     spare = np.flatnonzero(present[source:])[: len(lost)]
@@ -126,11 +144,11 @@ def repair(
             ErrorCode.TOO_MANY_ERASURES,
             f"block: {len(lost)} of {source} packets lost, only {len(spare)} repair symbols left",
         )
-    packets = symbols[:source].copy()
     if not len(lost):
-        return packets
+        return np.zeros((0, symbols.shape[1]), np.uint8)
+    kept = np.flatnonzero(present[:source])
+    # known repair symbols less what the kept packets add to them is what the lost ones add
     matrix = _parity_matrix(source, len(symbols) - source)[spare]
-    packets[lost] = 0
-    known = gf256.combine(matrix, packets) ^ symbols[source:][spare]
-    packets[lost] = gf256.combine(gf256.invert(matrix[:, lost]), known)
-    return packets
+    inverse = gf256.invert(matrix[:, lost])
+    solved = np.concatenate([combine_rows(inverse, matrix[:, kept]), inverse], axis=1)
+    return combine_rows(solved, symbols, np.concatenate([kept, source + spare]))

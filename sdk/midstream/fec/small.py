@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from midstream.errors import ErrorCode, LimitError, RecoveryError
 from midstream.fec import blocks
-from midstream.kernels import gf256
+from midstream.kernels import combine_rows, gf256
 from midstream.limits import LIMITS
 
 __all__ = ["correct", "protect"]
@@ -141,7 +141,7 @@ def _syndromes(words: NDArray[np.uint8], symbols: int) -> NDArray[np.uint8]:
     powers = [
         [gf256.EXP[j * (length - 1 - i) % 255] for i in range(length)] for j in range(symbols)
     ]
-    return gf256.combine(np.array(powers, np.uint8), words)
+    return combine_rows(np.array(powers, np.uint8), words)
 
 
 def _solve(word: NDArray[np.uint8], symbols: int, lost: list[int]) -> NDArray[np.uint8]:

@@ -30,6 +30,7 @@ __all__ = [
     "add_along",
     "add_shifted",
     "blank",
+    "combine_rows",
     "count_classes",
     "decode_digits",
     "decode_floats",
@@ -80,6 +81,7 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 if NAME == "native":
     from midstream.kernels import native_cells
     from midstream.kernels.native_floats import decode_floats
+    from midstream.kernels.native_gf256 import combine_rows
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.native_histograms import add_shifted, count_classes, level_classes
     from midstream.kernels.native_kernels import (
@@ -103,6 +105,7 @@ if NAME == "native":
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
     from midstream.kernels.numpy_floats import decode_floats
+    from midstream.kernels.numpy_gf256 import combine_rows
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
     from midstream.kernels.numpy_histograms import add_shifted, count_classes, level_classes
     from midstream.kernels.numpy_kernels import (

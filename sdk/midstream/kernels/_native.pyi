@@ -27,6 +27,16 @@ def add_shifted(
     /,
 ) -> None: ...
 def blank(size: int, /) -> bytearray: ...
+def combine_rows(
+    matrix: _Array,
+    rows: _Array,
+    picks: _Array,
+    count: int,
+    size: int,
+    out: _Array,
+    way: int,
+    /,
+) -> None: ...
 def count_classes(
     classes: _Array,
     shifts: _Array,

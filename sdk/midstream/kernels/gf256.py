@@ -1,14 +1,15 @@
-"""Arithmetic of GF(2^8) over whole rows of bytes. Knows nothing of codes.
+"""The field GF(2^8): its tables, and inverses of matrices. Knows nothing of codes.
 
 The field is that of `reedsolo` with prim=0x11d, generator=2 (spec/recovery.md, "Field").
 """
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EXP", "LOG", "PRODUCTS", "combine", "invert"]
+__all__ = ["EXP", "LOG", "LONGEST", "PRODUCTS", "check_product", "invert"]
+
+LONGEST = 255
+"""Symbols of a codeword; no matrix has more rows or columns."""
 
 _PRIMITIVE = 0x11D
 
@@ -41,22 +42,24 @@ PRODUCTS = _products()
 """(256, 256): the product of any two."""
 
 
-@cache
-def _table(factor: int) -> bytes:
-    """The products of one factor with every byte, for bytes.translate."""
-    return bytes(PRODUCTS[factor])
+def check_product(
+    matrix: NDArray[np.uint8], rows: NDArray[np.uint8], picks: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """The rows that a product takes: all, in order, where no picks are given.
 
-
-def combine(matrix: NDArray[np.uint8], rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A matrix product: (m, k) times (k, size) gives (m, size)."""
-    result = np.zeros((matrix.shape[0], rows.shape[1]), np.uint8)
-    for index, row in enumerate(rows):
-        data = row.tobytes()
-        for out, factor in zip(result, matrix[:, index].tolist(), strict=True):
-            if factor:
-                # a table look-up in C: the fastest multiplication there is without SIMD
-                out ^= np.frombuffer(data.translate(_table(factor)), np.uint8)
-    return result
+    Raises:
+        ValueError: The matrix is too large, or there are not as many rows, or not that row.
+    """
+    if picks is None:
+        picks = np.arange(len(rows), dtype=np.int64)
+    count, terms = matrix.shape
+    if max(count, terms) > LONGEST:
+        raise ValueError(f"a matrix of {count} by {terms}, at most {LONGEST}")
+    if picks.shape != (terms,):
+        raise ValueError(f"{len(picks)} rows for a matrix of {count} by {terms}")
+    if terms and not 0 <= picks.min() <= picks.max() < len(rows):
+        raise ValueError(f"rows {picks.min()} to {picks.max()}, there are {len(rows)}")
+    return picks
 
 
 def invert(matrix: NDArray[np.uint8]) -> NDArray[np.uint8]:

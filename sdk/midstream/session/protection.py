@@ -79,9 +79,8 @@ class Protection:
 
     def encode(self, data: bytes | memoryview) -> bytes:
         """The repair symbols of a unit, one after the other."""
-        symbols = self._symbols(data)
         return b"".join(
-            fec.encode(symbols[block.first : block.first + block.source], block.repair).tobytes()
+            fec.encode(self._symbols(data, block), block.repair).tobytes()
             for block in self.blocks
             if block.repair
         )
@@ -100,21 +99,28 @@ class Protection:
         Raises:
             RecoveryError: A block has more erasures than good repair symbols.
         """
-        symbols = self._symbols(data)
         extra = np.frombuffer(repair, np.uint8).reshape(-1, self.packet_size)
         for block in self.blocks:
             rows, extra_rows = _rows(block)
             if all(good[rows]):
                 continue
             present = np.array([*good[rows], *good_repair[extra_rows]])
-            coded = np.concatenate([symbols[rows], extra[extra_rows]])
-            symbols[rows] = fec.repair(coded, block.source, present)
-        data[:] = symbols.tobytes()[: self.size]
+            coded = np.concatenate([self._symbols(data, block), extra[extra_rows]])
+            lost = block.first + np.flatnonzero(~present[: block.source])
+            packets = fec.lost_packets(coded, block.source, present)
+            for index, packet in zip(lost.tolist(), packets, strict=True):
+                start = index * self.packet_size
+                end = min(start + self.packet_size, self.size)
+                data[start:end] = packet[: end - start].tobytes()
 
-    def _symbols(self, data: bytes | bytearray | memoryview) -> NDArray[np.uint8]:
-        """Packets as rows, the last one zero-padded."""
-        symbols = np.zeros((self.packets, self.packet_size), np.uint8)
-        symbols.reshape(-1)[: self.size] = np.frombuffer(data, np.uint8)
+    def _symbols(
+        self, data: bytes | bytearray | memoryview, block: SourceBlock
+    ) -> NDArray[np.uint8]:
+        """Packets of a block as rows, the last one of a unit zero-padded."""
+        symbols = np.zeros((block.source, self.packet_size), np.uint8)
+        start = block.first * self.packet_size
+        count = min(symbols.size, self.size - start)
+        symbols.reshape(-1)[:count] = np.frombuffer(data, np.uint8, count, start)
         return symbols
 
 

@@ -6,6 +6,7 @@
 #include <Python.h>
 
 PyObject *table_rows(PyObject *module, PyObject *args);
+PyObject *combine_rows(PyObject *module, PyObject *args);
 PyObject *decode_digits(PyObject *module, PyObject *args);
 PyObject *decode_levels(PyObject *module, PyObject *args);
 PyObject *fold_widths(PyObject *module, PyObject *args);

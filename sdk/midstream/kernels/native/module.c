@@ -13,6 +13,7 @@
 #include "floats.h"
 #include "grid.h"
 #include "faces.h"
+#include "gf256.h"
 #include "histograms.h"
 #include "nearest.h"
 #include "rans.h"
@@ -330,6 +331,8 @@ static PyMethodDef methods[] = {
     { "add_shifted", add_shifted, METH_VARARGS,
         "add_shifted(counts, shifts, low, spread, span, depth, sums)" },
     { "blank", blank, METH_O, "blank(size) -> bytearray of zeros" },
+    { "combine_rows", combine_rows, METH_VARARGS,
+        "combine_rows(matrix, rows, picks, count, size, out, way)" },
     { "count_classes", count_classes, METH_VARARGS,
         "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,
@@ -398,5 +401,6 @@ PyMODINIT_FUNC PyInit__native(void);
 
 PyMODINIT_FUNC PyInit__native(void)
 {
+    gf_prepare();
     return PyModuleDef_Init(&definition);
 }

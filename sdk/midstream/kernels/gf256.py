@@ -1,4 +1,4 @@
-"""The field GF(2^8): its tables, and inverses of matrices. Knows nothing of codes.
+"""The field GF(2^8): its tables. Knows nothing of codes.
 
 The field is that of `reedsolo` with prim=0x11d, generator=2 (spec/recovery.md, "Field").
 """
@@ -6,7 +6,7 @@ The field is that of `reedsolo` with prim=0x11d, generator=2 (spec/recovery.md, 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EXP", "LOG", "LONGEST", "PRODUCTS", "check_product", "invert"]
+__all__ = ["EXP", "LOG", "LONGEST", "PRODUCTS"]
 
 LONGEST = 255
 """Symbols of a codeword; no matrix has more rows or columns."""
@@ -40,39 +40,3 @@ def _products() -> NDArray[np.uint8]:
 
 PRODUCTS = _products()
 """(256, 256): the product of any two."""
-
-
-def check_product(
-    matrix: NDArray[np.uint8], rows: NDArray[np.uint8], picks: NDArray[np.int64] | None
-) -> NDArray[np.int64]:
-    """The rows that a product takes: all, in order, where no picks are given.
-
-    Raises:
-        ValueError: The matrix is too large, or there are not as many rows, or not that row.
-    """
-    if picks is None:
-        picks = np.arange(len(rows), dtype=np.int64)
-    count, terms = matrix.shape
-    if max(count, terms) > LONGEST:
-        raise ValueError(f"a matrix of {count} by {terms}, at most {LONGEST}")
-    if picks.shape != (terms,):
-        raise ValueError(f"{len(picks)} rows for a matrix of {count} by {terms}")
-    if terms and not 0 <= picks.min() <= picks.max() < len(rows):
-        raise ValueError(f"rows {picks.min()} to {picks.max()}, there are {len(rows)}")
-    return picks
-
-
-def invert(matrix: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The inverse of a square matrix that has one, by Gauss and Jordan."""
-    size = len(matrix)
-    work = np.concatenate([matrix, np.eye(size, dtype=np.uint8)], axis=1)
-    for column in range(size):
-        pivot = column + int(np.argmax(work[column:, column] != 0))
-        work[[column, pivot]] = work[[pivot, column]]
-        lead = int(work[column, column])
-        assert lead, "the caller's matrix has an inverse"
-        work[column] = PRODUCTS[EXP[255 - LOG[lead]]][work[column]]
-        factors = work[:, column].copy()
-        factors[column] = 0
-        work ^= PRODUCTS[factors[:, None], work[column]]
-    return work[:, size:]

@@ -32,7 +32,7 @@ def combine_rows(
     Raises:
         ValueError: The matrix is too large, or there are not as many rows, or not that row.
     """
-    picks = gf256.check_product(matrix, rows, picks)
+    picks = _chosen(matrix, rows, picks)
     result = np.zeros((matrix.shape[0], rows.shape[1]), np.uint8)
     for index, pick in enumerate(picks.tolist()):
         data = rows[pick].tobytes()
@@ -41,3 +41,19 @@ def combine_rows(
                 # a table look-up in C: the fastest multiplication there is in NumPy
                 out ^= np.frombuffer(data.translate(_table(factor)), np.uint8)
     return result
+
+
+def _chosen(
+    matrix: NDArray[np.uint8], rows: NDArray[np.uint8], picks: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """The rows that a product takes: all, in order, where no picks are given."""
+    if picks is None:
+        picks = np.arange(len(rows), dtype=np.int64)
+    count, terms = matrix.shape
+    if max(count, terms) > gf256.LONGEST:
+        raise ValueError(f"a matrix of {count} by {terms}, at most {gf256.LONGEST}")
+    if picks.shape != (terms,):
+        raise ValueError(f"{len(picks)} rows for a matrix of {count} by {terms}")
+    if terms and not 0 <= picks.min() <= picks.max() < len(rows):
+        raise ValueError(f"rows {picks.min()} to {picks.max()}, there are {len(rows)}")
+    return picks

@@ -9,6 +9,7 @@
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 
 uint8_t gf_nibbles[256][32];
+uint64_t gf_maps[256];
 
 static inline uint8_t doubled(uint8_t value)
 {
@@ -23,13 +24,25 @@ static uint8_t times(uint8_t factor, int other)
     return sum;
 }
 
+/* Bit j of what gives bit i of a product is bit i of factor times 2^j. */
+static uint64_t map_of(uint8_t factor)
+{
+    uint64_t map = 0;
+    for (int j = 0; j < 8; j++, factor = doubled(factor))
+        for (int i = 0; i < 8; i++)
+            map |= (uint64_t)(factor >> i & 1) << (8 * (7 - i) + j);
+    return map;
+}
+
 void gf_prepare(void)
 {
-    for (int factor = 0; factor < 256; factor++)
+    for (int factor = 0; factor < 256; factor++) {
+        gf_maps[factor] = map_of((uint8_t)factor);
         for (int nibble = 0; nibble < 16; nibble++) {
             gf_nibbles[factor][nibble] = times((uint8_t)factor, nibble);
             gf_nibbles[factor][16 + nibble] = times((uint8_t)factor, nibble << 4);
         }
+    }
 }
 
 /* Each of the bytes times 2. */
@@ -55,7 +68,7 @@ static inline void add_row(
     }
 }
 
-static void portable_step(const struct gf_product *product, int64_t at)
+static void portable_chunk(const struct gf_product *product, int64_t at)
 {
     for (int64_t first = 0; first < product->count; first += GROUP) {
         int64_t left = product->count - first, group = left < GROUP ? left : GROUP;
@@ -70,6 +83,12 @@ static void portable_step(const struct gf_product *product, int64_t at)
         for (int64_t i = 0; i < group; i++)
             memcpy(product->out[first + i] + at, sums[i], GF_CHUNK);
     }
+}
+
+static void portable_step(const struct gf_product *product, int64_t at, int64_t chunks)
+{
+    for (int64_t i = 0; i < chunks; i++)
+        portable_chunk(product, at + i * GF_CHUNK);
 }
 
 /* Rows shorter than a chunk, in chunks of their own. */
@@ -88,7 +107,7 @@ static void multiply_short(const struct gf_product *product, gf_step *step)
         own_out[i] = out[i];
     padded.rows = own_rows;
     padded.out = own_out;
-    step(&padded, 0);
+    step(&padded, 0, 1);
     for (int64_t i = 0; i < product->count; i++)
         memcpy(product->out[i], out[i], size);
 }
@@ -102,8 +121,8 @@ void gf_multiply(const struct gf_product *product, enum gf_way most)
             multiply_short(product, step);
         return;
     }
-    for (int64_t at = 0; at <= size - GF_CHUNK; at += GF_CHUNK)
-        step(product, at);
+    for (int64_t done = 0, all = size / GF_CHUNK; done < all; done += GF_TILE)
+        step(product, done * GF_CHUNK, all - done < GF_TILE ? all - done : GF_TILE);
     if (size % GF_CHUNK)
-        step(product, size - GF_CHUNK); /* what it has in common with the last comes out again */
+        step(product, size - GF_CHUNK, 1); /* what it has in common with the last comes out again */
 }

@@ -51,13 +51,15 @@ SSSE3 INLINE void group_of_16(
     }
 }
 
-SSSE3 static void step_of_16(const struct gf_product *product, int64_t at)
+SSSE3 static void step_of_16(const struct gf_product *product, int64_t at, int64_t chunks)
 {
-    int64_t first = 0;
-    for (; first + GROUP <= product->count; first += GROUP)
-        group_of_16(product, at, first, GROUP);
-    for (; first < product->count; first++)
-        group_of_16(product, at, first, 1);
+    for (int64_t end = at + chunks * GF_CHUNK; at < end; at += GF_CHUNK) {
+        int64_t first = 0;
+        for (; first + GROUP <= product->count; first += GROUP)
+            group_of_16(product, at, first, GROUP);
+        for (; first < product->count; first++)
+            group_of_16(product, at, first, 1);
+    }
 }
 
 #define AVX2 __attribute__((target("avx2")))
@@ -102,17 +104,22 @@ AVX2 INLINE void group_of_32(
     }
 }
 
-AVX2 static void step_of_32(const struct gf_product *product, int64_t at)
+AVX2 static void step_of_32(const struct gf_product *product, int64_t at, int64_t chunks)
 {
-    int64_t first = 0;
-    for (; first + GROUP <= product->count; first += GROUP)
-        group_of_32(product, at, first, GROUP);
-    for (; first < product->count; first++)
-        group_of_32(product, at, first, 1);
+    for (int64_t end = at + chunks * GF_CHUNK; at < end; at += GF_CHUNK) {
+        int64_t first = 0;
+        for (; first + GROUP <= product->count; first += GROUP)
+            group_of_32(product, at, first, GROUP);
+        for (; first < product->count; first++)
+            group_of_32(product, at, first, 1);
+    }
 }
 
 gf_step *gf_wide_step(enum gf_way most)
 {
+    gf_step *affine = most >= GF_AFFINE ? gf_affine_step() : NULL;
+    if (affine)
+        return affine;
     if (most >= GF_AVX2 && __builtin_cpu_supports("avx2"))
         return step_of_32;
     if (most >= GF_SSSE3 && __builtin_cpu_supports("ssse3"))

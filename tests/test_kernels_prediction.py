@@ -141,10 +141,13 @@ def test_levels_beyond_their_range_are_told_apart_in_both(kernel):
 
 @pytest.mark.parametrize("flipped", [None, 5, 90, 700])
 @pytest.mark.parametrize("is_predicted", [True, False])
-def test_damaged_digits_are_the_same_in_both(kernel, flipped, is_predicted):
-    children = drawn(9000, 2, 4)
+@pytest.mark.parametrize("count", [9000, 30_003])  # on 4 and 8 lanes
+@pytest.mark.parametrize("shifted", [0, 1 << 28])
+def test_damaged_digits_are_the_same_in_both(kernel, flipped, is_predicted, count, shifted):
+    children = drawn(count, 2, 4)
+    children[::50] += 3 * shifted
     parents = ((children + 1) // 3).astype(np.int32)
-    where = context(9000, 8)
+    where = context(count, 8)
     if not is_predicted:
         where = replace(where, terms=None)
     payload = bytearray(digits.encode(parents, children, where, 0))
@@ -153,8 +156,8 @@ def test_damaged_digits_are_the_same_in_both(kernel, flipped, is_predicted):
     first = (payload[0] & 15) * tables.DIGIT_TABLES + 8 * len(CLASS_EDGES)
     stream = Stream(
         data=memoryview(payload)[2:],
-        lanes=rans.lanes_of(9000, where.terms),
-        rows=np.full(9000, first, np.uint16),
+        lanes=rans.lanes_of(count, where.terms),
+        rows=np.full(count, first, np.uint16),
         terms=where.terms,
         escapes=np.zeros(0, np.int64),
     )

@@ -3,11 +3,9 @@
 #include <stddef.h>
 
 #define BLOCK 32
-#define LAST_EDGE 90
 #define ESCAPED_DIGIT 2
 
-/* The class of each distance between a cell's centre and the mean, in half steps. */
-static const uint8_t class_of[LAST_EDGE + 1] = { 0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 8, 9, 9, 9, 9, 9,
+const uint8_t class_of[LAST_EDGE + 4] = { 0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 8, 9, 9, 9, 9, 9,
     9, 10, 10, 10, 10, 10, 10, 11, 11, 11, 11, 11, 11, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12,
     12, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 13, 14, 14, 14, 14, 14,
     14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14,
@@ -228,6 +226,7 @@ static int decode_all_digits(const uint16_t *starts, struct stream *stream, stru
         if (!next_segment(&walk, slice->count - at.first, slice->lanes, &segment))
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
+            at = decode_many_digits(starts, &segment, stream, slice, parents, at, end - at.first);
             struct block block = next_block(slice, at, end - at.first);
             expect(&segment, slice->levels + at.first, block.count, halves);
             if (is_safe(stream, block.count))

@@ -16,6 +16,12 @@
 #define MAX_ESCAPE ((int64_t)1 << 32)
 #define ESCAPED 127
 #define CLASSES 16
+#define LAST_EDGE 90
+
+/* The class of each distance between a cell's centre and the mean, in half steps; bytes that
+ * are read four at a time follow the last one. */
+extern const uint8_t class_of[LAST_EDGE + 4];
+
 #define SYMBOL_BITS 7
 #define LAST_SYMBOL ((1 << SYMBOL_BITS) - 1)
 #define NAMES_PADDING 4
@@ -96,6 +102,11 @@ int64_t decode_levels_slice(const struct level_slots *slots, const uint8_t *data
 int64_t decode_digits_slice(const uint16_t *starts, int64_t tables, const uint8_t *data,
     int64_t size, struct slice *slice, const int32_t *parents, struct escapes *escapes,
     struct terms *terms);
+
+/* The same of children. */
+struct place decode_many_digits(const uint16_t *starts, const struct segment *segment,
+    struct stream *stream, struct slice *slice, const int32_t *parents, struct place place,
+    int64_t count);
 
 /* How widths that have no table of their own are folded: by octaves, to the last four of those
  * that have one; and how many low bits the levels of a width have. */

@@ -1,13 +1,17 @@
 """inspect: where bytes went, in words and in JSON."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from midstream.cli import main
+from midstream.publisher import decibels
 from published import NAME, published
+from tensorfiles import normal, safetensors
 
 
 @pytest.fixture
@@ -27,6 +31,38 @@ def test_a_repository_tells_where_the_bytes_of_its_newest_release_went(
     assert f"{NAME} release 2" in out
     assert "topology" in out
     assert "framing" in out
+
+
+def test_a_tensor_of_zeros_and_an_exact_layer_are_still_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, units = tmp_path / "net.safetensors", tmp_path / "units"
+    model.write_bytes(safetensors({"a": normal(16, 40), "b": np.zeros(40, np.float32)}))
+    assert main(["encode", str(model), "-o", str(units), "--ladder", "1b,exact"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(units), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert [unit["outputs_db"] for unit in found["units"]] == [None, None]
+    assert isinstance(found["units"][0]["weights_db"], float)
+    assert found["units"][1]["weights_db"] == "exact"
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "json_value"),
+    [
+        (None, "-", None),
+        (math.inf, "exact", "exact"),
+        (-math.inf, "-", None),
+        (math.nan, "-", None),
+        (12.34, "12.3", 12.34),
+    ],
+)
+def test_decibels_are_said_where_there_are_some(
+    value: float | None, words: str, json_value: float | str | None
+) -> None:
+    assert decibels.as_json(value) == json_value
+    assert decibels.as_words(value) == words
+    assert decibels.as_words(json_value) == words
 
 
 def test_a_network_that_is_not_there_is_wrong_use(

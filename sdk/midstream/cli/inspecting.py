@@ -1,12 +1,12 @@
 """inspect: what files and folders hold, and where the bytes went."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
 from midstream.cli.output import Output
 from midstream.cli.plotting import draw
+from midstream.publisher import decibels
 from midstream.publisher.accounting import Account, TensorAccount
 from midstream.publisher.inspection import inspect
 
@@ -48,7 +48,7 @@ def _inspect(options: argparse.Namespace, output: Output) -> None:
     for key, value in inspected.found.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             columns = list(value[0])
-            output.table(key, columns, [[str(row[c]) for c in columns] for row in value])
+            output.table(key, columns, [[_cell(c, row[c]) for c in columns] for row in value])
         else:
             output.say(f"{key}: {value}")
     for name, found in inspected.accounts.items():
@@ -56,6 +56,10 @@ def _inspect(options: argparse.Namespace, output: Output) -> None:
         output.table(f"where the bytes of {name} went", _columns(found), _rows(found, shown))
     spent = {name: _as_json(found) for name, found in inspected.accounts.items()}
     output.result({**inspected.found, "spent": spent} if spent else inspected.found)
+
+
+def _cell(column: str, value: Any) -> str:
+    return decibels.as_words(value) if column.endswith("_db") else str(value)
 
 
 def _columns(found: Account) -> list[str]:
@@ -76,7 +80,7 @@ def _rows(found: Account, shown: int) -> list[list[str]]:
 
 
 def _tensor_row(found: Account, tensor: TensorAccount) -> list[str]:
-    snr = [" ".join(map(_decibels, tensor.snr))] if tensor.snr else []
+    snr = [" ".join(map(decibels.as_words, tensor.snr))] if tensor.snr else []
     return [
         _short(tensor),
         "x".join(map(str, tensor.tensor.shape)) or "scalar",
@@ -105,10 +109,6 @@ def _short(tensor: TensorAccount) -> str:
     return name if len(name) <= _LONGEST_NAME else "…" + name[1 - _LONGEST_NAME :]
 
 
-def _decibels(value: float) -> str:
-    return "exact" if value == math.inf else f"{value:.1f}"
-
-
 def _uses(tensor: TensorAccount) -> list[str]:
     """What its coding makes use of."""
     code = tensor.code
@@ -134,7 +134,7 @@ def _as_json(found: Account) -> dict[str, Any]:
 
 
 def _tensor_json(tensor: TensorAccount) -> dict[str, Any]:
-    snr = tensor.snr and ["exact" if value == math.inf else value for value in tensor.snr]
+    snr = tensor.snr and [decibels.as_json(value) for value in tensor.snr]
     return {
         "index": tensor.index,
         "name": tensor.name,

@@ -1,7 +1,6 @@
 """publish and verify: what a publisher does with a repository's folder."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from midstream.cli.keys import passphrase
 from midstream.cli.output import Output, human_size
 from midstream.errors import RuntimeMissingError
 from midstream.limits import LIMITS
-from midstream.publisher import Publisher, Release
+from midstream.publisher import Publisher, Release, decibels
 from midstream.publisher.audit import audit
 from midstream.publisher.calibration import read_calibration
 from midstream.runtime import Backend, Inputs, find_backend
@@ -111,17 +110,11 @@ def layer_rows(release: Release) -> list[list[str]]:
                 rung,
                 human_size(entry.size),
                 human_size(total),
-                _decibels(entry.fidelity.weight_snr),
-                _decibels(entry.fidelity.output_snr),
+                decibels.as_words(entry.fidelity.weight_snr),
+                decibels.as_words(entry.fidelity.output_snr),
             ]
         )
     return rows
-
-
-def _decibels(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return "exact" if math.isinf(value) else f"{value:.1f}"
 
 
 def _publish(options: argparse.Namespace, output: Output) -> None:
@@ -149,8 +142,8 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
                     "layer": entry.layer,
                     "rung": rung,
                     "bytes": entry.size,
-                    "weight_snr": _number(entry.fidelity.weight_snr),
-                    "output_snr": _number(entry.fidelity.output_snr),
+                    "weight_snr": decibels.as_json(entry.fidelity.weight_snr),
+                    "output_snr": decibels.as_json(entry.fidelity.output_snr),
                 }
                 for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
             ],
@@ -163,11 +156,6 @@ def _renew(options: argparse.Namespace, output: Output) -> None:
     keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
     for name in Publisher(options.repo, signer=keys).renew():
         output.say(f"{name}: renewed in {options.repo}")
-
-
-def _number(value: float | None) -> float | str | None:
-    """JSON has no infinity."""
-    return "exact" if value is not None and math.isinf(value) else value
 
 
 def _verify(options: argparse.Namespace, output: Output) -> None:

@@ -9,6 +9,7 @@ from midstream import formats
 from midstream.bitstream import Head, Unit, read_unit
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
+from midstream.publisher import decibels
 from midstream.publisher.accounting import Account, account
 from midstream.publisher.local import MANIFEST, map_unit, unit_name
 from midstream.publisher.noise import tensor_snr
@@ -144,8 +145,8 @@ def _inspect_manifest(data: bytes) -> dict[str, Any]:
                 "bytes": entry.size,
                 "packets": entry.packets,
                 "repair": entry.repair_symbols,
-                "weights_db": str(entry.fidelity.weight_snr),
-                "outputs_db": str(entry.fidelity.output_snr),
+                "weights_db": decibels.as_json(entry.fidelity.weight_snr),
+                "outputs_db": decibels.as_json(entry.fidelity.output_snr),
             }
             for entry in described.units
         ],

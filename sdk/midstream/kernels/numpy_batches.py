@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.lanes import STATE_START
-from midstream.kernels.numpy_kernels import find_slots
-from midstream.kernels.slots import Slots
+from midstream.kernels.stepping import STATE_START
 from midstream.kernels.terms import BEYOND, BROKEN, Decoded, Stream, Terms
 
 __all__ = ["Batch", "Escapes"]
@@ -40,15 +38,16 @@ class Escapes:
         return cls(values=joined, starts=edges[:-1].copy(), ends=edges[1:])
 
     def take(self, slices: _Int) -> _Int:
-        """The next value of each of these slices; the same ones stand together.
+        """The next value of each of these slices, which may come again and again.
 
         More than there are, which damage can ask for, are whatever follows; `starts` tells.
         """
-        firsts = np.flatnonzero(np.diff(slices, prepend=-1))
-        sizes = np.diff(firsts, append=len(slices))
-        rank = np.arange(len(slices)) - np.repeat(firsts, sizes)
+        order = slices.argsort(kind="stable")
+        sizes = np.bincount(slices, minlength=len(self.starts))
+        rank = np.empty_like(slices)
+        rank[order] = np.arange(len(slices)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         found: _Int = self.values.take(self.starts[slices] + rank, mode="clip")
-        self.starts[slices[firsts]] += sizes
+        self.starts += sizes
         return found
 
 
@@ -66,7 +65,7 @@ class Batch:
     """Symbols of each slice."""
     lanes: _Int  # (slices,)
     """Lanes of each slice."""
-    rows: _Int  # (symbols,)
+    rows: NDArray[np.uint16]  # (symbols,)
     """The first of the tables that each symbol may have."""
     terms: Terms
     """Of all slices."""
@@ -89,7 +88,7 @@ class Batch:
             states=np.concatenate(states),
             counts=np.array([len(stream.rows) for stream in streams], np.int64),
             lanes=np.array([stream.lanes for stream in streams], np.int64),
-            rows=np.concatenate([stream.rows for stream in streams]).astype(np.int64),
+            rows=np.concatenate([stream.rows for stream in streams]),
             terms=Terms.join(own),
             escapes=Escapes.of([stream.escapes for stream in streams]),
         )
@@ -98,17 +97,6 @@ class Batch:
     def is_predicted(self) -> bool:
         """Whether some slice has terms."""
         return len(self.terms.terms) > 0
-
-    def find_slots(self, rows: _Int, slots: Slots) -> tuple[_Int, _Int, NDArray[np.uint32]]:
-        """The slot of each symbol in these tables, and the last two of what `decoded` takes."""
-        lookup = slots.spread[:2]
-        return find_slots(
-            self.words, self.firsts[:-1], self.states, self.counts, self.lanes, rows, lookup
-        )
-
-    def take_escapes(self, places: _Int) -> _Int:
-        """What the symbols at these places stand for, in order, which are all that escape."""
-        return self.escapes.take(np.searchsorted(np.cumsum(self.counts), places, side="right"))
 
     def decoded(
         self, levels: NDArray[np.int32], ends: _Int, left: NDArray[np.uint32]

@@ -1,8 +1,7 @@
 """Entropy coding and bit packing in NumPy. Knows nothing of what the symbols mean.
 
 rANS here has 32-bit states, a lower bound of 2**16 and 16-bit words. Symbol i of a slice
-belongs to lane i % lanes; the lanes of one slice share one stream of words. A loop in
-NumPy costs by the step, not by the lane, so all lanes of many slices step together.
+belongs to lane i % lanes; the lanes of one slice share one stream of words.
 (spec/coding.md, "Entropy coder" and "Bits".)
 """
 
@@ -12,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.lanes import STATE_START, Plan, lane_order, make_plan, spread
+from midstream.kernels.lanes import lane_order, make_plan, spread
 from midstream.kernels.slots import TOTAL_BITS
+from midstream.kernels.stepping import STATE_START, make_stepper, split
 
 __all__ = [
     "ALPHABET_LIMIT",
     "STATE_START",
-    "find_slots",
     "pack_bits",
     "rans_decode",
     "rans_encode",
@@ -64,8 +63,8 @@ def rans_encode(
     """
     plan = make_plan(counts, lanes)
     # a filler of full frequency leaves a state as it is
-    frequency = spread(plan, frequencies[symbols], 1 << TOTAL_BITS)
-    start = spread(plan, starts[symbols], 0)
+    frequency = spread(plan, frequencies[symbols].astype(np.int64), 1 << TOTAL_BITS)
+    start = spread(plan, starts[symbols].astype(np.int64), 0)
     words = np.zeros(plan.places[-1], np.uint16)
     full = np.zeros(plan.places[-1], np.bool_)
     states = np.full(plan.edges[-1], STATE_START, np.int64)
@@ -118,11 +117,18 @@ def rans_decode(
     frequency = np.append(frequencies, np.full(_MASK + 1, _MASK + 1, np.uint16))
     offset = np.append(offsets, np.arange(_MASK + 1, dtype=np.uint16))
     lookup = frequency, offset
-    slots, ends, left = find_slots(words, starts, states, counts, lanes, tables, lookup)
+    slots = np.empty(len(tables), np.int64)
+    ends, left = np.empty(len(counts), np.int64), np.empty(len(states), np.uint32)
+    owner, holder = (np.repeat(np.arange(len(counts)), sizes) for sizes in (counts, lanes))
+    for chosen in split(counts, lanes):
+        own, held = np.isin(owner, chosen), np.isin(holder, chosen)
+        slots[own], ends[chosen], left[held] = _find_slots(
+            words, starts[chosen], states[held], counts[chosen], lanes[chosen], tables[own], lookup
+        )
     return names.ravel()[slots], ends, left
 
 
-def find_slots(
+def _find_slots(
     words: NDArray[np.uint16],
     starts: _Int,
     states: NDArray[np.uint32],
@@ -131,72 +137,16 @@ def find_slots(
     tables: NDArray[np.integer[Any]],
     lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
 ) -> tuple[_Int, _Int, NDArray[np.uint32]]:
-    """The slot of each symbol among all slots of all tables, and the rest of `rans_decode`.
-
-    Args:
-        words: As for `rans_decode`, and so are the next five.
-        starts: (slices,)
-        states: (lanes of all slices,)
-        counts: (slices,)
-        lanes: (slices,)
-        tables: (symbols,)
-        lookup: Frequencies and offsets, flat; the last table is a filler's.
-    """
-    plan = make_plan(counts, lanes)
+    """The slot of each symbol among all slots of all tables, and the rest of `rans_decode`."""
+    stepper = make_stepper(words, starts, states, counts, lanes, lookup)
+    plan = stepper.plan
     filler = (len(lookup[0]) >> TOTAL_BITS) - 1
     slots = spread(plan, tables.astype(np.int64), filler) << TOTAL_BITS
-    state = states[lane_order(plan, lanes)].astype(np.int64)
-    pointers = starts[plan.order].astype(np.int64)
-    _step(plan, words, pointers, state, slots, lookup)
-    ends = np.empty(len(pointers), np.int64)
-    ends[plan.order] = pointers
-    left = np.empty(len(states), np.uint32)
-    left[lane_order(plan, lanes)] = state
-    return slots[plan.index], ends, left
-
-
-def _step(
-    plan: Plan,
-    words: NDArray[np.uint16],
-    pointers: _Int,
-    states: _Int,
-    slots: _Int,
-    lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
-) -> None:
-    """All steps of all lanes; `slots` goes in as rows of tables and comes out as slots."""
-    frequency, offset = lookup
-    numbers = np.arange(len(states))
-    owner = np.repeat(np.arange(len(pointers)), np.diff(plan.edges))
     changes = np.flatnonzero(np.diff(plan.active, prepend=-1, append=-1))
     for first, last in pairwise(changes):
-        active = int(plan.active[first])
-        state = states[:active]
-        slices = int(owner[active - 1]) + 1
-        edges, pointer = plan.edges[: slices + 1], pointers[:slices]
-        block = slots[plan.places[first] : plan.places[last]].reshape(-1, active)
-        value = np.empty(active, np.int64)
-        small = np.empty(active, np.uint16)
-        low = np.empty(active, np.bool_)
-        for slot in block:
-            np.bitwise_and(state, _MASK, out=value)
-            np.add(slot, value, out=slot)
-            np.right_shift(state, TOTAL_BITS, out=state)
-            frequency.take(slot, out=small, mode="clip")
-            np.multiply(state, small, out=state)
-            offset.take(slot, out=small, mode="clip")
-            np.add(state, small, out=state)
-            np.less(state, STATE_START, out=low)
-            hungry = low.nonzero()[0]
-            if hungry.size:
-                bounds = hungry.searchsorted(edges)
-                before = bounds[:-1]
-                place = (pointer - before).take(owner.take(hungry))
-                place += numbers[: hungry.size]
-                pointer += bounds[1:]
-                pointer -= before
-                # clip: a damaged slice may run on into its neighbours, never outside
-                word = words.take(place, mode="clip")
-                state[hungry] = (state.take(hungry) << _WORD_BITS) + word
+        here = slots[plan.places[first] : plan.places[last]]
+        stepper.advance(here.reshape(-1, int(plan.active[first])))
+    return slots[plan.index], *stepper.finish()
 
 
 def pack_bits(values: NDArray[np.uint64], widths: _Int) -> bytes:

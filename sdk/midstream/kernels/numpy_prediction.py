@@ -1,21 +1,20 @@
 """Decoding where each symbol's table depends on levels decoded before it, in NumPy.
 
-All lanes of many slices step together, as in numpy_kernels; a lane never depends on another
-of the same step, since neighbours are at least as far away as a slice has lanes.
-(spec/coding.md, "Prediction".) Knows nothing of tensors.
+A lane never depends on another of the same step, since neighbours are at least as far away
+as a slice has lanes. (spec/coding.md, "Prediction".) Knows nothing of tensors.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from typing import TypeVar
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.lanes import Lanes, make_plan, spread
 from midstream.kernels.numpy_batches import Batch
 from midstream.kernels.numpy_kernels import unpack_bits
+from midstream.kernels.numpy_walk import NEIGHBOUR_LIMIT, Walk, halves, limited
 from midstream.kernels.slots import TOTAL_BITS, Slots
+from midstream.kernels.stepping import split
 from midstream.kernels.terms import (
     BROKEN,
     CLASS_EDGES,
@@ -29,95 +28,16 @@ from midstream.kernels.terms import (
 
 __all__ = ["decode_digits", "decode_levels", "fold_widths", "predict", "table_rows"]
 
-_NEIGHBOUR_LIMIT = 1 << 20
-"""A neighbour's level counts as at most so far from zero."""
-_GAIN_BITS = 12
 _ESCAPED_DIGIT = 2
-_LEVEL_LIMIT = (1 << 30) + 1
-"""Levels that are out of their range are kept just outside it, for the caller to see."""
 
 _Int = NDArray[np.int64]
-_T = TypeVar("_T", bound=np.generic)
 
 
 def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     """The mean of each level that the levels before it give, in half steps; (weights,)."""
     distances, gains = terms.dense()
-    near = _limited(levels.astype(np.int64), _NEIGHBOUR_LIMIT)
-    return _halves(near[np.arange(len(levels))[:, None] - distances], gains)
-
-
-def _halves(near: _Int, gains: _Int) -> _Int:
-    """The mean in half steps, from the levels of the neighbours; (weights, terms) each."""
-    total: _Int = np.einsum("wt,wt->w", near, gains)
-    total += 1 << _GAIN_BITS >> 1
-    total >>= _GAIN_BITS
-    return total
-
-
-def _limited(values: _Int, limit: int) -> _Int:
-    """Values at most so far from zero; numpy.clip takes ten times as long on a few."""
-    limited: _Int = np.minimum(values, limit)
-    return np.maximum(limited, -limit, out=limited)
-
-
-class _Walk:
-    """Steps through all slices; at each, the symbols of the lanes and what is expected of them.
-
-    A lane that has no symbol in a slice's last step gets one past the last symbol, with a
-    table of its own that leaves a state as it is. All arrays stand in the order of steps.
-    """
-
-    def __init__(self, batch: Batch, rows: _Int, slots: Slots) -> None:
-        self._plan = make_plan(batch.counts, batch.lanes)
-        frequencies, offsets, values = slots.spread
-        self._lanes = Lanes(
-            self._plan,
-            batch.words,
-            batch.firsts[:-1],
-            batch.states,
-            batch.lanes,
-            frequencies,
-            offsets,
-        )
-        self._values = values
-        size = int(batch.counts.sum())
-        self._numbers = spread(self._plan, np.arange(size), size)
-        self._rows = self.arrange(rows, slots.tables)
-        distances, gains = batch.terms.dense()
-        self._before = self.arrange(np.arange(size)[:, None] - distances, 0)
-        self._gains = self.arrange(gains, 0)
-        self._near = np.zeros(size + 1, np.int64)
-        self._levels = np.zeros(len(self._numbers), np.int64)
-
-    def arrange(self, values: NDArray[_T], filler: int) -> NDArray[_T]:
-        """Values of symbols in the order of steps; `filler` where there is no symbol."""
-        row = np.full((1, *values.shape[1:]), filler, values.dtype)
-        return np.concatenate([values, row])[self._numbers]
-
-    def steps(self) -> Iterator[tuple[slice, _Int]]:
-        """Where each step's symbols stand, and their means in half steps."""
-        for first, last in pairwise(self._plan.places.tolist()):
-            here = slice(first, last)
-            yield here, _halves(self._near.take(self._before[here]), self._gains[here])
-
-    def decode(self, here: slice, choice: _Int) -> _Int:
-        """What a step's symbols stand for, each in the table so many after its first."""
-        slots = self._lanes.advance(self._rows[here] + choice)
-        return self._values.take(slots).astype(np.int64)
-
-    def slices(self, places: _Int) -> _Int:
-        """The slices of some lanes of a step."""
-        return self._lanes.slices(places)
-
-    def store(self, here: slice, levels: _Int) -> None:
-        """Keep what a step gave; what is out of range stays just outside it."""
-        self._levels[here] = _limited(levels, _LEVEL_LIMIT)
-        self._near[self._numbers[here]] = _limited(levels, _NEIGHBOUR_LIMIT)
-
-    def finish(self) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
-        """Levels, the index past the last word of each slice, and the states left."""
-        return self._levels[self._plan.index].astype(np.int32), *self._lanes.finish()
+    near = limited(levels.astype(np.int64), NEIGHBOUR_LIMIT)
+    return halves(near[np.arange(len(levels))[:, None] - distances], gains)
 
 
 def fold_widths(
@@ -185,65 +105,78 @@ def decode_levels(
     found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
     for chosen in _groups(streams):
         batch = Batch.of([streams[at] for at in chosen])
-        shift = np.concatenate([_shifts(streams[at], low[at]) for at in chosen])
-        fields = np.concatenate([_fields(low[at], _shifts(streams[at], low[at])) for at in chosen])
-        grain = 1 << shift, fields - (1 << shift >> 1)
-        if batch.is_predicted:
-            decoded = _walk_levels(batch, slots, grain, next_phase)
-        else:
-            decoded = _plain_levels(batch, slots, grain)
+        decoded = _walk_levels(batch, slots, _join([low[at] for at in chosen], batch), next_phase)
         for at, one in zip(chosen, decoded, strict=True):
             found[at] = one
     return found
 
 
-def _groups(streams: Sequence[Stream]) -> list[list[int]]:
+def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:
     """Streams that are decoded side by side: with and without terms, if they have their states."""
     whole = [at for at, stream in enumerate(streams) if len(stream.data) >= 4 * stream.lanes]
-    groups = [
-        [at for at in whole if (streams[at].terms is None) is plain] for plain in (True, False)
-    ]
-    return [group for group in groups if group]
-
-
-def _plain_levels(batch: Batch, slots: Slots, grain: tuple[_Int, _Int]) -> list[Decoded]:
-    """Levels where nothing is expected of any."""
-    found, ends, left = batch.find_slots(batch.rows, slots)
-    value = slots.spread[2].take(found).astype(np.int64)
-    escaped = np.flatnonzero(value == ESCAPED)
-    value[escaped] = batch.take_escapes(escaped)
-    value *= grain[0]
-    value += grain[1]
-    return batch.decoded(_limited(value, _LEVEL_LIMIT).astype(np.int32), ends, left)
+    for plain in (True, False):
+        group = [at for at in whole if (streams[at].terms is None) is plain]
+        if group:
+            counts = np.array([len(streams[at].rows) for at in group], np.int64)
+            lanes = np.array([streams[at].lanes for at in group], np.int64)
+            yield from ([group[at] for at in part] for part in split(counts, lanes))
 
 
 def _walk_levels(
-    batch: Batch, slots: Slots, grain: tuple[_Int, _Int], next_phase: int
+    batch: Batch, slots: Slots, low: "_Fields | None", next_phase: int
 ) -> list[Decoded]:
-    walk = _Walk(batch, batch.rows, slots)
-    units, added = walk.arrange(grain[0], 1), walk.arrange(grain[1], 0)
-    for here, halves in walk.steps():
-        value = walk.decode(here, (halves & 1) * next_phase)
+    walk = Walk(batch, batch.rows, slots)
+    if low is not None:
+        low = _Fields(shifts=walk.arrange(low.shifts, 0), bits=walk.arrange(low.bits, 0))
+    for here, means in walk.stretches():
+        value = walk.decode(here, (means & 1) * next_phase)
         escaped = (value == ESCAPED).nonzero()[0]
         if escaped.size:
-            value[escaped] = batch.escapes.take(walk.slices(escaped))
-        value *= units[here]
-        value += added[here]
-        value += halves >> 1
+            value[escaped] = batch.escapes.take(walk.slices(here, escaped))
+        if low is not None:
+            low.append_to(value, here)
+        value += means >> 1
         walk.store(here, value)
     return batch.decoded(*walk.finish())
 
 
-def _shifts(stream: Stream, low: LowBits) -> _Int:
-    """Low bits of each level."""
-    return low.shifts.astype(np.int64) if len(low.shifts) else np.zeros(len(stream.rows), np.int64)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Fields:
+    """Low bits of levels."""
+
+    shifts: NDArray[np.uint8]  # (levels,)
+    bits: NDArray[np.uint32]  # (levels,)
+
+    def append_to(self, values: _Int, here: slice) -> None:
+        """Make numbers of wide cells those of levels in them; these count from the middle."""
+        shift = self.shifts[here].astype(np.int64)
+        values <<= shift
+        values += self.bits[here]
+        values -= 1 << shift >> 1
 
 
-def _fields(low: LowBits, shifts: _Int) -> _Int:
+def _join(low: Sequence[LowBits], batch: Batch) -> _Fields | None:
+    """Low bits of the levels of all slices; None where there are none."""
+    if not any(part.shifts.any() for part in low):
+        return None
+    pairs = list(zip(low, batch.counts.tolist(), strict=True))
+    return _Fields(
+        shifts=np.concatenate(
+            [
+                part.shifts if len(part.shifts) else np.zeros(count, np.uint8)
+                for part, count in pairs
+            ]
+        ),
+        bits=np.concatenate([_bits(part, count) for part, count in pairs]),
+    )
+
+
+def _bits(low: LowBits, count: int) -> NDArray[np.uint32]:
     """The low bits of each level."""
-    if not len(low.data):
-        return np.zeros(len(shifts), np.int64)
-    return unpack_bits(np.frombuffer(low.data, np.uint8), shifts).astype(np.int64)
+    if not len(low.data) or not len(low.shifts):
+        return np.zeros(count, np.uint32)
+    found = unpack_bits(np.frombuffer(low.data, np.uint8), low.shifts.astype(np.int64))
+    return found.astype(np.uint32)
 
 
 def decode_digits(
@@ -262,40 +195,30 @@ def decode_digits(
     found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
     for chosen in _groups(streams):
         batch = Batch.of([streams[at] for at in chosen])
-        centres = 3 * np.concatenate([parents[at] for at in chosen]).astype(np.int64)
-        decode = _walk_digits if batch.is_predicted else _plain_digits
-        for at, one in zip(chosen, decode(batch, centres, starts), strict=True):
+        before = np.concatenate([parents[at] for at in chosen])
+        for at, one in zip(chosen, _walk_digits(batch, before, starts), strict=True):
             found[at] = one
     return found
 
 
-def _plain_digits(batch: Batch, centres: _Int, starts: NDArray[np.uint16]) -> list[Decoded]:
-    """Children where nothing is expected of any."""
-    rows, slots = _spread_digits(batch.rows, starts)
-    found, ends, left = batch.find_slots(rows + classify(2 * centres), slots)
-    outward = slots.spread[2].take(found).astype(np.int64)
-    digit = np.where(centres < 0, -outward, outward)
-    escaped = np.flatnonzero(outward == _ESCAPED_DIGIT)
-    digit[escaped] = batch.take_escapes(escaped)
-    return batch.decoded(_limited(centres + digit, _LEVEL_LIMIT).astype(np.int32), ends, left)
-
-
-def _walk_digits(batch: Batch, centres: _Int, starts: NDArray[np.uint16]) -> list[Decoded]:
-    walk = _Walk(batch, *_spread_digits(batch.rows, starts))
-    centres = walk.arrange(centres, 0)
-    for here, halves in walk.steps():
-        centre = centres[here]
-        offset = 2 * centre - halves
+def _walk_digits(
+    batch: Batch, parents: NDArray[np.int32], starts: NDArray[np.uint16]
+) -> list[Decoded]:
+    walk = Walk(batch, *_spread_digits(batch.rows, starts))
+    parents = walk.arrange(parents, 0)
+    for here, means in walk.stretches():
+        centre = 3 * parents[here].astype(np.int64)
+        offset = 2 * centre - means
         outward = walk.decode(here, classify(offset))
         digit = np.where(offset < 0, -outward, outward)
         escaped = (outward == _ESCAPED_DIGIT).nonzero()[0]
         if escaped.size:
-            digit[escaped] = batch.escapes.take(walk.slices(escaped))
+            digit[escaped] = batch.escapes.take(walk.slices(here, escaped))
         walk.store(here, centre + digit)
     return batch.decoded(*walk.finish())
 
 
-def _spread_digits(rows: _Int, starts: NDArray[np.uint16]) -> tuple[_Int, Slots]:
+def _spread_digits(rows: NDArray[np.uint16], starts: NDArray[np.uint16]) -> tuple[_Int, Slots]:
     """The tables that are in use alone, and where they are: all of them are too many slots."""
     groups = rows // len(CLASS_EDGES)
     used = np.flatnonzero(np.bincount(groups))

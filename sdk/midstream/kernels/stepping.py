@@ -1,0 +1,184 @@
+"""Slots of symbols from states and words, side by side or one by one.
+
+A call of NumPy costs the same on one lane as on many, so where there are few lanes, plain
+Python is faster. Knows nothing of what symbols mean.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.kernels.lanes import Plan, lane_order, make_plan
+from midstream.kernels.slots import TOTAL_BITS
+
+__all__ = ["STATE_START", "OneByOne", "SideBySide", "Stepper", "make_stepper", "split"]
+
+STATE_START = 1 << 16
+"""A lane's state before the first symbol is encoded, and so after the last is decoded."""
+
+_STEP_SYMBOLS = 18
+"""One step side by side takes the time of so many symbols one by one."""
+_WORD_BITS = 16
+_TABLE_MASK = (1 << TOTAL_BITS) - 1
+# NumPy takes twice as long with numbers of Python
+_MASK, _SHIFT = np.array(_TABLE_MASK), np.array(TOTAL_BITS)
+_START, _SIGN, _WORD = np.array(STATE_START), np.array(63), np.array(_WORD_BITS)
+
+_Int = NDArray[np.int64]
+
+
+def split(counts: _Int, lanes: _Int) -> list[_Int]:
+    """Which slices to decode at a time: those with many lanes side by side, others alone."""
+    order = np.argsort(-lanes, kind="stable")
+    steps = np.maximum.accumulate(-(-counts // lanes)[order])
+    costs = _STEP_SYMBOLS * steps - np.cumsum(counts[order])
+    together = int(costs.argmin()) + 1 if costs.min() < 0 else 0
+    parts = [np.sort(order[:together])] if together else []
+    return [*parts, *np.sort(order[together:])[:, None]]
+
+
+class SideBySide:
+    """All lanes of some slices, step by step.
+
+    Args:
+        words: Of all slices; not empty.
+        firsts: (slices,) index of the first word of each slice.
+        states: (lanes of all slices,) final states of the encoder, slice after slice.
+        counts: (slices,) symbols of each slice.
+        lanes: (slices,) lanes of each slice.
+        lookup: For each slot of a table the frequency of the symbol there and how far the
+            slot is from the first one of that symbol; flat.
+    """
+
+    def __init__(
+        self,
+        words: NDArray[np.uint16],
+        firsts: _Int,
+        states: NDArray[np.uint32],
+        counts: _Int,
+        lanes: _Int,
+        lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    ) -> None:
+        self.plan = make_plan(counts, lanes)
+        self.owners = np.repeat(np.arange(len(firsts)), np.diff(self.plan.edges))
+        self._words = words
+        self._order = lane_order(self.plan, lanes)
+        self._states = states[self._order].astype(np.int64)
+        self._before = firsts[self.plan.order] - 1
+        self._lookup = lookup
+
+    def advance(self, slots: _Int) -> None:
+        """Step the first lanes, a row for each step.
+
+        Args:
+            slots: (steps, lanes) of each symbol's table the first slot; then its own.
+        """
+        words, (frequencies, offsets) = self._words, self._lookup
+        count = slots.shape[1]
+        owner = self.owners[:count]
+        slices = int(owner[-1]) + 1
+        edges, state = self.plan.edges[: slices + 1], self._states[:count]
+        before, base, bounds = self._before[:slices], np.empty(slices, np.int64), edges.copy()
+        value, hungry, place = np.empty((3, count), np.int64)
+        taken = np.zeros(count + 1, np.int64)
+        small = np.empty(count, np.uint16)
+        for slot in slots:
+            np.bitwise_and(state, _MASK, value)
+            np.add(slot, value, slot)
+            np.right_shift(state, _SHIFT, state)
+            frequencies.take(slot, None, small, "clip")
+            np.copyto(value, small)
+            np.multiply(state, value, state)
+            offsets.take(slot, None, small, "clip")
+            np.copyto(value, small)
+            np.add(state, value, state)
+            # -1 where a word is due; the sums of these are of all slices, and so are negative
+            np.subtract(state, _START, hungry)
+            np.right_shift(hungry, _SIGN, hungry)
+            np.add.accumulate(hungry, 0, None, taken[1:])
+            taken.take(edges, None, bounds, "clip")
+            np.add(before, bounds[:-1], base)
+            np.subtract(base, bounds[1:], before)
+            base.take(owner, None, place, "clip")
+            np.subtract(place, taken[1:], place)
+            # clip: a damaged slice may run on into its neighbours, never outside
+            words.take(place, None, small, "clip")
+            np.copyto(value, small)
+            np.bitwise_and(value, hungry, value)
+            np.bitwise_and(hungry, _WORD, hungry)
+            np.left_shift(state, hungry, state)
+            np.bitwise_or(state, value, state)
+
+    def finish(self) -> tuple[_Int, NDArray[np.uint32]]:
+        """The index past the last word of each slice, and the states that are left."""
+        ends = np.empty(len(self._before), np.int64)
+        ends[self.plan.order] = self._before + 1
+        left = np.empty(len(self._states), np.uint32)
+        left[self._order] = self._states
+        return ends, left
+
+
+class OneByOne:
+    """The lanes of one slice in turn; a step is one symbol. Takes what `SideBySide` does."""
+
+    def __init__(
+        self,
+        words: NDArray[np.uint16],
+        firsts: _Int,
+        states: NDArray[np.uint32],
+        counts: _Int,
+        lanes: _Int,
+        lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    ) -> None:
+        assert len(counts) == 1, "the words of a slice are its own"
+        self.plan = _one_by_one(int(counts[0]), int(lanes[0]))
+        self.owners = np.zeros(1, np.int64)
+        start, count = int(firsts[0]), len(self.plan.active)
+        # clip: a damaged slice may run on into its neighbours, never outside
+        self._words = words.take(np.arange(start, start + count), mode="clip").data
+        self._first, self._place = start, 0
+        self._states: list[int] = states.tolist()
+        self._lookup = lookup[0].data, lookup[1].data
+
+    def advance(self, slots: _Int) -> None:
+        """As for `SideBySide`; of one lane."""
+        words, place, (frequencies, offsets) = self._words, self._place, self._lookup
+        states = self._states
+        append = states.append
+        # the list grows while it is read: each lane's next state stands where its turn comes
+        for first, state in zip(slots.ravel().tolist(), states, strict=False):
+            slot = first + (state & _TABLE_MASK)
+            state = (state >> TOTAL_BITS) * frequencies[slot] + offsets[slot]
+            if state < STATE_START:
+                state = state << _WORD_BITS | words[place]
+                place += 1
+            append(state)
+        self._place, self._states = place, states[len(slots) :]
+        slots[:, 0] += np.array(states[: len(slots)], np.int64) & _TABLE_MASK
+
+    def finish(self) -> tuple[_Int, NDArray[np.uint32]]:
+        """As for `SideBySide`."""
+        return np.array([self._first + self._place]), np.array(self._states, np.uint32)
+
+
+def _one_by_one(symbols: int, lanes: int) -> Plan:
+    """One lane that takes the symbols of all, and where there is none the fillers."""
+    whole = make_plan(np.array([-(-symbols // lanes) * lanes]), np.array([1]))
+    return replace(whole, index=whole.index[:symbols])
+
+
+Stepper = SideBySide | OneByOne
+
+
+def make_stepper(
+    words: NDArray[np.uint16],
+    firsts: _Int,
+    states: NDArray[np.uint32],
+    counts: _Int,
+    lanes: _Int,
+    lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+) -> Stepper:
+    """What is faster for slices that `split` put together."""
+    kind = SideBySide if lanes.sum() > _STEP_SYMBOLS else OneByOne
+    return kind(words, firsts, states, counts, lanes, lookup)

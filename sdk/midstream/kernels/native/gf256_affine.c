@@ -11,32 +11,40 @@
 #include <immintrin.h>
 
 #define GROUP 8 /* rows that come out at a time: their sums are in registers */
+#define EXCLUSIVE_OR 0x96 /* of three */
 #define AFFINE __attribute__((target("gfni,avx512f,avx512bw")))
 #define INLINE static inline __attribute__((always_inline)) AFFINE
 
-/* The maps of a group's factors: of each row that goes in, of each that comes out. */
+/* The maps of a group's factors, of each row that goes in; after the last, of none. */
 struct maps {
-    uint64_t of[GF_MOST][GROUP];
+    uint64_t of[GF_MOST + 1][GROUP];
 };
 
-/* So many times 64 bytes of so many rows. */
+INLINE __m512i product_of(__m512i row, uint64_t map)
+{
+    return _mm512_gf2p8affine_epi64_epi8(row, _mm512_set1_epi64((long long)map), 0);
+}
+
+/* So many times 64 bytes of so many rows. Rows go in by two: three are added at once. */
 INLINE void columns(const struct gf_product *product, const struct maps *maps, int64_t at,
     int64_t first, const int group, const int parts)
 {
-    __m512i sums[GROUP][2];
+    __m512i sums[GROUP][2], one[2], two[2];
     for (int i = 0; i < group; i++)
         for (int part = 0; part < parts; part++)
             sums[i][part] = _mm512_setzero_si512();
-    for (int64_t j = 0; j < product->terms; j++) {
-        __m512i row[2];
-        for (int part = 0; part < parts; part++)
-            row[part] = _mm512_loadu_si512(product->rows[j] + at + GF_CHUNK * part);
-        for (int i = 0; i < group; i++) {
-            __m512i map = _mm512_set1_epi64((long long)maps->of[j][i]);
-            for (int part = 0; part < parts; part++)
-                sums[i][part] = _mm512_xor_si512(
-                    sums[i][part], _mm512_gf2p8affine_epi64_epi8(row[part], map, 0));
+    for (int64_t j = 0, last = product->terms - 1; j <= last; j += 2) {
+        const uint8_t *here = product->rows[j] + at;
+        const uint8_t *next = product->rows[j < last ? j + 1 : j] + at;
+        for (int part = 0; part < parts; part++) {
+            one[part] = _mm512_loadu_si512(here + GF_CHUNK * part);
+            two[part] = _mm512_loadu_si512(next + GF_CHUNK * part);
         }
+        for (int i = 0; i < group; i++)
+            for (int part = 0; part < parts; part++)
+                sums[i][part] = _mm512_ternarylogic_epi64(sums[i][part],
+                    product_of(one[part], maps->of[j][i]),
+                    product_of(two[part], maps->of[j + 1][i]), EXCLUSIVE_OR);
     }
     for (int i = 0; i < group; i++)
         for (int part = 0; part < parts; part++)
@@ -49,9 +57,11 @@ INLINE void rows(
 {
     struct maps maps;
     const uint8_t *factors = product->matrix + first * product->terms;
-    for (int64_t j = 0; j < product->terms; j++)
-        for (int i = 0; i < group; i++)
+    for (int i = 0; i < group; i++) {
+        for (int64_t j = 0; j < product->terms; j++)
             maps.of[j][i] = gf_maps[factors[i * product->terms + j]];
+        maps.of[product->terms][i] = 0;
+    }
     for (; chunks > 1; chunks -= 2, at += 2 * GF_CHUNK)
         columns(product, &maps, at, first, group, 2);
     if (chunks)

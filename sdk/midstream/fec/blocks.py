@@ -81,11 +81,10 @@ def _solve(length: int, wanted: NDArray[np.intp], known: NDArray[np.intp]) -> ND
     is_unknown[known] = False
     points = _EXP[length - 1 :: -1][:length]
     # a difference of a point and itself is 0, and so is its entry: it takes no part
-    locator = _LOG[points[:, None] ^ points[is_unknown]].sum(axis=1)
-    between = _LOG[points[wanted, None] ^ points[known]]
-    matrix: NDArray[np.uint8] = _EXP[
-        (locator[known] - locator[wanted, None] - between) % gf256.LONGEST
-    ]
+    locator = _LOG.take(points[:, None] ^ points[is_unknown]).sum(axis=1)
+    between = _LOG.take(points[wanted, None] ^ points[known])
+    logarithms = (locator[known] - locator[wanted, None] - between) % gf256.LONGEST
+    matrix: NDArray[np.uint8] = _EXP.take(logarithms)
     return matrix
 
 
@@ -151,14 +150,15 @@ def lost_packets(
     Raises:
         RecoveryError: As for `repair`.
     """
-    lost = np.flatnonzero(~present[:source])
-    spare = np.flatnonzero(present[source:])[: len(lost)]
-    if len(spare) < len(lost):
+    (lost,) = (~present[:source]).nonzero()
+    (known,) = present.nonzero()
+    if len(known) < source:
         raise RecoveryError(
             ErrorCode.TOO_MANY_ERASURES,
-            f"block: {len(lost)} of {source} packets lost, only {len(spare)} repair symbols left",
+            f"block: {len(lost)} of {source} packets lost, only {len(known) - source + len(lost)} "
+            "repair symbols left",
         )
     if not len(lost):
         return np.zeros((0, symbols.shape[1]), np.uint8)
-    known = np.concatenate([np.flatnonzero(present[:source]), source + spare])
+    known = known[:source]  # what is kept of the packets, and as many repair symbols as it takes
     return combine_rows(_solve(len(symbols), lost, known), symbols, known)

@@ -1,0 +1,1 @@
+"""Delivery against its bounds and its peers: the parts of `benchmarks/delivery.py`."""

@@ -1,0 +1,77 @@
+"""The parts of the delivery benchmark that decide what it says."""
+
+import io
+import random
+
+import pytest
+from rich.console import Console
+
+from comparison.figures import Verdict
+from delivery_parts.coders import OWN, PEERS, Shape
+from delivery_parts.figures import Figure
+from delivery_parts.recovery import recovery_figures
+from delivery_parts.report import figures, print_report, summary
+
+SPEEDS = {name: {"encode": 1.0, "repair": 0.5} for name in PEERS}
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ({"a": 3.0, "b": 9.0}, Verdict.AIM),
+        ({"a": 2.9, "b": 9.0}, Verdict.MUST),
+        ({"a": 0.9, "b": 9.0}, Verdict.NOT),
+        ({}, Verdict.NONE),
+    ],
+)
+def test_the_worst_case_decides(values, verdict):
+    figure = Figure(name="x", unit="x", must=1, aim=3, more_is_better=True, values=values)
+    assert figure.verdict is verdict
+
+
+def test_what_must_be_small_is_worst_where_it_is_large():
+    figure = Figure(name="bytes", unit="x", must=1.15, aim=1.05, values={"a": 1.01, "b": 1.1})
+    assert figure.worst == ("b", 1.1)
+    assert figure.verdict is Verdict.MUST
+
+
+def test_recovery_is_compared_with_the_fastest_peer_of_each_case():
+    rows = SPEEDS | {"leopard": {"encode": 2.0, "repair": 0.1}}
+    rows = {"16 KiB": rows | {"midstream": {"encode": 5.0, "repair": 1.0}}}
+    speed, ratio = recovery_figures(rows)
+    assert speed.values == {"encode, 16 KiB": 5.0, "repair, 16 KiB": 1.0}
+    assert ratio.values == {"encode, 16 KiB": 2.5, "repair, 16 KiB": 2.0}
+    assert (speed.verdict, ratio.verdict) == (Verdict.MUST, Verdict.MUST)
+
+
+def test_all_figures_are_listed_though_nothing_was_measured():
+    listed = figures({})
+    assert {figure.verdict for figure in listed} == {Verdict.NONE}
+    assert [row["verdict"] for row in summary(listed)] == ["not measured"] * len(listed)
+
+
+def test_the_report_shows_each_coder_and_each_verdict():
+    console = Console(file=io.StringIO(), record=True, width=160)
+    rows = {"16 KiB": SPEEDS | {"midstream": {"encode": 0.25, "repair": 0.125}}}
+    print_report({"recovery": rows}, console)
+    text = console.export_text()
+    assert "pyeclib isa_l_rs_vand" in text
+    assert "0.125 GB/s" in text
+    assert "not met" in text
+
+
+def test_our_coder_gives_back_what_was_lost_whatever_multiplies(monkeypatch):
+    pytest.importorskip("midstream.kernels._native", reason="no compiler")
+    from delivery_parts.own_coder import own
+    from midstream.fec import blocks
+
+    monkeypatch.setattr(blocks, "combine_rows", blocks.combine_rows)
+    shape = Shape(source=7, repair=3, size=100)
+    data = random.Random(1).randbytes(700)
+    for name in OWN:
+        coder = own(name, shape)
+        packets = coder.load(data)
+        received = coder.receive(packets, coder.encode(packets), [0, 3, 6])
+        assert not any(coder.packet(received[0], at) in data for at in (0, 3, 6))
+        restored = coder.restore(received)
+        assert b"".join(coder.packet(restored, at) for at in range(7)) == data

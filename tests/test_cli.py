@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -448,20 +448,20 @@ def test_output_that_nobody_reads_ends_quietly(made: Path) -> None:
 
 
 def test_a_fetch_that_is_interrupted_leaves_no_half_file(made: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    out, store = tmp_path / "out", tmp_path / "store"
     with server(made / "repo", "--rate", "2000") as url:
         root = str(made / "repo/1.root.json")
-        words = ["fetch", url, "net", "--root", root, "-o", str(out)]
+        words = ["fetch", url, "net", "--root", root, "-o", str(out), "--store", str(store)]
         process = subprocess.Popen(
             [sys.executable, "-m", "midstream", *words], stderr=subprocess.PIPE
         )
-        timer = threading.Timer(1.5, process.send_signal, [signal.SIGINT])
-        timer.start()
+        while process.poll() is None and not list(store.rglob("*.*")):
+            time.sleep(0.02)  # until something was received, which is long before all is
+        process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
-        timer.cancel()
     assert process.returncode == 130
     assert b"Traceback" not in errors
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [store]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """The command line as scripts rely on it: its fixed calls, its JSON, its exit codes."""
 
+import base64
+import io
 import json
+import logging
 import os
 import re
 import signal
@@ -19,6 +22,7 @@ from midstream import kernels
 from midstream.cli import doctor as doctor_verb
 from midstream.cli import main
 from midstream.errors import ErrorCode, RuntimeMissingError
+from midstream.store.keys import Signer
 from midstream.version import __version__
 from models import mlp
 
@@ -36,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a model, keys and a repository of one release."""
     folder = tmp_path_factory.mktemp("cli")
     (folder / "model.tflite").write_bytes(mlp((16, 48, 32, 4)))
-    assert main(["keygen", str(folder / "keys")]) == 0
+    assert main(["keygen", str(folder / "keys"), "--plain"]) == 0
     assert publish(folder, "net") == 0
     return folder
 
@@ -160,7 +164,7 @@ def test_publishing_a_name_again_makes_the_next_release(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "model.tflite").write_bytes(mlp())
-    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 0
     capsys.readouterr()
     for number in (1, 2):
         assert publish(tmp_path, "net", "--ladder", "4b,exact", "--json") == 0
@@ -172,7 +176,7 @@ def test_publishing_a_name_again_makes_the_next_release(
 def test_other_keys_cannot_publish_into_a_repository(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["keygen", str(tmp_path / "other")]) == 0
+    assert main(["keygen", str(tmp_path / "other"), "--plain"]) == 0
     words = ["publish", str(made / "model.tflite"), "--repo", str(made / "repo")]
     assert main([*words, "--keys", str(tmp_path / "other"), "--name", "evil"]) == 1
     assert "midstream: " in capsys.readouterr().err
@@ -193,7 +197,7 @@ def test_verify_finds_one_changed_byte(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
     (tmp_path / "model.tflite").write_bytes(mlp())
-    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 0
     assert publish(tmp_path, "net", "--ladder", "4b,exact") == 0
     changed = sorted((tmp_path / "repo").glob(which))[0]
     data = bytearray(changed.read_bytes())
@@ -336,7 +340,7 @@ def test_a_wrong_root_is_refused(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "model.tflite").write_bytes(mlp())
-    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 0
     assert publish(tmp_path, "net", "--ladder", "4b") == 0
     root = str(tmp_path / "repo/1.root.json")
     out = tmp_path / "out"
@@ -357,13 +361,78 @@ def test_keys_are_sealed_with_the_passphrase_of_the_environment(
     assert publish(tmp_path, "net", "--ladder", "4b") == 1
     monkeypatch.delenv("MIDSTREAM_PASSPHRASE")
     assert publish(tmp_path, "net", "--ladder", "4b") == 2
+    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 2
+
+
+def test_keys_are_sealed_with_the_first_line_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "of the environment")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"correct horse\r\nnot this\n")
+    more = ["--passphrase-file", str(secret)]
+    assert main(["keygen", str(tmp_path / "keys"), *more]) == 0
+    (tmp_path / "model.tflite").write_bytes(mlp())
+    assert publish(tmp_path, "net", "--ladder", "4b", *more) == 0
+    assert publish(tmp_path, "net", "--ladder", "4b") == 1
+    assert Signer.load(tmp_path / "keys/root.key", passphrase="correct horse")
+
+
+@pytest.mark.parametrize("content", [b"", b"\nsecond", None, bytes(5000)])
+def test_a_passphrase_file_that_gives_none_makes_no_key(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    secret = tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    words = ["keygen", str(tmp_path / "keys"), "--passphrase-file", str(secret)]
+    assert main(words) in (1, 2)
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("given", [None, ""])
+def test_plain_keys_are_made_only_when_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: str | None,
+) -> None:
+    monkeypatch.delenv("MIDSTREAM_PASSPHRASE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("MIDSTREAM_PASSPHRASE", given)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(["keygen", str(tmp_path / "keys")]) == 2
+    assert "--plain" in capsys.readouterr().err
+    assert not (tmp_path / "keys").exists()
+
+
+def test_no_passphrase_and_no_key_is_ever_printed_or_logged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    seed = bytes(range(100, 132))
+    monkeypatch.setattr("nacl.utils.random", lambda size: seed[:size])
+    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "swordfish")
+    (tmp_path / "model.tflite").write_bytes(mlp())
+    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert publish(tmp_path, "net", "--ladder", "4b") == 0
+    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "swordfishes")
+    assert publish(tmp_path, "net", "--ladder", "4b", "--json") == 1
+    (tmp_path / "keys/root.key").write_bytes((tmp_path / "keys/root.key").read_bytes()[:-1])
+    assert publish(tmp_path, "net", "--ladder", "4b") == 1
+    told = "".join(capfd.readouterr()) + caplog.text
+    assert "BAD_KEY" in told
+    for secret in ("swordfish", seed.hex(), repr(seed)[2:-1], base64.b64encode(seed).decode()):
+        assert secret not in told
 
 
 def test_plain_keys_are_readable_by_their_owner_alone_and_said_to_be_plain(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 0
     assert "plain" in capsys.readouterr().err
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
 
@@ -467,7 +536,7 @@ def test_a_fetch_that_is_interrupted_leaves_no_half_file(made: Path, tmp_path: P
 @pytest.mark.parametrize(
     "words",
     [
-        ["keygen", "x" * 300],
+        ["keygen", "x" * 300, "--plain"],
         ["inspect", "x" * 300],
         ["verify", "x" * 300, "--root", "ROOT"],
         ["publish", "MODEL", "--repo", "r", "--keys", "x" * 300, "--name", "net"],

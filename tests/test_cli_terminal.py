@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from midstream import Publisher
 from midstream.cli import main, network
 from midstream.cli.output import human_size
 from midstream.errors import TrustError
 from midstream.store import load_keys
+from models import mlp
 from published import NAME, Published, published
 
 
@@ -62,10 +64,34 @@ def test_two_passphrases_that_differ_make_no_key(
     assert not (tmp_path / "keys").exists()
 
 
-def test_no_passphrase_makes_plain_keys(at_a_terminal: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_empty_passphrase_makes_no_key(
+    at_a_terminal: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     type_in(at_a_terminal, "")
+    assert main(["keygen", str(tmp_path / "keys")]) == 2
+    assert not (tmp_path / "keys").exists()
+
+
+def test_sealed_keys_are_opened_with_what_is_typed(
+    at_a_terminal: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ["renew", str(tmp_path / "repo"), "--keys", str(tmp_path / "keys")]
+    type_in(at_a_terminal, "swordfish", "swordfish", "swordfish", "herring")
     assert main(["keygen", str(tmp_path / "keys")]) == 0
-    assert load_keys(tmp_path / "keys")
+    keys = load_keys(tmp_path / "keys", passphrase="swordfish")
+    Publisher(tmp_path / "repo", signer=keys).publish(mlp(), name=NAME, ladder="4b")
+    assert main(words) == 0
+    assert main(words) == 1  # the wrong one was typed
+
+
+def test_plain_keys_are_opened_without_a_question(
+    at_a_terminal: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    type_in(at_a_terminal)
+    keys = tmp_path / "keys"
+    assert main(["keygen", str(keys), "--plain"]) == 0
+    Publisher(tmp_path / "repo", signer=load_keys(keys)).publish(mlp(), name=NAME, ladder="4b")
+    assert main(["renew", str(tmp_path / "repo"), "--keys", str(keys)]) == 0
 
 
 def test_an_interrupted_verb_ends_with_130(

@@ -1,19 +1,20 @@
 """keygen: new keys for a publisher."""
 
 import argparse
-import getpass
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from midstream.cli.output import Output
-from midstream.errors import ErrorCode, UsageError
-from midstream.store.keys import generate_keys
+from midstream.cli.passphrases import (
+    VARIABLE,
+    add_passphrase,
+    new_passphrase,
+    passphrase_for,
+)
+from midstream.store.keys import generate_keys, has_sealed_key, load_keys
+from midstream.trust.keys import KeyRing
 
-__all__ = ["add_verbs", "passphrase"]
-
-PASSPHRASE = "MIDSTREAM_PASSPHRASE"  # noqa: S105 - the variable's name
+__all__ = ["add_keys", "add_verbs", "keys_of"]
 
 
 def add_verbs(verbs: Any) -> None:
@@ -21,29 +22,30 @@ def add_verbs(verbs: Any) -> None:
     parser = verbs.add_parser(
         "keygen",
         help="make keys for a publisher",
-        description=f"Make a key for each role: root, targets, snapshot, timestamp and release. "
-        f"They are encrypted with the passphrase in {PASSPHRASE}, or with one typed at a "
-        "terminal; without either they are stored plain, readable by you alone.",
+        description="Make a key for each role: root, targets, snapshot, timestamp and release. "
+        f"They are encrypted with a passphrase: of --passphrase-file, of {VARIABLE} in the "
+        "environment, or typed at a terminal. With --plain they are not encrypted.",
     )
     parser.add_argument("keys", metavar="KEYS", type=Path, help="folder for the new keys")
+    add_passphrase(parser, makes_keys=True)
     parser.set_defaults(run=_keygen)
 
 
-def passphrase(output: Output, *, is_new: bool) -> str | None:
-    """The passphrase for keys: from the environment, typed, or none."""
-    if (given := os.environ.get(PASSPHRASE)) is not None:
-        return given or None
-    if not (sys.stdin.isatty() and is_new):
-        if is_new:
-            output.warn(f"{PASSPHRASE} is not set: keys are stored plain, mode 0600")
-        return None
-    typed = getpass.getpass("Passphrase for the new keys (empty: stored plain): ")
-    if typed and getpass.getpass("Again: ") != typed:
-        raise UsageError(ErrorCode.BAD_ARGUMENT, "the two passphrases differ; no key was made")
-    return typed or None
+def add_keys(parser: argparse.ArgumentParser, *, makes_keys: bool = False) -> None:
+    """Declare --keys and where their passphrase comes from."""
+    parser.add_argument("--keys", required=True, type=Path, help="folder made by keygen")
+    add_passphrase(parser, makes_keys=makes_keys)
+
+
+def keys_of(options: argparse.Namespace) -> KeyRing:
+    """The keys that --keys names."""
+    is_sealed = has_sealed_key(options.keys)
+    return load_keys(options.keys, passphrase=passphrase_for(options, is_sealed=is_sealed))
 
 
 def _keygen(options: argparse.Namespace, output: Output) -> None:
-    secret = passphrase(output, is_new=True)
+    secret = new_passphrase(options)
+    if secret is None:
+        output.warn("the keys are stored plain, mode 0600: who reads a file has the key")
     for path in generate_keys(options.keys, passphrase=secret):
         output.say(str(path))

@@ -14,12 +14,14 @@ __all__ = ["main"]
 
 _EPILOG = """\
 A first round trip:
+  midstream keygen keys
   midstream publish model.tflite --repo repo --keys keys --name net
   midstream serve repo --port 8000
   midstream fetch http://127.0.0.1:8000 net --root repo/1.root.json -o copy.tflite
 
 Exit codes: 0 good; 1 the data or the peer is at fault; 2 wrong use; 3 this machine cannot
-(no runtime, disk full). Set MIDSTREAM_PASSPHRASE to encrypt and open keys.
+(no runtime, disk full). Keys are sealed with a passphrase: typed, in MIDSTREAM_PASSPHRASE,
+or in a --passphrase-file.
 """
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from midstream.cli.keys import passphrase
+from midstream.cli.keys import add_keys, keys_of
 from midstream.cli.output import Output, human_size
 from midstream.errors import RuntimeMissingError
 from midstream.limits import LIMITS
@@ -13,7 +13,6 @@ from midstream.publisher.audit import audit
 from midstream.publisher.calibration import read_calibration
 from midstream.runtime import Backend, Inputs, find_backend
 from midstream.store.files import read_given
-from midstream.store.keys import load_keys
 
 __all__ = ["add_calibration", "add_verbs", "backend_or_none", "calibration_of", "layer_rows"]
 
@@ -33,7 +32,7 @@ def add_verbs(verbs: Any) -> None:
         "model", metavar="MODEL", type=Path, help=".tflite, .onnx, .safetensors or .npz file"
     )
     parser.add_argument("--repo", required=True, type=Path, help="the repository's folder")
-    parser.add_argument("--keys", required=True, type=Path, help="folder made by keygen")
+    add_keys(parser)
     parser.add_argument("--name", required=True, help="the network's name")
     parser.add_argument(
         "--ladder",
@@ -59,7 +58,7 @@ def add_verbs(verbs: Any) -> None:
         "Run it daily: clients refuse news that is older than two weeks.",
     )
     parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
-    parser.add_argument("--keys", required=True, type=Path, help="folder made by keygen")
+    add_keys(parser)
     parser.set_defaults(run=_renew)
 
     parser = verbs.add_parser(
@@ -118,7 +117,7 @@ def layer_rows(release: Release) -> list[list[str]]:
 
 
 def _publish(options: argparse.Namespace, output: Output) -> None:
-    keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
+    keys = keys_of(options)
     publisher = Publisher(options.repo, signer=keys, backend=backend_or_none(output))
     with output.working(f"publishing {options.model}") as report:
         release = publisher.publish(
@@ -153,7 +152,7 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
 
 
 def _renew(options: argparse.Namespace, output: Output) -> None:
-    keys = load_keys(options.keys, passphrase=passphrase(output, is_new=False))
+    keys = keys_of(options)
     for name in Publisher(options.repo, signer=keys).renew():
         output.say(f"{name}: renewed in {options.repo}")
 

@@ -12,7 +12,7 @@ from midstream.errors import ErrorCode, MidstreamError, StoreError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.trust import keys
 
-__all__ = ["Signer", "generate_keys", "load_keys"]
+__all__ = ["Signer", "generate_keys", "has_sealed_key", "load_keys"]
 
 _SUFFIX = ".key"
 
@@ -51,13 +51,7 @@ class Signer(keys.Signer):
             TrustError: The passphrase is wrong or the key is damaged.
         """
         path = Path(path)
-        try:
-            with path.open("rb") as file:
-                data = file.read(limits.key_size + 1)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise UsageError(ErrorCode.BAD_KEY, f"{path}: no key file there") from error
-        except OSError as error:
-            raise StoreError.of(error, f"{path}: cannot be read") from error
+        data = _read(path, limits)
         try:
             return cls.from_bytes(data, passphrase=passphrase, limits=limits)
         except MidstreamError as error:
@@ -85,6 +79,17 @@ class Signer(keys.Signer):
             raise UsageError(
                 ErrorCode.BAD_ARGUMENT, f"{path}: there is a file already, keys are not overwritten"
             )
+
+
+def _read(path: Path, limits: Limits = LIMITS) -> bytes:
+    """A key file's bytes, and at most one more than it may have."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.key_size + 1)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise UsageError(ErrorCode.BAD_KEY, f"{path}: no key file there") from error
+    except OSError as error:
+        raise StoreError.of(error, f"{path}: cannot be read") from error
 
 
 def _write_new(path: Path, data: bytes) -> bool:
@@ -157,13 +162,27 @@ def load_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyR
         LimitError: Unsealing one would cost too much.
         TrustError: The passphrase is wrong or a key is damaged.
     """
-    folder = Path(folder)
-    paths = sorted(folder.glob("*" + _SUFFIX))
-    if not paths:
-        raise UsageError(ErrorCode.BAD_KEY, f"{folder}: no key files (*{_SUFFIX}) there")
+    paths = _key_files(Path(folder))
     return keys.KeyRing(
         signers={path.stem: (Signer.load(path, passphrase=passphrase),) for path in paths}
     )
+
+
+def has_sealed_key(folder: str | Path) -> bool:
+    """Whether loading the keys in a folder needs a passphrase.
+
+    Raises:
+        UsageError: There is no key in it.
+        StoreError: One cannot be read.
+    """
+    return any(keys.is_sealed(_read(path)) for path in _key_files(Path(folder)))
+
+
+def _key_files(folder: Path) -> list[Path]:
+    paths = sorted(folder.glob("*" + _SUFFIX))
+    if not paths:
+        raise UsageError(ErrorCode.BAD_KEY, f"{folder}: no key files (*{_SUFFIX}) there")
+    return paths
 
 
 def _path(folder: Path, role: str) -> Path:

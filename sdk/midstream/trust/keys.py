@@ -25,7 +25,16 @@ from midstream.errors import BitstreamError, ErrorCode, TrustError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.wire import Reader, Writer
 
-__all__ = ["DEFAULT_COST", "ROLES", "Cost", "KeyRing", "PublicKey", "Random", "Signer"]
+__all__ = [
+    "DEFAULT_COST",
+    "ROLES",
+    "Cost",
+    "KeyRing",
+    "PublicKey",
+    "Random",
+    "Signer",
+    "is_sealed",
+]
 
 ROLES = ("root", "targets", "snapshot", "timestamp", "release")
 """Who signs: TUF's four roles, and `release` for every network without keys of its own."""
@@ -207,6 +216,11 @@ class Signer(sslib.Signer):
         if signer.public.raw != public:
             raise TrustError(ErrorCode.BAD_KEY, "key file: secret and public key do not match")
         return signer
+
+
+def is_sealed(data: bytes) -> bool:
+    """Whether the content of a key file needs a passphrase; False where it is no key file."""
+    return data[: len(_MAGIC) + 2] == _MAGIC + bytes([_VERSION, _SEALED])
 
 
 def _open(reader: Reader, passphrase: str | None) -> bytes:

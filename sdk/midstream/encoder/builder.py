@@ -7,10 +7,11 @@ next one goes on from there.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from midstream.bitstream import Record, Topology, protected_size
+from midstream.bitstream import Topology, protected_size
 from midstream.codec import TensorCode
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
+from midstream.encoder.finish import exact_records
 from midstream.encoder.ladder import Rung, Target
 from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
@@ -221,7 +222,7 @@ class Builder:
 
     def _add_exact(self, rung: Rung) -> None:
         after = self._finished()
-        more = _exact_records(after)
+        more = exact_records(after)
         data = write_rung(UnitKind.EXACT, len(self._units), self._plans, after, more=more)
         self._add(rung, UnitKind.EXACT, data, after)
 
@@ -287,7 +288,3 @@ def _beats(here: Fidelity, below: Fidelity) -> bool:
     if here.output_snr is None or below.output_snr is None:
         return here.weight_snr > below.weight_snr
     return here.output_snr > below.output_snr
-
-
-def _exact_records(plans: Sequence[Plan]) -> list[Record]:
-    return [record for plan in plans for record in plan.exact()]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, exact, grid, kept, points, raw, storage
+from midstream.codec import Context, digits, grid, kept, points, storage
 from midstream.encoder.weights import Corrected, Weights
 from midstream.kernels import nearest_levels, squared_error
 from midstream.types import DType
@@ -153,19 +153,6 @@ class Plan:
             return self
         trits = self.trits + more
         return replace(self, levels=self.nearest(trits), trits=trits)
-
-    def exact(self) -> list[Record]:
-        """What gives a float slice its values back; nothing for others."""
-        if not (self.piece.dtype.is_float and self.piece.coded):
-            return []
-        sizes = np.broadcast_to(self.sizes(self.trits), self.levels.shape)
-        payload = exact.encode(self.stored, self.levels, sizes, self.piece.dtype)
-        data, item = storage.dump(self.stored, self.piece.dtype), self.piece.dtype.bits // 8
-        if raw.estimate(data, item) < len(payload) * raw.PROMISING:
-            escape = raw.encode(data, item)
-            if len(escape) < len(payload):
-                return [self.record(Operation.RAW, escape)]
-        return [self.record(Operation.EXACT, payload)]
 
     def kept(self) -> bytes:
         """The weights as they are."""

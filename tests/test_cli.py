@@ -440,6 +440,8 @@ def test_plain_keys_are_readable_by_their_owner_alone_and_said_to_be_plain(
 def test_serve_refuses_a_folder_that_is_not_there_and_shares_above_one(tmp_path: Path) -> None:
     assert main(["serve", str(tmp_path / "none")]) == 2
     assert main(["serve", str(tmp_path), "--loss", "7"]) == 2
+    assert main(["serve", str(tmp_path), "--connections", "0"]) == 2
+    assert main(["serve", str(tmp_path), "--grace", "nan"]) == 2
 
 
 def test_a_port_that_is_taken_is_an_error_of_this_machine(
@@ -461,6 +463,29 @@ def test_serve_ends_quietly_when_it_is_told_to(made: Path) -> None:
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert errors == b""
+
+
+def connect_often(port: int) -> None:
+    for _ in range(1000):
+        socket.create_connection(("127.0.0.1", port)).close()
+        time.sleep(0.01)
+
+
+def test_serve_ends_at_once_when_it_is_told_twice(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(64 << 20))
+    words = [sys.executable, "-m", "midstream", "serve", str(tmp_path), "--port", "0"]
+    with subprocess.Popen([*words, "--grace", "600"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rsplit(b":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(9) == b"HTTP/1.1 "
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(ConnectionRefusedError):  # it has heard
+                connect_often(port)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) != 0
 
 
 def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:

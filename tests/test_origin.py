@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from midstream.errors import ErrorCode, UnavailableError, UsageError
-from midstream.origin import Counters, Impairments, create_app, serve
+from midstream.origin import Counters, Impairments, create_app, files, serve
 from midstream.origin.files import Files, caching
 from midstream.origin.impairments import Link
 from midstream.testing import FakeClock
@@ -166,6 +166,13 @@ async def test_nothing_but_reading_is_allowed(
         "..%5csecret",
         "/etc/passwd",
         "%2fetc%2fpasswd",
+        "//etc/passwd",
+        "%252e%252e%252fsecret",
+        "units/%252e%252e/%252e%252e/secret",
+        "units/%c0%ae%c0%ae/%c0%ae%c0%ae/secret",
+        "units/..;/..;/secret",
+        "units/./../../secret",
+        "%2e%2e\\secret",
         "units/ab12%00",
         "units/ab%0a12",
         "units/" + "a" * 300,
@@ -201,6 +208,16 @@ async def test_links_out_of_the_folder_are_not_followed(
     assert (await ask(client, url, "units/inside"))[:2] == (200, UNIT)
 
 
+def test_a_link_that_is_put_there_while_a_file_is_opened_is_not_followed(folder: Path) -> None:
+    """[DEL-11]"""
+    (folder / "out").symlink_to(folder.parent)
+    (folder / "file").symlink_to(folder.parent / "secret")
+    os.close(files._open_below(folder, ("units", "ab12")))
+    for parts in (("out", "secret"), ("file",)):
+        with pytest.raises(OSError, match=r"symbolic links|Not a directory"):
+            files._open_below(folder, parts)
+
+
 async def test_a_pipe_is_no_file_and_is_not_waited_for(
     client: aiohttp.ClientSession, url: str, folder: Path
 ) -> None:
@@ -234,12 +251,12 @@ def test_versions_that_are_remembered_are_bounded(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("midstream.origin.files._MOST_VERSIONS", 1)
-    files = Files(folder)
+    served = Files(folder)
     for path in ("units/ab12", "units/empty", "units/ab12"):
-        file = files.open(path)
+        file = served.open(path)
         assert file is not None
         file.close()
-    assert len(files._etags) == 1
+    assert len(served._etags) == 1
 
 
 def test_a_file_that_cannot_be_read_is_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

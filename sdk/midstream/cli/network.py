@@ -13,7 +13,7 @@ from midstream.cli.output import Output, human_size
 from midstream.client import Delivery, StoreFailed
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
-from midstream.origin import Impairments, serve
+from midstream.origin import Impairments, ServerLimits, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
 from midstream.store.files import read_given
 from midstream.trust.manifest import Manifest
@@ -27,11 +27,19 @@ def add_verbs(verbs: Any) -> None:
         "serve",
         help="serve a repository over HTTP, well or badly",
         description="Serve a repository's folder. Any web server does; this one can also be a "
-        "bad link: cut bodies short, damage bytes, be slow. Prints one line with its URL.",
+        "bad link: cut bodies short, damage bytes, be slow. Prints one line with its URL. Says "
+        "at /health that it is up, at /metrics what it did (Prometheus). Closes clients that "
+        "stall. Told to end (Ctrl-C, SIGTERM), it lets answers under way end; told twice, not.",
     )
     parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
     parser.add_argument("--host", default="127.0.0.1", help="address (default %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port, 0 for any (default 8000)")
+    parser.add_argument(
+        "--connections", type=int, default=1024, help="at most at once (default %(default)s)"
+    )
+    parser.add_argument(
+        "--grace", type=float, default=5.0, help="seconds to end answers in (default %(default)s)"
+    )
     parser.add_argument("--rate", type=float, help="bytes per second, of all answers together")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--loss", type=float, default=0.0, help="share of answers cut short")
@@ -73,14 +81,19 @@ def _serve(options: argparse.Namespace, output: Output) -> None:
         rate=options.rate,
         seed=options.seed,
     )
-    asyncio.run(_serve_forever(options, impairments, output))
+    limits = ServerLimits(connections=options.connections, grace=options.grace)
+    asyncio.run(_serve_forever(options, impairments, limits, output))
 
 
 async def _serve_forever(
-    options: argparse.Namespace, impairments: Impairments, output: Output
+    options: argparse.Namespace, impairments: Impairments, limits: ServerLimits, output: Output
 ) -> None:
     async with serve(
-        options.repo, host=options.host, port=options.port, impairments=impairments
+        options.repo,
+        host=options.host,
+        port=options.port,
+        impairments=impairments,
+        limits=limits,
     ) as url:
         end = _end_when_told()
         output.line(f"serving {options.repo} at {url}")
@@ -91,8 +104,15 @@ def _end_when_told() -> asyncio.Event:
     """Set by Ctrl-C or a polite kill: either ends the server, and is no error."""
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end.set)
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def begin_to_end() -> None:
+        end.set()
+        for number in signals:  # the next one is not for us: it ends the process
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, begin_to_end)
     return end
 
 

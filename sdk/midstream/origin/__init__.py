@@ -5,7 +5,8 @@ can be a bad link for tests and demonstrations.
 """
 
 from midstream.origin.app import create_app
+from midstream.origin.bounds import ServerLimits
 from midstream.origin.impairments import Counters, Impairments
 from midstream.origin.serving import serve
 
-__all__ = ["Counters", "Impairments", "create_app", "serve"]
+__all__ = ["Counters", "Impairments", "ServerLimits", "create_app", "serve"]

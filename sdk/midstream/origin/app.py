@@ -9,6 +9,8 @@ from midstream.errors import ErrorCode, UsageError
 from midstream.origin.conditions import Selection, select
 from midstream.origin.files import NEVER, Files, ServedFile, caching
 from midstream.origin.impairments import Counters, Impairments, Link
+from midstream.origin.metrics import Metrics
+from midstream.origin.watching import add_watching
 from midstream.transport.threads import open_in_thread
 
 __all__ = ["create_app"]
@@ -22,6 +24,7 @@ def create_app(
     impairments: Impairments | None = None,
     counters: Counters | None = None,
     link: Link | None = None,
+    metrics: Metrics | None = None,
 ) -> web.Application:
     """An application that serves a folder.
 
@@ -30,6 +33,7 @@ def create_app(
         impairments: How bad the link is; perfect where None.
         counters: Where it is counted what was sent, lost and damaged.
         link: A link of one's own, instead of those two; a test gives it a clock.
+        metrics: Where requests are counted; what `/metrics` tells.
 
     Raises:
         UsageError: BAD_ARGUMENT where there is no such folder.
@@ -38,25 +42,31 @@ def create_app(
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"{folder}: there is no such folder")
     if link is None:
         link = Link(impairments or Impairments(), counters=counters)
+    metrics = metrics or Metrics()
     app = web.Application()
-    app.router.add_get(r"/{path:[\s\S]*}", _Handler(Files(Path(folder)), link).handle)
+    add_watching(app, metrics)
+    handler = _Handler(Files(Path(folder)), link, metrics)
+    app.router.add_get(r"/{path:[\s\S]*}", handler.handle)
     return app
 
 
 class _Handler:
-    def __init__(self, files: Files, link: Link) -> None:
+    def __init__(self, files: Files, link: Link, metrics: Metrics) -> None:
         self._files = files
         self._link = link
+        self._metrics = metrics
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a GET or HEAD."""
         await self._link.wait()
         path = request.match_info["path"]
-        file = await open_in_thread(self._files.open, path)
+        try:
+            file = await open_in_thread(self._files.open, path)
+        except OSError:  # too many are open: it is there, but not now
+            return _failure(503, "busy\n")
         if file is None:
             # a cache that kept it would hide the next root, or the next release
-            headers = _HEADERS | {"Cache-Control": NEVER}
-            return web.Response(status=404, text="not found\n", headers=headers)
+            return _failure(404, "not found\n")
         try:
             return await self._send(request, path, file)
         finally:
@@ -91,8 +101,13 @@ class _Handler:
             data = await asyncio.to_thread(file.read, start, end)
             await response.write(await self._link.carry(path, start, data, size=file.size))
             sent += len(data)
+            self._metrics.file_bytes += len(data)
         if sent < selection.stop:  # cut, or the file has become shorter
             _hang_up(request)
+
+
+def _failure(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text, headers=_HEADERS | {"Cache-Control": NEVER})
 
 
 def _hang_up(request: web.Request) -> None:

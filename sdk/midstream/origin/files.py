@@ -1,5 +1,6 @@
 """Files that may be served, and their versions. Knows nothing of requests."""
 
+import errno
 import hashlib
 import os
 import re
@@ -17,6 +18,8 @@ NEVER = "no-cache, no-transform"
 """For what is replaced: a cache asks each time whether it still has the newest."""
 _IMMUTABLE = re.compile(r"(?:units/.*|targets/.*|(?:metadata/)?[0-9]+\.[^/]*\.json(?:\.repair)?)")
 _CHUNK = 1 << 20
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""This machine's want, and not that of the file."""
 _MOST_VERSIONS = 1 << 16
 
 _Signature = tuple[int, int, int]
@@ -60,16 +63,20 @@ class Files:
         """A file by its path, or None where there is none to be served.
 
         Folders, hidden files, and links that lead out are not served.
+
+        Raises:
+            OSError: EMFILE, ENFILE, ENOMEM where no more files can be opened.
         """
         if not layout.is_path(path):
             return None
         try:
             file = (self._folder / path).resolve()
-            if not file.is_relative_to(self._folder):
+            if self._folder not in file.parents:
                 return None
-            # no link put there since; no waiting, should it be a pipe
-            handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except (OSError, RuntimeError):  # a loop of links is a RuntimeError
+            handle = _open_below(self._folder, file.relative_to(self._folder).parts)
+        except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError
+            if getattr(error, "errno", None) in _EXHAUSTED:
+                raise
             return None
         try:
             return self._served(path, handle)
@@ -89,6 +96,24 @@ class Files:
                 self._etags.clear()
             self._etags[path] = (signature, etag)
         return ServedFile(handle=handle, size=status.st_size, etag=etag)
+
+
+def _open_below(folder: Path, parts: tuple[str, ...]) -> int:
+    """Open a file, through no link: none that was put there since links were resolved.
+
+    Raises:
+        OSError: There is no such file, or a link is on the way.
+    """
+    at = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
+            os.close(at)
+            at = below
+        # no waiting, should it be a pipe
+        return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def _etag(handle: int) -> str:

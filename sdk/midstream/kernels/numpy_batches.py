@@ -5,6 +5,7 @@ Knows nothing of what symbols mean.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,17 @@ from numpy.typing import NDArray
 from midstream.kernels.stepping import STATE_START
 from midstream.kernels.terms import BEYOND, BROKEN, Decoded, Stream, Terms
 
-__all__ = ["Batch", "Escapes"]
+__all__ = ["Batch", "Escapes", "join"]
 
 _LARGEST = 1 << 30
 
 _Int = NDArray[np.int64]
+_T = TypeVar("_T", bound=np.integer[Any])
+
+
+def join(parts: Sequence[NDArray[np.integer[Any]]], kind: type[_T]) -> NDArray[_T]:
+    """Values of all symbols, and 0 past the last."""
+    return np.concatenate([*parts, np.zeros(1, kind)], dtype=kind)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -65,8 +72,8 @@ class Batch:
     """Symbols of each slice."""
     lanes: _Int  # (slices,)
     """Lanes of each slice."""
-    rows: NDArray[np.uint16]  # (symbols,)
-    """The first of the tables that each symbol may have."""
+    rows: NDArray[np.int32]  # (symbols + 1,)
+    """The first of the tables that each symbol may have, and 0 past the last."""
     terms: Terms
     """Of all slices."""
     escapes: Escapes
@@ -88,7 +95,7 @@ class Batch:
             states=np.concatenate(states),
             counts=np.array([len(stream.rows) for stream in streams], np.int64),
             lanes=np.array([stream.lanes for stream in streams], np.int64),
-            rows=np.concatenate([stream.rows for stream in streams]),
+            rows=join([stream.rows for stream in streams], np.int32),
             terms=Terms.join(own),
             escapes=Escapes.of([stream.escapes for stream in streams]),
         )

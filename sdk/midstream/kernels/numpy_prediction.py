@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.numpy_batches import Batch
+from midstream.kernels.numpy_batches import Batch, join
 from midstream.kernels.numpy_kernels import unpack_bits
 from midstream.kernels.numpy_walk import NEIGHBOUR_LIMIT, Walk, halves, limited
 from midstream.kernels.slots import TOTAL_BITS, Slots
@@ -126,17 +126,15 @@ def _walk_levels(
     batch: Batch, slots: Slots, low: "_Fields | None", next_phase: int
 ) -> list[Decoded]:
     walk = Walk(batch, batch.rows, slots)
-    if low is not None:
-        low = _Fields(shifts=walk.arrange(low.shifts, 0), bits=walk.arrange(low.bits, 0))
-    for here, means in walk.stretches():
-        value = walk.decode(here, (means & 1) * next_phase)
+    for symbols, means in walk.stretches():
+        value = walk.decode(symbols, (means & 1) * next_phase)
         escaped = (value == ESCAPED).nonzero()[0]
         if escaped.size:
-            value[escaped] = batch.escapes.take(walk.slices(here, escaped))
+            value[escaped] = batch.escapes.take(walk.slices(escaped))
         if low is not None:
-            low.append_to(value, here)
+            low.append_to(value, symbols)
         value += means >> 1
-        walk.store(here, value)
+        walk.store(symbols, value)
     return batch.decoded(*walk.finish())
 
 
@@ -144,14 +142,14 @@ def _walk_levels(
 class _Fields:
     """Low bits of levels."""
 
-    shifts: NDArray[np.uint8]  # (levels,)
-    bits: NDArray[np.uint32]  # (levels,)
+    shifts: NDArray[np.uint8]  # (levels + 1,)
+    bits: NDArray[np.uint32]  # (levels + 1,)
 
-    def append_to(self, values: _Int, here: slice) -> None:
+    def append_to(self, values: _Int, symbols: _Int) -> None:
         """Make numbers of wide cells those of levels in them; these count from the middle."""
-        shift = self.shifts[here].astype(np.int64)
+        shift = self.shifts.take(symbols).astype(np.int64)
         values <<= shift
-        values += self.bits[here]
+        values += self.bits.take(symbols)
         values -= 1 << shift >> 1
 
 
@@ -161,14 +159,14 @@ def _join(low: Sequence[LowBits], batch: Batch) -> _Fields | None:
         return None
     pairs = list(zip(low, batch.counts.tolist(), strict=True))
     return _Fields(
-        shifts=np.concatenate(
-            [
-                part.shifts if len(part.shifts) else np.zeros(count, np.uint8)
-                for part, count in pairs
-            ]
-        ),
-        bits=np.concatenate([_bits(part, count) for part, count in pairs]),
+        shifts=join([_shifts(*pair) for pair in pairs], np.uint8),
+        bits=join([_bits(*pair) for pair in pairs], np.uint32),
     )
+
+
+def _shifts(low: LowBits, count: int) -> NDArray[np.uint8]:
+    """How many low bits each level has."""
+    return low.shifts if len(low.shifts) else np.zeros(count, np.uint8)
 
 
 def _bits(low: LowBits, count: int) -> NDArray[np.uint32]:
@@ -195,7 +193,7 @@ def decode_digits(
     found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
     for chosen in _groups(streams):
         batch = Batch.of([streams[at] for at in chosen])
-        before = np.concatenate([parents[at] for at in chosen])
+        before = join([parents[at] for at in chosen], np.int32)
         for at, one in zip(chosen, _walk_digits(batch, before, starts), strict=True):
             found[at] = one
     return found
@@ -205,24 +203,25 @@ def _walk_digits(
     batch: Batch, parents: NDArray[np.int32], starts: NDArray[np.uint16]
 ) -> list[Decoded]:
     walk = Walk(batch, *_spread_digits(batch.rows, starts))
-    parents = walk.arrange(parents, 0)
-    for here, means in walk.stretches():
-        centre = 3 * parents[here].astype(np.int64)
+    for symbols, means in walk.stretches():
+        centre = 3 * parents.take(symbols).astype(np.int64)
         offset = 2 * centre - means
-        outward = walk.decode(here, classify(offset))
+        outward = walk.decode(symbols, classify(offset))
         digit = np.where(offset < 0, -outward, outward)
         escaped = (outward == _ESCAPED_DIGIT).nonzero()[0]
         if escaped.size:
-            digit[escaped] = batch.escapes.take(walk.slices(here, escaped))
-        walk.store(here, centre + digit)
+            digit[escaped] = batch.escapes.take(walk.slices(escaped))
+        walk.store(symbols, centre + digit)
     return batch.decoded(*walk.finish())
 
 
-def _spread_digits(rows: NDArray[np.uint16], starts: NDArray[np.uint16]) -> tuple[_Int, Slots]:
+def _spread_digits(
+    rows: NDArray[np.int32], starts: NDArray[np.uint16]
+) -> tuple[NDArray[np.int32], Slots]:
     """The tables that are in use alone, and where they are: all of them are too many slots."""
     groups = rows // len(CLASS_EDGES)
-    used = np.flatnonzero(np.bincount(groups))
-    place = np.zeros(int(used[-1]) + 1, np.int64)
+    used = np.flatnonzero(np.bincount(groups[:-1]))
+    place = np.zeros(int(used[-1]) + 1, np.int32)
     place[used] = np.arange(len(used)) * len(CLASS_EDGES)
     tables = (used[:, None] * len(CLASS_EDGES) + np.arange(len(CLASS_EDGES))).ravel()
     own = starts[tables].astype(np.int64)
@@ -231,4 +230,4 @@ def _spread_digits(rows: NDArray[np.uint16], starts: NDArray[np.uint16]) -> tupl
         starts=own.ravel(),
         values=np.tile(np.arange(-1, _ESCAPED_DIGIT + 1, dtype=np.int8), len(own)),
     )
-    return place[groups], slots
+    return place.take(groups, mode="clip"), slots

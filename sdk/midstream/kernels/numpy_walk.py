@@ -28,7 +28,7 @@ _STRETCH_SYMBOLS = 1 << 13
 """More at a time are hardly faster."""
 
 _Int = NDArray[np.int64]
-_T = TypeVar("_T", bound=np.generic)
+_T = TypeVar("_T", np.int32, np.int64)
 
 
 def halves(near: NDArray[np.integer[Any]], gains: _Int) -> _Int:
@@ -39,9 +39,9 @@ def halves(near: NDArray[np.integer[Any]], gains: _Int) -> _Int:
     return total
 
 
-def limited(values: _Int, limit: int) -> _Int:
+def limited(values: NDArray[_T], limit: int) -> NDArray[_T]:
     """Values at most so far from zero; numpy.clip takes ten times as long on a few."""
-    found: _Int = np.minimum(values, limit)
+    found: NDArray[_T] = np.minimum(values, limit)
     return np.maximum(found, -limit, out=found)
 
 
@@ -49,10 +49,15 @@ class Walk:
     """Steps through all slices, in stretches that do not predict themselves.
 
     A lane that has no symbol in a slice's last step gets one past the last symbol, with a
-    table of its own that leaves a state as it is. All arrays stand in the order of steps.
+    table of its own that leaves a state as it is.
+
+    Args:
+        batch: What to decode.
+        rows: (symbols + 1,) the first table of each symbol, and for the one past the last 0.
+        slots: The tables.
     """
 
-    def __init__(self, batch: Batch, rows: NDArray[np.integer[Any]], slots: Slots) -> None:
+    def __init__(self, batch: Batch, rows: NDArray[np.int32], slots: Slots) -> None:
         *lookup, self._values = slots.spread
         self._stepper = make_stepper(
             batch.words,
@@ -63,80 +68,79 @@ class Walk:
             (lookup[0], lookup[1]),
         )
         self._plan = self._stepper.plan
-        self._rows = self.arrange(rows.astype(np.int32), slots.tables)
-        self._levels = np.zeros(len(self._rows), np.int32)
+        self._rows = rows
+        self._rows[-1] = slots.tables
+        self._levels = np.zeros(len(rows), np.int32)
         self._neighbours = _Neighbours.of(self._plan, batch.terms) if batch.is_predicted else None
+        symbols = np.arange(len(rows) - 1, dtype=np.int32)
+        self._symbols = spread(self._plan, symbols, len(symbols))
+        self._active = 0
 
-    def arrange(self, values: NDArray[_T], filler: int) -> NDArray[_T]:
-        """Values of symbols in the order of steps; `filler` where there is no symbol."""
-        return spread(self._plan, values, filler)
-
-    def stretches(self) -> Iterator[tuple[slice, _Int]]:
-        """Where each stretch's symbols stand, and their means in half steps."""
+    def stretches(self) -> Iterator[tuple[_Int, _Int]]:
+        """The numbers of each stretch's symbols, and their means in half steps."""
         known = None if self._neighbours is None else self._neighbours.known
-        stops = self._plan.places[_stretches(self._plan, known)].tolist()
-        for first, last in pairwise(stops):
-            here = slice(first, last)
+        steps = _stretches(self._plan, known)
+        for first, last in pairwise(steps):
+            self._active = int(self._plan.active[first])
+            here = slice(int(self._plan.places[first]), int(self._plan.places[last]))
+            symbols = self._symbols[here].astype(np.int64)
             if self._neighbours is None:
-                yield here, np.zeros(last - first, np.int64)
+                yield symbols, np.zeros(len(symbols), np.int64)
             else:
-                yield here, self._neighbours.means(here)
+                yield symbols, self._neighbours.means(symbols, self._levels)
 
-    def decode(self, here: slice, choice: _Int) -> _Int:
+    def decode(self, symbols: _Int, choice: _Int) -> _Int:
         """What a stretch's symbols stand for, each in the table so many after its first."""
-        slots = self._rows[here] + choice
+        slots = self._rows.take(symbols) + choice
         slots <<= TOTAL_BITS
-        self._stepper.advance(slots.reshape(-1, self._active(here)))
+        self._stepper.advance(slots.reshape(-1, self._active))
         return self._values.take(slots).astype(np.int64)
 
-    def slices(self, here: slice, places: _Int) -> _Int:
-        """The slices of some symbols of a stretch."""
-        owners = self._stepper.owners.take(places % self._active(here))
-        return self._plan.order.take(owners)
+    def slices(self, places: _Int) -> _Int:
+        """The slices of some symbols of the stretch, by their places in it."""
+        return self._plan.order.take(self._stepper.owners.take(places % self._active))
 
-    def _active(self, here: slice) -> int:
-        """Lanes at work in a stretch."""
-        return int(self._plan.active[self._plan.places.searchsorted(here.start)])
-
-    def store(self, here: slice, levels: _Int) -> None:
+    def store(self, symbols: _Int, levels: _Int) -> None:
         """Keep what a stretch gave; what is out of range stays just outside it."""
-        self._levels[here] = limited(levels, _LEVEL_LIMIT)
-        if self._neighbours is not None:
-            self._neighbours.levels[here] = limited(levels, NEIGHBOUR_LIMIT)
+        self._levels[symbols] = limited(levels, _LEVEL_LIMIT)
 
     def finish(self) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
         """Levels, the index past the last word of each slice, and the states left."""
-        return self._levels[self._plan.index], *self._stepper.finish()
+        return self._levels[:-1], *self._stepper.finish()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Neighbours:
-    """The levels that others are predicted from, all in the order of steps."""
+    """What predicts symbols; nothing does the one past the last."""
 
     known: _Int  # (steps,)
     """The last step that each step or one before is predicted from, or -1."""
-    places: NDArray[np.int32]  # (places, terms)
-    gains: _Int  # (places, terms)
-    levels: NDArray[np.int32]  # (places,)
+    owners: NDArray[np.int32]  # (symbols + 1,)
+    """The segment of each symbol."""
+    distances: NDArray[np.int32]  # (segments, terms)
+    gains: _Int  # (segments, terms)
 
     @classmethod
     def of(cls, plan: Plan, terms: Terms) -> "_Neighbours":
-        distances, gains = terms.dense()
-        numbers = np.arange(len(distances), dtype=np.int32)[:, None] - distances
-        places = plan.index.astype(np.int32)[numbers]
-        latest = np.where(distances, places, -1).max(axis=1)
-        nearest = np.maximum.reduceat(spread(plan, latest, -1), plan.places[:-1])
-        known = plan.places.searchsorted(np.maximum.accumulate(nearest), side="right") - 1
-        return cls(
-            known=known,
-            places=spread(plan, places, 0),
-            gains=spread(plan, gains, 0),
-            levels=np.zeros(plan.places[-1], np.int32),
-        )
+        owners, distances, gains = terms.segments()
+        known = _known_before(plan, owners[:-1], distances)
+        return cls(known=known, owners=owners, distances=distances, gains=gains)
 
-    def means(self, here: slice) -> _Int:
-        """What is expected in a stretch, in half steps."""
-        return halves(self.levels.take(self.places[here]), self.gains[here])
+    def means(self, symbols: _Int, levels: NDArray[np.int32]) -> _Int:
+        """What is expected of some symbols, in half steps."""
+        owners = self.owners.take(symbols)
+        near = levels.take(symbols[:, None] - self.distances.take(owners, axis=0))
+        return halves(limited(near, NEIGHBOUR_LIMIT), self.gains.take(owners, axis=0))
+
+
+def _known_before(plan: Plan, owners: NDArray[np.int32], distances: NDArray[np.int32]) -> _Int:
+    """For each step the last one that it or one before is predicted from, or -1; (steps,)."""
+    nearest = np.where(distances, distances, len(owners)).min(axis=1).take(owners)
+    places = np.arange(len(owners)) - nearest
+    places = np.where(places < 0, -1, plan.index.take(places, mode="clip"))
+    latest = np.maximum.reduceat(spread(plan, places, -1), plan.places[:-1])
+    steps: _Int = plan.places.searchsorted(np.maximum.accumulate(latest), side="right") - 1
+    return steps
 
 
 def _stretches(plan: Plan, known: _Int | None) -> list[int]:

@@ -46,8 +46,8 @@ class Slots:
         whole = 1 << TOTAL_BITS
         frequencies = np.append(self.frequencies.astype(np.int64), whole)
         frequency = np.repeat(frequencies.astype(np.uint16), frequencies)
-        start = np.repeat(np.append(self.starts, 0).astype(np.uint16), frequencies)
-        offset = np.tile(np.arange(whole, dtype=np.uint16), self.tables + 1) - start
+        offset = np.tile(np.arange(whole, dtype=np.uint16), self.tables + 1)
+        offset -= np.repeat(np.append(self.starts, 0).astype(np.uint16), frequencies)
         return frequency, offset, np.repeat(np.append(self.values, np.int8(0)), frequencies)
 
     @cached_property

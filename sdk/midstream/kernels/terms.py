@@ -107,20 +107,29 @@ class Terms:
 
         Gains are in half steps times 2**12 for each step of the other weight's level.
         """
-        most = int(self.runs[:, 3].max(initial=0))
-        distances = np.zeros((self.weights, most), np.int64)
-        gains = np.zeros((self.weights, most), np.int64)
+        owners, distances, gains = self.segments()
+        return distances[owners[:-1]].astype(np.int64), gains[owners[:-1]]
+
+    def segments(self) -> tuple[NDArray[np.int32], NDArray[np.int32], _Int]:
+        """The segment of each weight, and what `dense` gives for each segment.
+
+        There is one weight past the last, whose segment, the last one, has no terms.
+        """
+        parts = [_segments(*run) for run in self.runs[:, :3].tolist()]
+        sizes = [len(firsts) for firsts, _ in parts]
+        shape = sum(sizes) + 1, int(self.runs[:, 3].max(initial=0))
+        distances, gains = np.zeros(shape, np.int32), np.zeros(shape, np.int64)
         done = place = 0
-        for first, weights, segment, count in self.runs.tolist():
-            firsts, lengths = _segments(first, weights, segment)
-            here = slice(done, done + weights)
+        for (first, _, _, count), (firsts, _) in zip(self.runs.tolist(), parts, strict=True):
+            here = slice(done, done + len(firsts))
             for column, term in enumerate(self.terms[place : place + count].tolist()):
-                distance, gain = self._of_segments(term, firsts, first)
-                distances[here, column] = np.repeat(distance, lengths)
-                gains[here, column] = np.repeat(gain, lengths)
-            done += weights
+                distances[here, column], gains[here, column] = self._of_segments(
+                    term, firsts, first
+                )
+            done += len(firsts)
             place += count
-        return distances, gains
+        lengths = np.concatenate([*(lengths for _, lengths in parts), [1]])
+        return np.repeat(np.arange(done + 1, dtype=np.int32), lengths), distances, gains
 
     def _of_segments(self, term: list[int], firsts: _Int, first: int) -> tuple[_Int, _Int]:
         """Distance and gain of one term in each segment; 0 where it is not one."""

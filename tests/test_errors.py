@@ -7,6 +7,8 @@ import pytest
 from midstream import errors
 from midstream.errors import DataError, ErrorCode, MidstreamError, StoreError
 
+FREE = "; free space there, or name another folder"
+WRITABLE = "; let this user read and write it, or name another folder"
 CLASSES = [
     value
     for value in vars(errors).values()
@@ -55,19 +57,21 @@ def test_code_numbers_are_unique() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"),
+    ("number", "code", "advice"),
     [
-        (errno.ENOSPC, ErrorCode.STORE_FULL),
-        (errno.EDQUOT, ErrorCode.STORE_FULL),
-        (errno.EROFS, ErrorCode.STORE_READ_ONLY),
-        (errno.EACCES, ErrorCode.STORE_READ_ONLY),
-        (errno.EPERM, ErrorCode.STORE_READ_ONLY),
-        (errno.EIO, ErrorCode.STORE_IO),
+        (errno.ENOSPC, ErrorCode.STORE_FULL, FREE),
+        (errno.EDQUOT, ErrorCode.STORE_FULL, FREE),
+        (errno.EROFS, ErrorCode.STORE_READ_ONLY, WRITABLE),
+        (errno.EACCES, ErrorCode.STORE_READ_ONLY, WRITABLE),
+        (errno.EPERM, ErrorCode.STORE_READ_ONLY, WRITABLE),
+        (errno.EIO, ErrorCode.STORE_IO, ""),
     ],
 )
-def test_an_error_of_the_disk_gets_its_code(number: int, code: ErrorCode) -> None:
+def test_an_error_of_the_disk_gets_its_code_and_says_what_to_do(
+    number: int, code: ErrorCode, advice: str
+) -> None:
     error = StoreError.of(OSError(number, "as the system says"), "cannot write x")
-    assert (error.code, error.message) == (code, "cannot write x: as the system says")
+    assert (error.code, error.message) == (code, f"cannot write x: as the system says{advice}")
 
 
 def test_an_error_of_the_disk_without_a_number_says_its_kind() -> None:

@@ -180,15 +180,15 @@ def test_a_disk_that_fails_is_one_clear_error_and_costs_that_write_alone(
 ) -> None:
     partial = PartialUnit(path, len(UNIT))
     put(partial, 0, 1000)
-    whole = Path.open
+    whole = os.open
 
-    def failing(self: Path, *rest: Any) -> Any:
-        if self.name == name:
+    def failing(opened: Path, *rest: Any) -> int:
+        if opened.name == name:
             raise OSError(number, os.strerror(number))
-        return whole(self, *rest)
+        return whole(opened, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", failing)
+        patched.setattr(os, "open", failing)
         with pytest.raises(StoreError) as caught:
             put(partial, 1000, 2000)
         assert caught.value.code is code

@@ -17,6 +17,12 @@ The tree, and the exit code that the command line gives it::
     RefusedError (a DataError)    a generation failed its self-test and is not used
 
 Messages say what, where, got and expected; they never hold the payload or a secret.
+Those of a disk say what to do as well:
+
+    STORE_FULL       free space there, or name another folder
+    STORE_READ_ONLY  let this user read and write it, or name another folder
+    STORE_IO         what the system says is wrong there; where it is a store's own file, the
+                     store may be deleted: what it held is fetched again
 """
 
 import errno
@@ -172,7 +178,7 @@ class StoreError(UnavailableError):
             what: What could not be done, and to which file.
         """
         code = _STORE_CODES.get(error.errno or 0, ErrorCode.STORE_IO)
-        return cls(code, f"{what}: {error.strerror or type(error).__name__}")
+        return cls(code, f"{what}: {error.strerror or type(error).__name__}{_ADVICE[code]}")
 
 
 _STORE_CODES = {
@@ -181,4 +187,10 @@ _STORE_CODES = {
     errno.EROFS: ErrorCode.STORE_READ_ONLY,
     errno.EACCES: ErrorCode.STORE_READ_ONLY,
     errno.EPERM: ErrorCode.STORE_READ_ONLY,
+}
+
+_ADVICE = {
+    ErrorCode.STORE_FULL: "; free space there, or name another folder",
+    ErrorCode.STORE_READ_ONLY: "; let this user read and write it, or name another folder",
+    ErrorCode.STORE_IO: "",
 }

@@ -122,19 +122,18 @@ class Store:
             Its bytes, or None where it is not here.
 
         Raises:
-            StoreError: It is here but cannot be read.
+            StoreError: It is here but cannot be read, or has changed and cannot be removed.
         """
         path = self._path(_UNITS, unit_id)
         try:
             data = self._read(path)
+            if data is None or not verify(data):
+                path.unlink(missing_ok=True)
+                return None
         except FileNotFoundError:
             return None
         except OSError as error:
             raise store_error(path, error) from error
-        if data is None or not verify(data):
-            with suppress(OSError):
-                path.unlink()
-            return None
         with suppress(OSError):  # the time of last use; a read-only store has none
             os.utime(path)
         return data
@@ -207,16 +206,26 @@ class Store:
         # what is there of the unit itself will be part of those bytes
         files = sorted(file for file in self._files() if file.unit_id != unit_id)
         total = size + sum(file.size for file in files)
-        evictable = [file for file in files if file.unit_id not in self._kept]
+        evictable = [file for file in files if self._is_evictable(file)]
         if total - sum(file.size for file in evictable) > self._size_limit:
             return False
+        failure: tuple[Path, OSError] | None = None
         for file in evictable:
             if total <= self._size_limit:
-                break
-            with suppress(OSError):
-                file.path.unlink()
+                return True
+            try:
+                file.path.unlink(missing_ok=True)
                 total -= file.size
+            except OSError as error:
+                failure = failure or (file.path, error)
+        if total > self._size_limit and failure is not None:
+            raise store_error(*failure) from failure[1]
         return total <= self._size_limit
+
+    def _is_evictable(self, file: _File) -> bool:
+        """Whether nobody needs it: its unit is not in use, or is here whole besides."""
+        whole = self._folder / _UNITS / file.unit_id
+        return file.unit_id not in self._kept or (file.path != whole and whole.exists())
 
     def _remove_leftovers(self) -> None:
         """What a process left that was killed: half-written files, parts of whole units."""

@@ -18,6 +18,7 @@ __all__ = [
     "read_file",
     "read_given",
     "store_error",
+    "write_all",
     "write_file",
 ]
 
@@ -36,8 +37,16 @@ def write_file(path: Path, data: bytes | memoryview, *, mode: int = 0o644) -> No
     Raises:
         StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
     """
-    with _replacing(path, mode) as file:
-        file.write(data)
+    with _replacing(path, mode) as handle:
+        write_all(handle, data)
+
+
+def write_all(handle: int, data: bytes | memoryview, *, at: int = 0) -> None:
+    """Write bytes at a place of an open file: all of them, or an OSError says why not."""
+    left = memoryview(data)
+    while left:  # a disk that fills up takes a part first
+        written = os.pwrite(handle, left, at)
+        left, at = left[written:], at + written
 
 
 @contextmanager
@@ -60,21 +69,21 @@ def new_file(
     Raises:
         StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
     """
-    with _replacing(path, mode) as file:
+    with _replacing(path, mode) as handle:
         if not size:  # nothing cannot be mapped
             yield memoryview(bytearray())
             return
-        os.posix_fallocate(file.fileno(), 0, size)  # a full disk is no signal later
-        mapped = mmap.mmap(file.fileno(), size)  # unmapped when no view of it is left
+        os.posix_fallocate(handle, 0, size)  # a full disk is no signal later
+        mapped = mmap.mmap(handle, size)  # unmapped when no view of it is left
         yield memoryview(mapped)
         kept = settle(memoryview(mapped))
         mapped.flush()
-        os.ftruncate(file.fileno(), kept)
+        os.ftruncate(handle, kept)
 
 
 @contextmanager
-def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
-    """A new file that takes its place, durably, when the block ends without an error."""
+def _replacing(path: Path, mode: int) -> Iterator[int]:
+    """A new file's handle; durably in its place when the block ends without an error."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=NEW_PREFIX)
@@ -82,11 +91,12 @@ def _replacing(path: Path, mode: int) -> Iterator[BinaryIO]:
         raise store_error(path, error) from error
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb+") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
+        try:
+            yield handle
+            os.fchmod(handle, mode)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         temporary.replace(path)
         _sync_folder(path.parent)
     except BaseException as error:

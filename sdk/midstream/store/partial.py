@@ -9,6 +9,7 @@ An entry of the journal: first byte (u64), one past the last (u64), CRC-32 of th
 little-endian.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Iterable
@@ -16,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from midstream.session.ranges import Ranges
-from midstream.store.files import store_error, write_file
+from midstream.store.files import store_error, write_all, write_file
 
 __all__ = ["JOURNAL", "PartialUnit"]
 
@@ -81,11 +82,9 @@ class PartialUnit:
             return
         stop = offset + len(data)
         try:
-            with self._path.open("r+b") as file:
-                file.seek(offset)
-                file.write(data)
-            with self._journal.open("ab") as journal:
-                journal.write(_entry(offset, stop))
+            _put(self._path, data, offset)
+            # what a failed write left of an entry is written over
+            _put(self._journal, _entry(offset, stop), self._entries * _ENTRY_SIZE)
         except OSError as error:
             raise store_error(self._path, error) from error
         self._ranges.add(offset, stop)
@@ -113,8 +112,7 @@ class PartialUnit:
             good += 1
         if good * _ENTRY_SIZE < len(data):
             # a torn entry would hide those that are written after it
-            with self._journal.open("r+b") as journal:
-                journal.truncate(good * _ENTRY_SIZE)
+            os.truncate(self._journal, good * _ENTRY_SIZE)
         return good
 
     def _merge(self) -> None:
@@ -122,6 +120,16 @@ class PartialUnit:
         merged = list(self._ranges)
         write_file(self._journal, b"".join(_entry(start, stop) for start, stop in merged))
         self._entries = len(merged)
+
+
+def _put(path: Path, data: bytes, at: int) -> None:
+    """Write bytes at their place in a file; only a journal is made where it is missing."""
+    made = os.O_CREAT if path.name.endswith(JOURNAL) else 0
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC | made, 0o644)
+    try:
+        write_all(handle, data, at=at)
+    finally:
+        os.close(handle)
 
 
 def _entry(start: int, stop: int) -> bytes:

@@ -5,11 +5,20 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-PyObject *table_rows(PyObject *module, PyObject *args);
+PyObject *add_along(PyObject *module, PyObject *args);
 PyObject *combine_rows(PyObject *module, PyObject *args);
 PyObject *decode_digits(PyObject *module, PyObject *args);
 PyObject *decode_levels(PyObject *module, PyObject *args);
 PyObject *fold_widths(PyObject *module, PyObject *args);
+PyObject *pack_bits(PyObject *module, PyObject *args);
 PyObject *predict(PyObject *module, PyObject *args);
+PyObject *rans_decode(PyObject *module, PyObject *args);
+PyObject *rans_encode(PyObject *module, PyObject *args);
+PyObject *read_varints(PyObject *module, PyObject *args);
+PyObject *scale_floats(PyObject *module, PyObject *args);
+PyObject *scale_integers(PyObject *module, PyObject *args);
+PyObject *table_rows(PyObject *module, PyObject *args);
+PyObject *unpack_bits(PyObject *module, PyObject *args);
+PyObject *write_varints(PyObject *module, PyObject *args);
 
 #endif

@@ -295,6 +295,8 @@ def test_inspect_of_nothing_known_is_one_error(
         (["--ladder", "soon"], 2),
         (["--ladder", "6b,4b"], 2),
         (["--repair", "9"], 2),
+        (["--loss", "0.9"], 2),
+        (["--loss", "0.1", "--repair", "1"], 2),
         (["--name", "No Name"], 2),
         (["--keys", "/nonexistent"], 2),
     ],

@@ -22,7 +22,6 @@ from midstream.errors import (
 )
 from midstream.publisher import RepositoryFolder
 from midstream.publisher.audit import audit
-from midstream.publisher.publish import choose_packet_size
 from midstream.testing import FakeBackend, Fault
 from midstream.trust import bundle, layout
 from midstream.trust.keys import ROLES
@@ -280,14 +279,6 @@ def test_nothing_can_be_renewed_where_nothing_was_published(publisher: Publisher
     with pytest.raises(UsageError) as caught:
         publisher.renew()
     assert caught.value.code is ErrorCode.NOT_FOUND
-
-
-@pytest.mark.parametrize(
-    ("size", "packet"),
-    [(1, 256), (30_000, 256), (96 * 512, 512), (1 << 20, 8192), (1 << 28, 16384)],
-)
-def test_a_unit_has_about_a_hundred_packets(size: int, packet: int) -> None:
-    assert choose_packet_size(size) == packet
 
 
 def changed(path: Path) -> None:

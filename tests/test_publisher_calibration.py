@@ -12,6 +12,7 @@ from midstream.errors import ErrorCode, UsageError
 from midstream.publisher.calibration import fit_inputs, read_calibration
 from midstream.publisher.measure import Outputs
 from midstream.publisher.publish import describe, encode_checked, protect
+from midstream.publisher.recovery import Recovery
 from midstream.runtime import TensorInfo, find_backend
 from midstream.trust import manifest
 from midstream.types import Fidelity
@@ -124,6 +125,6 @@ def test_the_manifest_keeps_what_was_measured_on() -> None:
         probes=1,
         is_calibrated=True,
     )
-    entry, _ = protect(encoded.units[0], 0, 0.0, 10_000_000)
+    entry, _ = protect(encoded.units[0], 0, Recovery(), 10_000_000)
     read = manifest.decode(manifest.encode(describe("n", 1, model, encoded, [entry])))
     assert read.units[0].fidelity.is_calibrated

@@ -31,7 +31,7 @@ from midstream.decoder import rebuild
 from midstream.encoder import encode
 from midstream.errors import MidstreamError
 from midstream.limits import Limits
-from midstream.publisher import Publisher, Release
+from midstream.publisher import Publisher, Release, Use
 from midstream.runtime import Generation, PinnedNetwork, Slots, find_backend
 from midstream.session import (
     Choice,
@@ -77,6 +77,7 @@ __all__ = [
     "UnitFailed",
     "UnitKind",
     "UnitVerified",
+    "Use",
     "__version__",
     "connect",
     "encode",

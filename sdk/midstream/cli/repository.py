@@ -8,7 +8,7 @@ from midstream.cli.keys import add_keys, keys_of
 from midstream.cli.output import Output, human_size
 from midstream.errors import RuntimeMissingError
 from midstream.limits import LIMITS
-from midstream.publisher import Publisher, Release, decibels
+from midstream.publisher import Publisher, Release, Use, decibels
 from midstream.publisher.audit import audit
 from midstream.publisher.calibration import read_calibration
 from midstream.runtime import Backend, Inputs, find_backend
@@ -42,10 +42,19 @@ def add_verbs(verbs: Any) -> None:
         "(default %(default)s)",
     )
     parser.add_argument(
-        "--repair",
+        "--repair", type=float, help="repair symbols per packet, 0 to 2 (default 0.15)"
+    )
+    parser.add_argument(
+        "--loss",
         type=float,
-        default=0.15,
-        help="repair symbols per packet, 0 to 2 (default %(default)s)",
+        help="share of packets that links lose, 0 to 0.5: chooses the repair for it",
+    )
+    parser.add_argument(
+        "--use",
+        type=Use,
+        default=Use.HTTP,
+        metavar="USE",
+        help="http, or carousel for packets of one datagram each (default http)",
     )
     add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print the release as JSON")
@@ -125,6 +134,8 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
             name=options.name,
             ladder=options.ladder,
             repair=options.repair,
+            loss=options.loss,
+            use=options.use,
             calibration=calibration_of(options),
             progress=output.note,
             report=report,

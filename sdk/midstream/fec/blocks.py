@@ -43,18 +43,23 @@ def partition(packets: int, repair: float) -> tuple[Block, ...]:
     Returns:
         Blocks of at most 255 symbols together with their repair symbols.
     """
-    if not packets:
-        return ()
     permille = round(1000 * repair)  # whole thousandths, so all below is exact on any machine
-    blocks = -(-packets // _longest_source(permille))
-    small, larger = divmod(packets, blocks)
     result: list[Block] = []
     first = 0
-    for index in range(blocks):
-        source = small + (index < larger)
-        result.append(Block(first=first, source=source, repair=-(-source * permille // 1000)))
-        first += source
+    for source, count in block_sizes(packets, permille):
+        for _ in range(count):
+            result.append(Block(first=first, source=source, repair=-(-source * permille // 1000)))
+            first += source
     return tuple(result)
+
+
+def block_sizes(packets: int, permille: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How many packets, in how many blocks: first the larger ones, then the others."""
+    if not packets:
+        return (0, 0), (0, 0)
+    blocks = -(-packets // _longest_source(permille))
+    small, larger = divmod(packets, blocks)
+    return (small + 1, larger), (small, blocks - larger)
 
 
 def _longest_source(permille: int) -> int:

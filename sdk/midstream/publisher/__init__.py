@@ -5,6 +5,7 @@ Knows the decoder and the runtime, and hands the encoder what it needs of them.
 
 from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.publish import Publisher
+from midstream.publisher.recovery import Use
 from midstream.publisher.release import Release
 
-__all__ = ["Publisher", "Release", "RepositoryFolder"]
+__all__ = ["Publisher", "Release", "RepositoryFolder", "Use"]

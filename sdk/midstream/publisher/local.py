@@ -17,6 +17,7 @@ from midstream.publisher.publish import (
     peak_memory,
     protect,
 )
+from midstream.publisher.recovery import Recovery
 from midstream.publisher.release import Release
 from midstream.runtime import Backend, Inputs
 from midstream.store.files import map_given, read_given, write_file
@@ -53,9 +54,9 @@ def encode_folder(
         encoded = encode_checked(
             data, ladder, backend, progress, calibration=calibration, report=report
         )
-    entries = []
+    entries, nothing = [], Recovery(repair=0)
     for index, unit in enumerate(encoded.units):
-        entries.append(protect(unit, index, 0.0, peak_memory(encoded, index))[0])
+        entries.append(protect(unit, index, nothing, peak_memory(encoded, index))[0])
         write_file(folder / unit_name(unit.layer), unit.data)
     _remove_layers_from(folder, len(entries))
     described = describe("model", 1, data, encoded, entries)

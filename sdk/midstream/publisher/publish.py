@@ -10,12 +10,11 @@ from midstream import decoder, fec, formats
 from midstream.encoder import Encoded, EncodedUnit, encode
 from midstream.encoder.progress import Report
 from midstream.errors import DataError, ErrorCode, UsageError
-from midstream.limits import LIMITS
 from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.measure import Outputs
+from midstream.publisher.recovery import Recovery, Use
 from midstream.publisher.release import Release
 from midstream.runtime import Backend, Inputs
-from midstream.session import Protection
 from midstream.store.files import read_file
 from midstream.store.models import read_model
 from midstream.trust import bundle, layout, manifest, tree
@@ -26,8 +25,6 @@ from midstream.trust.repository import Repository
 __all__ = ["METADATA_REPAIR", "Publisher", "describe"]
 
 DEFAULT_LADDER = ("2.5b", "4b", "6b", "exact")
-_HEAD_FACTOR = 2
-"""Repair of the head against that of the body: without topology no weight is of use."""
 METADATA_REPAIR = 0.5
 """Parity bytes per byte of a signed file or hash page."""
 _BUNDLED_BASE = 4 << 20
@@ -63,7 +60,9 @@ class Publisher:
         *,
         name: str,
         ladder: str | Sequence[str] = DEFAULT_LADDER,
-        repair: float = 0.15,
+        repair: float | None = None,
+        loss: float | None = None,
+        use: Use = Use.HTTP,
         calibration: Sequence[Inputs] | None = None,
         progress: Callable[[str], None] = lambda _: None,
         report: Report = lambda _: None,
@@ -75,28 +74,32 @@ class Publisher:
             name: The network's name: 1 to 64 of a-z, 0-9, dot, underscore, hyphen.
             ladder: Rungs, such as ``("2.5b", "4b", "6b", "exact")``.
             repair: Repair symbols for each packet of weights, 0 to 2; the topology gets twice
-                as many.
+                as many. 0.15 where no loss is given either.
+            loss: Share of packets that links lose, 0 to 0.5: repair is chosen so that of 1,000
+                receivers one cannot repair a unit, and of 100,000 one its topology.
+            use: What the release is mostly sent over; it decides on the size of packets.
             calibration: Inputs like those that the network will get; better than the probes
                 that are made up where there are none.
             progress: Told what is done, for people.
             report: Told how far the encoder is.
 
         Raises:
-            UsageError: The name, the ladder or the repair ratio makes no sense, or calibration
+            UsageError: The name, the ladder, the repair or the loss makes no sense, or calibration
                 inputs are not inputs of the network.
             FormatError: The model file cannot be read.
             LimitError: The model file is too large.
             TrustError: The repository's metadata is not that of these keys.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
-        check_arguments(name, repair)
+        check_name(name)
+        recovery = Recovery(repair=repair, loss=loss, use=use)
         with naming("model" if isinstance(model, bytes) else model):
             data = _coded(model)
             encoded = encode_checked(
                 data, ladder, self._backend, progress, calibration=calibration, report=report
             )
         with self._folder.locked():
-            return self._write(name, data, encoded, repair, progress)
+            return self._write(name, data, encoded, recovery, progress)
 
     def renew(self) -> tuple[str, ...]:
         """Sign the metadata anew before it runs out; releases stay as they are.
@@ -127,13 +130,13 @@ class Publisher:
         name: str,
         model: bytes,
         encoded: Encoded,
-        repair: float,
+        recovery: Recovery,
         progress: Callable[[str], None],
     ) -> Release:
         repository = self._open()
         entries: list[UnitEntry] = []
         for index, unit in enumerate(encoded.units):
-            entry, files = protect(unit, index, repair, peak_memory(encoded, index))
+            entry, files = protect(unit, index, recovery, peak_memory(encoded, index))
             self._folder.write(files)
             entries.append(entry)
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
@@ -164,7 +167,7 @@ def _coded(model: str | Path | bytes) -> bytes:
     return formats.prepared(model) if isinstance(model, bytes) else read_model(Path(model))
 
 
-def check_arguments(name: str, repair: float) -> None:
+def check_name(name: str) -> None:
     """Refuse what makes no sense before anything is done."""
     if not layout.is_name(name):
         raise UsageError(
@@ -172,8 +175,6 @@ def check_arguments(name: str, repair: float) -> None:
             f"name {name[:80]!r}: expected 1 to 64 of a-z, 0-9, '.', '_', '-', "
             "the first a letter or digit, and no name of a TUF role",
         )
-    if not 0 <= repair <= 2:
-        raise UsageError(ErrorCode.BAD_ARGUMENT, f"repair {repair}: expected 0 to 2")
 
 
 @contextmanager
@@ -230,25 +231,23 @@ def peak_memory(encoded: Encoded, index: int) -> int:
 
 
 def protect(
-    unit: EncodedUnit, index: int, repair: float, peak_decode_bytes: int
+    unit: EncodedUnit, index: int, recovery: Recovery, peak_decode_bytes: int
 ) -> tuple[UnitEntry, dict[str, bytes]]:
     """What the manifest says of a unit, and the files that it is."""
     data = unit.data
-    body = round(1000 * repair)
-    packet_size = choose_packet_size(len(data))
-    cut = Protection(len(data), unit.head_size, packet_size, _HEAD_FACTOR * body, body)
-    symbols = cut.encode(data) if body else b""
-    page = tree.HashPage.of(data, symbols, packet_size)
-    parity = fec.protect(page.bytes(), repair=METADATA_REPAIR) if body else b""
+    cut = recovery.protection(len(data), unit.head_size)
+    symbols = cut.encode(data)
+    page = tree.HashPage.of(data, symbols, cut.packet_size)
+    parity = fec.protect(page.bytes(), repair=METADATA_REPAIR) if symbols else b""
     entry = UnitEntry(
         kind=unit.kind,
         layer=unit.layer,
         parent=index - 1 if index else None,
         size=len(data),
         head_size=unit.head_size,
-        packet_size=packet_size,
-        repair_head=_HEAD_FACTOR * body,
-        repair_body=body,
+        packet_size=cut.packet_size,
+        repair_head=cut.repair_head,
+        repair_body=cut.repair_body,
         repair_symbols=len(page.repair),
         parity_size=len(parity),
         fidelity=unit.fidelity,
@@ -273,12 +272,6 @@ def describe(
         weights=encoded.weights,
         units=tuple(entries),
     )
-
-
-def choose_packet_size(size: int) -> int:
-    """Bytes of a packet: about a hundred packets a unit, 256 B to 16 KiB, a power of two."""
-    wanted = max(256, min(LIMITS.packet_size, size // 96))
-    return 1 << wanted.bit_length() - 1
 
 
 def _with_parity(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -94,7 +94,19 @@ def test_wrong_words_end_with_2(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    ["keygen", "publish", "renew", "verify", "serve", "fetch", "encode", "decode", "inspect"],
+    [
+        "keygen",
+        "publish",
+        "refresh",
+        "renew",
+        "rotate",
+        "verify",
+        "serve",
+        "fetch",
+        "encode",
+        "decode",
+        "inspect",
+    ],
 )
 def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -185,7 +197,7 @@ def test_other_keys_cannot_publish_into_a_repository(
 def test_a_repository_is_verified_and_renewed(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["renew", str(made / "repo"), "--keys", str(made / "keys")]) == 0
+    assert main(["refresh", str(made / "repo"), "--keys", str(made / "keys")]) == 0
     root = str(made / "repo/1.root.json")
     capsys.readouterr()
     assert main(["verify", str(made / "repo"), "--root", root, "--json"]) == 0
@@ -591,7 +603,7 @@ def test_an_enormous_model_is_the_data_s_fault(tmp_path: Path) -> None:
 
 
 def test_renewing_what_is_not_there_makes_no_folder(made: Path, tmp_path: Path) -> None:
-    assert main(["renew", str(tmp_path / "none"), "--keys", str(made / "keys")]) == 2
+    assert main(["refresh", str(tmp_path / "none"), "--keys", str(made / "keys")]) == 2
     assert list(tmp_path.iterdir()) == []
 
 

@@ -75,7 +75,7 @@ def test_an_empty_passphrase_makes_no_key(
 def test_sealed_keys_are_opened_with_what_is_typed(
     at_a_terminal: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    words = ["renew", str(tmp_path / "repo"), "--keys", str(tmp_path / "keys")]
+    words = ["refresh", str(tmp_path / "repo"), "--keys", str(tmp_path / "keys")]
     type_in(at_a_terminal, "swordfish", "swordfish", "swordfish", "herring")
     assert main(["keygen", str(tmp_path / "keys")]) == 0
     keys = load_keys(tmp_path / "keys", passphrase="swordfish")
@@ -91,7 +91,7 @@ def test_plain_keys_are_opened_without_a_question(
     keys = tmp_path / "keys"
     assert main(["keygen", str(keys), "--plain"]) == 0
     Publisher(tmp_path / "repo", signer=load_keys(keys)).publish(mlp(), name=NAME, ladder="4b")
-    assert main(["renew", str(tmp_path / "repo"), "--keys", str(keys)]) == 0
+    assert main(["refresh", str(tmp_path / "repo"), "--keys", str(keys)]) == 0
 
 
 def test_an_interrupted_verb_ends_with_130(

@@ -21,6 +21,7 @@ from midstream.errors import (
     TrustError,
     UsageError,
 )
+from midstream.store import keyring
 from midstream.store import keys as key_files
 from midstream.trust.keys import ROLES, Cost, KeyRing, PublicKey, Signer
 from midstream.wire import Writer
@@ -265,9 +266,9 @@ def test_an_enormous_key_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_keys_comes_back(tmp_path: Path) -> None:
-    made = key_files.generate_keys(tmp_path)
+    made = keyring.generate_keys(tmp_path)
     key_files.Signer(SEED).save(tmp_path / "face.key")
-    loaded = key_files.load_keys(tmp_path)
+    loaded = keyring.load_keys(tmp_path)
     assert [path.stem for path in made] == list(ROLES)
     for path in made:
         assert loaded.of(path.stem)[0].public == key_files.Signer.load(path).public
@@ -275,16 +276,56 @@ def test_a_folder_of_keys_comes_back(tmp_path: Path) -> None:
     assert len({loaded.of(role)[0].public.keyid for role in ROLES}) == len(ROLES)
 
 
+def test_keys_that_a_role_was_given_later_are_loaded_too(tmp_path: Path) -> None:
+    keyring.generate_keys(tmp_path)
+    new = key_files.Signer(SEED)
+    (path,) = keyring.add_keys(tmp_path, "root", [new], passphrase=None)
+    assert path.name == f"root+{new.public.keyid[:8]}.key"
+    assert len(keyring.load_keys(tmp_path).of("root")) == 2
+    assert keyring.key_files(tmp_path, "root") == (path, tmp_path / "root.key")
+
+
+def test_keys_that_were_put_aside_are_not_loaded_and_not_overwritten(tmp_path: Path) -> None:
+    keyring.generate_keys(tmp_path)
+    old = (tmp_path / "root.key").read_bytes()
+    retired = keyring.retire_keys([tmp_path / "root.key"])
+    assert retired == tmp_path / "retired"
+    assert retired.stat().st_mode & 0o777 == 0o700
+    assert keyring.load_keys(tmp_path).of("root") == ()
+    key_files.Signer(SEED).save(tmp_path / "root.key")
+    with pytest.raises(StoreError):
+        keyring.retire_keys([tmp_path / "root.key"])
+    assert (retired / "root.key").read_bytes() == old
+    assert (tmp_path / "root.key").exists()
+
+
+def test_plain_and_sealed_keys_may_lie_side_by_side(tmp_path: Path) -> None:
+    """Key files of before keys were sealed are still read."""
+    (tmp_path / "root.key").write_bytes(plain())
+    assert not keyring.has_sealed_key(tmp_path)
+    (tmp_path / "targets.key").write_bytes(sealed())
+    assert keyring.has_sealed_key(tmp_path)
+    assert keyring.load_keys(tmp_path, passphrase="secret").of("root")
+    with pytest.raises(UsageError, match="needs a passphrase"):
+        keyring.load_keys(tmp_path)
+
+
+def test_a_folder_with_a_later_key_of_a_role_gets_no_other(tmp_path: Path) -> None:
+    keyring.add_keys(tmp_path, "root", [key_files.Signer(SEED)])
+    with pytest.raises(UsageError, match="root"):
+        keyring.generate_keys(tmp_path)
+
+
 def test_a_folder_with_keys_gets_no_others(tmp_path: Path) -> None:
     key_files.Signer.generate().save(tmp_path / "snapshot.key")
     with pytest.raises(UsageError, match="snapshot"):
-        key_files.generate_keys(tmp_path)
+        keyring.generate_keys(tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_folder_without_keys_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no key files"):
-        key_files.load_keys(tmp_path)
+        keyring.load_keys(tmp_path)
 
 
 def test_keys_are_there_all_together_or_not_at_all(
@@ -301,8 +342,8 @@ def test_keys_are_there_all_together_or_not_at_all(
 
     monkeypatch.setattr(key_files.Signer, "save", save_three)
     with pytest.raises(KeyboardInterrupt):
-        key_files.generate_keys(tmp_path / "in" / "keys")
+        keyring.generate_keys(tmp_path / "in" / "keys")
     assert not list((tmp_path / "in").iterdir())
-    made = key_files.generate_keys(tmp_path / "in" / "keys")
+    made = keyring.generate_keys(tmp_path / "in" / "keys")
     assert len(made) == len(ROLES)
     assert (tmp_path / "in" / "keys").stat().st_mode & 0o777 == 0o700

@@ -234,6 +234,39 @@ def test_other_keys_need_the_key_of_who_delegates(world: World, role: str, neede
         world.repository.rotate(role, (signer(50),), NOW)
 
 
+def test_other_release_keys_sign_for_all_networks_that_the_old_ones_signed_for(
+    world: World,
+) -> None:
+    world.publish("abr")
+    world.publish("face", 1, 3)
+    world.publish("vox", 1, 4)
+    world.write(world.repository.rotate("vox", (signer(60),), NOW))
+    files = world.repository.rotate("release", (signer(50),), NOW)
+    world.write(files)
+    assert [path for path in files if ".vox." in path] == []
+    keys = ring().replaced("release", (signer(50),), 1).replaced("vox", (signer(60),), 1)
+    world.reopen(keys)
+    for name in ("abr", "face", "vox"):
+        world.publish(name, 2)
+
+
+def test_keys_that_do_not_count_yet_are_not_given_to_a_new_network(world: World) -> None:
+    """A rotation that was cut short leaves both keys at hand."""
+    world.publish("abr")
+    old = ring().of("release")
+    world.reopen(ring().replaced("release", (*old, signer(50)), 1))
+    world.publish("face", 1, 3)
+    entry = json.loads(world.files[world.latest_path("targets")])["signed"]["delegations"]
+    assert [role["keyids"] for role in entry["roles"]] == [[old[0].public.keyid]] * 2
+
+
+def test_a_new_key_of_a_network_at_hand_does_not_hide_the_one_that_counts(world: World) -> None:
+    world.publish("abr")
+    world.reopen(ring().replaced("abr", (signer(50),), 1))
+    world.publish("abr", 2)
+    world.write(world.repository.rotate("abr", (signer(51),), NOW))
+
+
 def test_a_role_that_is_not_there_gets_no_keys(world: World) -> None:
     with pytest.raises(UsageError, match="no such role"):
         world.repository.rotate("face", (signer(50),), NOW)

@@ -11,7 +11,7 @@ from midstream.cli.passphrases import (
     new_passphrase,
     passphrase_for,
 )
-from midstream.store.keys import generate_keys, has_sealed_key, load_keys
+from midstream.store.keyring import generate_keys, has_sealed_key, load_keys
 from midstream.trust.keys import KeyRing
 
 __all__ = ["add_keys", "add_verbs", "keys_of"]

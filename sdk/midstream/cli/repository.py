@@ -61,16 +61,6 @@ def add_verbs(verbs: Any) -> None:
     parser.set_defaults(run=_publish)
 
     parser = verbs.add_parser(
-        "renew",
-        help="sign a repository's metadata anew before it runs out",
-        description="Sign the timestamp anew, and what else has less than half its life left. "
-        "Run it daily: clients refuse news that is older than two weeks.",
-    )
-    parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
-    add_keys(parser)
-    parser.set_defaults(run=_renew)
-
-    parser = verbs.add_parser(
         "verify",
         help="check all of a repository against a root",
         description="Check signatures, versions and expiry of the metadata, and every packet, "
@@ -160,12 +150,6 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
             "remarks": release.remarks,
         }
     )
-
-
-def _renew(options: argparse.Namespace, output: Output) -> None:
-    keys = keys_of(options)
-    for name in Publisher(options.repo, signer=keys).renew():
-        output.say(f"{name}: renewed in {options.repo}")
 
 
 def _verify(options: argparse.Namespace, output: Output) -> None:

@@ -112,6 +112,60 @@ class Publisher:
             TrustError: The repository's metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
+        with self._opened() as repository:
+            signed = repository.resign(self._clock())
+            self._write_signed(signed, repository, repository.networks)
+            return repository.networks
+
+    def rotate(
+        self,
+        role: str,
+        new: Sequence[Signer],
+        *,
+        threshold: int = 1,
+        save: Callable[[], object] = lambda: None,
+    ) -> tuple[str, ...]:
+        """Give a role other keys; the old ones count no more.
+
+        Clients follow by themselves: what old keys signed leads to what new keys sign.
+
+        Args:
+            role: `root`, `targets`, `snapshot`, `timestamp`, a network, or `release` for all
+                networks that its keys sign for.
+            new: All its keys from now on.
+            threshold: How many of them have to sign.
+            save: Called when all is signed and nothing is written: keys that are lost after
+                that are lost for good.
+
+        Returns:
+            The networks of the repository.
+
+        Raises:
+            UsageError: There is no such role, or no repository in the folder.
+            TrustError: A key that has to sign is not at hand, or the repository's metadata is
+                not that of these keys, or has run out.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        with self._opened() as repository:
+            signed = repository.rotate(role, tuple(new), self._clock(), threshold=threshold)
+            save()
+            self._write_signed(signed, repository, repository.networks)
+            return repository.networks
+
+    def expiries(self) -> dict[str, datetime]:
+        """When the metadata of each role runs out, the four of TUF first.
+
+        Raises:
+            UsageError: There is no repository in the folder.
+            TrustError: The repository's metadata is not that of these keys, or has run out.
+            StoreError: The folder cannot be read, or another publisher is at work.
+        """
+        with self._opened() as repository:
+            return repository.expiries()
+
+    @contextmanager
+    def _opened(self) -> Iterator[Repository]:
+        """The repository that is in the folder, with other publishers kept out."""
         if not self._folder.path.is_dir():
             raise UsageError(ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no such folder")
         with self._folder.locked():
@@ -120,10 +174,15 @@ class Publisher:
                 raise UsageError(
                     ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no repository in it"
                 )
-            self._folder.write(_with_parity(repository.resign(self._clock())))
-            for name in repository.networks:
-                self._folder.write(self._bundle(name, repository))
-            return repository.networks
+            yield repository
+
+    def _write_signed(
+        self, signed: Mapping[str, bytes], repository: Repository, names: Sequence[str]
+    ) -> None:
+        """Signed files in their order, then the bundles of networks."""
+        self._folder.write(_with_parity(signed))
+        for name in names:
+            self._folder.write(self._bundle(name, repository))
 
     def _write(
         self,
@@ -142,8 +201,7 @@ class Publisher:
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
         described = describe(name, repository.latest(name) + 1, model, encoded, entries)
         signed = repository.add_release(name, described, self._clock())
-        self._folder.write(_with_parity(signed))
-        self._folder.write(self._bundle(name, repository))
+        self._write_signed(signed, repository, [name])
         progress(f"{name} release {described.release} signed")
         return Release.of(described, encoded)
 

@@ -1,7 +1,7 @@
 """Verified units on disk, and units on their way there. Knows nothing of how they came."""
 
 from midstream.store.disk import DEFAULT_SIZE_LIMIT, Store, default_folder
-from midstream.store.keys import generate_keys, load_keys
+from midstream.store.keyring import generate_keys, load_keys
 from midstream.store.memory import MemoryPartial, MemoryStore
 from midstream.store.partial import PartialUnit
 

@@ -1,4 +1,4 @@
-"""Key files on disk: readable by their owner alone, whole or not there, never overwritten."""
+"""Key files: readable by their owner alone, whole or not there, never overwritten."""
 
 import os
 import tempfile
@@ -12,9 +12,7 @@ from midstream.errors import ErrorCode, MidstreamError, StoreError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.trust import keys
 
-__all__ = ["Signer", "generate_keys", "has_sealed_key", "load_keys"]
-
-_SUFFIX = ".key"
+__all__ = ["Signer", "needs_passphrase"]
 
 
 class Signer(keys.Signer):
@@ -81,6 +79,16 @@ class Signer(keys.Signer):
             )
 
 
+def needs_passphrase(path: str | Path) -> bool:
+    """Whether a key file is sealed.
+
+    Raises:
+        UsageError: There is no such file.
+        StoreError: It cannot be read.
+    """
+    return keys.is_sealed(_read(Path(path)))
+
+
 def _read(path: Path, limits: Limits = LIMITS) -> bytes:
     """A key file's bytes, and at most one more than it may have."""
     try:
@@ -108,82 +116,3 @@ def _write_new(path: Path, data: bytes) -> bool:
         with suppress(OSError):
             temporary.unlink()
     return True
-
-
-def generate_keys(folder: str | Path, *, passphrase: str | None = None) -> tuple[Path, ...]:
-    """Make a new key for each role and save it as `ROLE.key` in a folder.
-
-    Returns:
-        The files that were written, in the order of `ROLES`.
-
-    Raises:
-        UsageError: One of the files is there already; then none is written.
-        StoreError: They cannot be written.
-    """
-    folder = Path(folder)
-    paths = tuple(_path(folder, role) for role in keys.ROLES)
-    if present := [path.stem for path in paths if path.exists()]:
-        raise UsageError(
-            ErrorCode.BAD_ARGUMENT,
-            f"{folder}: there are keys already ({', '.join(present)}), they are not overwritten",
-        )
-    if folder.exists():
-        for path in paths:
-            Signer.generate().save(path, passphrase=passphrase)
-    else:
-        _make_folder(folder, passphrase)
-    return paths
-
-
-def _make_folder(folder: Path, passphrase: str | None) -> None:
-    """All keys under another name first: half of them would be of no use, and in the way."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(
-            dir=folder.parent, prefix=".new-", ignore_cleanup_errors=True
-        ) as made:  # mode 0700
-            for role in keys.ROLES:
-                Signer.generate().save(_path(Path(made), role), passphrase=passphrase)
-            Path(made).rename(folder)  # fails where somebody else was quicker
-    except OSError as error:
-        raise StoreError.of(error, f"{folder}: cannot be made") from error
-
-
-def load_keys(folder: str | Path, *, passphrase: str | None = None) -> keys.KeyRing:
-    """The keys in a folder, one `ROLE.key` each, or `NAME.key` for one network alone.
-
-    Roles may be missing: a machine that only publishes releases needs `release`,
-    `snapshot` and `timestamp`.
-
-    Raises:
-        UsageError: There is no key in it, or one is sealed and there is no passphrase.
-        StoreError: One cannot be read.
-        BitstreamError: One is not a key file, or damaged.
-        LimitError: Unsealing one would cost too much.
-        TrustError: The passphrase is wrong or a key is damaged.
-    """
-    paths = _key_files(Path(folder))
-    return keys.KeyRing(
-        signers={path.stem: (Signer.load(path, passphrase=passphrase),) for path in paths}
-    )
-
-
-def has_sealed_key(folder: str | Path) -> bool:
-    """Whether loading the keys in a folder needs a passphrase.
-
-    Raises:
-        UsageError: There is no key in it.
-        StoreError: One cannot be read.
-    """
-    return any(keys.is_sealed(_read(path)) for path in _key_files(Path(folder)))
-
-
-def _key_files(folder: Path) -> list[Path]:
-    paths = sorted(folder.glob("*" + _SUFFIX))
-    if not paths:
-        raise UsageError(ErrorCode.BAD_KEY, f"{folder}: no key files (*{_SUFFIX}) there")
-    return paths
-
-
-def _path(folder: Path, role: str) -> Path:
-    return folder / (role + _SUFFIX)

@@ -291,6 +291,13 @@ class KeyRing:
         fallback = () if role in ROLES else self.signers.get("release", ())
         return self.signers.get(role, fallback)
 
+    def at_hand(self, role: str) -> tuple[Signer, ...]:
+        """All that may sign for a role that has keys already: for a network, `release` too."""
+        found = self.signers.get(role, ())
+        if role not in ROLES:
+            found += self.signers.get("release", ())
+        return tuple({signer.public.keyid: signer for signer in found}.values())
+
     def threshold(self, role: str) -> int:
         """How many of its keys have to sign."""
         fallback = 1 if role in ROLES else self.thresholds.get("release", 1)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Self
 
 from tuf.api.exceptions import LengthOrHashMismatchError
-from tuf.api.metadata import Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Key, Snapshot, TargetFile, Targets, Timestamp
 
 from midstream.errors import ErrorCode, TrustError, UsageError
 from midstream.limits import LIMITS, Limits
@@ -183,7 +183,8 @@ class Repository:
         """Give a role other keys; the old ones count no more.
 
         Args:
-            role: One of TUF's roles, or a network.
+            role: One of TUF's roles, a network, or `release`: all networks that its keys
+                sign for.
             new: All its keys from now on.
             now: The time, with its zone.
             threshold: How many of them have to sign.
@@ -195,17 +196,31 @@ class Repository:
             UsageError: There is no such role.
             TrustError: BAD_KEY where a key is not at hand, EXPIRED where a role has run out.
         """
-        if role not in self._state.roles:
+        given = [role] if role in self._state.roles else self._signed_by(role)
+        if not given:
             raise UsageError(ErrorCode.UNKNOWN_ROLE, f"{role}: no such role or network")
+        for one in given:
+            self._give_keys(one, new, threshold, now)
+        self._keys = self._keys.replaced(role, new, threshold)
+        return self._publish(now)
+
+    def _give_keys(self, role: str, new: tuple[Signer, ...], threshold: int, now: datetime) -> None:
         old = self._own(role)
         delegator = self._state.delegator(role)
-        self._check_key("targets" if delegator is self._state.targets else "root")
-        roles.assign_keys(delegator, role, new, threshold)
-        self._keys = self._keys.replaced(role, new, threshold)
+        above = "targets" if delegator is self._state.targets else "root"
+        self._check_key(above)
+        roles.assign_keys(delegator, role, [signer.public for signer in new], threshold)
         # a reader that has the old root must still be able to follow: both sign this once
         self._change(role, now, old)
-        self._change("targets" if delegator is self._state.targets else "root", now)
-        return self._publish(now)
+        if above != role:
+            self._change(above, now)
+
+    def _signed_by(self, role: str) -> list[str]:
+        """The networks that all of a role's keys at hand sign for."""
+        keyids = {signer.public.keyid for signer in self._keys.of(role)}
+        if role != "release" or not keyids:
+            return []
+        return [name for name in self._state.networks if keyids & self._keyids(name)]
 
     def bundle_files(self, name: str) -> dict[str, bytes]:
         """What a client reads to get from the first root to a network's newest manifest.
@@ -245,9 +260,23 @@ class Repository:
         return path, data
 
     def _add_network(self, name: str, now: datetime) -> None:
-        roles.delegate(self._state.targets, name, self._keys)
+        roles.delegate(self._state.targets, name, *self._keys_for_new(name))
         self._state.networks[name] = Targets(expires=self._lifetimes.expiry(name, now))
         self._change("targets", now)
+
+    def _keys_for_new(self, name: str) -> tuple[list[Key], int]:
+        """Keys and threshold of a new network: as of one that the same keys sign for already.
+
+        Keys that were made or put aside by a rotation that was cut short do not get in so, and
+        a threshold holds for networks to come.
+        """
+        signers, targets = self._keys.of(name), self._state.targets
+        at_hand = {signer.public.keyid for signer in signers}
+        for other in reversed(self._state.networks):
+            if at_hand & self._keyids(other):
+                keys = [targets.get_key(keyid) for keyid in sorted(self._keyids(other))]
+                return keys, targets.get_delegated_role(other).threshold
+        return [signer.public for signer in signers], self._keys.threshold(name)
 
     def _change(self, role: str, now: datetime, extra: tuple[Signer, ...] = ()) -> None:
         """The next version of a role's metadata begins."""
@@ -260,8 +289,11 @@ class Repository:
 
     def _own(self, role: str) -> tuple[Signer, ...]:
         """Keys at hand that count for a role."""
-        keyids = self._state.delegator(role).get_delegated_role(role).keyids
-        return tuple(signer for signer in self._keys.of(role) if signer.public.keyid in keyids)
+        keyids = self._keyids(role)
+        return tuple(one for one in self._keys.at_hand(role) if one.public.keyid in keyids)
+
+    def _keyids(self, role: str) -> set[str]:
+        return set(self._state.delegator(role).get_delegated_role(role).keyids)
 
     def _can_sign(self, role: str) -> bool:
         threshold = self._state.delegator(role).get_delegated_role(role).threshold

@@ -12,6 +12,7 @@ from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     MetaFile,
     Root,
@@ -77,22 +78,27 @@ def new_root(keys: KeyRing, expires: datetime) -> Root:
     """The first root: who signs for the four roles."""
     root = Root(expires=expires, consistent_snapshot=True)
     for role in TOP_LEVEL:
-        assign_keys(root, role, keys.of(role), keys.threshold(role))
+        publics = [signer.public for signer in keys.of(role)]
+        assign_keys(root, role, publics, keys.threshold(role))
     return root
 
 
-def delegate(targets: Targets, name: str, keys: KeyRing) -> None:
-    """Let a network's keys sign for what is below its name, and for nothing else."""
+def delegate(targets: Targets, name: str, publics: Iterable[Key], threshold: int) -> None:
+    """Let a network's keys sign for what is below its name, and for nothing else.
+
+    Raises:
+        TrustError: BAD_KEY where there are fewer keys than have to sign.
+    """
     if targets.delegations is None:
         targets.delegations = Delegations(keys={}, roles={})
     roles = targets.delegations.roles
     assert roles is not None, "this project makes no succinct roles, and reads none"
     roles[name] = DelegatedRole(name, [], 1, terminating=True, paths=[f"{name}/*"])
-    assign_keys(targets, name, keys.of(name), keys.threshold(name))
+    assign_keys(targets, name, publics, threshold)
 
 
 def assign_keys(
-    delegator: Root | Targets, role: str, signers: Iterable[Signer], threshold: int
+    delegator: Root | Targets, role: str, publics: Iterable[Key], threshold: int
 ) -> None:
     """Make these the only keys of a role.
 
@@ -100,14 +106,14 @@ def assign_keys(
         TrustError: BAD_KEY where there are fewer keys than have to sign.
     """
     entry = delegator.get_delegated_role(role)
-    publics = {signer.public.keyid: signer.public for signer in signers}
-    if not 1 <= threshold <= len(publics):
+    keys = {public.keyid: public for public in publics}
+    if not 1 <= threshold <= len(keys):
         raise TrustError(
-            ErrorCode.BAD_KEY, f"{role}: {len(publics)} keys at hand, {threshold} have to sign"
+            ErrorCode.BAD_KEY, f"{role}: {len(keys)} keys at hand, {threshold} have to sign"
         )
     for keyid in list(entry.keyids):
         delegator.revoke_key(keyid, role)
-    for public in publics.values():
+    for public in keys.values():
         delegator.add_key(public, role)
     entry.threshold = threshold
 

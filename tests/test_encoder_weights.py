@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from midstream.codec import grid
+from midstream.decoder import rebuild
+from midstream.encoder import encode
 from midstream.encoder.ratio import decibels, noise_factors
 from midstream.encoder.steps import (
     choose_shift,
@@ -20,7 +22,7 @@ from midstream.encoder.steps import (
 )
 from midstream.encoder.weights import Weights, entropy_bits, load, squared_error
 from midstream.types import DType, Tensor
-from tensorfiles import normal
+from tensorfiles import normal, safetensors
 
 
 def weights(array: NDArray[Any], dtype: DType = DType.FLOAT32) -> Weights:
@@ -190,3 +192,27 @@ def test_steps_stay_inside_the_grid() -> None:
     tiny = weights(np.full(20, 1e-45, "<f4"))
     steps = choose_steps([tiny], [grid.MAX_STEP_INDEX], lambda steps: True)
     assert steps == [grid.MAX_STEP_INDEX]
+
+
+@pytest.mark.parametrize(
+    ("array", "is_coded"),
+    [
+        (np.full((16, 16), 0.1, "<f4"), False),
+        (np.full((4, 4, 16), -3.0, "<f4"), False),
+        (np.full((15, 17), 0.1, "<f4"), True),
+        (np.full((1, 256), 0.1, "<f4"), True),
+        (np.zeros((16, 16), "<f4"), True),
+        (np.full((16, 16), 0.1, "<f4") + np.eye(16, dtype="<f4")[::-1], True),
+    ],
+    ids=["filled", "with taps", "small", "vector", "zeros", "but for a diagonal"],
+)
+def test_a_matrix_of_one_number_is_kept_as_it_is(array: NDArray[Any], is_coded: bool) -> None:
+    assert weights(array).coded == is_coded
+
+
+def test_a_matrix_of_one_number_takes_a_few_bytes_in_every_ladder() -> None:
+    model = safetensors({"a": np.full((70, 80), 3.3, np.float32)})
+    for ladder in ("2.5b", "2.5b,exact", "exact"):
+        units = [unit.data for unit in encode(model, ladder=ladder).units]
+        assert rebuild(units) == model
+        assert sum(map(len, units)) < 200

@@ -18,6 +18,7 @@ _FEW = 64
 """Weights that tell most tensors apart."""
 _PIECE = 1 << 16
 """Weights that are looked at as doubles at once."""
+_FEWEST_FILLED = 256
 _LARGEST_LEVEL = 1 << 24
 """Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
 
@@ -75,6 +76,7 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         stored = stored.copy()
     numbers = storage.numbers(stored, tensor.dtype)
     coded = tensor.dtype is not DType.INT32 and bool(np.isfinite(numbers).all())
+    coded = coded and not _is_filled(tensor, numbers)
     offset = 0
     if tensor.dtype is DType.UINT8:
         offset = round(float(np.median(numbers)))
@@ -88,6 +90,17 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         scale=spread if spread > 0 else 1.0,
         finest=_finest(numbers) if coded else -grid.MAX_STEP_INDEX,
     )
+
+
+def _is_filled(tensor: Tensor, numbers: NDArray[np.float32] | NDArray[np.float64]) -> bool:
+    """Whether all of a matrix is one number but 0, which takes less as it is than as levels.
+
+    Vectors may be biases, which are corrected; zeros cost next to nothing as levels.
+    """
+    if sum(size > 1 for size in tensor.shape) < 2 or tensor.weights < _FEWEST_FILLED:
+        return False
+    first = numbers[0]
+    return bool(first and first == numbers[-1] and (numbers == first).all())
 
 
 def _energy(stored: NDArray[np.generic], dtype: DType, offset: int) -> float:

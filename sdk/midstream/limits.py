@@ -56,6 +56,8 @@ class Limits:
     """From request to the first byte of the answer."""
     read_timeout: float = 10.0
     """Between two reads of one body."""
+    heartbeat: float = 30.0
+    """Between two signs of life of a channel for news; half of it is allowed for the answer."""
     least_throughput: float = 64.0
     """Bytes per second of a body that has been awaited for `read_timeout`."""
     attempts: int = 6

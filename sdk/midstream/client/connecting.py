@@ -7,6 +7,7 @@ from pathlib import Path
 
 from midstream.client.delivery import Delivery
 from midstream.client.model import Model, SwapMode
+from midstream.client.watching import Pace
 from midstream.limits import LIMITS, Limits
 from midstream.runtime import Backend, Slots, find_backend
 from midstream.session import Event, Policy
@@ -26,6 +27,7 @@ async def connect(
     policy: Policy | None = None,
     swap: SwapMode = SwapMode.MANUAL,
     poll: float | None = None,
+    push: bool = True,
     background: bool = True,
     on_event: Callable[[Event], None] = lambda _: None,
     limits: Limits = LIMITS,
@@ -40,7 +42,9 @@ async def connect(
         backend: The runtime; the one that is installed where None.
         policy: What the player allows model bytes to do.
         swap: When a staged generation becomes the active one.
-        poll: Seconds between looks for a newer release; None looks once, after the start.
+        poll: Seconds between looks for a newer release, more or less; None looks once, after
+            the start. While the origin's channel for news is open they are ten times rarer.
+        push: Whether to listen on that channel, where there is one and `poll` is given.
         background: Whether tasks of its own fetch and stage; without them the player does,
             with `delivery.advance` and `stage`.
         on_event: Called for each event, on the loop or where `swap` is called; it must not
@@ -48,7 +52,7 @@ async def connect(
         limits: Bounds on what is read from outside.
 
     Raises:
-        UsageError: The address makes no sense, or the root's file is not there.
+        UsageError: The address or `poll` makes no sense, or the root's file is not there.
         TrustError: The metadata is not signed as it must be.
         TransportError: The origin does not answer.
         StoreError: The store cannot be written.
@@ -57,6 +61,8 @@ async def connect(
     pinned = (
         root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root), limits)
     )
+    if poll is not None:
+        Pace(poll)  # refuses what makes no sense before anything is done
     model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
     try:
         async with Delivery.open(
@@ -68,7 +74,7 @@ async def connect(
             on_event=model.heard,
             limits=limits,
         ) as delivery:
-            model.start(delivery, poll=poll, background=background)
+            model.start(delivery, poll=poll, push=push, background=background)
             try:
                 yield model
             finally:

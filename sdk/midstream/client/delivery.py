@@ -6,16 +6,18 @@ the session's.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
 from midstream.client.decoding import Decoding
+from midstream.client.events import CheckFailed
 from midstream.client.holdings import Holdings
 from midstream.client.keeping import Keeper
 from midstream.client.metadata import MetadataSource
 from midstream.client.threads import in_thread
+from midstream.client.watching import Pace, Watch
 from midstream.errors import (
     ErrorCode,
     MidstreamError,
@@ -80,6 +82,7 @@ class Delivery:
         # a thread may be at work on the session while another task has a release for it
         self._session_free = asyncio.Lock()
         self._source_free = asyncio.Lock()
+        self._has_news = asyncio.Event()
         self.from_store = 0
         """Bytes of verified units that were in the store already."""
 
@@ -334,9 +337,42 @@ class Delivery:
             TrustError: What was found is not signed as it must be; nothing changes.
             TransportError: The origin does not answer; nothing changes.
         """
+        return await self._check(self._source.newest)
+
+    async def watch(self, *, poll: float, push: bool = True) -> None:
+        """Look for newer releases until cancelled; each that is found is opened at once.
+
+        Events tell of it: `ReleaseOpened`, and `CheckFailed` where a look failed. Looks are
+        conditional requests, one small answer where nothing is new. Where the origin has a
+        channel for news, an announcement leads to a look within a second of the last one, and
+        polls are ten times rarer; where it has none, or it breaks, polls go on as ever.
+
+        Args:
+            poll: Seconds between looks, more or less by half; they double after errors, to 16
+                times as many.
+            push: Whether to listen on the origin's channel, where it has one.
+
+        Raises:
+            UsageError: BAD_ARGUMENT where `poll` is not above 0.
+        """
+        pace = Pace(poll)
+        source = self._source
+        watch = Watch(self._transport, self._look, version=lambda: source.version, pace=pace)
+        await watch.run(push=push)
+
+    async def _look(self) -> bool:
+        """Look once more for a newer release; say whether the look went well."""
+        try:
+            await self._check(self._source.poll)
+        except MidstreamError as error:
+            self._on_event(CheckFailed(error=error))
+            return False
+        return True
+
+    async def _check(self, newest: Callable[[], Awaitable[Manifest]]) -> bool:
         before = self.manifest.release
         async with self._source_free:
-            await self._open(await self._source.newest())
+            await self._open(await newest())
         return self.manifest.release > before
 
     async def _start(self) -> None:
@@ -359,6 +395,7 @@ class Delivery:
             return
         async with self._session_free:
             self._session.open_release(manifest, time.monotonic())
+        self._has_news.set()
         self._keeper.keep(manifest.units)
         for index, entry in enumerate(manifest.units):
             data = self._held.find(entry.id) or await self._keeper.unit(entry)
@@ -432,7 +469,11 @@ class Delivery:
     async def _pause(self) -> None:
         due = self._session.next_timeout()
         now = time.monotonic()
-        await asyncio.sleep(0.05 if due is None else min(max(due - now, 0.005), 0.25))
+        pause = 0.05 if due is None else min(max(due - now, 0.005), 0.25)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._has_news.wait()
+        self._has_news.clear()
 
     def _raise_if_failed(self) -> None:
         if (failure := self.failure) is not None:

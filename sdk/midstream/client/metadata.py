@@ -5,12 +5,14 @@ signed file comes from: the bundle, the network, or either corrected by its pari
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from midstream import fec
 from midstream.client.keeping import Keeper
-from midstream.client.reading import read_all
+from midstream.client.reading import Version, read_all, read_version
 from midstream.client.threads import in_thread, in_thread_until
 from midstream.errors import (
     BitstreamError,
@@ -33,6 +35,10 @@ __all__ = ["MetadataSource"]
 _Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
 _PARITY = ".repair"
 _SLACK = 1024
+_TIMESTAMP_SIZE = 1 << 14
+"""Bytes of a timestamp at most, as the library has it."""
+_ROOT_EVERY = 3600.0
+"""Seconds after which a poll looks for a newer root, news or not."""
 
 
 class MetadataSource:
@@ -44,6 +50,7 @@ class MetadataSource:
         root: The pinned root, given out of band.
         keeper: Keeps trusted metadata between runs.
         limits: Bounds on what is read.
+        clock: Seconds, to know when to look for a newer root.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class MetadataSource:
         root: bytes,
         keeper: Keeper,
         limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = transport
         self._name = name
@@ -62,10 +70,18 @@ class MetadataSource:
         self._root = root
         self._parts: dict[str, bytes] = {}
         self._has_bundle = False
+        self._timestamp: Version | None = None
+        self._clock = clock
+        self._root_looked_for = -math.inf
 
     def part(self, path: str) -> bytes | None:
         """A file that came with the bundle, not verified; None where it did not."""
         return self._parts.get(path)
+
+    @property
+    def version(self) -> str | None:
+        """The ETag of the timestamp that was verified last, where it was fetched and had one."""
+        return self._timestamp.etag if self._timestamp else None
 
     def forget_parts(self) -> None:
         """Let go of the bundle's bytes."""
@@ -96,8 +112,38 @@ class MetadataSource:
             TransportError: The origin does not answer.
             StoreError: Trusted metadata can be kept nowhere.
         """
-        self._parts.clear()
-        return await self._refresh(self._get, newer_root=True)
+        return await self._follow(None, newer_root=True)
+
+    async def poll(self) -> Manifest:
+        """The same for one small answer where nothing is new.
+
+        The workflow runs over the timestamp at hand then, so that what runs out is noticed;
+        newer roots are looked for with any news, and once an hour without.
+
+        Raises:
+            TrustError: What was found is not signed as it must be, or what is here ran out.
+            TransportError: The origin does not answer.
+            StoreError: Trusted metadata can be kept nowhere.
+        """
+        is_due = self._clock() - self._root_looked_for >= _ROOT_EVERY
+        return await self._follow(self._timestamp, newer_root=is_due)
+
+    async def _follow(self, known: Version | None, *, newer_root: bool) -> Manifest:
+        timestamp = await read_version(
+            self._transport,
+            layout.TIMESTAMP_PATH,
+            limit=min(_TIMESTAMP_SIZE, self._limits.metadata_size),
+            known=known,
+            limits=self._limits,
+        )
+        newer_root = newer_root or timestamp is not known
+        self._timestamp = None  # until it is verified
+        self._parts = {layout.TIMESTAMP_PATH: timestamp.data}
+        manifest = await self._refresh(self._get, newer_root=newer_root)
+        self._timestamp = timestamp
+        if newer_root:
+            self._root_looked_for = self._clock()
+        return manifest
 
     def _is_known(self) -> bool:
         """Whether an earlier run trusted a release; it is looked at again, with all the rest."""

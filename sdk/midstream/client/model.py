@@ -217,11 +217,13 @@ class Model:
         self._changed.beat()
         await asyncio.to_thread(self._slots.close)
 
-    def start(self, delivery: Delivery, *, poll: float | None, background: bool) -> None:
+    def start(
+        self, delivery: Delivery, *, poll: float | None, push: bool, background: bool
+    ) -> None:
         """Begin to follow a delivery; with `background`, in tasks of its own."""
         self._delivery = delivery
         if background:
-            jobs = [self._fetch(), self._stage_all(), self._look(poll)]
+            jobs = [self._fetch(), self._stage_all(), self._look(poll, push=push)]
             self._tasks = [asyncio.create_task(job) for job in jobs]
             for task in self._tasks:
                 task.add_done_callback(self._ended)
@@ -312,15 +314,13 @@ class Model:
             await self._wake.wait()
             self._wake.clear()
 
-    async def _look(self, poll: float | None) -> None:
-        """Newer roots are looked for once the base runs, newer releases every `poll` seconds."""
+    async def _look(self, poll: float | None, *, push: bool) -> None:
+        """Newer roots are looked for once the base runs, and from then on newer releases."""
         while self.generation is None and not (self._refusal or self.delivery.failure):
             await self._changed.wait()
-        while True:
-            try:
-                await self.delivery.check()
-            except MidstreamError as error:
-                self._on_event(CheckFailed(error=error))
-            if poll is None:
-                return
-            await asyncio.sleep(poll)
+        if poll is not None:
+            return await self.delivery.watch(poll=poll, push=push)
+        try:
+            await self.delivery.check()
+        except MidstreamError as error:
+            self._on_event(CheckFailed(error=error))

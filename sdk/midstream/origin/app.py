@@ -6,6 +6,7 @@ from pathlib import Path
 from aiohttp import web
 
 from midstream.errors import ErrorCode, UsageError
+from midstream.origin.channel import add_channel
 from midstream.origin.conditions import Selection, select
 from midstream.origin.files import NEVER, Files, ServedFile, caching
 from midstream.origin.impairments import Counters, Impairments, Link
@@ -45,7 +46,9 @@ def create_app(
     metrics = metrics or Metrics()
     app = web.Application()
     add_watching(app, metrics)
-    handler = _Handler(Files(Path(folder)), link, metrics)
+    files = Files(Path(folder))
+    add_channel(app, files)
+    handler = _Handler(files, link, metrics)
     app.router.add_get(r"/{path:[\s\S]*}", handler.handle)
     return app
 

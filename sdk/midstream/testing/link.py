@@ -75,6 +75,12 @@ class SimulatedLink:
         finally:
             record.ended = self.clock.now
 
+    @asynccontextmanager
+    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+        """What the transport hears; see `Transport.announcements`."""
+        async with self._transport.announcements() as announced:
+            yield announced
+
 
 @dataclass(slots=True, kw_only=True)
 class _LinkResponse:

@@ -88,6 +88,12 @@ class MemoryRepository:
         finally:
             record.ended = self._clock()
 
+    @asynccontextmanager
+    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+        """There is no channel; see `Transport.announcements`."""
+        raise TransportError(ErrorCode.NOT_FOUND, "memory has no channel for news")
+        yield
+
     def count(self, record: RequestRecord, size: int) -> None:
         """Note bytes of a body down."""
         record.received += size

@@ -75,6 +75,12 @@ class FolderTransport:
         finally:
             record.ended = self._clock()
 
+    @asynccontextmanager
+    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+        """There is no channel; see `Transport.announcements`."""
+        raise TransportError(ErrorCode.NOT_FOUND, "a folder has no channel for news")
+        yield
+
     def _open(self, path: str) -> BinaryIO:
         try:
             file = (self._folder / path).resolve()

@@ -12,6 +12,7 @@ import aiohttp
 
 from midstream.errors import ErrorCode, TransportError, UsageError
 from midstream.limits import LIMITS, Limits
+from midstream.transport.channel import CHANNEL, open_channel
 from midstream.transport.protocol import RequestRecord, check_path
 
 __all__ = ["HttpTransport"]
@@ -89,6 +90,15 @@ class HttpTransport:
                 response.close()  # an unread body is not waited for
         finally:
             record.ended = self.clock()
+
+    @asynccontextmanager
+    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Listen for news on a connection of its own; see `Transport.announcements`."""
+        url = f"{self._base}/{CHANNEL}"
+        async with open_channel(
+            self._client, url, headers=self._headers, limits=self.limits
+        ) as announced:
+            yield announced
 
     def count(self, record: RequestRecord, size: int) -> None:
         """Note bytes of a body down."""

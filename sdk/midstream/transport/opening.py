@@ -15,6 +15,9 @@ from midstream.transport.protocol import Transport
 
 __all__ = ["open_transport"]
 
+_KEPT_OPEN = 75.0
+"""Seconds that an idle connection is kept: a poll a minute needs no other."""
+
 
 @asynccontextmanager
 async def open_transport(url: str | Path, *, limits: Limits = LIMITS) -> AsyncIterator[Transport]:
@@ -32,7 +35,10 @@ async def open_transport(url: str | Path, *, limits: Limits = LIMITS) -> AsyncIt
     elif scheme.lower() in ("http", "https"):
         # what a server says of a request is not told to the next one
         jar = aiohttp.DummyCookieJar()
-        async with aiohttp.ClientSession(auto_decompress=False, cookie_jar=jar) as client:
+        pool = aiohttp.TCPConnector(keepalive_timeout=_KEPT_OPEN)
+        async with aiohttp.ClientSession(
+            auto_decompress=False, cookie_jar=jar, connector=pool
+        ) as client:
             yield HttpTransport(text, client, limits=limits)
     else:
         raise UsageError(

@@ -96,6 +96,16 @@ class Transport(Protocol):
             TransportError: NOT_FOUND, BAD_STATUS, UNREACHABLE, TIMEOUT, LONG_BODY or BAD_URL.
         """
 
+    def announcements(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """Listen for news: ETags of the timestamp, until the channel breaks.
+
+        Anybody may have said them: they are a reason to look, and no more.
+
+        Raises (when entered):
+            TransportError: NOT_FOUND where there is no channel, BAD_STATUS, UNREACHABLE or
+                TIMEOUT.
+        """
+
 
 def check_path(path: str) -> None:
     """Refuse a path that could leave the repository, or that cannot be in one.

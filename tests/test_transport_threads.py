@@ -56,3 +56,26 @@ async def test_nothing_is_closed_where_nothing_was_opened(fails: bool) -> None:
         await task
     may_end.set()
     await asyncio.sleep(0.05)
+
+
+def test_what_is_opened_while_the_loop_ends_is_closed() -> None:
+    begun, may_open, closed = threading.Event(), threading.Event(), threading.Event()
+
+    class Late:
+        def close(self) -> None:
+            closed.set()
+
+    def slowly() -> Late:
+        begun.set()
+        may_open.wait(10)
+        return Late()
+
+    async def leave() -> None:
+        task = asyncio.create_task(open_in_thread(slowly))
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.wait([task])
+        threading.Timer(0.05, may_open.set).start()
+
+    asyncio.run(leave())
+    assert closed.is_set()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
 __all__ = ["open_in_thread"]
@@ -18,7 +19,8 @@ _T = TypeVar("_T", bound=_Closable | None)
 
 async def open_in_thread(function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Open something in a thread; what comes after the caller was cancelled is closed."""
-    opening = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    # no task, which the end of a loop would cancel, and lose what the thread still opens
+    opening = asyncio.get_running_loop().run_in_executor(None, partial(function, *args, **kwargs))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:

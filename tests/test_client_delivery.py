@@ -37,6 +37,7 @@ from midstream.session import (
 from midstream.store import Store
 from models import mlp
 from published import NAME, Published, published
+from staticservers import StaticServer
 
 QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
 
@@ -66,8 +67,10 @@ def of(events: list[Event], kind: type[Event]) -> list[Any]:
     return [event for event in events if type(event) is kind]
 
 
-async def test_a_model_comes_back_byte_for_byte(made: Published, repo: Path) -> None:
-    async with delivering(repo, made) as (delivery, events):
+async def test_a_model_comes_back_byte_for_byte(
+    made: Published, repo: Path, static_server: StaticServer
+) -> None:
+    async with static_server(repo) as url, delivering(url, made) as (delivery, events):
         await delivery.complete()
         assert delivery.state is SessionState.COMPLETE
         assert await delivery.rebuild() == made.models[0]
@@ -75,8 +78,10 @@ async def test_a_model_comes_back_byte_for_byte(made: Published, repo: Path) -> 
         assert layers == [entry.layer for entry in made.manifest.units]
 
 
-async def test_the_base_comes_with_the_bundle_in_one_request(made: Published, repo: Path) -> None:
-    async with serve(repo) as url, delivering(url, made) as (delivery, _):
+async def test_the_base_comes_with_the_bundle_in_one_request(
+    made: Published, repo: Path, static_server: StaticServer
+) -> None:
+    async with static_server(repo) as url, delivering(url, made) as (delivery, _):
         await delivery.base()
         assert [record.path for record in delivery.trace] == [f"bundles/{NAME}.bundle"]
         assert delivery.layer_here(1) == 0
@@ -209,14 +214,17 @@ async def test_a_unit_that_cannot_be_read_from_the_store_is_fetched_again(
 
 
 async def test_what_an_interrupted_run_received_is_not_asked_for_again(
-    made: Published, repo: Path, tmp_path: Path
+    made: Published, repo: Path, tmp_path: Path, static_server: StaticServer
 ) -> None:
     (repo / f"bundles/{NAME}.bundle").unlink()
     exact = made.manifest.units[-1]
     with Store(tmp_path / "store") as store:
         partial = store.partial(exact.id, exact.size)
         partial.write(0, made.files[exact.path][:2000])
-    async with serve(repo) as url, delivering(url, made, store=tmp_path / "store") as (delivery, _):
+    async with (
+        static_server(repo) as url,
+        delivering(url, made, store=tmp_path / "store") as (delivery, _),
+    ):
         await delivery.complete()
         (asked,) = (record for record in delivery.trace if record.path == exact.path)
         assert asked.start == 2000
@@ -502,16 +510,19 @@ async def test_a_look_for_news_may_be_cancelled(
             await task
 
 
-async def test_a_look_without_news_changes_nothing(made: Published, repo: Path) -> None:
-    async with delivering(repo, made) as (delivery, _):
+async def test_a_look_without_news_changes_nothing(
+    made: Published, repo: Path, static_server: StaticServer
+) -> None:
+    async with static_server(repo) as url, delivering(url, made) as (delivery, _):
         assert not await delivery.check()
         assert delivery.releases == [1]
 
 
-async def test_a_new_release_is_found_and_fetched(made: Published, tmp_path: Path) -> None:
+async def test_a_new_release_is_found_and_fetched(
+    made: Published, repo: Path, static_server: StaticServer
+) -> None:
     news = published(1, 2)
-    repo = made.write(tmp_path / "repo")
-    async with delivering(repo, made) as (delivery, _):
+    async with static_server(repo) as url, delivering(url, made) as (delivery, _):
         await delivery.complete()
         news.write(repo)
         assert await delivery.check()

@@ -1,6 +1,7 @@
 """Files over HTTP, from servers that are good, simple, broken or hostile."""
 
 import asyncio
+import os
 import re
 import socket
 import struct
@@ -19,6 +20,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.origin import Impairments, serve
 from midstream.testing import FakeClock
 from midstream.transport import HttpTransport, Response, open_transport
+from staticservers import StaticServer
 
 FILE = bytes(range(256)) * 400
 SIZE = len(FILE)
@@ -76,9 +78,9 @@ async def refusal(
     return caught.value
 
 
-async def test_a_file_comes_whole(folder: Path) -> None:
+async def test_a_file_comes_whole(folder: Path, static_server: StaticServer) -> None:
     async with (
-        serve(folder) as url,
+        static_server(folder) as url,
         open_transport(url) as transport,
         transport.fetch("units/ab", limit=SIZE) as response,
     ):
@@ -86,8 +88,8 @@ async def test_a_file_comes_whole(folder: Path) -> None:
         assert await body(response) == FILE
 
 
-async def test_part_of_a_file_comes_alone(folder: Path) -> None:
-    async with serve(folder) as url, open_transport(url) as transport:
+async def test_part_of_a_file_comes_alone(folder: Path, static_server: StaticServer) -> None:
+    async with static_server(folder) as url, open_transport(url) as transport:
         async with transport.fetch("units/ab", start=100, stop=900, limit=SIZE) as response:
             assert (response.status, response.start, response.size) == (206, 100, SIZE)
             assert await body(response) == FILE[100:900]
@@ -95,8 +97,10 @@ async def test_part_of_a_file_comes_alone(folder: Path) -> None:
             assert await body(response) == FILE[-3:]
 
 
-async def test_going_on_after_the_last_byte_brings_nothing(folder: Path) -> None:
-    async with serve(folder) as url, open_transport(url) as transport:
+async def test_going_on_after_the_last_byte_brings_nothing(
+    folder: Path, static_server: StaticServer
+) -> None:
+    async with static_server(folder) as url, open_transport(url) as transport:
         async with transport.fetch("units/ab", start=SIZE, limit=SIZE) as response:
             assert (response.status, response.start, response.size) == (206, SIZE, SIZE)
             assert await body(response) == b""
@@ -105,8 +109,10 @@ async def test_going_on_after_the_last_byte_brings_nothing(folder: Path) -> None
                 pass
 
 
-async def test_a_poll_without_news_brings_nothing(folder: Path) -> None:
-    async with serve(folder) as url, open_transport(url) as transport:
+async def test_a_poll_without_news_brings_nothing(
+    folder: Path, static_server: StaticServer
+) -> None:
+    async with static_server(folder) as url, open_transport(url) as transport:
         async with transport.fetch("units/ab", limit=SIZE) as response:
             etag = response.etag
             assert await body(response) == FILE
@@ -116,14 +122,66 @@ async def test_a_poll_without_news_brings_nothing(folder: Path) -> None:
             assert (response.status, await body(response)) == (200, FILE)
 
 
-async def test_another_version_comes_from_its_start(folder: Path) -> None:
-    async with serve(folder) as url, open_transport(url) as transport:
+async def test_another_version_comes_from_its_start(
+    folder: Path, static_server: StaticServer
+) -> None:
+    async with static_server(folder) as url, open_transport(url) as transport:
         async with transport.fetch("units/ab", limit=SIZE) as response:
             etag = response.etag
         (folder / "units/ab").write_bytes(FILE[::-1])
+        os.utime(folder / "units/ab", (1e9, 1e9))  # nginx tells versions by seconds, and size
         async with transport.fetch("units/ab", start=10, limit=SIZE, etag=etag) as response:
             assert (response.start, response.etag == etag) == (0, False)
             assert await body(response) == FILE[::-1]
+
+
+async def test_what_is_not_there_is_not_found(folder: Path, static_server: StaticServer) -> None:
+    async with static_server(folder) as url, open_transport(url) as transport:
+        for path in ("units/none", "metadata/2.root.json"):
+            with pytest.raises(TransportError) as caught:
+                async with transport.fetch(path, limit=SIZE):
+                    pass
+            assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+async def test_nothing_is_coded_though_the_server_would(
+    folder: Path, static_server: StaticServer
+) -> None:
+    """[DEL-3] nginx has gzip on, and a ratio of a hundred for this file."""
+    zeros = bytes(SIZE)
+    (folder / "units/zeros").write_bytes(zeros)
+    async with static_server(folder) as url, open_transport(url) as transport:
+        async with transport.fetch("units/zeros", limit=SIZE) as response:
+            assert (response.size, await body(response)) == (SIZE, zeros)
+        assert transport.bytes_received > SIZE
+
+
+async def test_several_ranges_are_answered_with_the_whole(
+    folder: Path, static_server: StaticServer, client: aiohttp.ClientSession
+) -> None:
+    headers = {"Range": "bytes=0-1,5-9", "Accept-Encoding": "identity"}
+    async with (
+        static_server(folder) as url,
+        client.get(f"{url}/units/ab", headers=headers) as response,
+    ):
+        assert (response.status, await response.read()) == (200, FILE)
+
+
+async def test_caches_are_told_what_never_changes(
+    folder: Path, static_server: StaticServer, client: aiohttp.ClientSession
+) -> None:
+    (folder / "metadata").mkdir()
+    for name in ("timestamp.json", "7.snapshot.json"):
+        (folder / "metadata" / name).write_bytes(b"{}")
+    found = {}
+    async with static_server(folder) as url:
+        for path in ("units/ab", "metadata/timestamp.json", "metadata/7.snapshot.json", "units/no"):
+            async with client.get(f"{url}/{path}") as response:
+                found[path] = "immutable" in response.headers.get("Cache-Control", "")
+    assert [path for path, is_kept in found.items() if is_kept] == [
+        "units/ab",
+        "metadata/7.snapshot.json",
+    ]
 
 
 async def test_a_server_without_ranges_is_used_whole() -> None:
@@ -193,7 +251,9 @@ async def test_what_is_asked_for_is_said_as_the_standard_says_it(
         assert server.header("If-None-Match") == 'W/"v1"'
 
 
-async def test_requests_share_a_connection_also_after_a_404(folder: Path) -> None:
+async def test_requests_share_a_connection_also_after_a_404(
+    folder: Path, static_server: StaticServer
+) -> None:
     connections = 0
 
     async def count(*_: object) -> None:
@@ -202,7 +262,10 @@ async def test_requests_share_a_connection_also_after_a_404(folder: Path) -> Non
 
     config = aiohttp.TraceConfig()
     config.on_connection_create_end.append(count)
-    async with serve(folder) as url, aiohttp.ClientSession(trace_configs=[config]) as client:
+    async with (
+        static_server(folder) as url,
+        aiohttp.ClientSession(trace_configs=[config]) as client,
+    ):
         transport = HttpTransport(url, client)
         for path in ("units/ab", "metadata/2.root.json", "units/ab", "units/none", "units/ab"):
             with suppress(TransportError):

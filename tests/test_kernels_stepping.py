@@ -1,15 +1,17 @@
-"""Slots of symbols: side by side and one by one, on anything."""
+"""Symbols: side by side and one by one, on anything."""
 
 import numpy as np
 import pytest
 
 from midstream.kernels.lanes import spread
+from midstream.kernels.slots import Slots
 from midstream.kernels.stepping import OneByOne, SideBySide, make_stepper, split
 
 COUNTS = np.array([100, 1, 37, 64, 5])
 LANES = np.array([4, 1, 8, 8, 8])
-FREQUENCIES = np.repeat([4000, 96, 4096], [4000, 96, 4096]).astype(np.uint16)
-OFFSETS = np.concatenate([np.arange(n, dtype=np.uint16) for n in (4000, 96, 4096)])
+LOOKUP = Slots(
+    frequencies=np.array([4000, 96]), starts=np.array([0, 4000]), values=np.zeros(2, np.int8)
+).lookup
 FILLER = 1
 
 
@@ -22,16 +24,14 @@ def drawn(lowest_state: int, words: int):
 
 
 def run(kind, words, firsts, states, chosen):
-    """The slots of some slices, their ends and the states left."""
+    """The entries of some slices, their ends and the states left."""
     held = np.isin(np.repeat(np.arange(len(LANES)), LANES), chosen)
-    stepper = kind(
-        words, firsts[chosen], states[held], COUNTS[chosen], LANES[chosen], (FREQUENCIES, OFFSETS)
-    )
+    stepper = kind(words, firsts[chosen], states[held], COUNTS[chosen], LANES[chosen], LOOKUP)
     plan = stepper.plan
-    slots = spread(plan, np.zeros(COUNTS[chosen].sum(), np.int64), FILLER) << 12
+    entries = spread(plan, np.zeros(COUNTS[chosen].sum(), np.int64), FILLER)
     for first, last, active in zip(plan.places, plan.places[1:], plan.active, strict=False):
-        stepper.advance(slots[first:last].reshape(1, active))
-    return [slots[plan.index], *stepper.finish()]
+        stepper.advance(entries[first:last].reshape(1, active))
+    return [entries[plan.index], *stepper.finish()]
 
 
 @pytest.mark.parametrize("words", [1, 50, 500])
@@ -45,16 +45,15 @@ def test_slices_come_out_the_same_side_by_side_and_one_by_one(lowest_state, word
 
 
 def test_slices_that_are_soon_done_are_put_side_by_side_and_long_ones_are_not():
-    parts = split(np.array([2000, 60_000, 9000, 64_000]), np.array([1, 16, 1, 16]))
+    parts = split(np.array([2000, 120_000, 9000, 128_000]), np.array([1, 32, 1, 32]))
     assert [part.tolist() for part in parts] == [[0, 1, 3], [2]]
     assert [part.tolist() for part in split(np.array([100]), np.array([1]))] == [[0]]
     assert [part.tolist() for part in split(np.array([99_000]), np.array([32]))] == [[0]]
 
 
-@pytest.mark.parametrize(("lanes", "kind"), [(4, OneByOne), (32, SideBySide)])
+@pytest.mark.parametrize(("lanes", "kind"), [(4, OneByOne), (64, SideBySide)])
 def test_a_slice_of_many_lanes_steps_with_all_of_them(lanes, kind):
     states = np.full(lanes, 1 << 16, np.uint32)
     one = np.zeros(1, np.int64)
-    lookup = FREQUENCIES, OFFSETS
-    stepper = make_stepper(np.zeros(1, np.uint16), one, states, one + 64, one + lanes, lookup)
+    stepper = make_stepper(np.zeros(1, np.uint16), one, states, one + 64, one + lanes, LOOKUP)
     assert isinstance(stepper, kind)

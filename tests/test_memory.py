@@ -28,8 +28,16 @@ def tiny_tensors() -> bytes:
     return safetensors({f"t{i}": normal(16, seed=i) for i in range(500)})
 
 
+def smooth() -> bytes:
+    """Its levels are predicted from those before."""
+    rough = np.random.default_rng(5).normal(size=(600, 400))
+    walk = rough.cumsum(axis=0) / 9 + rough.cumsum(axis=1) / 9
+    return safetensors({f"t{i}": (walk * (i + 1)).astype(np.float32) for i in range(2)})
+
+
 MODELS: dict[str, Callable[[], bytes]] = {
     "a million weights": million,
+    "predicted levels": smooth,
     "nothing but filling": filling,
     "five hundred tiny tensors": tiny_tensors,
     "a small network": lambda: models.mlp((40, 50, 40)),
@@ -74,6 +82,11 @@ def test_points_of_the_lattice_take_no_more_than_levels() -> None:
     model = bytearray(stack.model_size)
     rebuild_into(stack, model)  # the tables of the codec are made once
     assert peak_of(lambda: rebuild_into(read_stack([unit]), model)) <= stack.working_memory
+
+
+def test_levels_are_predicted_where_weights_are_smooth() -> None:
+    stack = read_stack([encode(smooth(), ladder="3b").units[0].data])
+    assert all(code.predictor for code in stack.head.codes)
 
 
 def test_the_model_is_held_once(units: list[bytes]) -> None:

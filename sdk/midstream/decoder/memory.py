@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from midstream import kernels
-from midstream.bitstream import Record, Slice
+from midstream.bitstream import Head, Record
 from midstream.codec import TensorCode
+from midstream.codec.prediction import places
+from midstream.types import Tensor
 
 __all__ = ["group_sizes", "working_memory"]
 
@@ -17,27 +19,38 @@ _GROUP_WEIGHTS = 1 << 16 if kernels.NAME == "native" else _MOST_GROUP
 """Of a group: NumPy's steps cost by the step, so it takes more lanes at once."""
 _WEIGHT_MEMORY = 80
 """Of one weight in a group; a test holds the decoder to it."""
-_PREDICTED = 3
-"""How many other weights one takes the memory of that is predicted from others."""
+_FINELY_PREDICTED = 3
+"""As much memory as this many weights takes one whose neighbours' distances change often."""
+_FINE_STRIDE = 8
+"""Weights between such changes, at least, where they are rare."""
 _SLICE_MEMORY = 1024
 _RECORD_MEMORY = 512
 _TABLES_MEMORY = 6 << 20
 """Tables of the entropy coder, spread out for those in use."""
 
 
-def group_sizes(slices: Sequence[Slice], codes: Sequence[TensorCode]) -> Iterator[int]:
+def group_sizes(head: Head) -> Iterator[int]:
     """How many slices are decoded together, group by group."""
-    ends = list(_group_ends(_costs(slices, codes), _GROUP_WEIGHTS))
+    ends = list(_group_ends(_costs(head), _GROUP_WEIGHTS))
     yield from (stop - start for start, stop in pairwise([0, *ends]))
 
 
-def _costs(slices: Sequence[Slice], codes: Sequence[TensorCode]) -> list[int]:
+def _costs(head: Head) -> list[int]:
     """Of each slice, its weights by the memory that they take."""
+    pairs = zip(head.topology.tensors, head.codes, strict=True)
+    fine = [_is_finely_predicted(tensor, code) for tensor, code in pairs]
     return [
-        piece.weights
-        * (_PREDICTED if any(codes[run.tensor].predictor for run in piece.runs) else 1)
-        for piece in slices
+        piece.weights * (_FINELY_PREDICTED if any(fine[run.tensor] for run in piece.runs) else 1)
+        for piece in head.slices
     ]
+
+
+def _is_finely_predicted(tensor: Tensor, code: TensorCode) -> bool:
+    if not code.predictor:
+        return False
+    known = places(tensor)
+    used = [place for at, _ in code.predictor if (place := known[at]) is not None]
+    return min((place.stride for place in used), default=_FINE_STRIDE) < _FINE_STRIDE
 
 
 def _group_ends(costs: Sequence[int], most: int) -> Iterator[int]:
@@ -51,17 +64,13 @@ def _group_ends(costs: Sequence[int], most: int) -> Iterator[int]:
         yield len(costs)
 
 
-def working_memory(
-    slices: Sequence[Slice],
-    records: Sequence[Sequence[Record]],
-    codes: Sequence[TensorCode],
-) -> int:
+def working_memory(head: Head, records: Sequence[Sequence[Record]]) -> int:
     """An upper bound on what decoding takes besides units, topology and result, bytes."""
-    scales = sum(axis.size for code in codes for axis in code.axes if axis is not None)
-    costs = _costs(slices, codes)
+    scales = sum(axis.size for code in head.codes for axis in code.axes if axis is not None)
+    costs = _costs(head)
     # whichever kernel decodes: what is signed holds for both
     ends = [0, *_group_ends(costs, _MOST_GROUP)]
     group = max((sum(costs[start:stop]) for start, stop in pairwise(ends)), default=0)
-    listed = len(slices) * _SLICE_MEMORY + sum(map(len, records)) * _RECORD_MEMORY
+    listed = len(head.slices) * _SLICE_MEMORY + sum(map(len, records)) * _RECORD_MEMORY
     # scales are decoded before the first slice, all at once
     return listed + scales + _WEIGHT_MEMORY * max(group, scales) + _TABLES_MEMORY

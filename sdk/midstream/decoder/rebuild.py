@@ -117,7 +117,7 @@ class _Work:
 def _batches(stack: Stack, model: memoryview) -> Iterator[list[_Work]]:
     """Slices in groups of bounded size, so that their lanes are decoded side by side."""
     pieces = zip(stack.head.slices, stack.records, strict=True)
-    for count in group_sizes(stack.head.slices, stack.head.codes):
+    for count in group_sizes(stack.head):
         yield [
             _Work(head=stack.head, piece=piece, records=records, model=model)
             for piece, records in islice(pieces, count)

@@ -37,7 +37,7 @@ class Stack:
     @property
     def working_memory(self) -> int:
         """Bytes that decoding takes besides the units and the model file, at most."""
-        slices = working_memory(self.head.slices, self.records, self.head.codes)
+        slices = working_memory(self.head, self.records)
         return self.head.topology.working_memory + slices
 
     @property

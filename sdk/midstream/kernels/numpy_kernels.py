@@ -5,15 +5,15 @@ belongs to lane i % lanes; the lanes of one slice share one stream of words.
 (spec/coding.md, "Entropy coder" and "Bits".)
 """
 
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.lanes import lane_order, make_plan, spread
-from midstream.kernels.slots import TOTAL_BITS
-from midstream.kernels.stepping import STATE_START, make_stepper, split
+from midstream.kernels.slots import SYMBOL_BITS, TOTAL_BITS, Lookup
+from midstream.kernels.stepping import STATE_START, Stepper, make_stepper, split
 
 __all__ = [
     "ALPHABET_LIMIT",
@@ -113,40 +113,48 @@ def rans_decode(
         may say more than there are), and the states that are left: STATE_START in every
         lane where the words were whole.
     """
-    # a filler is the only symbol of its table and leaves a state as it is
-    frequency = np.append(frequencies, np.full(_MASK + 1, _MASK + 1, np.uint16))
-    offset = np.append(offsets, np.arange(_MASK + 1, dtype=np.uint16))
-    lookup = frequency, offset
-    slots = np.empty(len(tables), np.int64)
+    lookup = _lookup(frequencies, offsets, names)
+    symbols = np.empty(len(tables), np.uint8)
     ends, left = np.empty(len(counts), np.int64), np.empty(len(states), np.uint32)
     owner, holder = (np.repeat(np.arange(len(counts)), sizes) for sizes in (counts, lanes))
     for chosen in split(counts, lanes):
         own, held = np.isin(owner, chosen), np.isin(holder, chosen)
-        slots[own], ends[chosen], left[held] = _find_slots(
-            words, starts[chosen], states[held], counts[chosen], lanes[chosen], tables[own], lookup
+        stepper = make_stepper(
+            words, starts[chosen], states[held], counts[chosen], lanes[chosen], lookup
         )
-    return names.ravel()[slots], ends, left
+        symbols[own] = _find_symbols(stepper, tables[own], len(names))
+        ends[chosen], left[held] = stepper.finish()
+    return symbols, ends, left
 
 
-def _find_slots(
-    words: NDArray[np.uint16],
-    starts: _Int,
-    states: NDArray[np.uint32],
-    counts: _Int,
-    lanes: _Int,
-    tables: NDArray[np.integer[Any]],
-    lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
-) -> tuple[_Int, _Int, NDArray[np.uint32]]:
-    """The slot of each symbol among all slots of all tables, and the rest of `rans_decode`."""
-    stepper = make_stepper(words, starts, states, counts, lanes, lookup)
+def _lookup(
+    frequencies: NDArray[np.uint16], offsets: NDArray[np.uint16], names: NDArray[np.uint8]
+) -> Lookup:
+    """The tables of `rans_decode`, and one after them that leaves a state as it is."""
+    sizes = len(names) + 1, 1 << SYMBOL_BITS
+    found = Lookup(
+        names=np.append(names, np.zeros(_MASK + 1, np.uint8)),
+        frequencies=np.zeros(sizes, np.int64),
+        starts=np.zeros(sizes, np.int64),
+        values=np.zeros(0, np.int8),
+    )
+    found.frequencies[-1, 0] = _MASK + 1
+    rows = np.arange(len(names))[:, None]
+    found.frequencies[rows, names] = frequencies
+    found.starts[rows, names] = np.arange(_MASK + 1) - offsets
+    return replace(found, frequencies=found.frequencies.ravel(), starts=found.starts.ravel())
+
+
+def _find_symbols(stepper: Stepper, tables: NDArray[np.uint16], filler: int) -> NDArray[np.uint8]:
+    """The symbols of slices in their tables; the filler's is where a lane has none."""
     plan = stepper.plan
-    filler = (len(lookup[0]) >> TOTAL_BITS) - 1
-    slots = spread(plan, tables.astype(np.int64), filler) << TOTAL_BITS
+    entries = spread(plan, tables.astype(np.int64), filler)
     changes = np.flatnonzero(np.diff(plan.active, prepend=-1, append=-1))
     for first, last in pairwise(changes):
-        here = slots[plan.places[first] : plan.places[last]]
+        here = entries[plan.places[first] : plan.places[last]]
         stepper.advance(here.reshape(-1, int(plan.active[first])))
-    return slots[plan.index], *stepper.finish()
+    entries &= (1 << SYMBOL_BITS) - 1
+    return entries[plan.index].astype(np.uint8)
 
 
 def pack_bits(values: NDArray[np.uint64], widths: _Int) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from midstream.kernels.lanes import Plan, spread
 from midstream.kernels.numpy_batches import Batch
-from midstream.kernels.slots import TOTAL_BITS, Slots
+from midstream.kernels.slots import Slots
 from midstream.kernels.stepping import make_stepper
 from midstream.kernels.terms import Terms
 
@@ -58,14 +58,14 @@ class Walk:
     """
 
     def __init__(self, batch: Batch, rows: NDArray[np.int32], slots: Slots) -> None:
-        *lookup, self._values = slots.spread
+        self._values = slots.lookup.values
         self._stepper = make_stepper(
             batch.words,
             batch.firsts[:-1],
             batch.states,
             batch.counts,
             batch.lanes,
-            (lookup[0], lookup[1]),
+            slots.lookup,
         )
         self._plan = self._stepper.plan
         self._rows = rows
@@ -91,10 +91,9 @@ class Walk:
 
     def decode(self, symbols: _Int, choice: _Int) -> _Int:
         """What a stretch's symbols stand for, each in the table so many after its first."""
-        slots = self._rows.take(symbols) + choice
-        slots <<= TOTAL_BITS
-        self._stepper.advance(slots.reshape(-1, self._active))
-        return self._values.take(slots).astype(np.int64)
+        entries = self._rows.take(symbols) + choice
+        self._stepper.advance(entries.reshape(-1, self._active))
+        return self._values.take(entries).astype(np.int64)
 
     def slices(self, places: _Int) -> _Int:
         """The slices of some symbols of the stretch, by their places in it."""

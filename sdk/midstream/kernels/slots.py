@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SYMBOL_BITS", "TOTAL_BITS", "Slots"]
+__all__ = ["SYMBOL_BITS", "TOTAL_BITS", "Lookup", "Slots"]
 
 TOTAL_BITS = 12
 """The frequencies of a table add up to two to this power."""
@@ -16,6 +16,42 @@ SYMBOL_BITS = 7
 """A table has at most two to this power symbols."""
 
 _START_SHIFT, _VALUE_SHIFT = 12, 24
+
+
+_Row = tuple[bytes, tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lookup:
+    """What NumPy looks up: symbol s of table t is entry t * 2**7 + s."""
+
+    names: NDArray[np.uint8]  # (tables * 2**12,)
+    """The symbol in each slot."""
+    frequencies: NDArray[np.int64]  # (tables * 2**7,)
+    starts: NDArray[np.int64]  # (tables * 2**7,)
+    values: NDArray[np.int8]  # (tables * 2**7,)
+    """What the symbol stands for."""
+
+    @cached_property
+    def rows(self) -> "_Rows":
+        """Names, frequencies and starts of each table, for plain Python."""
+        return _Rows(self)
+
+
+class _Rows(dict[int, _Row]):
+    """Those that were asked for."""
+
+    def __init__(self, lookup: Lookup) -> None:
+        super().__init__()
+        self._lookup = lookup
+
+    def __missing__(self, table: int) -> _Row:
+        here = slice(table << SYMBOL_BITS, table + 1 << SYMBOL_BITS)
+        frequencies, starts = self._lookup.frequencies[here], self._lookup.starts[here]
+        names = self._lookup.names[table << TOTAL_BITS : table + 1 << TOTAL_BITS]
+        row = names.tobytes(), tuple(frequencies.tolist()), tuple(starts.tolist())
+        self[table] = row
+        return row
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,17 +74,30 @@ class Slots:
         return int(self.frequencies.sum()) >> TOTAL_BITS
 
     @cached_property
-    def spread(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.int8]]:
-        """Frequency, place among those of its symbol and value of each slot, flat.
+    def lookup(self) -> "Lookup":
+        """For NumPy; after the tables there are comes one that leaves a state as it is."""
+        table, symbol = self._places
+        places = np.append((table << SYMBOL_BITS) + symbol, self.tables << SYMBOL_BITS)
+        frequencies = np.append(self.frequencies.astype(np.int64), 1 << TOTAL_BITS)
+        values = np.append(self.values, np.int8(0))
+        entries = self.tables + 1 << SYMBOL_BITS
+        found = Lookup(
+            names=np.repeat(np.append(symbol, 0).astype(np.uint8), frequencies),
+            frequencies=np.zeros(entries, np.int64),
+            starts=np.zeros(entries, np.int64),
+            values=np.zeros(entries, np.int8),
+        )
+        found.frequencies[places] = frequencies
+        found.starts[places] = np.append(self.starts, 0)
+        found.values[places] = values
+        return found
 
-        A table of one symbol more than there are comes last: it leaves a state as it is.
-        """
-        whole = 1 << TOTAL_BITS
-        frequencies = np.append(self.frequencies.astype(np.int64), whole)
-        frequency = np.repeat(frequencies.astype(np.uint16), frequencies)
-        offset = np.tile(np.arange(whole, dtype=np.uint16), self.tables + 1)
-        offset -= np.repeat(np.append(self.starts, 0).astype(np.uint16), frequencies)
-        return frequency, offset, np.repeat(np.append(self.values, np.int8(0)), frequencies)
+    @property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The table of each entry, and which of its symbols it is."""
+        firsts = np.cumsum(self.frequencies.astype(np.int64)) >> TOTAL_BITS
+        table = np.concatenate([[0], firsts[:-1]])
+        return table, np.arange(len(table)) - np.searchsorted(table, table)
 
     @cached_property
     def packed(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
@@ -58,9 +107,7 @@ class Slots:
         of a symbol, at most 2**7 a table: frequency - 1, bits 12-23: start, 24-31: value.
         """
         frequencies = self.frequencies.astype(np.int64)
-        firsts = np.cumsum(frequencies) >> TOTAL_BITS
-        table = np.concatenate([[0], firsts[:-1]])
-        symbol = np.arange(len(table)) - np.searchsorted(table, table)
+        table, symbol = self._places
         entry = self.values.view(np.uint8).astype(np.int64) << _VALUE_SHIFT
         entry += (self.starts.astype(np.int64) << _START_SHIFT) + frequencies - 1
         entries = np.zeros((self.tables, 1 << SYMBOL_BITS), np.uint32)

@@ -1,4 +1,4 @@
-"""Slots of symbols from states and words, side by side or one by one.
+"""Symbols from states and words, side by side or one by one.
 
 A call of NumPy costs the same on one lane as on many, so where there are few lanes, plain
 Python is faster. Knows nothing of what symbols mean.
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.lanes import Plan, lane_order, make_plan
-from midstream.kernels.slots import TOTAL_BITS
+from midstream.kernels.slots import SYMBOL_BITS, TOTAL_BITS, Lookup
 
 __all__ = ["STATE_START", "OneByOne", "SideBySide", "Stepper", "make_stepper", "split"]
 
 STATE_START = 1 << 16
 """A lane's state before the first symbol is encoded, and so after the last is decoded."""
 
-_STEP_SYMBOLS = 18
+_STEP_SYMBOLS = 36
 """One step side by side takes the time of so many symbols one by one."""
 _WORD_BITS = 16
 _TABLE_MASK = (1 << TOTAL_BITS) - 1
@@ -47,8 +47,7 @@ class SideBySide:
         states: (lanes of all slices,) final states of the encoder, slice after slice.
         counts: (slices,) symbols of each slice.
         lanes: (slices,) lanes of each slice.
-        lookup: For each slot of a table the frequency of the symbol there and how far the
-            slot is from the first one of that symbol; flat.
+        lookup: The tables.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class SideBySide:
         states: NDArray[np.uint32],
         counts: _Int,
         lanes: _Int,
-        lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+        lookup: Lookup,
     ) -> None:
         self.plan = make_plan(counts, lanes)
         self.owners = np.repeat(np.arange(len(firsts)), np.diff(self.plan.edges))
@@ -68,31 +67,35 @@ class SideBySide:
         self._before = firsts[self.plan.order] - 1
         self._lookup = lookup
 
-    def advance(self, slots: _Int) -> None:
+    def advance(self, tables: _Int) -> None:
         """Step the first lanes, a row for each step.
 
         Args:
-            slots: (steps, lanes) of each symbol's table the first slot; then its own.
+            tables: (steps, lanes) of each symbol; becomes its entry.
         """
-        words, (frequencies, offsets) = self._words, self._lookup
-        count = slots.shape[1]
+        words, lookup = self._words, self._lookup
+        count = tables.shape[1]
         owner = self.owners[:count]
         slices = int(owner[-1]) + 1
         edges, state = self.plan.edges[: slices + 1], self._states[:count]
         before, base, bounds = self._before[:slices], np.empty(slices, np.int64), edges.copy()
         value, hungry, place = np.empty((3, count), np.int64)
         taken = np.zeros(count + 1, np.int64)
-        small = np.empty(count, np.uint16)
-        for slot in slots:
-            np.bitwise_and(state, _MASK, value)
-            np.add(slot, value, slot)
+        small, name = np.empty(count, np.uint16), np.empty(count, np.uint8)
+        slots = tables << _SHIFT
+        tables <<= SYMBOL_BITS
+        for slot, entry in zip(slots, tables, strict=True):
+            np.bitwise_and(state, _MASK, place)
+            np.add(slot, place, slot)
+            lookup.names.take(slot, None, name, "clip")
+            np.copyto(value, name)
+            np.add(entry, value, entry)
             np.right_shift(state, _SHIFT, state)
-            frequencies.take(slot, None, small, "clip")
-            np.copyto(value, small)
+            lookup.frequencies.take(entry, None, value, "clip")
             np.multiply(state, value, state)
-            offsets.take(slot, None, small, "clip")
-            np.copyto(value, small)
-            np.add(state, value, state)
+            np.add(state, place, state)
+            lookup.starts.take(entry, None, value, "clip")
+            np.subtract(state, value, state)
             # -1 where a word is due; the sums of these are of all slices, and so are negative
             np.subtract(state, _START, hungry)
             np.right_shift(hungry, _SIGN, hungry)
@@ -129,7 +132,7 @@ class OneByOne:
         states: NDArray[np.uint32],
         counts: _Int,
         lanes: _Int,
-        lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+        lookup: Lookup,
     ) -> None:
         assert len(counts) == 1, "the words of a slice are its own"
         self.plan = _one_by_one(int(counts[0]), int(lanes[0]))
@@ -139,23 +142,28 @@ class OneByOne:
         self._words = words.take(np.arange(start, start + count), mode="clip").data
         self._first, self._place = start, 0
         self._states: list[int] = states.tolist()
-        self._lookup = lookup[0].data, lookup[1].data
+        self._lookup = lookup
 
-    def advance(self, slots: _Int) -> None:
+    def advance(self, tables: _Int) -> None:
         """As for `SideBySide`; of one lane."""
-        words, place, (frequencies, offsets) = self._words, self._place, self._lookup
+        words, place, rows = self._words, self._place, self._lookup.rows
         states = self._states
         append = states.append
+        chosen = map(rows.__getitem__, tables.ravel().tolist())
         # the list grows while it is read: each lane's next state stands where its turn comes
-        for first, state in zip(slots.ravel().tolist(), states, strict=False):
-            slot = first + (state & _TABLE_MASK)
-            state = (state >> TOTAL_BITS) * frequencies[slot] + offsets[slot]
+        for (names, frequencies, starts), state in zip(chosen, states, strict=False):
+            slot = state & _TABLE_MASK
+            name = names[slot]
+            state = (state >> TOTAL_BITS) * frequencies[name] + slot - starts[name]
             if state < STATE_START:
                 state = state << _WORD_BITS | words[place]
                 place += 1
             append(state)
-        self._place, self._states = place, states[len(slots) :]
-        slots[:, 0] += np.array(states[: len(slots)], np.int64) & _TABLE_MASK
+        self._place, self._states = place, states[len(tables) :]
+        slots = tables[:, 0] << TOTAL_BITS
+        slots += np.array(states[: len(tables)], np.int64) & _TABLE_MASK
+        tables <<= SYMBOL_BITS
+        tables[:, 0] += self._lookup.names.take(slots)
 
     def finish(self) -> tuple[_Int, NDArray[np.uint32]]:
         """As for `SideBySide`."""
@@ -177,7 +185,7 @@ def make_stepper(
     states: NDArray[np.uint32],
     counts: _Int,
     lanes: _Int,
-    lookup: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+    lookup: Lookup,
 ) -> Stepper:
     """What is faster for slices that `split` put together."""
     kind = SideBySide if lanes.sum() > _STEP_SYMBOLS else OneByOne

@@ -10,7 +10,7 @@ import pytest
 
 from midstream import Publisher
 from midstream.cli import main, network
-from midstream.cli.output import human_size
+from midstream.cli.output import Output, human_size
 from midstream.errors import TrustError
 from midstream.store import load_keys
 from models import mlp
@@ -163,3 +163,21 @@ def test_a_stale_bundle_does_not_hide_the_newest_release(tmp_path: Path) -> None
     (repo / f"bundles/{NAME}.bundle").write_bytes(made().files[f"bundles/{NAME}.bundle"])
     assert fetch(repo, tmp_path / "out") == 0
     assert (tmp_path / "out").read_bytes() == news.models[1]
+
+
+@pytest.mark.parametrize(("width", "shown"), [(12, 1), (30, 1), (31, 2), (60, 3)])
+def test_columns_without_room_are_named_below_a_table(
+    width: int, shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdout", terminal)
+    columns = ["tensor", "bytes of it", "a note"]
+    Output(as_json=False).table("title", columns, [["conv2d/Kernel", "12345", "row scales"]])
+    said = terminal.getvalue()
+    below = f"for a wider terminal, or a pipe: {', '.join(columns[shown:])}"
+    assert (below in said) == (shown < 3)
+    assert ("12345" in said) == (shown > 1)
+    assert ("row scales" in said) == (shown > 2)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     SpinnerColumn,
@@ -81,15 +82,19 @@ class Output:
         sys.stdout.flush()
 
     def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
-        """A result as a table; the first column is left-aligned, the others right."""
+        """A result as a table; the last columns are named alone where there is no room."""
         if self.as_json:
             return
-        table = Table(title=title, title_justify="left")
-        for number, column in enumerate(columns):
-            table.add_column(column, justify="right" if number else "left")
-        for row in rows:
-            table.add_row(*row)
-        self._words.print(table)
+        fitting = (n for n in range(len(columns), 1, -1) if self._fits(columns[:n], rows))
+        shown = next(fitting, 1)
+        self._words.print(_table(title, columns[:shown], rows))
+        if left_out := columns[shown:]:
+            self.say(f"for a wider terminal, or a pipe: {', '.join(left_out)}")
+
+    def _fits(self, columns: list[str], rows: list[list[str]]) -> bool:
+        options = self._words.options.update(width=_PIPE_WIDTH)
+        measured = Measurement.get(self._words, options, _table("", columns, rows))
+        return measured.maximum <= self._words.width
 
     def result(self, value: dict[str, Any]) -> None:
         """A result for scripts."""
@@ -100,6 +105,16 @@ class Output:
         """The one line about an error; on stdout too where a script is reading."""
         self._notes.print(f"midstream: {error}")
         self.result({"error": error.code.name, "code": int(error.code), "message": error.message})
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
+    """The first column is left-aligned, the others right; cells beyond the columns are cut off."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row[: len(columns)])
+    return table
 
 
 def human_size(size: int) -> str:

@@ -137,11 +137,16 @@ def _check_size(size: int) -> None:
 
 def _syndromes(words: NDArray[np.uint8], symbols: int) -> NDArray[np.uint8]:
     """(symbols, columns): all zero where a codeword is whole."""
-    length = len(words)
-    powers = [
-        [gf256.EXP[j * (length - 1 - i) % 255] for i in range(length)] for j in range(symbols)
-    ]
-    return combine_rows(np.array(powers, np.uint8), words)
+    return combine_rows(_zeros(symbols, len(words)), words)
+
+
+@lru_cache(maxsize=8)
+def _zeros(symbols: int, length: int) -> NDArray[np.uint8]:
+    """(symbols, length): powers of the code's zeros, 2^0 and on, the highest first."""
+    exponents = np.outer(np.arange(symbols), np.arange(length)[::-1]) % gf256.LONGEST
+    powers = np.array(gf256.EXP, np.uint8)[exponents]
+    powers.setflags(write=False)  # it is shared by all who ask for it
+    return powers
 
 
 def _solve(word: NDArray[np.uint8], symbols: int, lost: list[int]) -> NDArray[np.uint8]:

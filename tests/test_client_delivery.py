@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from faults import Fault, Faults
 from midstream import Publisher, Signer
 from midstream.client import Delivery, StoreFailed
 from midstream.errors import (
@@ -232,13 +233,18 @@ async def test_what_an_interrupted_run_received_is_not_asked_for_again(
         assert await delivery.rebuild() == made.models[0]
 
 
-async def test_a_store_that_another_process_has_open_is_refused(
+async def test_a_store_that_another_process_has_open_is_shared(
     made: Published, repo: Path, tmp_path: Path
 ) -> None:
-    with Store(tmp_path / "store"), pytest.raises(StoreError) as caught:
-        async with delivering(repo, made, store=tmp_path / "store"):
-            pass
-    assert caught.value.code is ErrorCode.STORE_IO
+    store = tmp_path / "store"
+    async with delivering(repo, made, store=store) as (one, _):
+        await one.base()
+        async with delivering(repo, made, store=store) as (other, _):
+            assert other.from_store >= made.manifest.base.size
+            await one.complete()
+            await other.complete()  # what the first one finished meanwhile is not fetched again
+            assert {record.path for record in other.trace} == {"metadata/timestamp.json"}
+            assert await other.rebuild() == made.models[0]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
@@ -262,13 +268,12 @@ async def test_a_disk_that_takes_no_unit_does_not_stop_delivery(
 async def test_a_disk_that_fills_up_in_a_unit_does_not_stop_delivery(
     made: Published, repo: Path, tmp_path: Path
 ) -> None:
-    entry = made.manifest.units[-1]
-    parts = tmp_path / "store" / "partial"
-    parts.mkdir(parents=True)
-    (parts / entry.id).symlink_to("/dev/full")  # a real "no space left on device"
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-        await delivery.complete()
-        assert await delivery.rebuild() == made.models[0]
+    partial = tmp_path / "store" / "partial" / made.manifest.units[-1].id
+    with Faults(partial, 4, Fault.FULL).installed() as faults:
+        async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
+            await delivery.complete()
+            assert await delivery.rebuild() == made.models[0]
+    assert faults.names[4] == "pwrite"
     (failed, *_) = of(events, StoreFailed)
     assert failed.error.code is ErrorCode.STORE_FULL
 

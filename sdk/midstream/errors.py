@@ -23,6 +23,7 @@ Those of a disk say what to do as well:
     STORE_READ_ONLY  let this user read and write it, or name another folder
     STORE_IO         what the system says is wrong there; where it is a store's own file, the
                      store may be deleted: what it held is fetched again
+    STORE_BUSY       end the other process, which holds a lock and does not go on
 """
 
 import errno
@@ -92,6 +93,7 @@ class ErrorCode(IntEnum):
     STORE_FULL = 800
     STORE_READ_ONLY = 801
     STORE_IO = 802
+    STORE_BUSY = 803
 
     NO_RUNTIME = 900
     LOAD_FAILED = 901

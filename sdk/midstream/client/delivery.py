@@ -115,7 +115,7 @@ class Delivery:
             UsageError: The address or the name makes no sense.
             TrustError: The metadata is not signed as it must be.
             TransportError: The origin does not answer.
-            StoreError: The store is open in another process, or cannot be used.
+            StoreError: The store cannot be used.
         """
         if not layout.is_name(name):
             raise UsageError(ErrorCode.BAD_NAME, f"{name[:80]!r} is no name of a network")
@@ -396,7 +396,8 @@ class Delivery:
         async with self._session_free:
             self._session.open_release(manifest, time.monotonic())
         self._has_news.set()
-        self._keeper.keep(manifest.units)
+        # what runs stays until what replaces it is here
+        await self._keeper.keep([*manifest.units, *self._held.all_entries()])
         for index, entry in enumerate(manifest.units):
             data = self._held.find(entry.id) or await self._keeper.unit(entry)
             if data is not None and await self._offer(index, data):
@@ -461,6 +462,8 @@ class Delivery:
                 self._failure = event.error
             self._on_event(event)  # before the disk, which may take its time
             if isinstance(event, UnitVerified):
+                if event.entry.parent is None and event.release == self.manifest.release:
+                    await self._keeper.keep(self.manifest.units)
                 await self._keeper.commit(event.entry, event.data)
             elif isinstance(event, UnitFailed):
                 await self._keeper.drop()

@@ -48,6 +48,14 @@ class Holdings:
                     return data
         return None
 
+    def all_entries(self) -> list[UnitEntry]:
+        """What was signed of each unit that is here, of whatever release."""
+        return [
+            self._manifests[number].units[index]
+            for number, units in self._units.items()
+            for index in units
+        ]
+
     def manifest(self, release: int) -> Manifest:
         """What was signed of a release.
 

@@ -1,9 +1,11 @@
 """A store that delivery does not depend on: what cannot be kept is told. Knows no session."""
 
 import asyncio
+import re
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +13,18 @@ from pathlib import Path
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, StoreError
 from midstream.session import Event
-from midstream.store import MemoryPartial, MemoryStore, PartialUnit, Store
+from midstream.store import Lock, MemoryPartial, MemoryStore, PartialUnit, Store
 from midstream.trust import tree
 from midstream.trust.manifest import UnitEntry
 
 __all__ = ["Keeper", "StoreFailed"]
 
-_WITHOUT = {ErrorCode.STORE_FULL, ErrorCode.STORE_READ_ONLY}
+_WITHOUT = {ErrorCode.STORE_FULL, ErrorCode.STORE_READ_ONLY, ErrorCode.STORE_BUSY}
 """Errors of a disk that a client goes on without; any other is the caller's to mend."""
+
+METADATA_WAIT = 5.0
+"""Seconds that a client waits for another one that looks for news, before it goes on alone."""
+_IN_MAKING = re.compile(r"tmp[a-z0-9_]{8}|\.new-.*|root\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +105,35 @@ class Keeper:
         """What was trusted before protects from rollback, so it is taken along."""
         try:
             if folder.is_dir():
-                shutil.copytree(folder, self.metadata, symlinks=True, dirs_exist_ok=True)
+                shutil.copytree(
+                    folder, self.metadata, symlinks=True, dirs_exist_ok=True, ignore=_unsettled
+                )
         except OSError as error:
             raise StoreError.of(error, f"{folder}: cannot be copied") from error
 
-    def keep(self, entries: tuple[UnitEntry, ...]) -> None:
+    @asynccontextmanager
+    async def metadata_turn(self) -> AsyncIterator[None]:
+        """No other process changes trusted metadata meanwhile.
+
+        Raises:
+            StoreError: STORE_BUSY where another one does not come to an end of it.
+        """
+        if not isinstance(self._store, Store) or self.metadata != self._store.metadata_dir:
+            yield  # nobody else knows of it
+            return
+        lock = self._store.metadata_lock
+        try:
+            await _take(lock)
+            yield
+        finally:
+            lock.free()
+
+    async def keep(self, entries: Iterable[UnitEntry]) -> None:
         """Say which units are in use."""
-        self._store.keep(frozenset(entry.id for entry in entries))
+        try:
+            await in_thread(self._store.keep, frozenset(entry.id for entry in entries))
+        except StoreError as error:
+            self._on_event(StoreFailed(error=error))
 
     async def unit(self, entry: UnitEntry) -> bytes | None:
         """A unit of an earlier run, checked; None where it is not here."""
@@ -116,7 +144,13 @@ class Keeper:
             return None
 
     async def resume(self, entry: UnitEntry) -> list[tuple[int, bytes]]:
-        """Begin to keep what arrives of a unit; gives what an earlier run kept of it."""
+        """Begin to keep what arrives of a unit; gives what is kept of it already.
+
+        That is all of it where another process has finished it meanwhile.
+        """
+        self._partial = None
+        if (data := await self.unit(entry)) is not None:
+            return [(0, data)]
         try:
             self._partial = await in_thread(self._store.partial, entry.id, entry.size)
             return await in_thread(self._partial.received)
@@ -151,6 +185,27 @@ class Keeper:
         """Of this unit, no more is kept."""
         self._partial = None
         self._on_event(StoreFailed(error=error))
+
+
+async def _take(lock: Lock) -> None:
+    """Wait for a lock of other processes."""
+    due = time.monotonic() + METADATA_WAIT
+    try:
+        while not lock.take():
+            if time.monotonic() > due:
+                raise StoreError(
+                    ErrorCode.STORE_BUSY,
+                    f"{lock.path}: another process has held it for {METADATA_WAIT:g} s; "
+                    "end that process, or name another folder",
+                )
+            await asyncio.sleep(0.01)
+    except OSError as error:
+        raise StoreError.of(error, str(lock.path)) from error
+
+
+def _unsettled(folder: str, names: list[str]) -> set[str]:  # noqa: ARG001 - the shape of a filter
+    """What another process may be making just now; the last is a link made anew at each start."""
+    return {name for name in names if _IN_MAKING.fullmatch(name)}
 
 
 def _temporary(scratch: ExitStack) -> Path:

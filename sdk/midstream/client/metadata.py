@@ -167,7 +167,8 @@ class MetadataSource:
     async def _try(self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
         """Once more elsewhere, where the disk does not take what is trusted."""
         try:
-            return await self._update(get, bundle, newer_root=newer_root)
+            async with self._keeper.metadata_turn():
+                return await self._update(get, bundle, newer_root=newer_root)
         except StoreError as error:
             await self._keeper.move_metadata(error)
             return await self._update(get, bundle, newer_root=newer_root)

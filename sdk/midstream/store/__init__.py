@@ -4,9 +4,11 @@ from midstream.store.disk import DEFAULT_SIZE_LIMIT, Store, default_folder
 from midstream.store.keyring import generate_keys, load_keys
 from midstream.store.memory import MemoryPartial, MemoryStore
 from midstream.store.partial import PartialUnit
+from midstream.store.sharing import Lock
 
 __all__ = [
     "DEFAULT_SIZE_LIMIT",
+    "Lock",
     "MemoryPartial",
     "MemoryStore",
     "PartialUnit",

@@ -1,18 +1,18 @@
 """Verified units in a folder, safe against crashes, bounded. Knows nothing of how they came.
 
 Layout: `units/ID` whole and verified, `partial/ID` and `partial/ID.journal` on their way,
-`metadata/` for trusted metadata, `.lock` held while the store is open. A unit is checked
-again whenever it is read, so what rots on the disk is never served.
+`metadata/` for trusted metadata. A unit is checked again whenever it is read, so what rots on
+the disk is never served. Processes share it: `.lock` is held by the one that changes units,
+a file in `users/` says what each uses, and what is partial belongs to the one that locked it.
 """
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 import platformdirs
 
@@ -21,13 +21,14 @@ from midstream.limits import LIMITS, Limits
 from midstream.store.files import NEW_PREFIX, store_error, write_file
 from midstream.store.memory import MemoryPartial
 from midstream.store.partial import JOURNAL, PartialUnit
+from midstream.store.sharing import Lease, Lock, taken, used
 
 __all__ = ["DEFAULT_SIZE_LIMIT", "Store", "default_folder"]
 
 DEFAULT_SIZE_LIMIT = 256 << 20
 """Bytes of units that a store keeps."""
 _ID = re.compile(r"[0-9a-f]{32}")
-_UNITS, _PARTIAL, _METADATA = "units", "partial", "metadata"
+_UNITS, _PARTIAL, _METADATA, _USERS = "units", "partial", "metadata", "users"
 
 
 def default_folder() -> Path:
@@ -48,16 +49,16 @@ class _File(NamedTuple):
 
 
 class Store:
-    """Verified units on disk; a context manager, open in one process at a time.
+    """Verified units on disk; a context manager, open in as many processes as one likes.
 
     Args:
         folder: Where; made where it is missing.
         size_limit: Bytes of units, whole and partial, that it keeps. What was not used for
-            the longest goes first, units that are in use never.
+            the longest goes first, units that any process has in use never.
         limits: Bounds on what is read; `unit_size` is the one used here.
 
     Raises:
-        StoreError: The folder cannot be made or written, or another process has it open.
+        StoreError: The folder cannot be made or written.
     """
 
     def __init__(
@@ -70,19 +71,15 @@ class Store:
         self._folder = Path(folder)
         self._size_limit = size_limit
         self._limits = limits
-        self._kept: frozenset[str] = frozenset()
+        self._claims: dict[str, Lock] = {}
         try:
-            for name in (_UNITS, _PARTIAL, _METADATA):
+            for name in (_UNITS, _PARTIAL, _METADATA, _USERS):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise store_error(self._folder, error) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self.close()
-            raise _lock_error(self._folder, error) from error
-        self._remove_leftovers()
+            raise _failure(self._folder, error) from error
+        with self._turn():
+            self._remove_leftovers(is_alone=not used(self._folder / _USERS))
+            self._lease = Lease(self._folder / _USERS)
 
     def __enter__(self) -> Self:
         return self
@@ -101,15 +98,20 @@ class Store:
         return self._folder / _METADATA
 
     @property
+    def metadata_lock(self) -> Lock:
+        """For the one process that changes trusted metadata."""
+        return Lock(self._folder / ".metadata-lock")
+
+    @property
     def size(self) -> int:
         """Bytes of all units, whole and partial."""
         return sum(file.size for file in self._files())
 
     def close(self) -> None:
-        """Let another process open it; calling it again does nothing."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        """Use nothing of it any more; calling it again does nothing."""
+        for unit_id in list(self._claims):
+            self._claims.pop(unit_id).free()
+        self._lease.close()
 
     def unit(self, unit_id: str, verify: Callable[[bytes], bool]) -> bytes | None:
         """A whole unit.
@@ -126,17 +128,18 @@ class Store:
         """
         path = self._path(_UNITS, unit_id)
         try:
-            data = self._read(path)
-            if data is None or not verify(data):
-                path.unlink(missing_ok=True)
-                return None
+            with path.open("rb") as file:
+                data = self._read(file)
+                if data is not None and verify(data):
+                    with suppress(OSError):  # the time of last use; a read-only store has none
+                        os.utime(path)
+                    return data
+                self._drop(path, file)
         except FileNotFoundError:
-            return None
+            pass
         except OSError as error:
-            raise store_error(path, error) from error
-        with suppress(OSError):  # the time of last use; a read-only store has none
-            os.utime(path)
-        return data
+            raise _failure(path, error) from error
+        return None
 
     def commit(self, unit_id: str, data: bytes) -> None:
         """Keep a verified unit; what was partial of it goes.
@@ -146,12 +149,14 @@ class Store:
                 no room for it; the units that were there still are.
         """
         path = self._path(_UNITS, unit_id)
-        has_room = self._make_room(len(data), unit_id)
-        if has_room:
-            write_file(path, data)
-        for suffix in (JOURNAL, ""):
-            with suppress(OSError):
-                self._path(_PARTIAL, unit_id, suffix).unlink()
+        with self._turn():
+            has_room = self._make_room(len(data), unit_id)
+            if has_room and not _holds(path, data):
+                write_file(path, data)
+            for suffix in (JOURNAL, ""):
+                with suppress(OSError):
+                    self._path(_PARTIAL, unit_id, suffix).unlink()
+        self._let_go(unit_id)
         if not has_room:
             raise StoreError(
                 ErrorCode.STORE_FULL,
@@ -160,7 +165,7 @@ class Store:
             )
 
     def partial(self, unit_id: str, size: int) -> PartialUnit | MemoryPartial:
-        """A unit on its way in; one that would not fit is not kept.
+        """A unit on its way in; one that would not fit, or that another is keeping, is not kept.
 
         Args:
             unit_id: What the manifest calls it.
@@ -170,25 +175,63 @@ class Store:
             StoreError: Its files cannot be made or read.
         """
         path = self._path(_PARTIAL, unit_id)
-        if not self._make_room(size, unit_id):
-            return MemoryPartial(size)
-        return PartialUnit(path, size)
+        self._let_go(unit_id)
+        with self._turn():
+            if not self._make_room(size, unit_id) or not self._claim(unit_id, path):
+                return MemoryPartial(size)
+            return PartialUnit(path, size)
 
     def keep(self, unit_ids: frozenset[str]) -> None:
-        """Say which units are in use; the others may be evicted."""
-        self._kept = unit_ids
+        """Say which units are in use; the others may be evicted.
+
+        Raises:
+            StoreError: It cannot be written down; then nothing of the store is evicted, by
+                nobody, until it can or this store is closed.
+        """
+        try:
+            self._lease.hide()  # whatever comes in between, nobody evicts
+        except OSError as error:
+            raise _failure(self._folder / _USERS, error) from error
+        with self._turn():
+            self._lease.tell(unit_ids)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """No other thread or process changes units meanwhile."""
+        try:
+            with taken(self._folder / ".lock"):
+                yield
+        except OSError as error:
+            raise _failure(self._folder, error) from error
+
+    def _claim(self, unit_id: str, path: Path) -> bool:
+        """Make what is partial of a unit this store's own; say whether it is."""
+        lock = Lock(path)
+        if not lock.take():
+            return False
+        self._claims[unit_id] = lock
+        return True
+
+    def _let_go(self, unit_id: str) -> None:
+        if (lock := self._claims.pop(unit_id, None)) is not None:
+            lock.free()
 
     def _path(self, kind: str, unit_id: str, suffix: str = "") -> Path:
         if not _ID.fullmatch(unit_id):
             raise UsageError(ErrorCode.BAD_ARGUMENT, f"{unit_id[:80]!r} is no unit's id")
         return self._folder / kind / (unit_id + suffix)
 
-    def _read(self, path: Path) -> bytes | None:
+    def _read(self, file: BinaryIO) -> bytes | None:
         """A file's bytes; None where they are more than any unit has."""
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > self._limits.unit_size:
-                return None
-            return file.read()
+        if os.fstat(file.fileno()).st_size > self._limits.unit_size:
+            return None
+        return file.read()
+
+    def _drop(self, path: Path, file: BinaryIO) -> None:
+        """Remove a unit that has changed, unless somebody has put a whole one in its place."""
+        with self._turn():
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                path.unlink()
 
     def _files(self) -> Iterator[_File]:
         """Every file that counts."""
@@ -199,14 +242,15 @@ class Store:
                         status = path.stat()
                         yield _File(status.st_mtime, status.st_size, path)
         except OSError as error:
-            raise store_error(self._folder, error) from error
+            raise _failure(self._folder, error) from error
 
     def _make_room(self, size: int, unit_id: str) -> bool:
         """Evict what was not used for the longest, until so many bytes of a unit fit."""
         # what is there of the unit itself will be part of those bytes
+        uses = used(self._folder / _USERS)
         files = sorted(file for file in self._files() if file.unit_id != unit_id)
         total = size + sum(file.size for file in files)
-        evictable = [file for file in files if self._is_evictable(file)]
+        evictable = [file for file in files if self._is_evictable(file, uses)]
         if total - sum(file.size for file in evictable) > self._size_limit:
             return False
         failure: tuple[Path, OSError] | None = None
@@ -219,25 +263,44 @@ class Store:
             except OSError as error:
                 failure = failure or (file.path, error)
         if total > self._size_limit and failure is not None:
-            raise store_error(*failure) from failure[1]
+            raise _failure(*failure) from failure[1]
         return total <= self._size_limit
 
-    def _is_evictable(self, file: _File) -> bool:
+    def _is_evictable(self, file: _File, uses: list[frozenset[str] | None]) -> bool:
         """Whether nobody needs it: its unit is not in use, or is here whole besides."""
         whole = self._folder / _UNITS / file.unit_id
-        return file.unit_id not in self._kept or (file.path != whole and whole.exists())
+        if file.path != whole and whole.exists():
+            return True
+        return not any(use is None or file.unit_id in use for use in uses)
 
-    def _remove_leftovers(self) -> None:
+    def _remove_leftovers(self, *, is_alone: bool) -> None:
         """What a process left that was killed: half-written files, parts of whole units."""
         units, partial = self._folder / _UNITS, self._folder / _PARTIAL
-        half = [*units.glob(NEW_PREFIX + "*"), *partial.glob(NEW_PREFIX + "*")]
-        parts = [p for p in partial.glob("*") if (units / p.name.removesuffix(JOURNAL)).exists()]
-        for path in half + parts:
+        found = list(units.glob(NEW_PREFIX + "*"))  # of a living one, in its turn alone
+        if is_alone:
+            found += partial.glob(NEW_PREFIX + "*")
+            found += [p for p in partial.glob("*") if _unit_of(p, units).exists()]
+        for path in found:
             with suppress(OSError):
                 path.unlink()
 
 
-def _lock_error(folder: Path, error: OSError) -> StoreError:
-    if isinstance(error, BlockingIOError):
-        return StoreError(ErrorCode.STORE_IO, f"{folder}: another process has this store open")
-    return store_error(folder, error)
+def _unit_of(part: Path, units: Path) -> Path:
+    return units / part.name.removesuffix(JOURNAL)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether another process has put the same bytes there already."""
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _failure(path: Path, error: OSError) -> StoreError:
+    """What a store's user can do: all it holds can be fetched again."""
+    failed = store_error(path, error)
+    if failed.code is not ErrorCode.STORE_IO:
+        return failed
+    advice = "if it stays so, delete the store: what it held is fetched again"
+    return StoreError(failed.code, f"{failed.message}; {advice}")

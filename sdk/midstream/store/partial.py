@@ -48,6 +48,7 @@ class PartialUnit:
         try:
             path.touch()
             self._entries = self._read_journal()
+            os.truncate(path, size)  # it counts as whole from the start: nobody has its room
         except OSError as error:
             raise store_error(path, error) from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from midstream.encoder import EncodedUnit
 from midstream.errors import ErrorCode, MidstreamError, TransportError
 from midstream.publisher.publish import protect
+from midstream.publisher.recovery import Recovery
 from midstream.session import Event, Request, Session
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import Fidelity, UnitKind
@@ -65,7 +66,7 @@ def make_of(
             head_size=0 if layer else min(600, len(data)),
             fidelity=Fidelity(weight_snr=snr[layer] if snr else 10.0 * (layer + 1)),
         )
-        entry, made = protect(unit, layer, repair, MODEL_SIZE)
+        entry, made = protect(unit, layer, Recovery(repair=repair), MODEL_SIZE)
         entries.append(entry)
         files |= made
     manifest = Manifest(

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuf.api.metadata import TargetFile
 
 from midstream.errors import ErrorCode, MidstreamError, TransportError, TrustError
 from midstream.trust import layout, manifest
 from midstream.trust.keys import KeyRing
-from trusting import DAY, NOW, World, release, ring, signer
+from trusting import DAY, NOW, World, forge_release, forge_snapshot, release, ring, signer
 
 
 @pytest.fixture
@@ -73,43 +72,6 @@ def test_rollback_by_leaving_a_role_out_is_refused(world: World) -> None:
     world.client().refresh("abr")
     forge_snapshot(world, lambda meta: meta.pop("abr.json"))
     refuse(world, ErrorCode.BAD_METADATA)
-
-
-def forge_snapshot(world: World, change: Any) -> None:
-    """A snapshot and a timestamp by an attacker who has both online keys."""
-    version = max(world.versions("snapshot")) + 1
-
-    def change_snapshot(signed: Any) -> None:
-        signed["version"] = version
-        change(signed["meta"])
-
-    def change_timestamp(signed: Any) -> None:
-        signed["version"] += 1
-        signed["meta"]["snapshot.json"] = {"version": version}
-
-    world.served[layout.metadata_path("snapshot", version)] = world.forge(
-        "snapshot", change_snapshot, world.keys.of("snapshot")[0]
-    )
-    world.served[layout.TIMESTAMP_PATH] = world.forge(
-        "timestamp", change_timestamp, world.keys.of("timestamp")[0]
-    )
-
-
-def forge_release(world: World, name: str, path: str, data: bytes) -> None:
-    """Another role metadata, by an attacker who has the release key and both online keys."""
-    version = max(world.versions(name)) + 1
-    described = TargetFile.from_data(path, data, ["sha256"])
-
-    def change(signed: Any) -> None:
-        signed["version"] = version
-        signed["targets"] = {path: described.to_dict()}
-
-    world.served[layout.metadata_path(name, version)] = world.forge(
-        name, change, world.keys.of("release")[0]
-    )
-    forge_snapshot(world, lambda meta: meta.update({f"{name}.json": {"version": version}}))
-    folder, file = path.split("/")
-    world.served[f"targets/{folder}/{described.hashes['sha256']}.{file}"] = data
 
 
 def test_an_older_release_under_newer_metadata_is_refused(world: World) -> None:

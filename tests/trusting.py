@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from securesystemslib.formats import encode_canonical
+from tuf.api.metadata import TargetFile
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport.updater import TrustedClient
@@ -127,3 +128,43 @@ class World:
         payload = encode_canonical(signed).encode()
         signatures = [one.sign(payload).to_dict() for one in signers]
         return json.dumps({"signatures": signatures, "signed": signed}).encode()
+
+
+def forge_snapshot(world: World, change: Any, *, version: int | None = None) -> None:
+    """A snapshot and a timestamp by an attacker who has both online keys."""
+    version = version or max(world.versions("snapshot")) + 1
+
+    def change_snapshot(signed: Any) -> None:
+        signed["version"] = version
+        change(signed["meta"])
+
+    def change_timestamp(signed: Any) -> None:
+        signed["version"] += 1
+        signed["meta"]["snapshot.json"] = {"version": version}
+
+    world.served[layout.metadata_path("snapshot", version)] = world.forge(
+        "snapshot", change_snapshot, world.keys.of("snapshot")[0]
+    )
+    world.served[layout.TIMESTAMP_PATH] = world.forge(
+        "timestamp", change_timestamp, world.keys.of("timestamp")[0]
+    )
+
+
+def forge_release(world: World, name: str, path: str, data: bytes, *, keep: bool = False) -> None:
+    """Another role metadata, by an attacker who has the release key and both online keys."""
+    version = max(world.versions(name)) + 1
+    described = TargetFile.from_data(path, data, ["sha256"])
+
+    def change(signed: Any) -> None:
+        signed["version"] = version
+        signed["targets"] = {
+            **(signed["targets"] if keep else {}),
+            path: described.to_dict(),
+        }
+
+    world.served[layout.metadata_path(name, version)] = world.forge(
+        name, change, world.keys.of("release")[0]
+    )
+    forge_snapshot(world, lambda meta: meta.update({f"{name}.json": {"version": version}}))
+    folder, file = path.split("/")
+    world.served[f"targets/{folder}/{described.hashes['sha256']}.{file}"] = data

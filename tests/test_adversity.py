@@ -8,9 +8,6 @@ import asyncio
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,105 +22,11 @@ from midstream.origin import Impairments, serve
 from midstream.testing import FakeBackend
 from midstream.trust import bundle
 from models import mlp
+from origins import HANG, Asked, Behaviour, for_units, origin
 from published import NAME, Published, published, signer
 
 QUICK = Limits(attempts=3, connect_timeout=0.4, read_timeout=0.2)
 BUNDLE = f"bundles/{NAME}.bundle"
-HANG = b"\0hang"
-"""Put behind what is sent: then the connection stays open, and silent."""
-
-
-@dataclass
-class Asked:
-    """A request, and what an honest server would say."""
-
-    path: str
-    start: int
-    stop: int
-    data: bytes
-    is_range: bool
-    count: int
-    """How often the object was asked for."""
-
-    def honest(self) -> bytes:
-        return self.say(self.data[self.start : self.stop])
-
-    def say(
-        self,
-        body: bytes,
-        *,
-        length: int | None = None,
-        extent: str | None = None,
-        status: str | None = None,
-    ) -> bytes:
-        """A head and a body; what is announced follows from the request."""
-        announced = self.stop - self.start if length is None else length
-        lines = [
-            f"HTTP/1.1 {status or ('206 Partial Content' if self.is_range else '200 OK')}",
-            f"Content-Length: {announced}",
-            "Connection: close",
-        ]
-        if self.is_range:
-            text = extent or f"bytes {self.start}-{self.stop - 1}/{len(self.data)}"
-            lines.append(f"Content-Range: {text}")
-        return "".join(f"{line}\r\n" for line in [*lines, ""]).encode() + body
-
-
-Behaviour = Callable[[Asked], bytes]
-
-
-@dataclass
-class Origin:
-    """A raw server of files that does to its answers what a test wants."""
-
-    files: dict[str, bytes]
-    behave: Behaviour
-    asked: list[Asked] = field(default_factory=list)
-    held: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            answer = self.answer(head)
-            is_hanging = answer.endswith(HANG)
-            writer.write(answer.removesuffix(HANG))
-            await writer.drain()
-            if is_hanging:
-                self.held.append(writer)
-                return
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client has gone
-        writer.close()
-
-    def answer(self, head: str) -> bytes:
-        path = head.split(" ", 2)[1].lstrip("/")
-        data = self.files.get(path)
-        if data is None:
-            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        match = re.search(r"(?i)^range: bytes=(\d+)-(\d*)", head, re.MULTILINE)
-        start = int(match[1]) if match else 0
-        stop = min(int(match[2]) + 1, len(data)) if match and match[2] else len(data)
-        count = 1 + sum(asked.path == path for asked in self.asked)
-        asked = Asked(path, start, stop, data, match is not None, count)
-        self.asked.append(asked)
-        return self.behave(asked)
-
-
-@asynccontextmanager
-async def origin(files: dict[str, bytes], behave: Behaviour) -> AsyncIterator[tuple[str, Origin]]:
-    served = Origin(files, behave)
-    listener = await asyncio.start_server(served.connected, "127.0.0.1", 0)
-    async with listener:
-        try:
-            yield "http://{}:{}".format(*listener.sockets[0].getsockname()), served
-        finally:
-            for writer in served.held:
-                writer.close()
-
-
-def for_units(behave: Behaviour) -> Behaviour:
-    """Do it to units, be honest about all else."""
-    return lambda asked: behave(asked) if asked.path.startswith("units/") else asked.honest()
 
 
 def announce_more(asked: Asked) -> bytes:

@@ -128,7 +128,7 @@ def test_the_bundle_has_all_that_a_client_needs_first(publisher: Publisher, repo
 def test_a_base_that_is_large_is_not_in_the_bundle(
     publisher: Publisher, repo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("midstream.publisher.publish._BUNDLED_BASE", 100)
+    monkeypatch.setattr("midstream.publisher.signing._BUNDLED_BASE", 100)
     release = publisher.publish(MODEL, name=NAME, ladder="exact")
     parts = bundle.decode((repo / layout.bundle_path(NAME)).read_bytes())
     assert release.manifest.base.path not in parts

@@ -10,7 +10,7 @@ from pathlib import Path
 from midstream import fec
 from midstream.errors import ErrorCode, RecoveryError, TransportError, TrustError, UsageError
 from midstream.limits import LIMITS
-from midstream.publisher.publish import METADATA_REPAIR
+from midstream.publisher.signing import METADATA_REPAIR
 from midstream.session.assembly import protection_of
 from midstream.transport.updater import TrustedClient
 from midstream.trust import tree

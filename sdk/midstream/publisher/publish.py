@@ -1,7 +1,7 @@
 """Releases: a model file goes in, a folder that any web server can serve comes out."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,21 +14,16 @@ from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.measure import Outputs
 from midstream.publisher.recovery import Recovery, Use
 from midstream.publisher.release import Release
+from midstream.publisher.signing import METADATA_REPAIR, SignedFolder
 from midstream.runtime import Backend, Inputs
-from midstream.store.files import read_file
 from midstream.store.models import read_model
-from midstream.trust import bundle, layout, manifest, tree
+from midstream.trust import layout, tree
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest, UnitEntry
-from midstream.trust.repository import Repository
 
-__all__ = ["METADATA_REPAIR", "Publisher", "describe"]
+__all__ = ["Publisher", "describe"]
 
 DEFAULT_LADDER = ("2.5b", "4b", "6b", "exact")
-METADATA_REPAIR = 0.5
-"""Parity bytes per byte of a signed file or hash page."""
-_BUNDLED_BASE = 4 << 20
-"""A base of at most so many bytes is in the bundle."""
 
 
 class Publisher:
@@ -50,7 +45,8 @@ class Publisher:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._folder = RepositoryFolder(folder)
-        self._keys = signer if isinstance(signer, KeyRing) else KeyRing.single(signer)
+        keys = signer if isinstance(signer, KeyRing) else KeyRing.single(signer)
+        self._signed = SignedFolder(self._folder, keys, clock)
         self._backend = backend
         self._clock = clock
 
@@ -112,9 +108,9 @@ class Publisher:
             TrustError: The repository's metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
-        with self._opened() as repository:
+        with self._signed.existing() as repository:
             signed = repository.resign(self._clock())
-            self._write_signed(signed, repository, repository.networks)
+            self._signed.write(signed, repository, repository.networks)
             return repository.networks
 
     def rotate(
@@ -146,10 +142,10 @@ class Publisher:
                 not that of these keys, or has run out.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
-        with self._opened() as repository:
+        with self._signed.existing() as repository:
             signed = repository.rotate(role, tuple(new), self._clock(), threshold=threshold)
             save()
-            self._write_signed(signed, repository, repository.networks)
+            self._signed.write(signed, repository, repository.networks)
             return repository.networks
 
     def expiries(self) -> dict[str, datetime]:
@@ -160,29 +156,8 @@ class Publisher:
             TrustError: The repository's metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be read, or another publisher is at work.
         """
-        with self._opened() as repository:
+        with self._signed.existing() as repository:
             return repository.expiries()
-
-    @contextmanager
-    def _opened(self) -> Iterator[Repository]:
-        """The repository that is in the folder, with other publishers kept out."""
-        if not self._folder.path.is_dir():
-            raise UsageError(ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no such folder")
-        with self._folder.locked():
-            repository = self._open()
-            if not repository.networks:
-                raise UsageError(
-                    ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no repository in it"
-                )
-            yield repository
-
-    def _write_signed(
-        self, signed: Mapping[str, bytes], repository: Repository, names: Sequence[str]
-    ) -> None:
-        """Signed files in their order, then the bundles of networks."""
-        self._folder.write(_with_parity(signed))
-        for name in names:
-            self._folder.write(self._bundle(name, repository))
 
     def _write(
         self,
@@ -192,7 +167,7 @@ class Publisher:
         recovery: Recovery,
         progress: Callable[[str], None],
     ) -> Release:
-        repository = self._open()
+        repository = self._signed.open()
         entries: list[UnitEntry] = []
         for index, unit in enumerate(encoded.units):
             entry, files = protect(unit, index, recovery, peak_memory(encoded, index))
@@ -201,23 +176,9 @@ class Publisher:
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
         described = describe(name, repository.latest(name) + 1, model, encoded, entries)
         signed = repository.add_release(name, described, self._clock())
-        self._write_signed(signed, repository, [name])
+        self._signed.write(signed, repository, [name])
         progress(f"{name} release {described.release} signed")
         return Release.of(described, encoded)
-
-    def _open(self) -> Repository:
-        files = self._folder.metadata()
-        if files:
-            return Repository.open(files, self._keys, self._clock())
-        return Repository.create(self._keys, self._clock())
-
-    def _bundle(self, name: str, repository: Repository) -> Mapping[str, bytes]:
-        """What a client needs first, in one file (spec/delivery.md, "One round trip")."""
-        files = dict(repository.bundle_files(name))
-        base = manifest.decode(list(files.values())[-1]).base
-        if base.size <= _BUNDLED_BASE:
-            files[base.path] = read_file(self._folder.path / base.path)
-        return _with_parity({layout.bundle_path(name): bundle.encode(files)})
 
 
 def _coded(model: str | Path | bytes) -> bytes:
@@ -330,12 +291,3 @@ def describe(
         weights=encoded.weights,
         units=tuple(entries),
     )
-
-
-def _with_parity(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Each file after its parity, so that whoever sees a file finds its parity too."""
-    result: dict[str, bytes] = {}
-    for path, data in files.items():
-        result[f"{path}.repair"] = fec.protect(data, repair=METADATA_REPAIR)
-        result[path] = data
-    return result

@@ -1,0 +1,101 @@
+"""The signed files of a repository's folder: opened, and written with parity and bundles.
+
+Knows nothing of models or of how units came to be.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from midstream import fec
+from midstream.errors import ErrorCode, UsageError
+from midstream.publisher.folder import RepositoryFolder
+from midstream.store.files import read_file
+from midstream.trust import bundle, layout, manifest
+from midstream.trust.keys import KeyRing
+from midstream.trust.repository import Repository
+
+__all__ = ["METADATA_REPAIR", "SignedFolder"]
+
+METADATA_REPAIR = 0.5
+"""Parity bytes per byte of a signed file or hash page."""
+_BUNDLED_BASE = 4 << 20
+"""A base of at most so many bytes is in the bundle."""
+
+
+class SignedFolder:
+    """What is signed in a repository's folder.
+
+    Args:
+        folder: The folder.
+        keys: The secret keys at hand.
+        clock: The time that metadata is dated with.
+    """
+
+    def __init__(
+        self, folder: RepositoryFolder, keys: KeyRing, clock: Callable[[], datetime]
+    ) -> None:
+        self._folder = folder
+        self._keys = keys
+        self._clock = clock
+
+    def open(self) -> Repository:
+        """The repository that is in the folder, a new one where there is none.
+
+        Raises:
+            TrustError: Its metadata is not that of these keys, or has run out.
+            LimitError: A file is too large.
+            StoreError: A file cannot be read.
+        """
+        files = self._folder.metadata()
+        if files:
+            return Repository.open(files, self._keys, self._clock())
+        return Repository.create(self._keys, self._clock())
+
+    @contextmanager
+    def existing(self) -> Iterator[Repository]:
+        """The repository that is in the folder, with other publishers kept out.
+
+        Raises:
+            UsageError: There is none.
+            TrustError: Its metadata is not that of these keys, or has run out.
+            StoreError: The folder cannot be read, or another publisher is at work.
+        """
+        if not self._folder.path.is_dir():
+            raise UsageError(ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no such folder")
+        with self._folder.locked():
+            repository = self.open()
+            if not repository.networks:
+                raise UsageError(
+                    ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no repository in it"
+                )
+            yield repository
+
+    def write(
+        self, signed: Mapping[str, bytes], repository: Repository, names: Sequence[str]
+    ) -> None:
+        """Write signed files in their order, then the bundles of networks.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        self._folder.write(_with_parity(signed))
+        for name in names:
+            self._folder.write(self._bundle(name, repository))
+
+    def _bundle(self, name: str, repository: Repository) -> Mapping[str, bytes]:
+        """What a client needs first, in one file (spec/delivery.md, "One round trip")."""
+        files = dict(repository.bundle_files(name))
+        base = manifest.decode(list(files.values())[-1]).base
+        if base.size <= _BUNDLED_BASE:
+            files[base.path] = read_file(self._folder.path / base.path)
+        return _with_parity({layout.bundle_path(name): bundle.encode(files)})
+
+
+def _with_parity(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Each file after its parity, so that whoever sees a file finds its parity too."""
+    result: dict[str, bytes] = {}
+    for path, data in files.items():
+        result[f"{path}.repair"] = fec.protect(data, repair=METADATA_REPAIR)
+        result[path] = data
+    return result

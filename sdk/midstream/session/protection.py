@@ -117,11 +117,11 @@ class Protection:
         self, data: bytes | bytearray | memoryview, block: SourceBlock
     ) -> NDArray[np.uint8]:
         """Packets of a block as rows, the last one of a unit zero-padded."""
-        symbols = np.zeros((block.source, self.packet_size), np.uint8)
-        start = block.first * self.packet_size
-        count = min(symbols.size, self.size - start)
-        symbols.reshape(-1)[:count] = np.frombuffer(data, np.uint8, count, start)
-        return symbols
+        start, count = block.first * self.packet_size, block.source * self.packet_size
+        symbols = np.frombuffer(data, np.uint8, min(count, self.size - start), start)
+        if len(symbols) < count:
+            symbols = np.pad(symbols, (0, count - len(symbols)))
+        return symbols.reshape(block.source, self.packet_size)
 
 
 def _rows(block: SourceBlock) -> tuple[slice, slice]:

@@ -48,6 +48,8 @@ __all__ = ["Delivery"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_IDLE = 0.25
+"""Seconds until the session is asked again, though nothing was due."""
 _CHECK_ON_LOOP = 1 << 16
 """Bytes up to which a unit is hashed on the event loop; larger ones go to a thread."""
 
@@ -82,7 +84,7 @@ class Delivery:
         # a thread may be at work on the session while another task has a release for it
         self._session_free = asyncio.Lock()
         self._source_free = asyncio.Lock()
-        self._has_news = asyncio.Event()
+        self._is_stirred = asyncio.Event()
         self.from_store = 0
         """Bytes of verified units that were in the store already."""
 
@@ -179,6 +181,7 @@ class Delivery:
     def report(self, link: Link) -> None:
         """Tell what the player knows of the link."""
         self._session.report(link)
+        self._is_stirred.set()
 
     def choose(self) -> Choice | None:
         """What would be fetched next, or gone on with; None where nothing may be now.
@@ -395,7 +398,7 @@ class Delivery:
             return
         async with self._session_free:
             self._session.open_release(manifest, time.monotonic())
-        self._has_news.set()
+        self._is_stirred.set()
         # what runs stays until what replaces it is here
         await self._keeper.keep([*manifest.units, *self._held.all_entries()])
         for index, entry in enumerate(manifest.units):
@@ -470,13 +473,14 @@ class Delivery:
         return happened
 
     async def _pause(self) -> None:
+        """Until something is due, or a report or a release has come."""
         due = self._session.next_timeout()
         now = time.monotonic()
-        pause = 0.05 if due is None else min(max(due - now, 0.005), 0.25)
+        pause = _IDLE if due is None else min(max(due - now, 0.005), _IDLE)
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                await self._has_news.wait()
-        self._has_news.clear()
+                await self._is_stirred.wait()
+        self._is_stirred.clear()
 
     def _raise_if_failed(self) -> None:
         if (failure := self.failure) is not None:

@@ -8,12 +8,14 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from midstream import fec
 from midstream.client.keeping import Keeper
 from midstream.client.reading import Version, read_all, read_version
-from midstream.client.threads import in_thread, in_thread_until
+from midstream.client.threads import in_thread, until_done
 from midstream.errors import (
     BitstreamError,
     ErrorCode,
@@ -35,6 +37,8 @@ __all__ = ["MetadataSource"]
 _Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
 _PARITY = ".repair"
 _SLACK = 1024
+_REFRESHERS = ThreadPoolExecutor(8, thread_name_prefix="midstream-metadata")
+"""They wait for the network, which those that decode must not wait for."""
 _TIMESTAMP_SIZE = 1 << 14
 """Bytes of a timestamp at most, as the library has it."""
 _ROOT_EVERY = 3600.0
@@ -178,9 +182,14 @@ class MetadataSource:
     ) -> Manifest:
         bridge = _Bridge(get)
         client = self._client(bridge.fetch)
-        return await in_thread_until(
-            bridge.end, client.refresh, self._name, bundle=bundle, newer_root=newer_root
-        )
+        refresh = partial(client.refresh, self._name, bundle=bundle, newer_root=newer_root)
+        job = _REFRESHERS.submit(refresh)
+
+        def stop() -> None:
+            bridge.end()
+            job.cancel()  # where it has not begun
+
+        return await until_done(asyncio.wrap_future(job), stop)
 
     async def _load_bundle(self) -> None:
         self._parts = dict(BundleReader(limits=self._limits).feed(await self._bundle()))

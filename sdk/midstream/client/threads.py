@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["Pulse", "in_thread", "in_thread_until"]
+__all__ = ["Pulse", "in_thread", "in_thread_until", "until_done"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -22,7 +22,13 @@ async def in_thread_until(
     stop: Callable[[], None], function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
 ) -> _T:
     """The same for a function that can be told to end early: `stop` is called when cancelled."""
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    return await until_done(
+        asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs)), stop
+    )
+
+
+async def until_done(work: "asyncio.Future[_T]", stop: Callable[[], None]) -> _T:
+    """What a thread's work gives; the same for work that has begun already."""
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

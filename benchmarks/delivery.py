@@ -20,12 +20,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from delivery_parts.environment import make_environment
+from delivery_parts.news import measure_news
 from delivery_parts.recovery import COST, measure_recovery
 from delivery_parts.report import figures, print_report, summary
 from midstream import kernels
 
 _TURNS, _QUICK_TURNS = 9, 3
 _WIDTH = 110
+_CLIENTS = 100
+_MODELS = [
+    Path(__file__).parents[1] / f"examples/abr_client/models/abr-{release}.tflite"
+    for release in (1, 2)
+]
 
 
 def main() -> int:
@@ -39,12 +45,17 @@ def main() -> int:
     failed = False
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        advance = _advance(bar, COST * (turns + 1))
-        try:
-            results["recovery"] = measure_recovery(python, options.out, turns, advance)
-        except Exception:  # whatever it is, it is told and fails the run
-            traceback.print_exc()
-            failed = True
+        advance = _advance(bar, COST * (turns + 1) + 1)
+        sections: dict[str, Callable[[], Any]] = {
+            "recovery": lambda: measure_recovery(python, options.out, turns, advance),
+            "news": lambda: measure_news(_MODELS, _CLIENTS, advance),
+        }
+        for name, measure in sections.items():
+            try:
+                results[name] = measure()
+            except Exception:  # whatever it is, it is told and fails the run
+                traceback.print_exc()
+                failed = True
     _save(options.out, results)
     _show(options.out, results)
     return 1 if failed else 0

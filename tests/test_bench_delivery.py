@@ -9,6 +9,7 @@ from rich.console import Console
 from comparison.figures import Verdict
 from delivery_parts.coders import OWN, PEERS, Shape
 from delivery_parts.figures import Figure
+from delivery_parts.news import news_figures
 from delivery_parts.recovery import recovery_figures
 from delivery_parts.report import figures, print_report, summary
 
@@ -75,3 +76,11 @@ def test_our_coder_gives_back_what_was_lost_whatever_multiplies(monkeypatch):
         assert not any(coder.packet(received[0], at) in data for at in (0, 3, 6))
         restored = coder.restore(received)
         assert b"".join(coder.packet(restored, at) for at in range(7)) == data
+
+
+def test_swaps_are_told_by_their_middle_and_by_the_slowest_in_a_hundred():
+    times = {"release 2": [at / 1000 for at in range(101)]}
+    middle, slowest = news_figures(times)
+    assert middle.values == pytest.approx({"release 2": 50.0})
+    assert slowest.values == pytest.approx({"release 2": 99.0})
+    assert (middle.verdict, slowest.verdict) == (Verdict.AIM, Verdict.AIM)

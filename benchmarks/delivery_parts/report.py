@@ -9,6 +9,7 @@ from rich.table import Table
 
 from comparison.figures import Verdict
 from delivery_parts.figures import Figure
+from delivery_parts.news import news_figures
 from delivery_parts.recovery import recovery_figures
 
 __all__ = ["figures", "print_report", "summary"]
@@ -18,7 +19,7 @@ _COLOURS = {Verdict.AIM: "green", Verdict.MUST: "yellow", Verdict.NOT: "red", Ve
 
 def figures(results: Mapping[str, Any]) -> list[Figure]:
     """All figures to reach; those not measured have no values."""
-    return recovery_figures(results.get("recovery", {}))
+    return recovery_figures(results.get("recovery", {})) + news_figures(results.get("news", {}))
 
 
 def summary(listed: Sequence[Figure]) -> list[dict[str, Any]]:

@@ -45,6 +45,7 @@ Raises TransportError where it cannot: NOT_FOUND, or BAD_STATUS with a `status` 
 _ROOT_VERSION = re.compile(re.escape(layout.METADATA) + r"[0-9]+\.root\.json")
 _ABSENT = {403, 404}
 _FINGERPRINT_SIZE = 32
+_CHECK_SIZE = 32
 _KEY_TYPE = PublicKey  # imported for its effect: it registers itself with the library
 
 
@@ -187,16 +188,24 @@ class TrustedClient:
         if last is not None and last[0] == fingerprint:
             _check_order(last[1], found)
         if last is None or last != (fingerprint, found):
-            _write(self._trusted_path(name), fingerprint + data)
+            record = fingerprint + data
+            _write(self._trusted_path(name), record + hashlib.sha256(record).digest())
         return found
 
     def _trusted_path(self, name: str) -> Path:
         return self._folder / f"{name}.trusted"
 
     def _read_trusted(self, name: str) -> tuple[bytes, Manifest] | None:
-        """Fingerprint of the keys and manifest of the last release, if it is there and whole."""
+        """Fingerprint of the keys and manifest of the last release, if it is there and whole.
+
+        One that has rotted is none: what it does not say any more, the library's own files
+        still do, and as another release it would refuse the true one for ever.
+        """
         try:
             data = self._trusted_path(name).read_bytes()
+            data, check = data[:-_CHECK_SIZE], data[-_CHECK_SIZE:]
+            if hashlib.sha256(data).digest() != check:
+                return None
             found = manifest.decode(data[_FINGERPRINT_SIZE:], limits=self._limits)
         except (FileNotFoundError, DataError):
             return None

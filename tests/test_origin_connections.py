@@ -12,6 +12,7 @@ import pytest
 
 from midstream.errors import ErrorCode, UsageError
 from midstream.origin import Impairments, ServerLimits, serve
+from midstream.transport.channel import CHANNEL, PROTOCOL
 
 SMALL = b"small"
 LARGE = bytes(64 << 20)
@@ -243,6 +244,58 @@ async def test_a_want_of_open_files_is_no_404(
             patched.setattr("midstream.origin.files.os.open", fail)
             assert (await ask(url, "units/small"))[0] == 503
         assert await ask(url, "units/small") == (200, SMALL.decode())
+
+
+async def test_a_want_of_open_files_does_not_end_announcements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timestamp = tmp_path / "metadata/timestamp.json"
+    timestamp.parent.mkdir()
+    timestamp.write_bytes(b"1")
+    failed = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail(*_: object, **__: object) -> int:
+        loop.call_soon_threadsafe(failed.set)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with (
+        asyncio.timeout(SOON),
+        serve(tmp_path) as url,
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{url}/{CHANNEL}", protocols=[PROTOCOL]) as channel,
+    ):
+        first = await channel.receive_str()
+        with monkeypatch.context() as patched:
+            patched.setattr("midstream.origin.files.os.open", fail)
+            await failed.wait()
+        timestamp.write_bytes(b"2")
+        assert await channel.receive_str() != first
+
+
+async def test_a_file_that_is_not_in_memory_comes_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the system cannot say so at once, it is read in a thread."""
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("midstream.origin.files.os.preadv", fail)
+    async with (
+        serve(folder) as url,
+        aiohttp.ClientSession() as client,
+        client.get(f"{url}/units/large") as response,
+    ):
+        assert await response.read() == LARGE
+
+
+async def test_a_large_answer_does_not_hold_up_a_small_one(folder: Path) -> None:
+    async with serve(folder) as url, connected(url) as busy:
+        busy.send(GET_LARGE)
+        await busy.head()
+        assert await ask(url, "units/small") == (200, SMALL.decode())
+        assert await metric(url, "midstream_requests_in_progress") == 2  # this one, and the large
 
 
 async def test_metrics_are_in_the_format_of_prometheus(folder: Path) -> None:

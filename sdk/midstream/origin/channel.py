@@ -93,8 +93,11 @@ class _Channel:
                 await asyncio.gather(*(self._tell(socket) for socket in list(self._listeners)))
 
     async def _look(self) -> str:
-        """What tells versions of the file apart; nothing where there is none."""
-        file = await open_in_thread(self._files.open, layout.TIMESTAMP_PATH)
+        """What tells versions of the file apart; nothing where there is none to be had now."""
+        try:
+            file = await open_in_thread(self._files.open, layout.TIMESTAMP_PATH)
+        except OSError:  # too many files are open: the next look may see it
+            return ""
         if file is None:
             return ""
         file.close()

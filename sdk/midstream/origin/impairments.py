@@ -127,15 +127,17 @@ class Link:
             size: Of the object.
         """
         self.counters.bytes_sent += len(data)
-        carried = bytearray(data)
+        carried = data
         if self._impairments.corrupt:
+            changed = bytearray(data)
             for stretch in range(offset // STRETCH, -(-(offset + len(data)) // STRETCH)):
-                self._damage(carried, path, offset, stretch, size)
+                self._damage(changed, path, offset, stretch, size)
+            carried = bytes(changed)
         if self._impairments.rate is not None:
             now = self._clock()
             self._free_at = max(now, self._free_at) + len(data) / self._impairments.rate
             await self._sleep(self._free_at - now)
-        return bytes(carried)
+        return carried
 
     def _damage(self, data: bytearray, path: str, offset: int, stretch: int, size: int) -> None:
         """Change the bytes of a stretch's burst that are in this piece."""

@@ -64,7 +64,7 @@ def run(*arguments: str) -> None:
         [sys.executable, "-W", "error::ImportWarning", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
 

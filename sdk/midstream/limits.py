@@ -44,6 +44,8 @@ class Limits:
     """Files in a bundle."""
     damaged_codewords: int = 1024
     """Codewords of one small file that are corrected; each may take 30 ms."""
+    carousel_memory: int = 256 << 20
+    """Symbols of a carousel that are not yet an object, with what goes with each."""
     packet_size: int = 1 << 14
     """A packet: one symbol of a source block, one leaf of a hash tree."""
     header_size: int = 16 << 20
@@ -60,6 +62,8 @@ class Limits:
     """Between two signs of life of a channel for news; half of it is allowed for the answer."""
     least_throughput: float = 64.0
     """Bytes per second of a body that has been awaited for `read_timeout`."""
+    carousel_silence: float = 2.0
+    """Without a datagram of a carousel, before it counts as silent."""
     attempts: int = 6
     """Requests in a row that bring next to nothing before giving up."""
     least_progress: int = 256

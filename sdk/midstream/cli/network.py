@@ -64,6 +64,9 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, help="the model file to write")
     parser.add_argument("--layer", type=int, help="the highest layer to fetch (default: all)")
     parser.add_argument("--store", type=Path, help="folder that keeps what was fetched")
+    parser.add_argument(
+        "--carousel", metavar="UDP", help="udp://ADDRESS:PORT, where `midstream cast` is heard"
+    )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     parser.set_defaults(run=_fetch)
 
@@ -144,6 +147,7 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             options.name,
             root=root,
             store=options.store,
+            carousel=options.carousel,
             policy=Policy(max_layer=options.layer),
             on_event=show,
         ) as delivery:

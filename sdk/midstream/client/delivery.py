@@ -97,6 +97,7 @@ class Delivery:
         *,
         root: bytes,
         store: str | Path | None = None,
+        carousel: str | None = None,
         policy: Policy | None = None,
         on_event: Callable[[Event], None] = lambda _: None,
         limits: Limits = LIMITS,
@@ -109,6 +110,8 @@ class Delivery:
             root: The pinned root's bytes, given out of band.
             store: Folder that keeps verified units; None keeps them in memory, and so does a
                 disk that is full or read-only.
+            carousel: Where a carousel of the repository is heard, `udp://ADDRESS:PORT`; what it
+                does not complete is fetched from `url`.
             policy: What the player allows model bytes to do.
             on_event: Called on the loop for each event; it must not block.
             limits: Bounds on what is read from outside.
@@ -122,7 +125,9 @@ class Delivery:
         if not layout.is_name(name):
             raise UsageError(ErrorCode.BAD_NAME, f"{name[:80]!r} is no name of a network")
         async with AsyncExitStack() as stack:
-            transport = await stack.enter_async_context(open_transport(url, limits=limits))
+            transport = await stack.enter_async_context(
+                open_transport(url, carousel=carousel, limits=limits)
+            )
             keeper = await stack.enter_async_context(Keeper.open(store, on_event=on_event))
             delivery = cls(
                 transport,

@@ -1,7 +1,7 @@
-"""From an address to a transport. Knows nothing of what is fetched."""
+"""From addresses to a transport. Knows nothing of what is fetched."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,6 +9,8 @@ import aiohttp
 
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
+from midstream.transport.carousel import CarouselTransport
+from midstream.transport.datagrams import SCHEME, Address, open_inlet
 from midstream.transport.folder import FolderTransport
 from midstream.transport.http import HttpTransport
 from midstream.transport.protocol import Transport
@@ -20,30 +22,53 @@ _KEPT_OPEN = 75.0
 
 
 @asynccontextmanager
-async def open_transport(url: str | Path, *, limits: Limits = LIMITS) -> AsyncIterator[Transport]:
-    """A transport for a repository's address: http, https, file, or a folder's path.
+async def open_transport(
+    url: str | Path, *, carousel: str | None = None, limits: Limits = LIMITS
+) -> AsyncIterator[Transport]:
+    """A transport for a repository's address: http, https, udp, file, or a folder's path.
+
+    Args:
+        url: The repository's address; `udp://ADDRESS:PORT` where there is but a carousel.
+        carousel: Where a carousel of the same repository is heard; the address above is then
+            for what it does not bring.
+        limits: Bounds on what is read.
 
     Raises:
-        UsageError: BAD_URL where it makes no sense, or there is no such folder.
+        UsageError: BAD_URL where an address makes no sense, or there is no such folder.
+        UnavailableError: UNREACHABLE where this machine cannot listen there.
     """
     text = str(url)
+    async with AsyncExitStack() as stack:
+        if carousel is None and text.startswith(SCHEME):
+            yield await _listen(stack, text, None, limits)
+            return
+        transport = await _open(stack, text, limits)
+        if carousel is not None:
+            transport = await _listen(stack, carousel, transport, limits)
+        yield transport
+
+
+async def _listen(
+    stack: AsyncExitStack, text: str, fallback: Transport | None, limits: Limits
+) -> Transport:
+    transport = CarouselTransport(fallback, limits=limits)
+    await stack.enter_async_context(open_inlet(Address.parse(text), transport.receive))
+    return transport
+
+
+async def _open(stack: AsyncExitStack, text: str, limits: Limits) -> Transport:
     scheme, separator, rest = text.partition("://")
     if not separator:
-        yield FolderTransport(_folder(text))
-    elif scheme.lower() == "file":
-        yield FolderTransport(_folder(unquote(rest.removeprefix("localhost"))))
-    elif scheme.lower() in ("http", "https"):
+        return FolderTransport(_folder(text))
+    if scheme.lower() == "file":
+        return FolderTransport(_folder(unquote(rest.removeprefix("localhost"))))
+    if scheme.lower() in ("http", "https"):
         # what a server says of a request is not told to the next one
         jar = aiohttp.DummyCookieJar()
         pool = aiohttp.TCPConnector(keepalive_timeout=_KEPT_OPEN)
-        async with aiohttp.ClientSession(
-            auto_decompress=False, cookie_jar=jar, connector=pool
-        ) as client:
-            yield HttpTransport(text, client, limits=limits)
-    else:
-        raise UsageError(
-            ErrorCode.BAD_URL, f"{text[:200]!r}: expected an http(s) address or a folder"
-        )
+        client = aiohttp.ClientSession(auto_decompress=False, cookie_jar=jar, connector=pool)
+        return HttpTransport(text, await stack.enter_async_context(client), limits=limits)
+    raise UsageError(ErrorCode.BAD_URL, f"{text[:200]!r}: expected an http(s) address or a folder")
 
 
 def _folder(text: str) -> Path:

@@ -11,7 +11,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.trust import layout
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAGIC", "VERSION", "BundleReader", "decode", "encode"]
+__all__ = ["MAGIC", "VERSION", "BundleReader", "decode", "encode", "manifest_in"]
 
 MAGIC = b"MDB"
 VERSION = 0
@@ -49,6 +49,12 @@ def decode(data: bytes | memoryview, *, limits: Limits = LIMITS) -> dict[str, by
     files = dict(reader.feed(data))
     reader.close()
     return files
+
+
+def manifest_in(files: Mapping[str, bytes], name: str) -> bytes | None:
+    """The manifest of a network among files of a bundle, not verified; None without."""
+    listed = [path for path in files if path.startswith(f"{layout.TARGETS}{name}/")]
+    return files[listed[-1]] if listed else None
 
 
 class BundleReader:

@@ -20,11 +20,13 @@ from midstream import (
     SwapMode,
     connect,
 )
+from midstream.client.keeping import Keeper
+from midstream.client.metadata import MetadataSource
 from midstream.client.watching import Pace
 from midstream.errors import ErrorCode, TransportError, TrustError, UsageError
 from midstream.limits import Limits
 from midstream.origin import serve
-from midstream.testing import FakeBackend, MemoryRepository
+from midstream.testing import FakeBackend, FakeClock, MemoryRepository
 from midstream.transport import open_transport, updater
 from newsserver import Talk, news_server
 from published import NAME, Published, published
@@ -382,6 +384,23 @@ async def test_a_poll_without_news_is_one_small_answer(made: Published, repo: Pa
         received = (delivery.bytes_received - before) / len(polls)
         assert set(server.statuses[3:]) == {304}
         assert received + max(server.costs[3:]) <= 600
+
+
+async def test_newer_roots_are_looked_for_once_an_hour_without_news(made: Published) -> None:
+    """[DEL-18]"""
+    repository, clock = MemoryRepository(made.files), FakeClock()
+    asked = []
+    async with Keeper.open(None, on_event=lambda _: None) as keeper:
+        source = MetadataSource(repository, NAME, root=made.root, keeper=keeper, clock=clock)
+        for seconds in (0, 1800, 1799, 1, 1):
+            clock.advance(seconds)
+            repository.trace.clear()
+            assert await source.poll() == made.manifest
+            asked.append([(record.path, record.status) for record in repository.trace])
+    timestamp, newer = "metadata/timestamp.json", ("metadata/2.root.json", 404)
+    assert [(timestamp, 304)] == asked[1] == asked[2] == asked[4]
+    assert asked[3] == [(timestamp, 200), newer]
+    assert newer in asked[0]
 
 
 async def test_polls_use_one_connection(made: Published, repo: Path) -> None:

@@ -130,7 +130,8 @@ class MetadataSource:
             StoreError: Trusted metadata can be kept nowhere.
         """
         is_due = self._clock() - self._root_looked_for >= _ROOT_EVERY
-        return await self._follow(self._timestamp, newer_root=is_due)
+        # an ETag may miss a change, so now and then it is not asked by one
+        return await self._follow(None if is_due else self._timestamp, newer_root=is_due)
 
     async def _follow(self, known: Version | None, *, newer_root: bool) -> Manifest:
         timestamp = await read_version(

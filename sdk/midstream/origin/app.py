@@ -124,6 +124,8 @@ def _hang_up(request: web.Request) -> None:
 
 
 def _response_headers(path: str, file: ServedFile, selection: Selection) -> dict[str, str]:
+    if selection.status == 304:  # RFC 9110 15.4.5: no more than a cache needs
+        return {"Server": "midstream", "Cache-Control": caching(path), "ETag": file.etag}
     headers = _HEADERS | {
         "Accept-Ranges": "bytes",
         "Cache-Control": caching(path),

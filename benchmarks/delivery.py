@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from delivery_parts.carousel import STEPS, measure_carousel
 from delivery_parts.environment import make_environment
 from delivery_parts.news import measure_news
 from delivery_parts.recovery import COST, measure_recovery
@@ -45,9 +46,10 @@ def main() -> int:
     failed = False
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        advance = _advance(bar, COST * (turns + 1) + 1)
+        advance = _advance(bar, COST * (turns + 1) + STEPS + 1)
         sections: dict[str, Callable[[], Any]] = {
             "recovery": lambda: measure_recovery(python, options.out, turns, advance),
+            "carousel": lambda: measure_carousel(advance),
             "news": lambda: measure_news(_MODELS, _CLIENTS, advance),
         }
         for name, measure in sections.items():

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from comparison.figures import Verdict
+from delivery_parts.carousel import carousel_figures
 from delivery_parts.coders import OWN, PEERS, Shape
 from delivery_parts.figures import Figure
 from delivery_parts.news import news_figures
@@ -84,3 +85,14 @@ def test_swaps_are_told_by_their_middle_and_by_the_slowest_in_a_hundred():
     assert middle.values == pytest.approx({"release 2": 50.0})
     assert slowest.values == pytest.approx({"release 2": 99.0})
     assert (middle.verdict, slowest.verdict) == (Verdict.AIM, Verdict.AIM)
+
+
+def test_a_carousel_is_judged_apart_at_low_and_at_high_loss():
+    rows = [
+        {"size": "6 MB", "loss": loss, "own": own, "all": 1.2}
+        for loss, own in ((0.1, 1.06), (0.2, 1.07), (0.3, 1.08))
+    ]
+    low, high = carousel_figures(rows)
+    assert (low.worst, low.verdict) == (("6 MB, 10%", 1.06), Verdict.MUST)
+    assert (high.worst, high.verdict) == (("6 MB, 30%", 1.08), Verdict.AIM)
+    assert "1.200 at most" in low.note

@@ -4,14 +4,18 @@ Order, symbols and decoding are the real ones; only the symbols are two bytes lo
 loss does not care how long they are. Sizes are counted with the real ones.
 """
 
+import math
 import random
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from delivery_parts.figures import Figure
 from midstream.fec import grids
 from midstream.fec.grids import COLUMNS, Grid
 from midstream.origin.casting import DATAGRAM_SIZE
@@ -19,7 +23,16 @@ from midstream.session.datagrams import HEADER_SIZE, Datagram, ObjectKey, Object
 from midstream.session.gathering import Gathering
 from midstream.session.rotation import rotate, shares
 
-__all__ = ["Cost", "simulate"]
+__all__ = ["STEPS", "Cost", "carousel_figures", "measure_carousel", "simulate"]
+
+_SIZES = {"45 kB": 45_000, "6 MB": 6_000_000}
+_RECEIVERS = {"45 kB": 2000, "6 MB": 100}
+_LOSSES = (0.01, 0.05, 0.1, 0.2, 0.3)
+_LOW = 0.1
+"""Loss up to which more is aimed at."""
+
+STEPS = len(_SIZES) * len(_LOSSES)
+"""For the bar."""
 
 _BUNDLE = 3000
 """Bytes of a bundle without a base, about."""
@@ -38,6 +51,41 @@ class Cost:
     """The same with the bundle's datagrams that went beside them."""
     receivers: int
     """How many joined."""
+
+
+def measure_carousel(advance: Callable[[str], None]) -> list[dict[str, Any]]:
+    """What each size costs at each loss.
+
+    Args:
+        advance: Told of each step.
+    """
+    rows: list[dict[str, Any]] = []
+    for label, size in _SIZES.items():
+        for loss in _LOSSES:
+            advance("receivers of a carousel")
+            cost = simulate(size, loss, _RECEIVERS[label], seed=1)
+            rows.append({"size": label, "loss": loss, **asdict(cost)})
+    return rows
+
+
+def carousel_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """The figures of the carousel."""
+    listed: list[Figure] = []
+    for words, aim, is_low in (("to 10 % loss", 1.05, True), ("above, to 30 %", 1.09, False)):
+        chosen = [row for row in rows if (row["loss"] <= _LOW) is is_low]
+        beside = max((row["all"] for row in chosen), default=math.nan)
+        listed.append(
+            Figure(
+                name=f"bytes over a carousel, {words}",
+                unit="x",
+                must=1.15,
+                aim=aim,
+                values={f"{row['size']}, {row['loss']:.0%}": row["own"] for row in chosen},
+                note="sent of the object with headers until it is there, over size / (1 - loss), "
+                f"mean of joins; {beside:.3f} at most with the bundle's datagrams beside it",
+            )
+        )
+    return listed
 
 
 def simulate(size: int, loss: float, receivers: int, *, seed: int = 0) -> Cost:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from comparison.figures import Verdict
+from delivery_parts.carousel import carousel_figures
 from delivery_parts.figures import Figure
 from delivery_parts.news import news_figures
 from delivery_parts.recovery import recovery_figures
@@ -19,7 +20,11 @@ _COLOURS = {Verdict.AIM: "green", Verdict.MUST: "yellow", Verdict.NOT: "red", Ve
 
 def figures(results: Mapping[str, Any]) -> list[Figure]:
     """All figures to reach; those not measured have no values."""
-    return recovery_figures(results.get("recovery", {})) + news_figures(results.get("news", {}))
+    return (
+        recovery_figures(results.get("recovery", {}))
+        + carousel_figures(results.get("carousel", []))
+        + news_figures(results.get("news", {}))
+    )
 
 
 def summary(listed: Sequence[Figure]) -> list[dict[str, Any]]:

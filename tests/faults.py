@@ -89,7 +89,8 @@ class Faults:
         def run(path: Any, flags: int, *rest: Any, **named: Any) -> int:
             if not flags & _WRITING or not self._is_here(path):
                 return real(path, flags, *rest, **named)
-            return self._do("open", lambda: real(path, flags, *rest, **named))
+            half = lambda: os.close(real(path, flags, *rest, **named))  # noqa: E731
+            return self._do("open", lambda: real(path, flags, *rest, **named), half)
 
         return run
 
@@ -98,7 +99,8 @@ class Faults:
             is_ours = set(mode) & set("wax+") and "opener" not in named and self._is_here(path)
             if not is_ours:
                 return real(path, mode, *rest, **named)
-            return self._do("open", lambda: real(path, mode, *rest, **named))
+            half = lambda: real(path, mode, *rest, **named).close()  # noqa: E731
+            return self._do("open", lambda: real(path, mode, *rest, **named), half)
 
         return run
 
@@ -151,7 +153,7 @@ class Faults:
             case Fault.KILL | Fault.TEAR:
                 raise Killed
             case Fault.FULL if name in _GROWING:
-                if is_first and half is not None:
+                if is_first and half is not None and name != "open":
                     return half()
                 raise _error(errno.ENOSPC)
             case Fault.READ_ONLY if name != "fsync":

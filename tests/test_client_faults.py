@@ -104,7 +104,7 @@ async def count(world: World) -> int:
 @pytest.mark.parametrize("fault", [Fault.KILL, Fault.TEAR])
 async def test_a_client_killed_at_any_step_loses_nothing(world: World, fault: Fault) -> None:
     """[DEL-14]"""
-    for step in range(0, await count(world), 1 if ALL else 5):
+    for step in range(0, await count(world), 1 if ALL else 9):
         world.reset()
         told: list[int] = []
         with Faults(world.store, step, fault).installed(), pytest.raises(Killed):
@@ -115,7 +115,7 @@ async def test_a_client_killed_at_any_step_loses_nothing(world: World, fault: Fa
 @pytest.mark.parametrize("fault", DISK)
 async def test_a_disk_that_fails_at_any_step_stops_no_client(world: World, fault: Fault) -> None:
     codes = set()
-    for step in range(0, await count(world), 1 if ALL else 9):
+    for step in range(0, await count(world), 1 if ALL else 17):
         world.reset()
         events: list[Event] = []
         with Faults(world.store, step, fault).installed() as faults:
@@ -142,7 +142,7 @@ async def test_a_bit_that_flips_anywhere_in_the_store_is_found_and_fetched_again
     rng = random.Random(6)
     files = [path for path in sorted(world.store.rglob("*")) if path.is_file()]
     for path in [path for path in files if path.stat().st_size and not path.is_symlink()]:
-        for _ in range(100 if ALL else 3):
+        for _ in range(100 if ALL else 2):
             shutil.rmtree(world.store)
             shutil.copytree(whole, world.store, symlinks=True)
             data = bytearray(path.read_bytes())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from faults import Fault, Faults
 from midstream.errors import ErrorCode, LimitError, StoreError, UsageError
 from midstream.limits import Limits
 from midstream.store import (
@@ -322,3 +323,45 @@ def test_a_file_that_a_user_named_is_read_within_a_limit(tmp_path: Path) -> None
     for other in (tmp_path, tmp_path / "none", Path("/dev/zero"), tmp_path / ("x" * 300)):
         with pytest.raises(UsageError):
             read_given(other, limit=5)
+
+
+def test_a_broken_store_is_one_clear_error_that_says_what_to_do(tmp_path: Path) -> None:
+    advice = "if it stays so, delete the store: what it held is fetched again"
+    (tmp_path / "units").write_bytes(b"")
+    with pytest.raises(StoreError) as caught:
+        Store(tmp_path)
+    assert caught.value.message == f"{tmp_path / 'units'}: File exists; {advice}"
+    (tmp_path / "units").unlink()
+    with Store(tmp_path) as store:
+        (tmp_path / "units" / A).mkdir()
+        for failing in (lambda: store.unit(A, is_any), lambda: store.commit(A, b"unit")):
+            with pytest.raises(StoreError) as caught:
+                failing()
+            assert caught.value.message == f"{tmp_path / 'units' / A}: Is a directory; {advice}"
+        (tmp_path / "partial" / B).mkdir()
+        with pytest.raises(StoreError, match=f"{B}: Is a directory; {advice}"):
+            store.partial(B, 10)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (Fault.FULL, "No space left on device; free space there, or name another folder"),
+        (
+            Fault.READ_ONLY,
+            "Read-only file system; let this user read and write it, or name another folder",
+        ),
+        (
+            Fault.DENIED,
+            "Permission denied; let this user read and write it, or name another folder",
+        ),
+    ],
+)
+def test_a_disk_that_takes_no_store_is_one_clear_error_that_says_what_to_do(
+    tmp_path: Path, fault: Fault, message: str
+) -> None:
+    folder = tmp_path / "store"
+    with Faults(folder, 0, fault).installed(), pytest.raises(StoreError) as caught:
+        Store(folder)
+    assert caught.value.message.startswith(str(folder))
+    assert caught.value.message.endswith(f": {message}")

@@ -133,7 +133,7 @@ def test_a_kill_at_any_step_leaves_all_that_was_whole(
 ) -> None:
     """[DEL-14]"""
     folder = tmp_path / "store"
-    for step in range(0, count(prepared, folder), 1 if ALL or fault is Fault.KILL else 3):
+    for step in range(0, count(prepared, folder), 1 if ALL else 2):
         told = copy(prepared, folder)
         with Faults(folder, step, fault).installed(), pytest.raises(Killed):
             run(folder, told)
@@ -147,7 +147,7 @@ def test_a_disk_that_fails_at_any_step_leaves_all_that_was_whole(
     """[DEL-14]"""
     folder = tmp_path / "store"
     failures: list[StoreError] = []
-    for step in range(0, count(prepared, folder), 1 if ALL else 3):
+    for step in range(0, count(prepared, folder), 1 if ALL else 5):
         told = copy(prepared, folder)
         with Faults(folder, step, fault).installed() as faults:
             try:
@@ -178,7 +178,7 @@ def test_a_process_that_is_killed_at_a_step_leaves_all_that_was_whole(
     folder = tmp_path / "store"
     steps = range(count(prepared, folder))
     path = os.pathsep.join(filter(None, sys.path))
-    for step in steps if ALL else random.Random(3).sample(steps, 3):
+    for step in steps if ALL else random.Random(3).sample(steps, 2):
         told = copy(prepared, folder)
         done = subprocess.run(
             [sys.executable, "-c", REAL, str(folder), str(step)],
@@ -199,7 +199,7 @@ def test_a_bit_that_flips_anywhere_is_never_given(
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size]
     assert {path.parent.name for path in files} == {"units", "partial"}
     for path in files:
-        for _ in range(200 if ALL else 20):
+        for _ in range(200 if ALL else 6):
             copy(prepared, folder)
             data = bytearray(path.read_bytes())
             data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)

@@ -18,7 +18,7 @@ import platformdirs
 
 from midstream.errors import ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS, Limits
-from midstream.store.files import NEW_PREFIX, store_error, write_file
+from midstream.store.files import NEW_PREFIX, advised, unit_error, write_file
 from midstream.store.memory import MemoryPartial
 from midstream.store.partial import JOURNAL, PartialUnit
 from midstream.store.sharing import Lease, Lock, taken, used
@@ -76,7 +76,7 @@ class Store:
             for name in (_UNITS, _PARTIAL, _METADATA, _USERS):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _failure(self._folder, error) from error
+            raise unit_error(_place(error, self._folder), error) from error
         with self._turn():
             self._remove_leftovers(is_alone=not used(self._folder / _USERS))
             self._lease = Lease(self._folder / _USERS)
@@ -138,7 +138,7 @@ class Store:
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise _failure(path, error) from error
+            raise unit_error(path, error) from error
         return None
 
     def commit(self, unit_id: str, data: bytes) -> None:
@@ -152,7 +152,7 @@ class Store:
         with self._turn():
             has_room = self._make_room(len(data), unit_id)
             if has_room and not _holds(path, data):
-                write_file(path, data)
+                _write(path, data)
             for suffix in (JOURNAL, ""):
                 with suppress(OSError):
                     self._path(_PARTIAL, unit_id, suffix).unlink()
@@ -191,7 +191,7 @@ class Store:
         try:
             self._lease.hide()  # whatever comes in between, nobody evicts
         except OSError as error:
-            raise _failure(self._folder / _USERS, error) from error
+            raise unit_error(self._folder / _USERS, error) from error
         with self._turn():
             self._lease.tell(unit_ids)
 
@@ -202,7 +202,7 @@ class Store:
             with taken(self._folder / ".lock"):
                 yield
         except OSError as error:
-            raise _failure(self._folder, error) from error
+            raise unit_error(_place(error, self._folder), error) from error
 
     def _claim(self, unit_id: str, path: Path) -> bool:
         """Make what is partial of a unit this store's own; say whether it is."""
@@ -242,7 +242,7 @@ class Store:
                         status = path.stat()
                         yield _File(status.st_mtime, status.st_size, path)
         except OSError as error:
-            raise _failure(self._folder, error) from error
+            raise unit_error(self._folder, error) from error
 
     def _make_room(self, size: int, unit_id: str) -> bool:
         """Evict what was not used for the longest, until so many bytes of a unit fit."""
@@ -263,7 +263,7 @@ class Store:
             except OSError as error:
                 failure = failure or (file.path, error)
         if total > self._size_limit and failure is not None:
-            raise _failure(*failure) from failure[1]
+            raise unit_error(*failure) from failure[1]
         return total <= self._size_limit
 
     def _is_evictable(self, file: _File, uses: list[frozenset[str] | None]) -> bool:
@@ -289,18 +289,21 @@ def _unit_of(part: Path, units: Path) -> Path:
     return units / part.name.removesuffix(JOURNAL)
 
 
+def _place(error: OSError, folder: Path) -> Path:
+    """Where it happened, as near as the system says."""
+    return Path(error.filename) if isinstance(error.filename, str | Path) else folder
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        write_file(path, data)
+    except StoreError as error:
+        raise advised(error) from error.__cause__
+
+
 def _holds(path: Path, data: bytes) -> bool:
     """Whether another process has put the same bytes there already."""
     try:
         return path.stat().st_size == len(data) and path.read_bytes() == data
     except OSError:
         return False
-
-
-def _failure(path: Path, error: OSError) -> StoreError:
-    """What a store's user can do: all it holds can be fetched again."""
-    failed = store_error(path, error)
-    if failed.code is not ErrorCode.STORE_IO:
-        return failed
-    advice = "if it stays so, delete the store: what it held is fetched again"
-    return StoreError(failed.code, f"{failed.message}; {advice}")

@@ -13,11 +13,13 @@ from midstream.errors import ErrorCode, LimitError, StoreError, UsageError
 
 __all__ = [
     "NEW_PREFIX",
+    "advised",
     "map_given",
     "new_file",
     "read_file",
     "read_given",
     "store_error",
+    "unit_error",
     "write_all",
     "write_file",
 ]
@@ -29,6 +31,19 @@ NEW_PREFIX = ".new-"
 def store_error(path: Path, error: OSError) -> StoreError:
     """The error for a failed disk operation."""
     return StoreError.of(error, str(path))
+
+
+def unit_error(path: Path, error: OSError) -> StoreError:
+    """The same for a store's own files, which a user need not be afraid for."""
+    return advised(store_error(path, error))
+
+
+def advised(error: StoreError) -> StoreError:
+    """The same error of a store's own file, with what to do where the system does not say it."""
+    if error.code is not ErrorCode.STORE_IO:
+        return error
+    advice = "if it stays so, delete the store: what it held is fetched again"
+    return StoreError(error.code, f"{error.message}; {advice}")
 
 
 def write_file(path: Path, data: bytes | memoryview, *, mode: int = 0o644) -> None:

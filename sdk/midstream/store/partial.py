@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from midstream.session.ranges import Ranges
-from midstream.store.files import store_error, write_all, write_file
+from midstream.store.files import unit_error, write_all, write_file
 
 __all__ = ["JOURNAL", "PartialUnit"]
 
@@ -50,7 +50,7 @@ class PartialUnit:
             self._entries = self._read_journal()
             os.truncate(path, size)  # it counts as whole from the start: nobody has its room
         except OSError as error:
-            raise store_error(path, error) from error
+            raise unit_error(path, error) from error
 
     def missing(self) -> list[tuple[int, int]]:
         """The ranges [start, stop) that are not here."""
@@ -69,7 +69,7 @@ class PartialUnit:
                     file.seek(start)
                     found.append((start, file.read(stop - start)))
         except OSError as error:
-            raise store_error(self._path, error) from error
+            raise unit_error(self._path, error) from error
         return found
 
     def write(self, offset: int, data: bytes) -> None:
@@ -87,7 +87,7 @@ class PartialUnit:
             # what a failed write left of an entry is written over
             _put(self._journal, _entry(offset, stop), self._entries * _ENTRY_SIZE)
         except OSError as error:
-            raise store_error(self._path, error) from error
+            raise unit_error(self._path, error) from error
         self._ranges.add(offset, stop)
         self._entries += 1
         if self._entries > _MOST_ENTRIES:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -136,6 +137,46 @@ async def test_a_client_that_does_not_read_is_closed(folder: Path, count: int) -
             return await metric(url, "midstream_requests_in_progress") == 1  # this one
 
         await until(is_over)
+
+
+async def test_answers_that_nobody_reads_do_not_pile_up(folder: Path) -> None:
+    """Each is small, and is written without waiting for its reader."""
+    count = 5000
+    async with serve(folder, limits=QUICK) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, (host, int(port)))
+            sending = asyncio.create_task(
+                loop.sock_sendall(client, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+            )
+
+            async def is_closed() -> bool:
+                return await metric(url, closed_by("stall")) == 1
+
+            await until(is_closed)
+            assert await metric(url, 'midstream_requests_total{status="200"}') < count
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_a_listener_is_not_closed_for_asking_nothing_more(tmp_path: Path) -> None:
+    timestamp = tmp_path / "metadata/timestamp.json"
+    timestamp.parent.mkdir()
+    timestamp.write_bytes(b"1")
+    async with (
+        asyncio.timeout(SOON),
+        serve(tmp_path, limits=QUICK) as url,
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{url}/{CHANNEL}", protocols=[PROTOCOL]) as channel,
+        connected(url) as other,
+    ):
+        first = await channel.receive_str()
+        await other.rest()  # it connected later, and has been closed
+        timestamp.write_bytes(b"2")
+        assert await channel.receive_str() != first
 
 
 async def test_a_client_that_reads_slowly_gets_all_of_it(folder: Path) -> None:

@@ -109,6 +109,8 @@ class _Guard(asyncio.Protocol):
         self._is_paused = False
         if self._head is None:
             self._stop_waiting()
+        elif self._head == 0:
+            self._wait("idle", self._connections.limits.idle_timeout)
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -5,6 +5,7 @@ It looks at one file, the timestamp, which a publisher replaces once the rest is
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import aiohttp
 from aiohttp import web
@@ -77,7 +78,8 @@ class _Channel:
         watch = asyncio.create_task(self._watch())
         yield
         watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await watch  # an error that ended it early is told
 
     async def say_goodbye(self, _: web.Application) -> None:
         """Let all listeners go; they come back by and by."""

@@ -135,6 +135,18 @@ def test_what_is_partial_belongs_to_one(tmp_path: Path) -> None:
         assert again.received() == [(0, b"first")]
 
 
+def test_who_receives_a_unit_that_another_finishes_goes_on(tmp_path: Path) -> None:
+    with Store(tmp_path) as one, Store(tmp_path) as other:
+        one.keep(frozenset({A}))
+        partial = one.partial(A, 100)
+        partial.write(0, bytes(50))
+        other.commit(A, bytes(100))
+        partial.write(50, bytes(50))
+        assert list((tmp_path / "partial").iterdir()) == []
+        one.commit(A, bytes(100))
+        assert one.unit(A, is_any) == bytes(100)
+
+
 def test_room_for_what_is_partial_is_nobody_elses(tmp_path: Path) -> None:
     with Store(tmp_path, size_limit=100) as one, Store(tmp_path, size_limit=100) as other:
         one.keep(frozenset({A}))

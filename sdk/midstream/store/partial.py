@@ -75,6 +75,8 @@ class PartialUnit:
     def write(self, offset: int, data: bytes) -> None:
         """Keep bytes that arrived; what lies behind the unit's end is not kept.
 
+        Nothing is where the files are gone: a store drops what is partial of a whole unit.
+
         Raises:
             StoreError: STORE_FULL, STORE_READ_ONLY or STORE_IO.
         """
@@ -86,6 +88,8 @@ class PartialUnit:
             _put(self._path, data, offset)
             # what a failed write left of an entry is written over
             _put(self._journal, _entry(offset, stop), self._entries * _ENTRY_SIZE)
+        except FileNotFoundError:
+            return  # another process has put the whole unit there, or needed the room
         except OSError as error:
             raise unit_error(self._path, error) from error
         self._ranges.add(offset, stop)

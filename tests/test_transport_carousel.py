@@ -1,6 +1,7 @@
 """A release over datagrams on loopback: lossy, hostile, silent, with and without an origin."""
 
 import asyncio
+import hashlib
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -230,6 +231,25 @@ async def test_endless_garbage_neither_fills_the_memory_nor_stops_a_model(
         transport.receive(data)
         assert transport.memory <= 100_000
     assert transport.refused >= 1900
+
+
+def empty_bundles() -> Iterator[bytes]:
+    """Another bundle in each datagram, whole, of no network."""
+    rng = random.Random(4)
+    while True:
+        content = b"MDB\x00\x00" + rng.randbytes(8)
+        name = hashlib.sha256(content).digest()[:8]
+        key = ObjectKey(kind=ObjectKind.BUNDLE, id=name, size=13, symbol_size=13)
+        yield Datagram(key=key, row=0, column=0, symbol=content).encode()
+
+
+async def test_a_flood_of_other_bundles_ends_in_a_question_to_the_origin(
+    made: Published, repo: Path
+) -> None:
+    async with serve(repo) as url:
+        model, delivery = await fetched(made, empty_bundles(), url, limits=QUICK)
+    assert model == made.models[0]
+    assert f"bundles/{NAME}.bundle" in [record.path for record in delivery.trace]
 
 
 async def test_a_receiver_sends_nothing_to_whoever_sends_to_it() -> None:

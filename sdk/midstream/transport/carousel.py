@@ -30,6 +30,8 @@ __all__ = ["CarouselTransport"]
 _UNIT = re.compile(r"units/([0-9a-f]{32})")
 _BUNDLE = re.compile(r"bundles/(.+)\.bundle")
 _ID_SIZE = 8
+_MOST_TRIED = 1024
+"""Bundles that are opened for one request: a flood of others ends it."""
 _TURN = 0.25
 """Seconds between two looks at how it goes; what the system holds is heard before one."""
 
@@ -59,6 +61,7 @@ class CarouselTransport:
         self._clock = clock
         self._gathering = Gathering(limits=limits)
         self._name = ""
+        self._tried = 0
         self._files: Mapping[str, bytes] = {}
         self._changed = asyncio.Event()
         self._heard = clock()
@@ -100,7 +103,7 @@ class CarouselTransport:
         if gathered is None:
             return
         self._wait.note(gathered, self._heard)
-        if gathered.is_ready:
+        if gathered.is_ready and self._wait.is_for(gathered):
             self._changed.set()
 
     @asynccontextmanager
@@ -165,6 +168,7 @@ class CarouselTransport:
             return await self._next_bundle(match[1])
         if self._fallback is not None:
             return None  # whoever can ask learns from the origin what is newest
+        self._tried = 0
         await self._take_bundles()
         return self._files.get(path)
 
@@ -190,19 +194,24 @@ class CarouselTransport:
     async def _next_bundle(self, name: str) -> bytes | None:
         """The bundle of a network; after one was given, the next one that comes."""
         self._name = name
+        self._tried = 0
         self._gathering.again(ObjectKind.BUNDLE)
         self._wait = _Wait(kind=ObjectKind.BUNDLE, name=None, began=self._clock())
         while True:
             self._changed.clear()
             if (data := await self._take_bundles()) is not None:
                 return data
-            if not await self._goes_on():
+            if self._tried >= _MOST_TRIED or not await self._goes_on():
                 return None
 
     async def _take_bundles(self) -> bytes | None:
         """Open all bundles that have come; the last one that is of this network."""
         found: bytes | None = None
-        while (gathered := self._gathering.ready(ObjectKind.BUNDLE)) is not None:
+        while self._tried < _MOST_TRIED:
+            gathered = self._gathering.ready(ObjectKind.BUNDLE)
+            if gathered is None:
+                break
+            self._tried += 1
             data = await self._decode(gathered)
             if data is not None and self._opens(gathered, data):
                 found = data
@@ -240,8 +249,6 @@ class CarouselTransport:
         with suppress(TimeoutError):
             async with asyncio.timeout(_TURN):
                 await self._changed.wait()
-        if self._changed.is_set():
-            return True
         now = self._clock()
         is_silent = now - self._heard > self._limits.carousel_silence
         return not is_silent and not self._wait.is_hopeless(now, self._limits)
@@ -257,12 +264,15 @@ class _Wait:
     noted: float = 0.0
     received: int = 0
 
+    def is_for(self, gathered: Gathered) -> bool:
+        """Whether it is this that is waited for."""
+        return gathered.key.kind is self.kind and self.name in (None, gathered.key.id)
+
     def note(self, gathered: Gathered, now: float) -> None:
         """A symbol came that was of use."""
-        key = gathered.key
-        if key.kind is self.kind and self.name in (None, key.id):
+        if self.is_for(gathered):
             self.noted = now
-            self.received += key.symbol_size
+            self.received += gathered.key.symbol_size
 
     def is_hopeless(self, now: float, limits: Limits) -> bool:
         """Whether nothing came for long, or less than the floor of any transport."""

@@ -12,6 +12,8 @@ import pytest
 
 from flips import MASKS, stack
 
+pytestmark = pytest.mark.once
+
 UNITS = stack()
 KERNELS = ["numpy", *(["native"] if find_spec("midstream.kernels._native") else [])]
 

@@ -27,6 +27,8 @@ from midstream.encoder.worth import MOST_GROUPS, measure_worths
 from midstream.formats import open_model
 from tensorfiles import normal, safetensors
 
+pytestmark = pytest.mark.once
+
 OPERATORS, ROWS, INPUTS = 4, 140, 30
 ARRAYS = {f"w{at}": normal(ROWS, INPUTS, seed=at) for at in range(OPERATORS)}
 MODEL = safetensors(ARRAYS)

@@ -141,6 +141,7 @@ def test_the_planner_stops_where_the_video_ends(video: Video) -> None:
     assert values[:, 0] == pytest.approx(last)
 
 
+@pytest.mark.once
 def test_playing_well_beats_not_having_learnt(
     video: Video, monkeypatch: pytest.MonkeyPatch
 ) -> None:

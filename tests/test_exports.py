@@ -73,6 +73,7 @@ def test_a_fresh_interpreter_imports_the_package() -> None:
     run("-c", "import midstream; assert midstream.__version__")
 
 
+@pytest.mark.once
 def test_each_module_is_importable_before_any_other() -> None:
     run("-c", ALONE, *MODULES)
 

@@ -129,6 +129,7 @@ def test_a_model_without_exact_rung_decodes(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+@pytest.mark.once
 def test_ten_thousand_tiny_tensors_come_back_small(kind: str) -> None:
     arrays = {f"t{i}": normal(4, 5, seed=i) for i in range(10_000)}
     model = FORMATS[kind](arrays)

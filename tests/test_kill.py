@@ -17,6 +17,8 @@ from midstream.origin import Impairments, create_app
 from midstream.store import PartialUnit
 from models import mlp
 
+pytestmark = pytest.mark.once
+
 KILLS = int(os.environ.get("MIDSTREAM_KILLS", "4"))
 """Moments to kill at; MIDSTREAM_KILLS=20 is the thorough run."""
 RATE = 20_000.0

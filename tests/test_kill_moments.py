@@ -15,6 +15,8 @@ from aiohttp import web
 from midstream.store import Store
 from published import NAME, Published, published
 
+pytestmark = pytest.mark.once
+
 KILLS = int(os.environ.get("MIDSTREAM_KILLS", "3"))
 CHUNK = 512
 PAUSE = 0.004

@@ -226,6 +226,7 @@ with Store(sys.argv[1]) as store:
 """
 
 
+@pytest.mark.once
 def test_a_kill_at_any_moment_loses_nothing_and_lies_about_nothing(tmp_path: Path) -> None:
     """[DEL-14]"""
     rng = random.Random(1)

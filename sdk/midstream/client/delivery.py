@@ -11,11 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from midstream.client.decoding import Decoding
 from midstream.client.events import CheckFailed
-from midstream.client.holdings import Holdings
 from midstream.client.keeping import Keeper
 from midstream.client.metadata import MetadataSource
+from midstream.client.releases import Releases
 from midstream.client.threads import in_thread
 from midstream.client.watching import Pace, Watch
 from midstream.errors import (
@@ -54,7 +53,7 @@ _CHECK_ON_LOOP = 1 << 16
 """Bytes up to which a unit is hashed on the event loop; larger ones go to a thread."""
 
 
-class Delivery:
+class Delivery(Releases):
     """One network's units on their way in; use `open`.
 
     Attributes are read at any time; coroutines are for one task at a time.
@@ -73,12 +72,10 @@ class Delivery:
     ) -> None:
         self._transport = transport
         self._keeper = keeper
+        super().__init__(policy=policy, limits=limits)
         self._source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
-        self._policy = policy
-        self._limits = limits
         self._session = Session(policy=policy, limits=limits)
         self._on_event = on_event
-        self._held = Holdings()
         self._resumed: Assembly | None = None
         self._failure: MidstreamError | None = None
         # a thread may be at work on the session while another task has a release for it
@@ -199,74 +196,6 @@ class Delivery:
     def why_waiting(self) -> str:
         """Why nothing is fetched, for logs."""
         return self._session.wait.reason if self._session.wait else ""
-
-    def best_layer(self, layer: int | None = None, *, release: int | None = None) -> int:
-        """The highest layer, up to `layer`, whose units are all here.
-
-        Raises:
-            UsageError: BAD_STATE where not even the base is, BAD_ARGUMENT where that release
-                is not known.
-        """
-        return self._held.entries(self._number(release), layer)[-1].layer
-
-    def units(self, layer: int | None = None, *, release: int | None = None) -> list[bytes]:
-        """The base and the units on it up to `layer`, verified.
-
-        Raises:
-            UsageError: BAD_STATE where not even the base is here, BAD_ARGUMENT where that
-                release is not known.
-        """
-        return self._held.units(self._number(release), layer)
-
-    @property
-    def releases(self) -> list[int]:
-        """Releases known to this run, the newest first."""
-        return self._held.releases
-
-    def layer_here(self, release: int) -> int | None:
-        """The highest layer of a release whose units are all here; None without its base."""
-        return self.best_layer(release=release) if self._held.has(release, 0) else None
-
-    def is_last(self, release: int, layer: int) -> bool:
-        """Whether no higher layer of that release is wanted."""
-        highest = self._held.manifest(release).units[-1].layer
-        wanted = self._policy.max_layer
-        return layer >= (highest if wanted is None else min(highest, wanted))
-
-    def fidelity(self, release: int, layer: int) -> float:
-        """What the manifest says of a layer: SNR of outputs if known, of weights if not, dB."""
-        entry = next(e for e in self._held.manifest(release).units if e.layer == layer)
-        outputs = entry.fidelity.output_snr
-        return entry.fidelity.weight_snr if outputs is None else outputs
-
-    async def rebuild(self, layer: int | None = None, *, release: int | None = None) -> bytearray:
-        """The model file up to a layer.
-
-        Raises:
-            UsageError: BAD_STATE where not even the base is here, BAD_ARGUMENT where that
-                release is not known.
-            BitstreamError: A unit is malformed, though signed.
-            LimitError: A count or size in one is over its limit, or decoding takes more memory.
-            TrustError: The exact layer does not give the model that was signed for.
-        """
-        decoding = await self._decoding(layer, release)
-        return await asyncio.to_thread(decoding.bytes)
-
-    async def write_model(
-        self, path: Path, *, layer: int | None = None, release: int | None = None
-    ) -> None:
-        """Write the model file up to a layer, in place; a file that is there is replaced.
-
-        Raises:
-            StoreError: It cannot be written.
-            MidstreamError: As `rebuild` does.
-        """
-        decoding = await self._decoding(layer, release)
-        await asyncio.to_thread(decoding.write, path)
-
-    async def _decoding(self, layer: int | None, release: int | None) -> Decoding:
-        number = self._number(release)
-        return await asyncio.to_thread(Decoding, self._held, number, layer, self._limits)
 
     async def step(self) -> bool:
         """Make the one request that the session wants now.
@@ -490,6 +419,3 @@ class Delivery:
     def _raise_if_failed(self) -> None:
         if (failure := self.failure) is not None:
             raise failure
-
-    def _number(self, release: int | None) -> int:
-        return self.manifest.release if release is None else release

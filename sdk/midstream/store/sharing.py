@@ -110,7 +110,7 @@ class Lease:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.tell(())
-        except BaseException:
+        except BaseException:  # interrupts too: a file left here would be taken for a lease
             self.close()
             raise
 

@@ -75,19 +75,7 @@ def _options() -> argparse.Namespace:
 
 def _save(out: Path, results: dict[str, dict[str, Any]]) -> None:
     """Everything measured so far, as JSON."""
-    summary = [
-        {
-            "name": figure.name,
-            "values": dict(figure.values),
-            "mean": figure.mean,
-            "worst": figure.worst,
-            "must": figure.must,
-            "aim": figure.aim,
-            "limit": figure.limit,
-            "verdict": figure.verdict.value,
-        }
-        for figure in figures(results)
-    ]
+    summary = [figure.summary() for figure in figures(results)]
     machine = {"kernels": kernels.NAME, "python": platform.python_version()}
     document = {"machine": machine, "figures": summary, "sections": results}
     (out / "results.json").write_text(json.dumps(document, indent=1) + "\n")

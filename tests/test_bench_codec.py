@@ -4,10 +4,10 @@ import math
 import pytest
 from rich.console import Console
 
-from comparison.curves import Point, bytes_at, cheapest_at, decibels_at, envelope, geometric_mean
-from comparison.figures import Figure, Verdict
+from comparison.curves import Point, bytes_at, cheapest_at, decibels_at, envelope
 from comparison.report import figures, print_report
 from comparison.search import expected, search
+from reach.figures import Figure, Verdict, geometric_mean
 
 LINE = [Point(size=100, db=10), Point(size=1000, db=20), Point(size=10_000, db=30)]
 
@@ -69,13 +69,18 @@ def test_the_geometric_mean_of_a_ratio_and_its_inverse_is_one():
     ],
 )
 def test_a_verdict_takes_the_mean_and_the_limit_on_each_network(values, verdict):
-    figure = Figure(name="bytes", must=0.92, aim=0.86, limit=1.04, values=values)
+    figure = Figure(name="bytes", must=0.92, aim=0.86, limit=1.04, is_mean=True, values=values)
     assert figure.verdict is verdict
 
 
 def test_a_speed_is_met_from_below_and_its_worst_is_the_least():
     figure = Figure(
-        name="speed", must=10, aim=25, more_is_better=True, values={"a": 8.0, "b": 20.0}
+        name="speed",
+        must=10,
+        aim=25,
+        more_is_better=True,
+        is_mean=True,
+        values={"a": 8.0, "b": 20.0},
     )
     assert figure.mean == pytest.approx(math.sqrt(160))
     assert figure.worst == ("a", 8.0)
@@ -83,7 +88,7 @@ def test_a_speed_is_met_from_below_and_its_worst_is_the_least():
 
 
 def test_a_single_value_may_be_below_zero():
-    figure = Figure(name="memory", must=24, aim=8, values={"minilm": -1.5})
+    figure = Figure(name="memory", must=24, aim=8, is_mean=True, values={"minilm": -1.5})
     assert figure.mean == -1.5
     assert figure.verdict is Verdict.AIM
 

@@ -6,13 +6,14 @@ import random
 import pytest
 from rich.console import Console
 
-from comparison.figures import Verdict
 from delivery_parts.carousel import carousel_figures
 from delivery_parts.coders import OWN, PEERS, Shape
-from delivery_parts.figures import Figure
 from delivery_parts.news import news_figures
 from delivery_parts.recovery import recovery_figures
-from delivery_parts.report import figures, print_report, summary
+from delivery_parts.report import print_report
+from delivery_parts.sections import figures
+from delivery_parts.verification import measure_verification, verification_figures
+from reach.figures import Figure, Verdict
 
 SPEEDS = {name: {"encode": 1.0, "repair": 0.5} for name in PEERS}
 
@@ -49,7 +50,7 @@ def test_recovery_is_compared_with_the_fastest_peer_of_each_case():
 def test_all_figures_are_listed_though_nothing_was_measured():
     listed = figures({})
     assert {figure.verdict for figure in listed} == {Verdict.NONE}
-    assert [row["verdict"] for row in summary(listed)] == ["not measured"] * len(listed)
+    assert [figure.summary()["verdict"] for figure in listed] == ["not measured"] * len(listed)
 
 
 def test_the_report_shows_each_coder_and_each_verdict():
@@ -96,3 +97,16 @@ def test_a_carousel_is_judged_apart_at_low_and_at_high_loss():
     assert (low.worst, low.verdict) == (("6 MB, 10%", 1.06), Verdict.MUST)
     assert (high.worst, high.verdict) == (("6 MB, 30%", 1.08), Verdict.AIM)
     assert "1.200 at most" in low.note
+
+
+def test_what_nothing_is_asked_of_is_reported():
+    assert Figure(name="x", values={"a": 3.0}).verdict is Verdict.KNOWN
+
+
+def test_verification_is_told_over_the_hash_of_the_same_bytes():
+    rows = measure_verification(1, lambda _: None)
+    (figure,) = verification_figures(rows)
+    assert set(figure.values) == {
+        f"{label}, packets of {row['packet_size']}" for label, row in rows.items()
+    }
+    assert all(value > 0 for value in figure.values.values())

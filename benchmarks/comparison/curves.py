@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["Point", "bytes_at", "cheapest_at", "decibels_at", "envelope", "geometric_mean"]
+__all__ = ["Point", "bytes_at", "cheapest_at", "decibels_at", "envelope"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -60,9 +60,3 @@ def cheapest_at(curves: Sequence[Iterable[Point]], db: float) -> float | None:
     """Bytes at so many decibels on the best of several curves; None where none reaches."""
     sizes = [size for curve in curves if (size := bytes_at(curve, db)) is not None]
     return min(sizes, default=None)
-
-
-def geometric_mean(values: Iterable[float]) -> float:
-    """The geometric mean; NaN of nothing."""
-    logs = [math.log(value) for value in values]
-    return math.exp(math.fsum(logs) / len(logs)) if logs else math.nan

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comparison.bench import Bench
-from comparison.curves import Point, cheapest_at, decibels_at, geometric_mean
+from comparison.curves import Point, cheapest_at, decibels_at
 from comparison.networks import Network
 from comparison.weights import arrays_of, holes, skeleton_size, weight_snr, with_arrays
 from midstream import encode, rebuild
 from midstream.types import DType
+from reach.figures import geometric_mean
 
 __all__ = ["RATES", "is_lossy", "measure_bytes", "nncodec_curves", "nncodec_model"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from comparison.bench import Bench
-from comparison.curves import Point, bytes_at, cheapest_at, geometric_mean
+from comparison.curves import Point, bytes_at, cheapest_at
 from comparison.lossy import NONWEIGHT_QPS, nncodec_model
 from comparison.natural import natural_inputs
 from comparison.networks import Network
@@ -16,6 +16,7 @@ from midstream import rebuild
 from midstream.errors import RefusedError
 from midstream.runtime.backend import Array
 from midstream.runtime.fidelity import Evaluator
+from reach.figures import geometric_mean
 
 __all__ = ["TARGETS", "measure_outputs"]
 

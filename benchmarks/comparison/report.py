@@ -1,28 +1,30 @@
 """Results as figures and tables. Knows nothing of how they are measured."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from comparison.figures import Figure, Verdict
+from reach.figures import Figure
+from reach.tables import print_figures, shown
 
 __all__ = ["figures", "print_report"]
 
 Results = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Of each section, each network's."""
 
-_COLOURS = {Verdict.AIM: "green", Verdict.MUST: "yellow", Verdict.NOT: "red", Verdict.NONE: "dim"}
 _MIB = 1 << 20
+_mean = partial(Figure, is_mean=True)
+"""Of all networks, the mean counts."""
 _NO_RESULT = ("skip", "error")
 
 
 def figures(results: Results) -> list[Figure]:
     """All figures to reach, in the order of the table; those not measured have no values."""
     return [
-        Figure(
+        _mean(
             name="bytes / NNCodec, weight SNR",
             note="at 2 to 6 bits/weight of NNCodec's, whole networks, skeleton on both sides",
             must=0.92,
@@ -30,7 +32,7 @@ def figures(results: Results) -> list[Figure]:
             limit=1.04,
             values=_values(results, "bytes", "ratio"),
         ),
-        Figure(
+        _mean(
             name="bytes / NNCodec, output SNR",
             note="at 12, 20 and 30 dB on natural inputs, data-free, skeleton on both sides",
             must=0.65,
@@ -38,21 +40,21 @@ def figures(results: Results) -> list[Figure]:
             limit=0.90,
             values=_values(results, "outputs", "free"),
         ),
-        Figure(
+        _mean(
             name="the same, calibrated",
             note="with 64 calibration inputs, of other photographs than those measured on",
             must=0.58,
             aim=0.45,
             values=_values(results, "outputs", "calibrated"),
         ),
-        Figure(
+        _mean(
             name="rungs / one-rung encodes",
             note="12, 20, 30 dB of outputs, data-free: bytes up to each rung",
             must=1.15,
             aim=1.03,
             values=_values(results, "outputs", "rungs_over_one"),
         ),
-        Figure(
+        _mean(
             name="three rungs / one layer",
             note="8 dB of weights apart: bytes at the ladder's own SNR",
             must=1.015,
@@ -60,7 +62,7 @@ def figures(results: Results) -> list[Figure]:
             values=_values(results, "ladder", "rungs_over_one"),
         ),
         *_lossless_figures(results),
-        Figure(
+        _mean(
             name="ladder to exact / exact",
             note="2.5b,4b,6b,exact over exact",
             must=1.015,
@@ -68,7 +70,7 @@ def figures(results: Results) -> list[Figure]:
             values=_values(results, "ladder", "exact"),
         ),
         *_speed_figures(results),
-        Figure(
+        _mean(
             name="decode memory, MiB",
             note="peak beyond MiniLM's file, the worse of 20dB and exact",
             must=24.0,
@@ -84,14 +86,14 @@ def figures(results: Results) -> list[Figure]:
 
 def _lossless_figures(results: Results) -> list[Figure]:
     return [
-        Figure(
+        _mean(
             name="lossless / ZipNN",
             note="whole files; ZipNN's best of its chunk sizes and thresholds, dtype given",
             must=0.99,
             aim=0.96,
             values=_values(results, "lossless", "over_zipnn"),
         ),
-        Figure(
+        _mean(
             name="lossless / xz and zstd",
             note="the larger of ours / xz -9e and ours / zstd -19",
             must=1.0,
@@ -115,7 +117,7 @@ def _speed_figures(results: Results) -> list[Figure]:
         ("NumPy decode, times NNCodec", "twin", 1 / 3, 1.0, at),
     )
     return [
-        Figure(
+        _mean(
             name=name,
             note=note,
             must=must,
@@ -145,9 +147,7 @@ def print_report(results: Results, console: Console) -> None:
     for section, names in columns.items():
         if section in results:
             console.print(_section(section, names, results[section]))
-    listed = figures(results)
-    console.print(_summary(listed))
-    console.print(_notes(listed), highlight=False)
+    print_figures(figures(results), console)
 
 
 def _section(
@@ -162,38 +162,5 @@ def _section(
     for network, row in rows.items():
         if any(key in row for key in _NO_RESULT):
             continue
-        table.add_row(network, *[_shown(row.get(column)) for column in columns])
+        table.add_row(network, *[shown(row.get(column)) for column in columns])
     return table
-
-
-def _summary(listed: Sequence[Figure]) -> Table:
-    table = Table(title="figures", title_justify="left", show_edge=False)
-    for column in ("", "what", "mean", "worst", "must", "aim", "verdict"):
-        is_text = column in ("what", "worst", "verdict")
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=is_text)
-    for at, figure in enumerate(listed, start=1):
-        name, value = figure.worst
-        table.add_row(
-            str(at),
-            figure.name,
-            _shown(figure.mean),
-            f"{_shown(value)} {name}" if name else "-",
-            f"{figure.must:.4g}",
-            f"{figure.aim:.4g}",
-            f"[{_COLOURS[figure.verdict]}]{figure.verdict.value}[/]",
-        )
-    return table
-
-
-def _notes(listed: Sequence[Figure]) -> str:
-    lines = []
-    for at, figure in enumerate(listed, start=1):
-        limit = f"; no network above {figure.limit:g}" if figure.limit is not None else ""
-        lines.append(f"{at:2} {figure.note}{limit}")
-    return "\n".join(lines)
-
-
-def _shown(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

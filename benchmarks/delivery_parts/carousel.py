@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delivery_parts.figures import Figure
 from midstream.fec import grids
 from midstream.fec.grids import COLUMNS, Grid
 from midstream.origin.casting import DATAGRAM_SIZE
 from midstream.session.datagrams import HEADER_SIZE, Datagram, ObjectKey, ObjectKind
 from midstream.session.gathering import Gathering
 from midstream.session.rotation import rotate, shares
+from reach.figures import Figure
 
 __all__ = ["STEPS", "Cost", "carousel_figures", "measure_carousel", "simulate"]
 

@@ -18,7 +18,7 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import midstream
-from delivery_parts.figures import Figure
+from reach.figures import Figure
 
 __all__ = ["measure_news", "news_figures"]
 

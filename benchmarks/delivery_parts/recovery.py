@@ -15,7 +15,7 @@ from typing import Any
 
 from comparison.processes import Worker
 from delivery_parts.coders import OWN, PEERS, Shape
-from delivery_parts.figures import Figure
+from reach.figures import Figure
 
 __all__ = ["COST", "measure_recovery", "recovery_figures"]
 

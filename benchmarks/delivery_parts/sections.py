@@ -1,0 +1,88 @@
+"""What is measured, in the order of its figures. Knows nothing of how."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from delivery_parts import carousel, news, recovery, verification
+from delivery_parts.environment import make_environment
+from reach.figures import Figure
+
+__all__ = ["SECTIONS", "Run", "Section", "figures"]
+
+_TURNS, _QUICK_TURNS = 9, 3
+_CLIENTS, _QUICK_CLIENTS = 100, 20
+_MODELS = [
+    Path(__file__).parents[2] / f"examples/abr_client/models/abr-{release}.tflite"
+    for release in (1, 2)
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of the benchmark."""
+
+    out: Path
+    """Folder for what is made."""
+    is_quick: bool
+    """Whether few turns will do."""
+    advance: Callable[[str], None]
+    """Told of each step."""
+
+    @property
+    def turns(self) -> int:
+        """How often a call is timed."""
+        return _QUICK_TURNS if self.is_quick else _TURNS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Figures that come from one measurement."""
+
+    measure: Callable[[Run], Any]
+    """Gives results that JSON can hold."""
+    figures: Callable[[Any], list[Figure]]
+    """Of results; of an empty mapping, figures without values."""
+    steps: Callable[[Run], int] = lambda _: 1
+    """How often it tells of a step."""
+
+
+def _recovery(run: Run) -> Any:
+    python = make_environment(run.out / "peers")
+    return recovery.measure_recovery(python, run.out, run.turns, run.advance)
+
+
+def _news(run: Run) -> Any:
+    clients = _QUICK_CLIENTS if run.is_quick else _CLIENTS
+    return news.measure_news(_MODELS, clients, run.advance)
+
+
+_TO_COME = [Figure(name="video stalls added by model traffic", unit="%", must=0.5, aim=0)]
+"""Figures that no section measures yet."""
+
+SECTIONS: dict[str, Section] = {
+    "recovery": Section(
+        measure=_recovery,
+        figures=recovery.recovery_figures,
+        steps=lambda run: recovery.COST * (run.turns + 1),
+    ),
+    "carousel": Section(
+        measure=lambda run: carousel.measure_carousel(run.advance),
+        figures=carousel.carousel_figures,
+        steps=lambda _: carousel.STEPS,
+    ),
+    "verification": Section(
+        measure=lambda run: verification.measure_verification(run.turns, run.advance),
+        figures=verification.verification_figures,
+        steps=lambda _: verification.STEPS,
+    ),
+    "news": Section(measure=_news, figures=news.news_figures),
+}
+"""All that is measured."""
+
+
+def figures(results: Mapping[str, Any]) -> list[Figure]:
+    """All figures to reach; those not measured have no values."""
+    measured = [section.figures(results.get(name, {})) for name, section in SECTIONS.items()]
+    return [figure for listed in (*measured, _TO_COME) for figure in listed]

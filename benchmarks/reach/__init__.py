@@ -1,0 +1,1 @@
+"""Figures to reach, and their tables: what the benchmarks have in common."""

@@ -118,7 +118,7 @@ def _read_header(reader: Reader, limits: Limits) -> tuple[UnitKind, int, memoryv
     kind = _member(UnitKind, reader.u8(), "kind of unit")
     layer = reader.varint(limit=_MAX_LAYER)
     head = reader.blob(limit=limits.unit_size)
-    if bool(head) != (kind is UnitKind.BASE):
+    if bool(head) != (kind is UnitKind.BASE) and kind is not UnitKind.CONTRIBUTION:
         raise BitstreamError(
             ErrorCode.BAD_FIELD, f"unit: a head of {len(head)} bytes in a unit of kind {kind.name}"
         )

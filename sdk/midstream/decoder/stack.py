@@ -13,7 +13,7 @@ from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 
-__all__ = ["Stack", "read_stack"]
+__all__ = ["Stack", "read_stack", "stack_of"]
 
 _ON_TOP = (UnitKind.ENHANCEMENT, UnitKind.EXACT)
 
@@ -65,10 +65,28 @@ def read_stack(
     parsed = [read_unit(data, limits=limits) for data in units]
     _check_order(parsed)
     head = Head.read(parsed[0].head, limits=limits)
-    records = _sort(parsed, len(head.slices))
+    size = sum(map(len, units))
+    return stack_of(head, [unit.records for unit in parsed], size=size, limits=limits)
+
+
+def stack_of(
+    head: Head, units: Sequence[Sequence[Record]], *, size: int, limits: Limits = LIMITS
+) -> Stack:
+    """Check what units do to each slice.
+
+    Args:
+        head: Topology and parameters.
+        units: The records of each unit, in order.
+        size: Bytes of all units.
+        limits: Bounds on what they claim.
+
+    Raises:
+        BitstreamError: Operations are on no slice, or cannot follow each other.
+    """
+    records = _sort(units, len(head.slices))
     for piece, steps in zip(head.slices, records, strict=True):
         _check_operations(piece, steps, head.codes, limits)
-    return Stack(head=head, records=records, size=sum(map(len, units)))
+    return Stack(head=head, records=records, size=size)
 
 
 def _check_order(units: Sequence[Unit]) -> None:
@@ -84,10 +102,10 @@ def _check_order(units: Sequence[Unit]) -> None:
             )
 
 
-def _sort(units: Sequence[Unit], slices: int) -> tuple[tuple[Record, ...], ...]:
+def _sort(units: Sequence[Sequence[Record]], slices: int) -> tuple[tuple[Record, ...], ...]:
     sorted_records: list[list[Record]] = [[] for _ in range(slices)]
     for unit in units:
-        for record in unit.records:
+        for record in unit:
             if record.slice >= slices:
                 raise BitstreamError(ErrorCode.BAD_FIELD, f"unit: slice {record.slice} of {slices}")
             sorted_records[record.slice].append(record)

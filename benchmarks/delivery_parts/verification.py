@@ -65,8 +65,8 @@ def verification_figures(rows: Mapping[str, Any]) -> list[Figure]:
                 f"{label}, packets of {row['packet_size']}": row["ratio"]
                 for label, row in rows.items()
             },
-            note="from the last byte of a unit to its verdict, over hashlib.sha256 of the same bytes: "
-            "processor time, medians of pairs",
+            note="from the last byte of a unit to its verdict, over hashlib.sha256 of the same "
+            "bytes: processor time, medians of pairs",
         )
     ]
 

@@ -188,11 +188,11 @@ def _coded(model: str | Path | bytes) -> bytes:
 
 def check_name(name: str) -> None:
     """Refuse what makes no sense before anything is done."""
-    if not layout.is_name(name):
+    if not layout.is_name(name) or not layout.is_network(name):
         raise UsageError(
             ErrorCode.BAD_NAME,
             f"name {name[:80]!r}: expected 1 to 64 of a-z, 0-9, '.', '_', '-', "
-            "the first a letter or digit, and no name of a TUF role",
+            "the first a letter or digit, and no name of a TUF role or of providers",
         )
 
 

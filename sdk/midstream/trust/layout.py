@@ -3,16 +3,24 @@
 import re
 
 __all__ = [
+    "CONTRIBUTIONS",
     "METADATA",
     "PINNED_ROOT",
     "TARGETS",
     "TIMESTAMP_PATH",
     "bundle_path",
+    "contributed_release",
+    "contribution_path",
+    "contribution_pattern",
     "is_name",
+    "is_network",
     "is_path",
     "manifest_path",
     "metadata_path",
+    "parcel_path",
+    "providers_role",
     "release_of",
+    "role_of",
     "target_path",
 ]
 
@@ -25,11 +33,18 @@ TARGETS = "targets/"
 TIMESTAMP_PATH = METADATA + "timestamp.json"
 """The one file of the metadata that is replaced."""
 
+CONTRIBUTIONS = "contributions/"
+"""Folder of the parcels that were merged."""
+_PROVIDERS = ".providers"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _RESERVED = frozenset({"root", "targets", "snapshot", "timestamp"})
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
 _PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 _MAX_PATH = 255
+_METADATA_FILE = re.compile(r"metadata/[1-9][0-9]{0,15}\.(?P<role>[^/]+)\.json")
+_CONTRIBUTION = re.compile(
+    r"(?P<role>[^/]+)/(?P<provider>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.unit"
+)
 _TARGET = re.compile(r"(?P<name>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.manifest")
 
 
@@ -77,3 +92,42 @@ def metadata_path(role: str, version: int) -> str:
 def bundle_path(name: str) -> str:
     """Where the bundle of a network is."""
     return f"bundles/{name}.bundle"
+
+
+def is_network(role: str) -> bool:
+    """Whether a delegated role is a network; else it names a network's providers."""
+    return not role.endswith(_PROVIDERS)
+
+
+def providers_role(network: str) -> str:
+    """The role that names a network's providers."""
+    return network + _PROVIDERS
+
+
+def contribution_pattern(network: str, provider: str) -> str:
+    """What a provider may sign for."""
+    return f"{providers_role(network)}/{provider}/*"
+
+
+def contribution_path(network: str, provider: str, release: int) -> str:
+    """What TUF calls a contribution to a release."""
+    return f"{providers_role(network)}/{provider}/{release}.unit"
+
+
+def contributed_release(target: str, network: str, provider: str) -> int | None:
+    """The release in a contribution's path; None where it is not of these."""
+    match = _CONTRIBUTION.fullmatch(target)
+    if match is None or match["role"] != providers_role(network) or match["provider"] != provider:
+        return None
+    return int(match["release"])
+
+
+def role_of(path: str) -> str | None:
+    """The role in the path of one version of its metadata; None where it is no such path."""
+    match = _METADATA_FILE.fullmatch(path)
+    return match["role"] if match and is_name(match["role"]) else None
+
+
+def parcel_path(network: str, provider: str, version: int) -> str:
+    """Where a parcel is that was merged."""
+    return f"{CONTRIBUTIONS}{network}/{version}.{provider}.parcel"

@@ -6,7 +6,7 @@ order in which they have to be written, so that a reader in between sees a whole
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -115,7 +115,7 @@ class Repository:
     @property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks it has."""
-        return tuple(self._state.networks)
+        return tuple(filter(layout.is_network, self._state.networks))
 
     def releases(self, name: str) -> tuple[int, ...]:
         """Releases of a network that are signed for, the newest last."""
@@ -202,6 +202,36 @@ class Repository:
         for one in given:
             self._give_keys(one, new, threshold, now)
         self._keys = self._keys.replaced(role, new, threshold)
+        return self._publish(now)
+
+    def providers_role(self, name: str) -> Targets | None:
+        """What says who may contribute to a network; None where nobody ever might."""
+        return self._state.networks.get(layout.providers_role(name))
+
+    def change_providers(
+        self, name: str, change: Callable[[Targets], None], now: datetime
+    ) -> Mapping[str, bytes]:
+        """Change who may contribute to a network.
+
+        Args:
+            name: The network.
+            change: Changes the role that says who may, such as `providers.add`.
+            now: The time, with its zone.
+
+        Returns:
+            The files to write, in this order.
+
+        Raises:
+            UsageError: There is no such network.
+            TrustError: BAD_KEY where a key is not at hand, EXPIRED where a role has run out.
+        """
+        if name not in self.networks:
+            raise UsageError(ErrorCode.NOT_FOUND, f"{name}: there is no such network")
+        role = layout.providers_role(name)
+        if role not in self._state.networks:
+            self._add_network(role, now)
+        change(self._state.networks[role])
+        self._change(role, now)
         return self._publish(now)
 
     def _give_keys(self, role: str, new: tuple[Signer, ...], threshold: int, now: datetime) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from midstream.fec import blocks
 from midstream.kernels import combine_rows, gf256
 
-__all__ = ["COLUMNS", "Grid", "decode", "encode"]
+__all__ = ["COLUMNS", "MOST_UNKNOWNS", "Grid", "decode", "decode_row", "encode"]
 
 COLUMNS = gf256.LONGEST
 """Symbols of a block that has no joint symbols beside it."""
@@ -25,7 +25,8 @@ _JOINT_PERMILLE = 12
 """Joint symbols per thousand others; see spec/delivery.md for what it was chosen by."""
 _MOST_JOINED = 230
 """Blocks up to which there are joint symbols: with them a codeword down a column."""
-_MOST_UNKNOWNS = 224
+MOST_UNKNOWNS = 224
+"""Symbols that joint symbols are ever solved for."""
 _SPARE_EQUATIONS = 24
 
 
@@ -124,7 +125,7 @@ def decode(
     """
     lacking = [grid.source - min(grid.source, len(row)) for row in rows]
     unknowns = sum(lacking)
-    if unknowns > min(len(joint), _MOST_UNKNOWNS):
+    if unknowns > min(len(joint), MOST_UNKNOWNS):
         return None
     packets = [_partly(row, count, grid) for row, count in zip(rows, lacking, strict=True)]
     if unknowns:
@@ -134,6 +135,20 @@ def decode(
         _fill(packets, values, grid.symbol_size)
     whole = b"".join(block[:, : grid.symbol_size].tobytes() for block in packets)
     return whole[: grid.size]
+
+
+def decode_row(row: dict[int, bytes], grid: Grid) -> bytes:
+    """The bytes of one block from as many of its symbols as it has source symbols.
+
+    Args:
+        row: Symbols by column.
+        grid: How the object was cut.
+
+    Returns:
+        (source * symbol_size) bytes, the zeros behind the object's end included.
+    """
+    assert len(row) >= grid.source, "who asks has counted"
+    return _partly(row, 0, grid).tobytes()
 
 
 def _partly(row: dict[int, bytes], lacking: int, grid: Grid) -> NDArray[np.uint8]:

@@ -46,22 +46,27 @@ class Gathered:
         return self.symbols * (self.key.symbol_size + _OVERHEAD)
 
     @property
+    def whole_size(self) -> int:
+        """Bytes of memory once no symbol is missing."""
+        return (self.symbols + self.missing) * (self.key.symbol_size + _OVERHEAD)
+
+    @property
     def is_ready(self) -> bool:
         """Whether decoding is worth a try."""
         return not self.missing or (self.missing <= len(self.joint) and self.symbols >= self.retry)
 
-    def add(self, datagram: Datagram) -> bool:
+    def add(self, row: int, column: int, symbol: bytes) -> bool:
         """Take a symbol; say whether it is of use."""
-        grid, place = self.key.grid, (datagram.row, datagram.column)
-        if datagram.row >= grid.blocks:
-            if place in self.joint:
+        grid = self.key.grid
+        if row >= grid.blocks:
+            if (row, column) in self.joint:
                 return False
-            self.joint[place] = datagram.symbol
+            self.joint[row, column] = symbol
         else:
-            row = self.rows.setdefault(datagram.row, {})
-            if datagram.column in row or len(row) == grid.source:
+            came = self.rows.setdefault(row, {})
+            if column in came or len(came) == grid.source:
                 return False
-            row[datagram.column] = datagram.symbol
+            came[column] = symbol
             self.missing -= 1
         self.symbols += 1
         return True
@@ -119,6 +124,16 @@ class Gathering:
                 return gathered
         return None
 
+    def begun(self, unit: bytes, size: int) -> Gathered | None:
+        """What came of a unit of which there is too little, if all of it may be in memory."""
+        found = [
+            gathered
+            for key, gathered in self._objects.items()
+            if key.kind is ObjectKind.UNIT and (key.id, key.size) == (unit, size)
+            if gathered.whole_size <= self._limits.carousel_memory
+        ]
+        return max(found, key=lambda one: one.symbols * one.key.symbol_size, default=None)
+
     def prefer(self, ids: Iterable[bytes]) -> None:
         """Take these units and no other; what came of others is let go."""
         self._preferred = frozenset(ids)
@@ -137,7 +152,7 @@ class Gathering:
         gathered = self._objects.get(key)
         if gathered is None:
             gathered = self._objects[key] = Gathered(key)
-        if not gathered.add(datagram):
+        if not gathered.add(datagram.row, datagram.column, datagram.symbol):
             return None
         self._keep_bounds(gathered)
         return gathered

@@ -8,13 +8,15 @@ import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from midstream.errors import DataError, ErrorCode, TransportError
 from midstream.limits import LIMITS, Limits
 from midstream.session.datagrams import Datagram, ObjectKind
 from midstream.session.gathering import Gathered, Gathering
+from midstream.transport.completing import Completion
+from midstream.transport.patience import Wait
 from midstream.transport.protocol import (
     RequestRecord,
     Response,
@@ -65,7 +67,7 @@ class CarouselTransport:
         self._files: Mapping[str, bytes] = {}
         self._changed = asyncio.Event()
         self._heard = clock()
-        self._wait = _Wait(kind=ObjectKind.BUNDLE, name=None, began=self._heard)
+        self._wait = Wait(kind=ObjectKind.BUNDLE, name=None, began=self._heard)
         self._records: list[RequestRecord] = []
         self._received = 0
         self.datagrams = 0
@@ -126,6 +128,10 @@ class CarouselTransport:
         check_path(path)
         data = await self._find(path, limit)
         if data is None and self._fallback is not None:
+            if (begun := self._begun(path, limit)) is not None:
+                async with self._completed(begun, self._fallback, path, start, stop) as response:
+                    yield response
+                return
             async with self._fallback.fetch(
                 path, start=start, stop=stop, limit=limit, etag=etag, if_none_match=if_none_match
             ) as response:
@@ -158,8 +164,28 @@ class CarouselTransport:
         record.status = 206 if last - first < len(data) else 200
         record.received = last - first
         return _CarouselResponse(
-            status=record.status, start=first, size=len(data), body=data[first:last]
+            status=record.status, start=first, size=len(data), parts=_at_once(data[first:last])
         )
+
+    def _begun(self, path: str, size: int) -> Gathered | None:
+        """What came of a unit, where it is of use beside an origin."""
+        match = _UNIT.fullmatch(path)
+        name = bytes.fromhex(match[1])[:_ID_SIZE] if match else b""
+        return None if name in self._given else self._gathering.begun(name, size)
+
+    @asynccontextmanager
+    async def _completed(
+        self, begun: Gathered, origin: Transport, path: str, start: int, stop: int | None
+    ) -> AsyncIterator[Response]:
+        """Some of a unit from its symbols, the rest from the origin; all of it is given once."""
+        size = begun.key.size
+        first, last = resolve_range(path, size, start=start, stop=stop, limit=size)
+        completion = Completion(begun, origin, path, start=first, stop=last)
+        async with aclosing(completion.chunks()) as parts:
+            yield _CarouselResponse(status=206, start=first, size=size, parts=parts)
+        if completion.is_over:
+            self._given.add(begun.key.id)
+            self._gathering.finish(begun.key)
 
     async def _find(self, path: str, limit: int) -> bytes | None:
         if match := _UNIT.fullmatch(path):
@@ -181,7 +207,7 @@ class CarouselTransport:
             return bundled
         self._gathering.pin(name, size)
         self._gathering.again(ObjectKind.UNIT, name)
-        self._wait = _Wait(kind=ObjectKind.UNIT, name=name, began=self._clock())
+        self._wait = Wait(kind=ObjectKind.UNIT, name=name, began=self._clock())
         while True:
             self._changed.clear()
             if (gathered := self._gathering.ready(ObjectKind.UNIT, name)) is not None:
@@ -196,7 +222,7 @@ class CarouselTransport:
         self._name = name
         self._tried = 0
         self._gathering.again(ObjectKind.BUNDLE)
-        self._wait = _Wait(kind=ObjectKind.BUNDLE, name=None, began=self._clock())
+        self._wait = Wait(kind=ObjectKind.BUNDLE, name=None, began=self._clock())
         while True:
             self._changed.clear()
             if (data := await self._take_bundles()) is not None:
@@ -254,41 +280,18 @@ class CarouselTransport:
         return not is_silent and not self._wait.is_hopeless(now, self._limits)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Wait:
-    """How it goes with what is waited for."""
-
-    kind: ObjectKind
-    name: bytes | None
-    began: float
-    noted: float = 0.0
-    received: int = 0
-
-    def is_for(self, gathered: Gathered) -> bool:
-        """Whether it is this that is waited for."""
-        return gathered.key.kind is self.kind and self.name in (None, gathered.key.id)
-
-    def note(self, gathered: Gathered, now: float) -> None:
-        """A symbol came that was of use."""
-        if self.is_for(gathered):
-            self.noted = now
-            self.received += gathered.key.symbol_size
-
-    def is_hopeless(self, now: float, limits: Limits) -> bool:
-        """Whether nothing came for long, or less than the floor of any transport."""
-        waited = now - self.began
-        is_slow = waited > limits.read_timeout and self.received < limits.least_throughput * waited
-        return is_slow or now - max(self.noted, self.began) > limits.read_timeout
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CarouselResponse:
     status: int
     start: int
     size: int
-    body: bytes
+    parts: AsyncIterator[bytes]
     etag: str | None = None
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        if self.body:
-            yield self.body
+    def chunks(self) -> AsyncIterator[bytes]:
+        return self.parts
+
+
+async def _at_once(data: bytes) -> AsyncIterator[bytes]:
+    if data:
+        yield data

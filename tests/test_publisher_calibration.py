@@ -50,8 +50,13 @@ def wrong(tmp_path: Path) -> dict[str, Path]:
     np.save(tmp_path / "objects.npy", np.array([None, {}], object), allow_pickle=True)
     np.savez(tmp_path / "lengths.npz", a=np.zeros(3), b=np.zeros(4))
     (tmp_path / "junk.npy").write_bytes(b"junk")
+    np.savez_compressed(tmp_path / "whole.npz", a=normal(30, 4))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[:-20])
+    (tmp_path / "damaged.npz").write_bytes(whole[:90] + bytes(9) + whole[99:])
     (tmp_path / "empty").mkdir()
     names = ("scalar.npy", "text.npy", "objects.npy", "lengths.npz", "junk.npy", "empty", "none")
+    names += ("cut.npz", "damaged.npz")
     return {name: tmp_path / name for name in names}
 
 

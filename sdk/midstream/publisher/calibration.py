@@ -39,22 +39,31 @@ def read_calibration(path: Path) -> list[Inputs]:
 
 
 def _read(path: Path) -> Iterator[Inputs]:
-    try:
-        loaded = np.load(path, allow_pickle=False)  # pickles run what they like
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            ErrorCode.BAD_ARGUMENT, f"{path}: no arrays of numbers: {error}"
-        ) from error
+    loaded = _load(path)
     if isinstance(loaded, np.ndarray):
         yield from _numbers(path, loaded)
         return
-    with loaded:
-        arrays = {name: _numbers(path, loaded[name]) for name in loaded.files}
+    arrays = {name: _numbers(path, array) for name, array in loaded.items()}
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) > 1:
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: arrays of {sorted(lengths)} inputs")
     for at in range(min(lengths, default=0)):
         yield {name: array[at] for name, array in arrays.items()}
+
+
+def _load(path: Path) -> Array | dict[str, Array]:
+    """The array of a `.npy` file, or those of a `.npz` file by their names."""
+    try:
+        with path.open("rb") as file:  # NumPy leaves a file open that is no archive after all
+            loaded = np.load(file, allow_pickle=False)  # pickles run what they like
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            with loaded:
+                return {name: np.asarray(loaded[name]) for name in loaded.files}
+    except Exception as error:  # archives, zlib, headers: each has errors of its own for damage
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT, f"{path}: no arrays of numbers: {str(error)[:200]}"
+        ) from error
 
 
 def _numbers(path: Path, array: Array) -> Array:

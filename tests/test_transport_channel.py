@@ -1,6 +1,8 @@
 """The client's end of a channel for news, and the origin's, over real sockets."""
 
 import asyncio
+import base64
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,6 +108,30 @@ async def test_the_origin_says_goodbye_when_it_ends(
         await socket.receive()
         farewell = asyncio.create_task(socket.receive())
     assert (await farewell).data == aiohttp.WSCloseCode.GOING_AWAY
+
+
+async def test_a_ping_before_a_sudden_end_is_an_end() -> None:
+    ended = asyncio.Event()
+
+    async def ping_and_vanish(writer: asyncio.StreamWriter) -> None:
+        key = server.header("Sec-WebSocket-Key") or ""
+        digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
+        accept = f"Sec-WebSocket-Accept: {base64.b64encode(digest).decode()}"
+        protocol = f"Sec-WebSocket-Protocol: {PROTOCOL}"
+        ping = bytes([0x89, 0])
+        await answer("101 Switching Protocols", *UPGRADE, accept, protocol, body=ping)(writer)
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        ended.set()
+
+    async with (
+        serving(ping_and_vanish) as server,
+        open_transport(server.url) as transport,
+        transport.announcements() as announced,
+    ):
+        await ended.wait()
+        await asyncio.sleep(0.05)
+        assert [text async for text in announced] == []
 
 
 @pytest.mark.parametrize("size", [1, 1000])

@@ -5,7 +5,7 @@ What is said there is a hint, and never trusted (spec/delivery.md, "News").
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Never
 
 import aiohttp
@@ -77,10 +77,12 @@ async def _connect(
 
 async def _heard(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str]:
     """Announcements; what is none ends it, as silence beyond the heartbeat does."""
-    async for message in socket:
-        if message.type is not aiohttp.WSMsgType.TEXT:
-            return
-        yield message.data
+    # RFC 6455 5.5.2: a ping is answered, and whoever sent it may have gone
+    with suppress(aiohttp.ClientError, OSError):
+        async for message in socket:
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                return
+            yield message.data
 
 
 def _without_redirects() -> aiohttp.TraceConfig:

@@ -29,7 +29,8 @@ setup(
             depends=sorted(str(path) for path in SOURCES.glob("*.h")),
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=[*FLAGS, *EXTRA],
-            extra_link_args=EXTRA,
+            # not linked: the sanitizers' own library is loaded first, by LD_PRELOAD, and a fuzzer
+            # brings another one than gcc
             py_limited_api=True,
             optional=os.environ.get("MIDSTREAM_REQUIRE_NATIVE") != "1",
         )

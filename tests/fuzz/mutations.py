@@ -5,40 +5,32 @@ A fuzzer's bytes say which field is changed and how; lengths and counts are put 
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 import zstandard
 
+from choices import Choices
 from midstream.bitstream import Record, Unit, read_unit, write_unit
 from midstream.wire import Reader, Writer
 
-__all__ = ["Choices", "damage", "mutate"]
+__all__ = ["damage", "mutate"]
 
 _LARGE = 1 << 30
-
-
-class Choices(Protocol):
-    """What decides: atheris's FuzzedDataProvider."""
-
-    def ConsumeIntInRange(self, low: int, high: int) -> int: ...  # noqa: N802 - as atheris has it
-
-    def ConsumeBytes(self, count: int) -> bytes: ...  # noqa: N802 - as atheris has it
 
 
 def damage(data: bytes, choices: Choices) -> bytes:
     """Some bytes replaced, put in or taken out."""
     changed = bytearray(data)
-    for _ in range(choices.ConsumeIntInRange(1, 3)):
-        start = choices.ConsumeIntInRange(0, len(changed))
-        taken = choices.ConsumeIntInRange(0, 4)
-        changed[start : start + taken] = choices.ConsumeBytes(choices.ConsumeIntInRange(0, 4))
+    for _ in range(choices.integer(1, 3)):
+        start = choices.integer(0, len(changed))
+        taken = choices.integer(0, 4)
+        changed[start : start + taken] = choices.raw(choices.integer(0, 4))
     return bytes(changed)
 
 
 def mutate(data: bytes, choices: Choices) -> bytes:
     """A unit with one field changed."""
     unit = read_unit(data)
-    chosen = choices.ConsumeIntInRange(0, len(_CHANGES) - 1)
+    chosen = choices.integer(0, len(_CHANGES) - 1)
     return _CHANGES[chosen](unit, data, choices)
 
 
@@ -50,7 +42,7 @@ def _payload(unit: Unit, data: bytes, choices: Choices) -> bytes:
     if not unit.records:
         return data
     records = list(unit.records)
-    place = choices.ConsumeIntInRange(0, len(records) - 1)
+    place = choices.integer(0, len(records) - 1)
     payload = damage(bytes(records[place].payload), choices)
     records[place] = replace(records[place], payload=payload)
     return _written(unit, records)
@@ -61,15 +53,15 @@ def _record(unit: Unit, data: bytes, choices: Choices) -> bytes:
     if not unit.records:
         return data
     records = list(unit.records)
-    place = choices.ConsumeIntInRange(0, len(records) - 1)
+    place = choices.integer(0, len(records) - 1)
     kinds = type(records[place].operation)
     other = Record(
-        slice=choices.ConsumeIntInRange(0, len(records)),
-        operation=kinds(choices.ConsumeIntInRange(0, len(kinds) - 1)),
+        slice=choices.integer(0, len(records)),
+        operation=kinds(choices.integer(0, len(kinds) - 1)),
         payload=records[place].payload,
     )
-    taken = choices.ConsumeIntInRange(0, 1)
-    records[place : place + taken] = [other] * choices.ConsumeIntInRange(0, 2)
+    taken = choices.integer(0, 1)
+    records[place : place + taken] = [other] * choices.integer(0, 2)
     return _written(unit, sorted(records, key=lambda record: record.slice))
 
 
@@ -93,8 +85,8 @@ def _topology(unit: Unit, data: bytes, choices: Choices) -> bytes:
     frame = bytes(topology.take(topology.remaining))
     content = zstandard.ZstdDecompressor().decompress(frame, max_output_size=content_size + 1)
     changed = damage(content[:128], choices) + content[128:]
-    size += choices.ConsumeIntInRange(-2, 2) + len(changed) - len(content)
-    count += choices.ConsumeIntInRange(-1, 1)
+    size += choices.integer(-2, 2) + len(changed) - len(content)
+    count += choices.integer(-1, 1)
     out = Writer().varint(max(size, 0)).varint(max(count, 0)).varint(len(changed))
     packer = zstandard.ZstdCompressor(level=1, write_content_size=False)
     head = Writer().blob(out.raw(packer.compress(changed)).bytes()).raw(parameters).bytes()

@@ -35,6 +35,19 @@ def odd_values() -> bytes:
     )
 
 
+def few_values() -> list[bytes]:
+    """The same kinds, two tensors at a time: a small stack is read some thousand times a second."""
+    floats = normal(6, 5)
+    floats.ravel()[:4] = [np.nan, np.inf, -0.0, 1e-42]
+    integers = np.random.default_rng(1).integers(-100, 100, (5, 4))
+    return [
+        safetensors({"a": normal(9, 8), "b": normal(9, 8)}),
+        safetensors({"a": floats, "b": integers.astype("|i1")}),
+        safetensors({"a": normal(20).astype("<f2"), "b": (integers + 100).astype("|u1")}),
+        safetensors({"a": bfloat16(normal(5, 4)), "b": integers.astype("<i4")}),
+    ]
+
+
 def archive(*, is_deflated: bool) -> bytes:
     """An archive of two arrays."""
     file = io.BytesIO()
@@ -60,14 +73,17 @@ def model_files() -> list[bytes]:
 
 def many_lanes() -> bytes:
     """Tensors whose symbols are decoded several at a time, predicted and not."""
-    walk = np.cumsum(normal(80, 256), axis=0).astype("<f4")
-    return safetensors({"a": walk, "b": normal(64, 320), "c": walk.astype("<f2") * 40})
+    walk = np.cumsum(normal(40, 128), axis=0).astype("<f4")
+    return safetensors({"a": walk, "b": normal(36, 240), "c": walk.astype("<f2") * 40})
 
 
 def stacks() -> list[list[bytes]]:
     """Bases with what stands on them."""
     vectors = [list(map(bytes.fromhex, case["units"])) for case in json.loads(VECTORS.read_text())]
     ladders = [(odd_values(), "1b,3b,exact"), (models.mlp((6, 20, 4)), "2b,4b,exact")]
+    ladders += [
+        (model, ladder) for model in few_values() for ladder in ("1b,3b,exact", "12dB,exact")
+    ]
     ladders += [(many_lanes(), ladder) for ladder in ("20dB", "12dB,24dB,exact", "exact")]
     made = [[u.data for u in encode(model, ladder=ladder).units] for model, ladder in ladders]
     return made + vectors

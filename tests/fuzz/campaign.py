@@ -1,0 +1,111 @@
+"""Fuzzes one target after the other, and says how many inputs each survived, in what time.
+
+python tests/fuzz/campaign.py [TARGET ...] [--inputs 1000000 | --seconds 60] [--sanitize]
+
+With --sanitize the kernels in C are built anew with the address and undefined behaviour
+sanitizers, beside those that are installed; that needs gcc and the sources.
+"""
+
+import argparse
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.py"))
+OPTIONS = ("-timeout=60", "-rss_limit_mb=3000", "-print_final_stats=1")
+# frames of each allocation are nothing that a fuzzer needs, and take half of its time
+SANITIZER = (
+    "detect_leaks=0:allocator_may_return_null=1:malloc_context_size=1:quarantine_size_mb=1:"
+    "thread_local_quarantine_size_kb=64:detect_stack_use_after_return=0"
+)
+_DONE = re.compile(r"Done (\d+) runs")
+_RUNS = re.compile(r"inputs in a run: (\d+)")
+
+
+def environment(folder: Path | None) -> dict[str, str]:
+    """Of a fuzzer's process; with a folder, the package in it and its sanitized kernels."""
+    found = {**os.environ, "OMP_NUM_THREADS": "1"}
+    if folder is not None:
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), found.get("PYTHONPATH")]))
+    if folder is not None or is_sanitized():
+        found |= {
+            "LD_PRELOAD": location("asan_with_fuzzer"),
+            "MIDSTREAM_KERNELS": "native",
+            # Python's own allocator would hide what is read beyond the end of its objects
+            "PYTHONMALLOC": "malloc",
+            "ASAN_OPTIONS": SANITIZER,
+            "UBSAN_OPTIONS": "print_stacktrace=1",
+        }
+    return found
+
+
+def location(module: str) -> str:
+    """The file of a module, or nothing."""
+    spec = importlib.util.find_spec(module)
+    return (spec.origin or "") if spec else ""
+
+
+def is_sanitized() -> bool:
+    """Whether the kernels that are installed were built with sanitizers."""
+    package = Path(location("midstream")).parent
+    return any(b"__asan_init" in path.read_bytes() for path in package.glob("kernels/_native*.so"))
+
+
+def build(folder: Path) -> None:
+    """A copy of the package, with sanitized kernels."""
+    package = Path(location("midstream")).parent
+    shutil.copytree(package, folder / "midstream", ignore=shutil.ignore_patterns("_native*.so"))
+    words = ["setup.py", "-q", "build_ext", "--build-lib", folder, "--build-temp", folder / "build"]
+    subprocess.run(
+        [sys.executable, *words],
+        cwd=HERE.parents[1],
+        env={**os.environ, "MIDSTREAM_SANITIZE": "1", "MIDSTREAM_REQUIRE_NATIVE": "1"},
+        check=True,
+    )
+
+
+def fuzz(target: str, bound: str, env: dict[str, str]) -> bool:
+    """One target; says whether all was survived."""
+    began = time.monotonic()
+    words = [sys.executable, HERE / "fuzz.py", target, bound, *OPTIONS]
+    done = subprocess.run(words, env=env, stderr=subprocess.PIPE, text=True, check=False)
+    runs, inputs = _DONE.search(done.stderr), _RUNS.search(done.stderr)
+    if done.returncode or runs is None or inputs is None:
+        print(done.stderr[-4000:], file=sys.stderr)
+        print(f"{target}: FAILED", flush=True)
+        return False
+    count = int(runs[1]) * int(inputs[1])
+    print(f"{target}: {count} inputs in {time.monotonic() - began:.0f} s", flush=True)
+    return True
+
+
+def main() -> int:
+    """All targets, whatever became of the others."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--inputs", type=int, help="for each target")
+    parser.add_argument("--seconds", type=int, default=60, help="for each, where no --inputs")
+    parser.add_argument(
+        "--sanitize", action="store_true", help="build the kernels with ASan, UBSan"
+    )
+    given = parser.parse_args()
+    if unknown := set(given.targets) - set(TARGETS):
+        parser.error(f"no such target: {', '.join(sorted(unknown))}")
+    bound = f"-inputs={given.inputs}" if given.inputs else f"-max_total_time={given.seconds}"
+    with tempfile.TemporaryDirectory() as made:
+        if given.sanitize:
+            build(Path(made))
+        env = environment(Path(made) if given.sanitize else None)
+        survived = [fuzz(target, bound, env) for target in given.targets or TARGETS]
+    return 0 if all(survived) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,7 +7,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.bitstream import Topology
+from midstream.bitstream import Topology, filling
+from midstream.bitstream import topology as topology_module
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
@@ -189,3 +190,25 @@ def test_what_is_outside_the_holes_comes_back(model: tuple[bytes, list[Tensor]])
         assert rebuilt[hole.offset : hole.end] == bytes(hole.length)
         rebuilt[hole.offset : hole.end] = data[hole.offset : hole.end]
     assert rebuilt == data
+
+
+def outcome(data: bytes) -> object:
+    """What is read of some bytes, or what is said against them."""
+    try:
+        read = Topology.read(data)
+    except MidstreamError as error:
+        return error.code, str(error)
+    return read.tensors, read.blank()
+
+
+@given(
+    st.lists(st.sampled_from([0, 1, 2, 3, 5, 8, 9, 15, 0x10, 0x7F, 0x80, 0xFF]), max_size=16),
+    st.integers(0, 4),
+)
+def test_all_tensors_at_once_are_read_as_one_by_one(table: list[int], count: int) -> None:
+    data = topology(24, count, bytes(table) + b"x" * 8)
+    found = outcome(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topology_module, "read_entries", lambda *_: None)
+        patch.setattr(filling, "unpack_small", lambda *_: None)
+        assert outcome(data) == found

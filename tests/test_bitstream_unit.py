@@ -17,6 +17,7 @@ from midstream.bitstream import (
     read_unit,
     write_unit,
 )
+from midstream.bitstream import unit as unit_module
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError
 from midstream.limits import LIMITS
 from midstream.types import UnitKind
@@ -212,3 +213,21 @@ def test_however_a_unit_arrives_it_reads_the_same(data: bytes, cuts: list[int]) 
 def test_a_unit_that_was_read_is_written_as_it_was(data: bytes) -> None:
     unit = read_unit(data)
     assert write_unit(unit.kind, unit.layer, bytes(unit.head), unit.records) == data
+
+
+def outcome(read: Callable[[bytes], object], data: bytes) -> object:
+    """What is read of some bytes, or what is said against them."""
+    try:
+        return read(data)
+    except MidstreamError as error:
+        return error.code, str(error)
+
+
+@given(units, st.data())
+def test_all_records_at_once_are_read_as_one_by_one(data: bytes, drawn: st.DataObject) -> None:
+    place = drawn.draw(st.integers(0, len(data) - 1))
+    damaged = data[:place] + bytes([drawn.draw(st.integers(0, 255))]) + data[place + 1 :]
+    found = outcome(read_unit, damaged)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unit_module, "read_entries", lambda *_: None)
+        assert outcome(read_unit, damaged) == found

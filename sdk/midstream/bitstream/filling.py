@@ -1,14 +1,16 @@
 """What lies between the holes of a model file, a piece at a time. Knows nothing of tensors.
 
 A filling may be as large as the model file, so neither side ever holds it whole beside it:
-the encoder has views of the model file, the decoder unpacks again what it needs.
+the encoder has views of the model file, the decoder unpacks again what it needs, or keeps
+what is no larger than the window that this would take.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import zstandard
 
+from midstream.codec.unpacking import unpack_small
 from midstream.errors import BitstreamError, ErrorCode
 
 __all__ = ["Content", "pack"]
@@ -33,6 +35,8 @@ class Content:
     """Nothing follows it."""
     size: int
     """Bytes that it unpacks to."""
+    whole: bytes | None = field(init=False, repr=False, compare=False)
+    """All of it, where it is small and whole; None where it is unpacked piece by piece."""
 
     def __post_init__(self) -> None:
         try:
@@ -46,6 +50,9 @@ class Content:
         if (end := _end_of_frame(self.frame)) != len(self.frame):
             code = ErrorCode.TRAILING_BYTES if end < len(self.frame) else ErrorCode.BAD_LENGTH
             raise BitstreamError(code, f"topology: zstd frame of {end} bytes in {len(self.frame)}")
+        # a malformed one is unpacked piece by piece as well, to say what is wrong with it
+        whole = unpack_small(self.frame, self.size) if self.size <= self.window else None
+        object.__setattr__(self, "whole", whole)
 
     @property
     def window(self) -> int:
@@ -53,25 +60,30 @@ class Content:
         return min(zstandard.get_frame_parameters(self.frame).window_size, _MOST_WINDOW)
 
     def first(self, size: int) -> bytes:
-        """The first `size` bytes, fewer where there are no more.
+        """The first `size` bytes or more, fewer where there are no more.
 
         Raises:
             BitstreamError: The frame is malformed.
         """
+        if self.whole is not None:
+            return self.whole
         pieces, taken = [], 0
         for piece in self.pieces():
             pieces.append(piece)
             taken += len(piece)
             if taken >= size:
                 break
-        return b"".join(pieces)[:size]
+        return b"".join(pieces)
 
-    def pieces(self, skip: int = 0) -> Iterator[bytes]:
+    def pieces(self, skip: int = 0) -> Iterator[bytes | memoryview]:
         """All bytes but the first `skip`, in pieces of bounded size.
 
         Raises:
             BitstreamError: The frame is malformed, or does not unpack to `size` bytes.
         """
+        if self.whole is not None:
+            yield memoryview(self.whole)[skip:]
+            return
         unpacker = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW)
         taken = 0
         try:

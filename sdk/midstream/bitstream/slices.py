@@ -4,9 +4,8 @@ The cut follows from the tensors alone, so it is not in the bitstream (spec/bits
 "Slices").
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from midstream.codec import lattice
@@ -50,10 +49,12 @@ class Slice:
     runs: tuple[Run, ...]
     """In order of tensors."""
 
-    @property
-    def weights(self) -> int:
-        """Number of weights."""
-        return sum(run.weights for run in self.runs)
+    # kept, since a decoder asks again and again
+    weights: int = field(init=False, repr=False, compare=False)
+    """Number of weights."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", sum([run.stop - run.start for run in self.runs]))
 
 
 def partition(tensors: Sequence[Tensor], coded: Sequence[bool | None]) -> tuple[Slice, ...]:
@@ -68,8 +69,7 @@ def partition(tensors: Sequence[Tensor], coded: Sequence[bool | None]) -> tuple[
         Slices in order of their first weight. Every weight that is not tied is in exactly one.
     """
     slices: list[Slice] = []
-    groups: dict[tuple[DType, bool], list[Run]] = {}
-    sizes: Counter[tuple[DType, bool]] = Counter()
+    groups: dict[tuple[DType, bool], _Group] = {}
     for index, (tensor, is_coded) in enumerate(zip(tensors, coded, strict=True)):
         if is_coded is None:
             continue
@@ -77,15 +77,35 @@ def partition(tensors: Sequence[Tensor], coded: Sequence[bool | None]) -> tuple[
             slices += _cut(index, tensor, is_coded)
             continue
         key = tensor.dtype, is_coded
-        group = groups.setdefault(key, [])
-        if sizes[key] + tensor.weights > GROUP_WEIGHTS:
-            slices.append(Slice(dtype=key[0], coded=key[1], runs=tuple(group)))
-            group.clear()
-            sizes[key] = 0
-        sizes[key] += tensor.weights
-        group.append(Run(tensor=index, start=0, stop=tensor.weights))
-    slices += [Slice(dtype=d, coded=c, runs=tuple(group)) for (d, c), group in groups.items()]
-    return tuple(sorted(slices, key=lambda piece: (piece.runs[0].tensor, piece.runs[0].start)))
+        group = groups.get(key)
+        if group is None or group.weights + tensor.weights > GROUP_WEIGHTS:
+            slices += [group.slice(*key)] if group else []
+            group = groups[key] = _Group()
+        group.add(index, tensor.weights)
+    slices += [group.slice(*key) for key, group in groups.items()]
+    return tuple(sorted(slices, key=_first_weight))
+
+
+class _Group:
+    """Small tensors that share a slice which is still open."""
+
+    __slots__ = ("runs", "weights")
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.weights = 0
+
+    def add(self, index: int, weights: int) -> None:
+        self.runs.append(Run(tensor=index, start=0, stop=weights))
+        self.weights += weights
+
+    def slice(self, dtype: DType, coded: bool) -> Slice:
+        return Slice(dtype=dtype, coded=coded, runs=tuple(self.runs))
+
+
+def _first_weight(piece: Slice) -> tuple[int, int]:
+    first = piece.runs[0]
+    return first.tensor, first.start
 
 
 def _cut(index: int, tensor: Tensor, coded: bool) -> list[Slice]:

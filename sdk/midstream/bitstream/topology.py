@@ -10,6 +10,8 @@ from functools import cached_property, partial
 
 from midstream.bitstream.filling import Content, pack
 from midstream.errors import BitstreamError, ErrorCode, LimitError
+from midstream.kernels import read_entries
+from midstream.kernels.entries import LIST_ITEMS, Layout
 from midstream.limits import LIMITS, Limits
 from midstream.types import DType, Tensor
 from midstream.wire import Reader, Writer
@@ -19,6 +21,7 @@ __all__ = ["Topology"]
 _DTYPES = {dtype.value: dtype for dtype in DType}
 _MAX_DIMENSION = 1 << 31
 _NO_AXIS = 15
+_AXES = (*range(_NO_AXIS), None)
 _MOST_OF_ENTRY = 9 + 3 + 9 * 8
 """Bytes of one entry of the tensor table, at most."""
 _TENSOR_MEMORY = 1024
@@ -93,9 +96,9 @@ class Topology:
         count = reader.varint(limit=limits.tensors)
         content_size = reader.varint(limit=min(limits.topology_size, model_size + 64 * count))
         content = Content(frame=reader.take(reader.remaining), size=content_size)
-        table = Reader(content.first(count * _MOST_OF_ENTRY), "tensor table")
-        tensors = _read_table(table, count, model_size, limits)
-        filling = partial(content.pieces, table.offset)
+        first = content.first(count * _MOST_OF_ENTRY)
+        tensors, size = _read_table(memoryview(first), count, model_size, limits)
+        filling = partial(content.pieces, size)
         _check_filling(sum(map(len, filling())), model_size - sum(t.length for t in tensors))
         return cls(
             model_size=model_size,
@@ -111,13 +114,45 @@ def _gaps(tensors: Sequence[Tensor], model_size: int) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _read_table(table: Reader, count: int, model_size: int, limits: Limits) -> tuple[Tensor, ...]:
+def _read_table(
+    data: memoryview, count: int, model_size: int, limits: Limits
+) -> tuple[tuple[Tensor, ...], int]:
+    """The tensors of a table at the start of some data, and the bytes that it takes."""
+    entries = read_entries(data, 0, count, _layout(limits))
+    if entries is None:
+        return _read_entry_by_entry(Reader(data, "tensor table"), count, model_size, limits)
+    tensors: list[Tensor] = []
+    end = 0
+    for index, (gap, number, axes, rank, *dimensions) in enumerate(entries.rows()):
+        shape = tuple(dimensions[:rank])
+        tensor = _tensor(index, end + gap, number, axes, shape, limits)
+        end = _end_inside(tensor, model_size)
+        tensors.append(tensor)
+    return tuple(tensors), entries.stop
+
+
+def _layout(limits: Limits) -> Layout:
+    return _LAYOUT if limits is LIMITS else _layout_of(limits)
+
+
+def _layout_of(limits: Limits) -> Layout:
+    return Layout(fields="vbbl", most=(limits.model_size, 255, 255, _MAX_DIMENSION))
+
+
+_LAYOUT = _layout_of(LIMITS)
+assert LIMITS.dimensions <= LIST_ITEMS, "longer lists are read entry by entry"
+
+
+def _read_entry_by_entry(
+    table: Reader, count: int, model_size: int, limits: Limits
+) -> tuple[tuple[Tensor, ...], int]:
+    """The same, to say what is wrong with the first entry that cannot be read."""
     tensors: list[Tensor] = []
     end = 0
     for index in range(count):
         tensors.append(_read_tensor(table, index, end, limits))
         end = _end_inside(tensors[-1], model_size)
-    return tuple(tensors)
+    return tuple(tensors), table.offset
 
 
 def _check_filling(got: int, expected: int) -> None:
@@ -138,29 +173,39 @@ def _write_tensor(out: Writer, tensor: Tensor, *, gap: int) -> None:
 def _read_tensor(reader: Reader, index: int, end: int, limits: Limits) -> Tensor:
     offset = end + reader.varint(limit=limits.model_size)
     number, axes, rank = reader.take(3)
+    _check_kind(index, number, rank, limits)
+    shape = tuple(reader.varints(rank, limit=_MAX_DIMENSION))
+    return _tensor(index, offset, number, axes, shape, limits)
+
+
+def _check_kind(index: int, number: int, rank: int, limits: Limits) -> None:
     if number not in _DTYPES:
         raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor {index}: {number} is no data type")
     if rank > limits.dimensions:
         raise LimitError(
             ErrorCode.OVER_LIMIT, f"tensor {index}: {rank} axes, at most {limits.dimensions}"
         )
-    shape = tuple(reader.varints(rank, limit=_MAX_DIMENSION))
+
+
+def _tensor(
+    index: int, offset: int, number: int, axes: int, shape: tuple[int, ...], limits: Limits
+) -> Tensor:
+    """A tensor of numbers that were read, checked."""
+    rank = len(shape)
+    if number not in _DTYPES or rank > limits.dimensions:
+        _check_kind(index, number, rank, limits)
+    row, column = axes & 15, axes >> 4
+    for axis in (row, column):
+        if rank <= axis < _NO_AXIS:
+            raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor {index}: axis {axis} of {rank}")
     return Tensor(
         name=f"tensor {index}",
         dtype=_DTYPES[number],
         shape=shape,
         offset=offset,
-        row_axis=_read_axis(axes & 15, rank, index),
-        column_axis=_read_axis(axes >> 4, rank, index),
+        row_axis=_AXES[row],
+        column_axis=_AXES[column],
     )
-
-
-def _read_axis(axis: int, rank: int, index: int) -> int | None:
-    if axis == _NO_AXIS:
-        return None
-    if axis >= rank:
-        raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor {index}: axis {axis} of {rank}")
-    return axis
 
 
 def _end_inside(tensor: Tensor, model_size: int) -> int:

@@ -10,6 +10,8 @@ from enum import IntEnum
 from typing import TypeVar
 
 from midstream.errors import BitstreamError, ErrorCode
+from midstream.kernels import read_entries
+from midstream.kernels.entries import Layout
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 from midstream.wire import Reader, Writer
@@ -48,6 +50,10 @@ class Operation(IntEnum):
     """The values of the model file as they are, from any state."""
     VALUES = 4
     """From nothing to the values of the model file, without levels."""
+
+
+_OPERATIONS = tuple(Operation)
+"""By number: to call an enumeration is slow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +106,48 @@ def read_unit(data: bytes | bytearray | memoryview, *, limits: Limits = LIMITS) 
     """
     reader = Reader(data, "unit")
     kind, layer, head = _read_header(reader, limits)
+    count = reader.varint(limit=_SLICES)
+    records = _read_records(memoryview(data).cast("B"), reader.offset, count, limits)
+    if records is None:
+        records = _read_record_by_record(reader, count, limits)
+    return Unit(kind=kind, layer=layer, head=head, records=tuple(records))
+
+
+def _read_records(data: memoryview, start: int, count: int, limits: Limits) -> list[Record] | None:
+    """All records of a unit; None where one of them, or what follows them, is malformed."""
+    entries = read_entries(data, start, count, _layout(limits))
+    if entries is None or entries.stop != len(data):
+        return None
     records: list[Record] = []
-    for _ in range(reader.varint(limit=_SLICES)):
+    before = 0
+    for index, operation, first, size in entries.rows():
+        if index < before:
+            return None
+        before = index
+        payload = data[first : first + size]
+        records.append(Record(slice=index, operation=_OPERATIONS[operation], payload=payload))
+    return records
+
+
+def _layout(limits: Limits) -> Layout:
+    return _LAYOUT if limits is LIMITS else _layout_of(limits)
+
+
+def _layout_of(limits: Limits) -> Layout:
+    return Layout(fields="vbx", most=(_SLICES, len(_OPERATIONS) - 1, limits.unit_size))
+
+
+_LAYOUT = _layout_of(LIMITS)
+
+
+def _read_record_by_record(reader: Reader, count: int, limits: Limits) -> list[Record]:
+    """The same, to say what is wrong with the first that cannot be read."""
+    records: list[Record] = []
+    for _ in range(count):
         records.append(_read_record(reader, limits))
         _check_order(records)
     reader.end()
-    return Unit(kind=kind, layer=layer, head=head, records=tuple(records))
+    return records
 
 
 def _read_header(reader: Reader, limits: Limits) -> tuple[UnitKind, int, memoryview]:

@@ -20,10 +20,12 @@ _T = TypeVar("_T", bound=np.generic)
 
 def axis_sizes(tensor: Tensor) -> tuple[int, int, int]:
     """How many rows, columns and taps a tensor has; 0 where it has no such axis."""
-    named = (tensor.row_axis, tensor.column_axis)
-    rows, columns = (0 if axis is None else tensor.shape[axis] for axis in named)
-    taps = math.prod(n for axis, n in enumerate(tensor.shape) if axis not in named)
-    return rows, columns, taps
+    row, column, shape = tensor.row_axis, tensor.column_axis, tensor.shape
+    rows = 0 if row is None else shape[row]
+    columns = 0 if column is None else shape[column]
+    if not tensor.weights:
+        return rows, columns, math.prod(n for at, n in enumerate(shape) if at not in (row, column))
+    return rows, columns, tensor.weights // ((rows or 1) * (1 if row == column else columns or 1))
 
 
 def _places(tensor: Tensor, axis: int) -> list[int]:

@@ -4,6 +4,8 @@
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 from typing import TypeVar
 
@@ -40,6 +42,7 @@ __all__ = ["read"]
 
 _T = TypeVar("_T", bound=np.generic)
 _NO_VECTORS = (None,) * 5
+_RAW = TensorCode(coded=False)
 _MAX_WIDTH = 1 << 9
 
 
@@ -53,58 +56,74 @@ def read(data: bytes | memoryview, tensors: Sequence[Tensor]) -> list[TensorCode
     reader = Reader(data, "tensor parameters")
     packed = raw.decode(reader.blob(limit=64 + 4 * len(tensors)), 2 * len(tensors), 2)
     flags = np.frombuffer(packed, "<u2").tolist()
+    outline = _outline(flags, tensors)
+    lists, rest = _read_lists(reader.take(reader.remaining), outline)
+    vectors = _read_vectors(rest, lists.spreads, outline)
+    return _codes(flags, tensors, lists, vectors)
+
+
+@dataclass(slots=True)
+class _Outline:
+    """How much is said of tensors, by their flags."""
+
+    coded: int = 0
+    integers: int = 0
+    predicted: int = 0
+    tied: int = 0
+    sizes: list[int] = field(default_factory=list)
+    """Of each vector."""
+
+
+def _outline(flags: Sequence[int], tensors: Sequence[Tensor]) -> _Outline:
+    outline = _Outline()
     for tensor, flag in zip(tensors, flags, strict=True):
-        _check_flags(tensor, flag)
-    vectors = [
-        (at, place)
-        for at, flag in enumerate(flags)
-        if flag & VECTORS
-        for place, bit in enumerate(VECTOR_FLAGS)
-        if flag & bit
-    ]
-    sizes = [axis_sizes(tensors[at])[VECTOR_AXES[place]] for at, place in vectors]
-    if sum(sizes) > LIMITS.scale_deltas:
+        if flag in (0, TIED):
+            outline.tied += flag == TIED
+            continue
+        is_float = tensor.dtype.is_float
+        places = _vector_places(flag, is_float, tensor.row_axis is None, tensor.column_axis is None)
+        if places is None:
+            raise _bad(f"flags {flag} of a tensor {tensor.shape}")
+        outline.coded += 1
+        outline.integers += not is_float
+        outline.predicted += bool(flag & PREDICTOR)
+        if places:
+            sizes = axis_sizes(tensor)
+            outline.sizes += [sizes[VECTOR_AXES[place]] for place in places]
+    if sum(outline.sizes) > LIMITS.scale_deltas:
         raise LimitError(
             ErrorCode.OVER_LIMIT,
-            f"tensor parameters: {sum(sizes)} scales, at most {LIMITS.scale_deltas}",
+            f"tensor parameters: {sum(outline.sizes)} scales, at most {LIMITS.scale_deltas}",
         )
-    lists, rest = _read_lists(reader.take(reader.remaining), flags, tensors, len(vectors))
-    deltas = _read_vectors(rest, lists.spreads, sizes)
-    return _codes(flags, tensors, lists, dict(zip(vectors, deltas, strict=True)))
+    return outline
 
 
-def _check_flags(tensor: Tensor, flag: int) -> None:
-    if flag in (0, TIED):
-        return
+@lru_cache(maxsize=1024)
+def _vector_places(
+    flag: int, is_float: bool, no_rows: bool, no_columns: bool
+) -> tuple[int, ...] | None:
+    """The vectors of a coded tensor; None where it cannot be as its flags say."""
+    places = tuple(place for place, bit in enumerate(VECTOR_FLAGS) if flag & bit)
+    missing = {axis for axis, is_missing in enumerate((no_rows, no_columns)) if is_missing}
     known = flag & CODED and not flag & ~KNOWN and flag >> SHAPE_SHIFT & 3 < SHAPES
-    fits = tensor.dtype.is_float or not flag & FLOATS_ONLY
-    if not (known and fits and (not flag & VECTORS or _has_axes(tensor, flag))):
-        raise _bad(f"flags {flag} of a tensor {tensor.shape}")
+    fits = is_float or not flag & FLOATS_ONLY
+    has_axes = not missing & {VECTOR_AXES[place] for place in places}
+    return places if known and fits and has_axes else None
 
 
-def _has_axes(tensor: Tensor, flag: int) -> bool:
-    """Whether a tensor has the axes that it has vectors of."""
-    sizes = axis_sizes(tensor)
-    pairs = zip(VECTOR_FLAGS, VECTOR_AXES, strict=True)
-    return all(sizes[axis] for bit, axis in pairs if flag & bit)
-
-
-def _read_lists(
-    data: memoryview, flags: Sequence[int], tensors: Sequence[Tensor], vectors: int
-) -> tuple[Lists, memoryview]:
+def _read_lists(data: memoryview, outline: _Outline) -> tuple[Lists, memoryview]:
     if len(data) < COLUMNS:
         raise BitstreamError(ErrorCode.BAD_LENGTH, f"tensor parameters: {len(data)} bytes left")
     widths = list(data[:COLUMNS])
     if max(widths) >= WIDTHS:
         raise _bad(f"a width of {max(widths)}")
-    coded = sum(flag & CODED for flag in flags)
-    integers = sum(f & CODED and not t.dtype.is_float for t, f in zip(tensors, flags, strict=True))
-    predicted = sum(bool(flag & PREDICTOR) for flag in flags)
-    first, rest = _split(data[COLUMNS:], widths[:5], [coded, coded, integers, vectors, predicted])
+    coded = outline.coded
+    counts = [coded, coded, outline.integers, len(outline.sizes), outline.predicted]
+    first, rest = _split(data[COLUMNS:], widths[:5], counts)
     masks = first[4]
     if not all(0 < mask < 1 << NEIGHBOURS for mask in masks):
         raise _bad("a set of neighbours is unknown")
-    counts = [sum(mask.bit_count() for mask in masks), sum(flag == TIED for flag in flags)]
+    counts = [sum(mask.bit_count() for mask in masks), outline.tied]
     second, rest = _split(rest, widths[5:], counts)
     lists = Lists(
         steps=list(accumulate(first[0])),
@@ -137,8 +156,10 @@ def _parts(values: NDArray[_T], sizes: Sequence[int]) -> list[NDArray[_T]]:
 
 
 def _read_vectors(
-    data: memoryview, spreads: Sequence[int], sizes: Sequence[int]
+    data: memoryview, spreads: Sequence[int], outline: _Outline
 ) -> list[NDArray[np.int8]]:
+    """All vectors, tensor after tensor."""
+    sizes = outline.sizes
     values = levels.decode([data], [lists_context(spreads, sizes)])[0]
     if len(values) and not (values.min() >= -128 and values.max() < 128):
         raise _bad("a scale is out of range")
@@ -149,20 +170,23 @@ def _codes(
     flags: Sequence[int],
     tensors: Sequence[Tensor],
     lists: Lists,
-    vectors: dict[tuple[int, int], NDArray[np.int8]],
+    vectors: Sequence[NDArray[np.int8]],
 ) -> list[TensorCode]:
     steps, widths, offsets = iter(lists.steps), iter(lists.widths), iter(lists.offsets)
     masks, coefficients, ties = map(iter, (lists.neighbours, lists.coefficients, lists.ties))
+    unused = iter(vectors)
     codes: list[TensorCode] = []
     for at, (flag, tensor) in enumerate(zip(flags, tensors, strict=True)):
         if flag == TIED:
             codes.append(_tied(at, at - next(ties), tensors, codes))
             continue
         if not flag:
-            codes.append(TensorCode(coded=False))
+            codes.append(_RAW)
             continue
         rows, columns, taps, row_steps, column_steps = (
-            [vectors.get((at, p)) for p in range(5)] if flag & VECTORS else _NO_VECTORS
+            [next(unused) if flag & bit else None for bit in VECTOR_FLAGS]
+            if flag & VECTORS
+            else _NO_VECTORS
         )
         code = TensorCode(
             step=next(steps),
@@ -206,8 +230,13 @@ def _check_code(code: TensorCode, tensor: Tensor) -> None:
         raise _bad(f"step {code.step}, width {code.width}")
     if code.lattice and (code.predictor or tensor.weights < FEWEST_WEIGHTS):
         raise _bad("a tensor cannot be on the lattice")
-    if any(abs(coefficient) > MAX_COEFFICIENT for _, coefficient in code.predictor):
+    if code.predictor and any(abs(c) > MAX_COEFFICIENT for _, c in code.predictor):
         raise _bad("a coefficient is out of range")
+    if code.row_steps is not None or code.column_steps is not None:
+        _check_steps(code)
+
+
+def _check_steps(code: TensorCode) -> None:
     for halves in (code.row_steps, code.column_steps):
         if halves is not None and max(-int(halves.min()), int(halves.max())) > MAX_HALF_OCTAVES:
             raise _bad("a row's or column's step is out of range")

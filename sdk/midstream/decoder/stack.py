@@ -5,6 +5,7 @@ Knows nothing of payloads: a stack says which operations each slice goes through
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from midstream.bitstream import Head, Operation, Record, Slice, Unit, read_unit
 from midstream.codec import TensorCode
@@ -84,8 +85,7 @@ def stack_of(
         BitstreamError: Operations are on no slice, or cannot follow each other.
     """
     records = _sort(units, len(head.slices))
-    for piece, steps in zip(head.slices, records, strict=True):
-        _check_operations(piece, steps, head.codes, limits)
+    _check_operations(head, records, limits)
     return Stack(head=head, records=records, size=size)
 
 
@@ -112,30 +112,46 @@ def _sort(units: Sequence[Sequence[Record]], slices: int) -> tuple[tuple[Record,
     return tuple(tuple(records) for records in sorted_records)
 
 
-def _check_operations(
-    piece: Slice, records: Sequence[Record], codes: Sequence[TensorCode], limits: Limits
-) -> None:
+def _check_operations(head: Head, records: Sequence[Sequence[Record]], limits: Limits) -> None:
     """Only sequences that spec/bitstream.md, "Operations", allows."""
-    operations = [record.operation for record in records]
-    middle = operations[1:-1] if operations[-1:] != [Operation.DIGITS] else operations[1:]
-    climbs = operations[:1] == [Operation.LEVELS] and all(
-        operation is Operation.DIGITS for operation in middle
-    )
-    ends = operations[1:][-1:]
-    allowed = operations == [Operation.RAW] or (
-        piece.coded
-        and (climbs or operations == [Operation.VALUES])
-        and not {Operation.LEVELS, Operation.VALUES} & set(ends)
-        and (piece.dtype.is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
-    )
-    digits = operations.count(Operation.DIGITS)
-    if digits and any(codes[run.tensor].lattice for run in piece.runs):
-        allowed = False
-    if not piece.dtype.is_float and piece.coded:
-        allowed = allowed and all(codes[run.tensor].step >= digits for run in piece.runs)
-    if not allowed or digits > limits.trits:
+    for piece, own in zip(head.slices, records, strict=True):
+        operations = tuple([record.operation for record in own])
+        # the first and the last may be no digits; what is longer is not worth to be remembered
+        if len(operations) <= limits.trits + 2 and _may_follow(
+            operations, piece.coded, piece.dtype.is_float
+        ):
+            digits = operations.count(Operation.DIGITS)
+            if not digits or _may_have_digits(piece, digits, head.codes, limits):
+                continue
         names = ", ".join(operation.name for operation in operations) or "nothing"
         raise BitstreamError(
             ErrorCode.WRONG_PARENT,
             f"slice of tensor {piece.runs[0].tensor}: {names} cannot follow each other",
         )
+
+
+@lru_cache(maxsize=256)
+def _may_follow(operations: tuple[Operation, ...], coded: bool, is_float: bool) -> bool:
+    """Whether a slice may go through such operations, whatever its tensors are."""
+    middle = operations[1:-1] if operations[-1:] != (Operation.DIGITS,) else operations[1:]
+    climbs = operations[:1] == (Operation.LEVELS,) and all(
+        operation is Operation.DIGITS for operation in middle
+    )
+    ends = operations[1:][-1:]
+    return operations == (Operation.RAW,) or (
+        coded
+        and (climbs or operations == (Operation.VALUES,))
+        and not {Operation.LEVELS, Operation.VALUES} & set(ends)
+        and (is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
+    )
+
+
+def _may_have_digits(
+    piece: Slice, digits: int, codes: Sequence[TensorCode], limits: Limits
+) -> bool:
+    own = [codes[run.tensor] for run in piece.runs]
+    return (
+        digits <= limits.trits
+        and not any(code.lattice for code in own)
+        and (piece.dtype.is_float or all(code.step >= digits for code in own))
+    )

@@ -45,6 +45,7 @@ __all__ = [
     "rans_decode",
     "rans_encode",
     "read_cells",
+    "read_entries",
     "read_varints",
     "round_floats",
     "scale_floats",
@@ -80,6 +81,7 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 
 if NAME == "native":
     from midstream.kernels import native_cells
+    from midstream.kernels.native_entries import read_entries
     from midstream.kernels.native_floats import decode_floats
     from midstream.kernels.native_gf256 import combine_rows
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
@@ -104,6 +106,7 @@ if NAME == "native":
     from midstream.kernels.native_symbols import digit_symbols, level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
+    from midstream.kernels.numpy_entries import read_entries
     from midstream.kernels.numpy_floats import decode_floats
     from midstream.kernels.numpy_gf256 import combine_rows
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers

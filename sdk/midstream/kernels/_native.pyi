@@ -173,6 +173,9 @@ def read_cells(
     mantissa: int,
     /,
 ) -> int: ...
+def read_entries(
+    data: memoryview, start: int, fields: bytes, most: _Array, numbers: _Array, /
+) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
 def scale_floats(
     levels: _Array,

@@ -14,6 +14,7 @@ PyObject *pack_bits(PyObject *module, PyObject *args);
 PyObject *predict(PyObject *module, PyObject *args);
 PyObject *rans_decode(PyObject *module, PyObject *args);
 PyObject *rans_encode(PyObject *module, PyObject *args);
+PyObject *read_entries(PyObject *module, PyObject *args);
 PyObject *read_varints(PyObject *module, PyObject *args);
 PyObject *scale_floats(PyObject *module, PyObject *args);
 PyObject *scale_integers(PyObject *module, PyObject *args);

@@ -59,6 +59,8 @@ static PyMethodDef methods[] = {
     { "read_cells", read_cells, METH_VARARGS,
         "read_cells(data, levels, steps, memory, out, mode, table, bits, mantissa) -> bytes, -1 "
         "or -2" },
+    { "read_entries", read_entries, METH_VARARGS,
+        "read_entries(data, start, fields, most, numbers) -> where they end, or -1" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
     { "scale_floats", scale_floats, METH_VARARGS,
         "scale_floats(levels, steps, sizes, first, precision, out)" },

@@ -11,7 +11,9 @@ from midstream.cli.passphrases import (
     new_passphrase,
     passphrase_for,
 )
+from midstream.publisher.publish import check_name
 from midstream.store.keyring import generate_keys, has_sealed_key, load_keys
+from midstream.store.keys import Signer
 from midstream.trust.keys import KeyRing
 
 __all__ = ["add_keys", "add_verbs", "keys_of"]
@@ -27,6 +29,11 @@ def add_verbs(verbs: Any) -> None:
         "environment, or typed at a terminal. With --plain they are not encrypted.",
     )
     parser.add_argument("keys", metavar="KEYS", type=Path, help="folder for the new keys")
+    parser.add_argument(
+        "--provider",
+        metavar="NAME",
+        help="one key for a provider of that name instead, and what to tell the publisher",
+    )
     add_passphrase(parser, makes_keys=True)
     parser.set_defaults(run=_keygen)
 
@@ -47,5 +54,20 @@ def _keygen(options: argparse.Namespace, output: Output) -> None:
     secret = new_passphrase(options)
     if secret is None:
         output.warn("the keys are stored plain, mode 0600: who reads a file has the key")
+    if options.provider is not None:
+        _make_provider_key(options, output, secret)
+        return
     for path in generate_keys(options.keys, passphrase=secret):
         output.say(str(path))
+
+
+def _make_provider_key(options: argparse.Namespace, output: Output, secret: str | None) -> None:
+    check_name(options.provider)
+    options.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made, path = Signer.generate(), options.keys / f"{options.provider}.key"
+    made.save(path, passphrase=secret)
+    output.say(str(path))
+    output.say(
+        f"for the publisher: midstream delegate {options.provider} REPO NETWORK "
+        f"--key {made.public.raw.hex()} --keys KEYS"
+    )

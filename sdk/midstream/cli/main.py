@@ -5,7 +5,18 @@ import os
 import sys
 from collections.abc import Sequence
 
-from midstream.cli import casting, doctor, files, inspecting, keys, network, repository, upkeep
+from midstream.cli import (
+    casting,
+    doctor,
+    files,
+    inspecting,
+    keys,
+    network,
+    providing,
+    releasing,
+    repository,
+    upkeep,
+)
 from midstream.cli.output import Output
 from midstream.errors import MidstreamError, StoreError
 from midstream.version import __version__
@@ -35,7 +46,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"midstream {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for module in (keys, repository, upkeep, network, casting, files, inspecting, doctor):
+    for module in (keys, repository, upkeep, providing, releasing):
+        module.add_verbs(verbs)
+    for module in (network, casting, files, inspecting, doctor):
         module.add_verbs(verbs)
     return parser
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from midstream.runtime import Backend, Inputs
 from midstream.store.models import read_model
 from midstream.trust import layout, tree
 from midstream.trust.keys import KeyRing, Signer
-from midstream.trust.manifest import Manifest, UnitEntry
+from midstream.trust.manifest import Extension, Manifest, UnitEntry
 
 __all__ = ["Publisher", "describe"]
 
@@ -60,6 +61,7 @@ class Publisher:
         loss: float | None = None,
         use: Use = Use.HTTP,
         calibration: Sequence[Inputs] | None = None,
+        extensions: Sequence[Extension] = (),
         progress: Callable[[str], None] = lambda _: None,
         report: Report = lambda _: None,
     ) -> Release:
@@ -76,6 +78,7 @@ class Publisher:
             use: What the release is mostly sent over; it decides on the size of packets.
             calibration: Inputs like those that the network will get; better than the probes
                 that are made up where there are none.
+            extensions: What else the manifest says, by rising tag, such as its provenance.
             progress: Told what is done, for people.
             report: Told how far the encoder is.
 
@@ -95,7 +98,7 @@ class Publisher:
                 data, ladder, self._backend, progress, calibration=calibration, report=report
             )
         with self._folder.locked():
-            return self._write(name, data, encoded, recovery, progress)
+            return self._write(name, data, encoded, recovery, extensions, progress)
 
     def renew(self) -> tuple[str, ...]:
         """Sign the metadata anew before it runs out; releases stay as they are.
@@ -165,6 +168,7 @@ class Publisher:
         model: bytes,
         encoded: Encoded,
         recovery: Recovery,
+        extensions: Sequence[Extension],
         progress: Callable[[str], None],
     ) -> Release:
         repository = self._signed.open()
@@ -174,7 +178,10 @@ class Publisher:
             self._folder.write(files)
             entries.append(entry)
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
-        described = describe(name, repository.latest(name) + 1, model, encoded, entries)
+        number = repository.latest(name) + 1
+        described = replace(
+            describe(name, number, model, encoded, entries), extensions=tuple(extensions)
+        )
         signed = repository.add_release(name, described, self._clock())
         self._signed.write(signed, repository, [name])
         progress(f"{name} release {described.release} signed")

@@ -19,7 +19,7 @@ from midstream.trust import bundle, layout, providers, roles
 from midstream.trust.keys import Signer
 from midstream.trust.refusal import refusal
 
-__all__ = ["Evidence", "Parcel", "open_parcel", "seal_parcel"]
+__all__ = ["Evidence", "Parcel", "open_parcel", "provider_of", "seal_parcel"]
 
 _MAX_METRICS = 32
 _MAX_METRIC_NAME = 64
@@ -78,6 +78,14 @@ def seal_parcel(
     signed = Targets(version=parcel.version, expires=expires, targets={target: described})
     metadata = layout.metadata_path(parcel.provider, parcel.version)
     return bundle.encode({metadata: roles.sign(signed, signers), target: parcel.unit})
+
+
+def provider_of(data: bytes, *, limits: Limits = LIMITS) -> str:
+    """Who a parcel says that it is from, for the record: nothing of it is checked."""
+    try:
+        return _parts(data, limits)[0]
+    except (BitstreamError, LimitError):
+        return "unknown"
 
 
 def open_parcel(

@@ -1,0 +1,125 @@
+"""log: releases of a network, what they were made of, and what was refused."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from midstream.cli.output import Output, human_size
+from midstream.publisher import decibels, history
+from midstream.trust.manifest import Manifest
+from midstream.trust.provenance import Provenance, provenance_of
+
+__all__ = ["add_verbs"]
+
+_COLUMNS = ["release", "of", "rule", "providers", "bytes", "base dB", "exact"]
+_LAST_REFUSALS = 10
+
+
+def add_verbs(verbs: Any) -> None:
+    """Declare log."""
+    parser = verbs.add_parser(
+        "log",
+        help="list releases, their parents and providers, and what was refused",
+        description="List the releases of a network that are in a repository's folder: what each "
+        "was made of, by whom, how good and how large it is; and contributions that were refused.",
+    )
+    parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
+    parser.add_argument("network", metavar="NETWORK", help="the network's name")
+    parser.add_argument("--graph", action="store_true", help="draw who came of whom")
+    parser.add_argument("--json", action="store_true", help="print all of it as JSON")
+    parser.set_defaults(run=_log)
+
+
+def _log(options: argparse.Namespace, output: Output) -> None:
+    found = [(m, provenance_of(m)) for m in history.releases(options.repo, options.network)]
+    refusals = history.refusals(options.repo, options.network)
+    if options.graph:
+        for line in graph(found):
+            output.say(line)
+    else:
+        rows = [_row(described, made) for described, made in reversed(found)]
+        output.table(f"{options.network} in {options.repo}", _COLUMNS, rows)
+        _say_parts(found[-1][1], output)
+    for refusal in refusals[-_LAST_REFUSALS:]:
+        output.say(f"{refusal.at}  refused {refusal.provider}: {refusal.message} [{refusal.error}]")
+    output.result(
+        {
+            "network": options.network,
+            "releases": [_as_json(described, made) for described, made in found],
+            "refused": [asdict(refusal) for refusal in refusals],
+        }
+    )
+
+
+def _say_parts(made: Provenance | None, output: Output) -> None:
+    """What the newest release left out, and why."""
+    for part in made.parts if made is not None else ():
+        if part.refused:
+            output.say(f"left out of it: {part.provider}, {part.refused}")
+
+
+def _row(described: Manifest, made: Provenance | None) -> list[str]:
+    base = described.base.fidelity
+    return [
+        str(described.release),
+        "" if made is None else str(made.parent),
+        "published" if made is None else made.rule,
+        ", ".join(_providers(made)),
+        human_size(sum(entry.size for entry in described.units)),
+        decibels.as_words(base.weight_snr if base.output_snr is None else base.output_snr),
+        "yes" if described.units[-1].fidelity.weight_snr == float("inf") else "no",
+    ]
+
+
+def _providers(made: Provenance | None) -> list[str]:
+    return [part.provider for part in made.parts if not part.refused] if made is not None else []
+
+
+def graph(found: list[tuple[Manifest, Provenance | None]]) -> list[str]:
+    """Who came of whom, the newest on top: one line a release, one for each provider."""
+    lines: list[str] = []
+    for described, made in reversed(found):
+        parent = "" if made is None else f" <- {made.parent}"
+        rule = "published" if made is None else made.rule
+        lines.append(f"* {described.release}{parent}  {rule}")
+        lines += [_branch(part.provider, part.share, part.refused) for part in _parts(made)]
+    return lines
+
+
+def _parts(made: Provenance | None) -> tuple[Any, ...]:
+    return made.parts if made is not None else ()
+
+
+def _branch(provider: str, share: float, refused: str) -> str:
+    if refused:
+        return f"| x {provider}  {refused}"
+    return f"|\\  {provider}" + (f"  {share:.3f}" if share else "")
+
+
+def _as_json(described: Manifest, made: Provenance | None) -> dict[str, Any]:
+    return {
+        "release": described.release,
+        "model_sha256": described.model_sha256.hex(),
+        "bytes": sum(entry.size for entry in described.units),
+        "layers": [
+            {
+                "layer": entry.layer,
+                "kind": entry.kind.name.lower(),
+                "bytes": entry.size,
+                "weight_snr": decibels.as_json(entry.fidelity.weight_snr),
+                "output_snr": decibels.as_json(entry.fidelity.output_snr),
+            }
+            for entry in described.units
+        ],
+        "provenance": None if made is None else _made_as_json(made),
+    }
+
+
+def _made_as_json(made: Provenance) -> dict[str, Any]:
+    return {
+        "parent": made.parent,
+        "rule": made.rule,
+        "gate": made.gate,
+        "parts": [asdict(part) | {"unit": part.unit.hex()} for part in made.parts],
+    }

@@ -1,0 +1,147 @@
+"""Releases that were published into a folder, what they were made of, and what was refused.
+
+Nothing is verified by it: it reads what the publisher itself wrote.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from midstream import decoder
+from midstream.errors import BitstreamError, ErrorCode, MidstreamError, UsageError
+from midstream.limits import LIMITS
+from midstream.publisher.local import map_unit
+from midstream.store.files import read_given, write_file
+from midstream.trust import layout, manifest
+from midstream.trust.manifest import Manifest
+from midstream.trust.provenance import Provenance, provenance_of
+
+__all__ = ["Refusal", "add_refusal", "exact_model", "manifest_of", "refusals", "releases", "taken"]
+
+_REFUSALS = ".refused"
+"""Folder of what was refused; hidden, so that no origin serves it."""
+_MOST_REFUSALS = 1000
+_MAX_REFUSALS_SIZE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A contribution that was refused."""
+
+    at: str
+    """When, ISO 8601."""
+    provider: str
+    """Whose it is, as far as it says."""
+    error: str
+    """The name of the error's code."""
+    message: str
+    """Why."""
+
+
+def releases(folder: Path, name: str) -> tuple[Manifest, ...]:
+    """Manifests of all releases of a network that are still in the folder, by number.
+
+    Raises:
+        UsageError: NOT_FOUND where there is none.
+        DataError: One is malformed.
+    """
+    files = (folder / layout.TARGETS / name).glob("*.manifest")
+    found = [manifest.decode(read_given(file, limit=LIMITS.manifest_size)) for file in files]
+    if not found:
+        raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: no network {name!r} in it")
+    # a publisher that was killed before it signed leaves a manifest whose number comes again
+    return tuple(sorted(found, key=lambda described: described.release))
+
+
+def manifest_of(folder: Path, name: str, release: int | None) -> Manifest:
+    """The manifest of one release; of the newest for None.
+
+    Raises:
+        UsageError: NOT_FOUND where there is none.
+        DataError: One is malformed.
+    """
+    found = releases(folder, name)
+    chosen = [m for m in found if release is None or m.release == release]
+    if not chosen:
+        numbers = ", ".join(str(m.release) for m in found)
+        raise UsageError(
+            ErrorCode.NOT_FOUND, f"{name}: no release {release} in {folder}; it has {numbers}"
+        )
+    return chosen[-1]
+
+
+def exact_model(folder: Path, described: Manifest) -> bytes:
+    """The model file of a release.
+
+    Raises:
+        BitstreamError: BAD_HASH where a unit is not what was signed, WRONG_PARENT where the
+            release has no exact unit.
+        StoreError: A unit cannot be read.
+    """
+    last = len(described.units) - 1
+    entries = [described.units[index] for index in described.chain(last)]
+    model = bytes(decoder.rebuild([map_unit(folder / entry.path, entry) for entry in entries]))
+    if hashlib.sha256(model).digest() != described.model_sha256:
+        raise BitstreamError(
+            ErrorCode.WRONG_PARENT,
+            f"{described.name} release {described.release}: it has no exact unit, so nobody has "
+            "the model that would be changed",
+        )
+    return model
+
+
+def taken(folder: Path, name: str) -> dict[str, int]:
+    """The last version of each provider's metadata that counted in a release."""
+    versions: dict[str, int] = {}
+    for provenance in map(provenance_of, releases(folder, name)):
+        for part in _counted(provenance):
+            versions[part[0]] = max(part[1], versions.get(part[0], 0))
+    return versions
+
+
+def _counted(provenance: Provenance | None) -> list[tuple[str, int]]:
+    parts = provenance.parts if provenance is not None else ()
+    return [(part.provider, part.version) for part in parts if not part.refused]
+
+
+def refusals(folder: Path, name: str) -> tuple[Refusal, ...]:
+    """What was refused, the newest last; the last thousand of it.
+
+    Raises:
+        BitstreamError: The record of it is damaged.
+    """
+    path = folder / _REFUSALS / f"{name}.jsonl"
+    if not path.is_file():
+        return ()
+    lines = read_given(path, limit=_MAX_REFUSALS_SIZE).decode(errors="replace").splitlines()
+    try:
+        return tuple(Refusal(**json.loads(line)) for line in lines)
+    except (ValueError, TypeError):
+        raise BitstreamError(
+            ErrorCode.BAD_FIELD, f"{path}: damaged; it may be deleted, it is for people alone"
+        ) from None
+
+
+def add_refusal(
+    folder: Path, name: str, provider: str, error: MidstreamError, now: datetime
+) -> None:
+    """Put down that a contribution was refused.
+
+    Raises:
+        BitstreamError: The record of earlier ones is damaged.
+        StoreError: It cannot be written.
+    """
+    made = Refusal(
+        at=now.isoformat(timespec="seconds"),
+        provider=provider,
+        error=error.code.name,
+        message=error.message,
+    )
+    kept: Sequence[Refusal] = [*refusals(folder, name), made][-_MOST_REFUSALS:]
+    lines = "".join(json.dumps(asdict(one)) + "\n" for one in kept)
+    path = folder / _REFUSALS / f"{name}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    write_file(path, lines.encode())

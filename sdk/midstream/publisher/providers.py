@@ -1,0 +1,235 @@
+"""Providers of a network: who they are, and what becomes of their contributions.
+
+Each contribution is checked before it is decoded, decoded before it is merged, and the merged
+model is published as any other, with its provenance in the signed manifest.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tuf.api.metadata import Targets
+
+from midstream import formats
+from midstream.errors import UsageError
+from midstream.merging import Gate, Merged, MergePolicy, merge
+from midstream.publisher import history
+from midstream.publisher.checking import Checked, Checker
+from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.publish import DEFAULT_LADDER, Publisher
+from midstream.publisher.release import Release
+from midstream.publisher.signing import SignedFolder
+from midstream.runtime import Backend
+from midstream.trust import layout, provenance, providers
+from midstream.trust.keys import KeyRing, PublicKey, Signer
+from midstream.trust.provenance import Part, Provenance
+from midstream.trust.providers import DEFAULT_QUOTA, Provider
+
+__all__ = ["MergedRelease", "Providers"]
+
+_ID_SIZE = 16
+_REVERT = "revert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedRelease:
+    """A release that was merged."""
+
+    release: Release
+    """What was published."""
+    merged: Merged
+    """What it was made of."""
+
+
+class Providers:
+    """Those who may contribute to networks of a repository.
+
+    Args:
+        folder: The repository's folder.
+        signer: One key for all roles, or a ring of keys.
+        backend: The runtime that rungs of merged releases are run on; None to run none.
+        clock: The time that metadata is dated with.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        signer: Signer | KeyRing,
+        backend: Backend | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        keys = signer if isinstance(signer, KeyRing) else KeyRing.single(signer)
+        self._folder = RepositoryFolder(folder)
+        self._signed = SignedFolder(self._folder, keys, clock)
+        self._publisher = Publisher(folder, signer=keys, backend=backend, clock=clock)
+        self._clock = clock
+
+    def add(
+        self,
+        network: str,
+        provider: str,
+        keys: Iterable[PublicKey],
+        *,
+        threshold: int = 1,
+        quota: int = DEFAULT_QUOTA,
+    ) -> None:
+        """Let a provider contribute to a network.
+
+        Args:
+            network: The network.
+            provider: What it is called; each name and key once.
+            keys: Its keys.
+            threshold: How many of them have to sign.
+            quota: Bytes of one contribution, at most.
+
+        Raises:
+            UsageError: There is no such network, or the name is none or taken.
+            TrustError: A key that has to sign is not at hand, or one is another provider's.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        publics = list(keys)
+
+        def change(role: Targets) -> None:
+            providers.add(role, network, provider, publics, threshold=threshold, quota=quota)
+
+        self._change(network, change)
+
+    def revoke(self, network: str, provider: str) -> tuple[int, ...]:
+        """Take a provider's right away, for good.
+
+        Returns:
+            The releases that its contributions counted in.
+
+        Raises:
+            UsageError: There is no such network or provider.
+            TrustError: A key that has to sign is not at hand.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        self._change(network, lambda role: providers.remove(role, provider))
+        return tuple(
+            described.release
+            for described in history.releases(self._folder.path, network)
+            if (made := provenance.provenance_of(described)) is not None
+            and any(part.provider == provider and not part.refused for part in made.parts)
+        )
+
+    def listed(self, network: str) -> tuple[Provider, ...]:
+        """All providers of a network, in the order in which they were added.
+
+        Raises:
+            UsageError: There is no repository in the folder.
+            TrustError: The repository's metadata is not that of these keys, or has run out.
+        """
+        with self._signed.existing() as repository:
+            return providers.providers(repository.providers_role(network))
+
+    def merge(
+        self,
+        network: str,
+        parcels: Sequence[bytes],
+        *,
+        policy: MergePolicy,
+        gate: Gate | None = None,
+        release: int | None = None,
+        ladder: str | Sequence[str] = DEFAULT_LADDER,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> MergedRelease:
+        """Merge contributions to a release, and publish what comes out as the next one.
+
+        A parcel that is refused is put down in the repository's log and left out; the others
+        are merged.
+
+        Args:
+            network: The network.
+            parcels: What providers sent.
+            policy: What is taken of them, and how.
+            gate: Judges model files on inputs that no provider has.
+            release: The release that was changed; the newest for None.
+            ladder: Rungs of the merged release.
+            progress: Told what is done, for people.
+
+        Raises:
+            UsageError: There is no such network or release, nothing is left to merge, too
+                little for the rule, or the gate refuses what comes out.
+            DataError: The release cannot be read.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        parent = history.manifest_of(self._folder.path, network, release)
+        model = history.exact_model(self._folder.path, parent)
+        with self._signed.existing() as repository:
+            role = repository.providers_role(network)
+        now = self._clock()
+        checker = Checker(self._folder.path, parent, model, role, now, progress)
+        checked = checker.check(parcels)
+        try:
+            merged = _merged(model, checked, policy, gate)
+        except UsageError as error:
+            checker.refuse(", ".join(one.provider for one in checked), error)
+            raise
+        self._keep(network, checked)
+        made = _provenance(parent.release, policy, merged, checked)
+        published = self._publisher.publish(
+            merged.model,
+            name=network,
+            ladder=ladder,
+            extensions=(provenance.encode(made),),
+            progress=progress,
+        )
+        return MergedRelease(release=published, merged=merged)
+
+    def revert(self, network: str, release: int) -> Release:
+        """Publish the model of an earlier release again, as the next one.
+
+        Raises:
+            UsageError: There is no such release.
+            DataError: It cannot be read.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        described = history.manifest_of(self._folder.path, network, release)
+        made = Provenance(parent=release, rule=_REVERT, parts=())
+        return self._publisher.publish(
+            history.exact_model(self._folder.path, described),
+            name=network,
+            extensions=(provenance.encode(made),),
+        )
+
+    def _change(self, network: str, change: Callable[[Targets], None]) -> None:
+        with self._signed.existing() as repository:
+            signed = repository.change_providers(network, change, self._clock())
+            self._signed.write(signed, repository, repository.networks)
+
+    def _keep(self, network: str, checked: Sequence[Checked]) -> None:
+        """What is looked at stays in the folder, so that anyone can look again."""
+        for one in checked:
+            path = layout.parcel_path(network, one.provider, one.parcel.version)
+            self._folder.write({path: one.data})
+
+
+def _merged(
+    model: bytes, checked: Sequence[Checked], policy: MergePolicy, gate: Gate | None
+) -> Merged:
+    tensors = formats.open_model(model).tensors
+    return merge(model, tensors, [one.offer for one in checked], policy, gate=gate)
+
+
+def _provenance(
+    parent: int, policy: MergePolicy, merged: Merged, checked: Sequence[Checked]
+) -> Provenance:
+    """What the manifest says of a merge."""
+    gate = None
+    if merged.before is not None and merged.after is not None:
+        gate = merged.before, merged.after
+    parts = tuple(
+        Part(
+            provider=one.provider,
+            version=one.parcel.version,
+            unit=hashlib.sha256(one.parcel.unit).digest()[:_ID_SIZE],
+            share=merged.shares.get(one.provider) or 0.0,
+            refused=merged.refused.get(one.provider, ""),
+        )
+        for one in sorted(checked, key=lambda one: one.provider)
+    )
+    return Provenance(parent=parent, rule=policy.rule.value, parts=parts, gate=gate)

@@ -1,0 +1,153 @@
+"""delegate, contribute, merge, revoke, revert and log, as they are typed."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from midstream.cli.main import main
+from tensorfiles import normal, safetensors
+
+pytestmark = pytest.mark.once
+
+NAMES = ("east", "north", "west")
+
+
+@dataclass
+class Shell:
+    """Types commands in a folder."""
+
+    folder: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        found = main([word.replace("@", f"{self.folder}/") for word in words])
+        printed = self.capsys.readouterr()
+        assert found == code, printed.err
+        return printed.out + printed.err
+
+    def read(self, *words: str) -> Any:
+        main([word.replace("@", f"{self.folder}/") for word in [*words, "--json"]])
+        return json.loads(self.capsys.readouterr().out)
+
+    def write(self, name: str, move: float, seed: int = 0) -> None:
+        """A model file, moved by so much."""
+        noise = normal(30, 20, seed=seed, scale=0.001)
+        moved = normal(30, 20) + move * (normal(30, 20, seed=7) + noise)
+        data = safetensors({"a": moved.astype("<f4")})
+        (self.folder / name).write_bytes(data)
+
+    def contribute(self, name: str, move: float, *more: str) -> str:
+        self.write(f"{name}.model", move, seed=len(name))
+        return self(
+            "contribute", f"@{name}.model", "--parent", "@net.model", "--network", "net",
+            "--release", "1", "--provider", name, "--keys", f"@{name}-keys", "-o",
+            f"@{name}.parcel", "--share", "0.2", *more,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A repository with three providers."""
+    made = Shell(tmp_path, capsys)
+    made.write("net.model", 0)
+    made("keygen", "@keys", "--plain")
+    made(
+        "publish", "@net.model", "--repo", "@repo", "--keys", "@keys", "--name", "net",
+        "--ladder", "exact",
+    )  # fmt: skip
+    for name in NAMES:
+        said = made("keygen", f"@{name}-keys", "--provider", name, "--plain")
+        found = re.search(r"--key ([0-9a-f]{64})", said)
+        assert found is not None
+        made("delegate", name, "@repo", "net", "--key", found[1], "--keys", "@keys")
+    return made
+
+
+def test_the_whole_way_from_contributions_to_a_release_and_back(shell: Shell) -> None:
+    for name in NAMES:
+        said = shell.contribute(name, 0.1, "--samples", "100", "--metric", "accuracy=0.9")
+        assert "of the weights as float32" in said
+    parcels = [f"@{name}.parcel" for name in NAMES]
+    said = shell("merge", "@repo", "net", *parcels, "--rule", "mean", "--keys", "@keys")
+    assert "net release 2" in said
+    assert "0.333" in said
+    assert "west" in shell("log", "@repo", "net")
+    assert "* 2 <- 1  mean" in shell("log", "@repo", "net", "--graph")
+    said = shell("revoke", "west", "@repo", "net", "--keys", "@keys")
+    assert "counted in release 2" in said
+    shell("revert", "@repo", "net", "--to", "1", "--keys", "@keys")
+    found = shell.read("log", "@repo", "net")
+    assert [one["release"] for one in found["releases"]] == [1, 2, 3]
+    assert found["releases"][2]["provenance"]["rule"] == "revert"
+    assert found["releases"][2]["model_sha256"] == found["releases"][0]["model_sha256"]
+
+
+def test_refusals_are_in_the_log(shell: Shell) -> None:
+    for name in NAMES:
+        shell.contribute(name, 0.1)
+    shell("revoke", "east", "@repo", "net", "--keys", "@keys")
+    parcels = [f"@{name}.parcel" for name in NAMES]
+    found = shell.read("merge", "@repo", "net", *parcels, "--rule", "mean", "--keys", "@keys")
+    assert sorted(found["shares"]) == ["north", "west"]
+    assert "refused east" in shell("log", "@repo", "net")
+    assert shell.read("log", "@repo", "net")["refused"][0]["error"] == "UNKNOWN_ROLE"
+
+
+def test_a_program_judges_what_is_merged(shell: Shell) -> None:
+    gate = shell.folder / "gate"
+    gate.write_text("#!/bin/sh\nwc -c < $1\n")
+    gate.chmod(0o755)
+    shell.contribute("east", 0.1)
+    words = ["merge", "@repo", "net", "@east.parcel", "--rule", "mean", "--keys", "@keys"]
+    found = shell.read(*words, "--gate", "@gate", "--gate-each")
+    assert found["gate"][0] == found["gate"][1]
+    assert not (shell.folder / "repo" / ".gate-model").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("exit 3", "exit status 3"), ("echo good", "expected a number"), ("true", "expected a")],
+)
+def test_a_gate_that_fails_is_said(shell: Shell, script: str, said: str) -> None:
+    gate = shell.folder / "gate"
+    gate.write_text(f"#!/bin/sh\n{script}\n")
+    gate.chmod(0o755)
+    shell.contribute("east", 0.1)
+    words = ["merge", "@repo", "net", "@east.parcel", "--rule", "mean", "--keys", "@keys"]
+    assert said in shell(*words, "--gate", "@gate", code=2)
+
+
+def test_what_is_left_over_is_kept_in_a_file(shell: Shell) -> None:
+    shell.contribute("east", 0.1, "--left-over", "@east.npy")
+    first = np.load(shell.folder / "east.npy")
+    shell.contribute("east", 0.1, "--left-over", "@east.npy")
+    assert first.shape == (600,)
+    assert not np.array_equal(np.load(shell.folder / "east.npy"), first)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("delegate", "new", "@repo", "net", "--key", "12", "--keys", "@keys"), "64 hexadecimal"),
+        (("delegate", "east", "@repo", "net", "--key", "ab" * 32, "--keys", "@keys"), "of that"),
+        (("revoke", "nobody", "@repo", "net", "--keys", "@keys"), "none of that name"),
+        (("log", "@repo", "other"), "no network 'other'"),
+        (("revert", "@repo", "net", "--to", "9", "--keys", "@keys"), "no release 9"),
+        (("merge", "@repo", "net", "@nothing", "--keys", "@keys"), "nothing"),
+        (("keygen", "@more", "--provider", "Not a name", "--plain"), "expected 1 to 64"),
+    ],
+)
+def test_wrong_use_is_said(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    assert said in shell(*words, code=2)
+
+
+def test_a_metric_is_a_name_and_a_number(shell: Shell) -> None:
+    shell.write("east.model", 0.1)
+    words = ["contribute", "@east.model", "--parent", "@net.model", "--network", "net"]
+    words += ["--release", "1", "--provider", "east", "--keys", "@east-keys", "-o", "@p"]
+    assert "a name, '='" in shell(*words, "--metric", "accuracy", code=2)

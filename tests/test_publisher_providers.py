@@ -1,0 +1,289 @@
+"""Providers contribute, a publisher merges, clients get a release that says what it is of."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import midstream
+from midstream.errors import BitstreamError, ErrorCode, FormatError, MidstreamError, UsageError
+from midstream.merging import MergePolicy, Rule
+from midstream.publisher import history
+from midstream.publisher.contributing import contribute, read_left_over, write_left_over
+from midstream.publisher.providers import Providers
+from midstream.trust import layout
+from midstream.trust.keys import KeyRing, Signer
+from midstream.trust.parcel import Evidence
+from midstream.trust.provenance import provenance_of
+from tensorfiles import normal, safetensors
+from trusting import ring, signer
+
+pytestmark = pytest.mark.once
+
+NAMES = ("east", "north", "south", "west")
+POLICY = MergePolicy(rule=Rule.MEAN)
+TRUTH = normal(40, 30, seed=99, scale=0.02)
+
+
+def model(move: float = 0.0, *, seed: int = 0) -> bytes:
+    """A network, moved towards a better one with some noise of its own."""
+    noise = normal(40, 30, seed=seed, scale=0.002) if move else 0
+    return safetensors({"a": (normal(40, 30) + move * TRUTH + noise).astype("<f4")})
+
+
+@dataclass
+class Clock:
+    """Time that a test moves."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@dataclass
+class Place:
+    """A repository with four providers."""
+
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        keys = ring()
+        publisher = midstream.Publisher(self.folder, signer=keys, clock=self.clock)
+        publisher.publish(model(), name="net", ladder="exact")
+        self.providers = Providers(self.folder, signer=keys, clock=self.clock)
+        for place, name in enumerate(NAMES):
+            self.providers.add("net", name, [signer(50 + place).public])
+
+    def parcel(self, provider: str, move: float = 1.0, **changes: Any) -> bytes:
+        place = NAMES.index(provider)
+        key: Signer = changes.pop("key", signer(50 + place))
+        values: dict[str, Any] = {
+            "network": "net",
+            "release": 1,
+            "provider": provider,
+            "keys": KeyRing(signers={provider: (key,)}),
+            "now": self.clock(),
+            "evidence": Evidence(samples=100, metrics={"accuracy": 0.9}),
+            "share": 0.2,
+        }
+        parent = changes.pop("parent", model())
+        return contribute(parent, model(move, seed=place + 1), **(values | changes))[0]
+
+    def parcels(self) -> list[bytes]:
+        return [self.parcel(name) for name in NAMES]
+
+    def merge(self, parcels: list[bytes], policy: MergePolicy = POLICY, **options: Any) -> Any:
+        return self.providers.merge("net", parcels, policy=policy, ladder="exact", **options)
+
+    def refusals(self) -> list[tuple[str, str]]:
+        return [(one.provider, one.error) for one in history.refusals(self.folder, "net")]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path / "repo")
+
+
+def distance(data: bytes) -> float:
+    """How far a network is from the better one."""
+    made = np.frombuffer(data[-4 * 1200 :], "<f4").reshape(40, 30)
+    return float(np.linalg.norm(made - normal(40, 30) - TRUTH))
+
+
+def test_a_merged_release_is_better_and_says_what_it_is_of(place: Place) -> None:
+    found = place.merge(place.parcels())
+    described = history.manifest_of(place.folder, "net", None)
+    assert described.release == found.release.number == 2
+    assert distance(history.exact_model(place.folder, described)) < 0.9 * distance(model())
+    made = provenance_of(described)
+    assert made is not None
+    assert (made.parent, made.rule, made.gate) == (1, "mean", None)
+    assert [(p.provider, p.share, p.refused) for p in made.parts] == [
+        (name, 0.25, "") for name in NAMES
+    ]
+    for part in made.parts:
+        assert (place.folder / layout.parcel_path("net", part.provider, part.version)).is_file()
+
+
+def test_clients_fetch_a_merged_release_as_any_other(place: Place) -> None:
+    place.merge(place.parcels())
+
+    async def fetch() -> bytes:
+        root = (place.folder / "1.root.json").read_bytes()
+        async with midstream.Delivery.open(str(place.folder), "net", root=root) as delivery:
+            await delivery.complete()
+            return bytes(await delivery.rebuild())
+
+    described = history.manifest_of(place.folder, "net", None)
+    assert asyncio.run(fetch()) == history.exact_model(place.folder, described)
+
+
+def test_a_malicious_provider_is_left_out_and_named(place: Place) -> None:
+    parcels = [place.parcel(name, -30.0 if name == "south" else 1.0) for name in NAMES]
+    found = place.merge(parcels)
+    assert list(found.merged.refused) == ["south"]
+    made = provenance_of(history.manifest_of(place.folder, "net", None))
+    assert made is not None
+    assert [part.provider for part in made.parts if "norm" in part.refused] == ["south"]
+
+
+def test_a_gate_is_in_the_provenance(place: Place) -> None:
+    place.merge(place.parcels(), gate=lambda data: -distance(data))
+    made = provenance_of(history.manifest_of(place.folder, "net", None))
+    assert made is not None
+    assert made.gate is not None
+    assert made.gate[1] > made.gate[0]
+
+
+def test_a_merge_that_the_gate_refuses_publishes_nothing_and_is_put_down(place: Place) -> None:
+    with pytest.raises(UsageError, match="the gate says"):
+        place.merge(place.parcels(), gate=distance)
+    assert history.manifest_of(place.folder, "net", None).release == 1
+    assert place.refusals() == [("east, north, south, west", "BAD_ARGUMENT")]
+
+
+def test_what_was_merged_is_not_merged_again(place: Place) -> None:
+    parcels = place.parcels()
+    place.merge(parcels)
+    with pytest.raises(UsageError, match="nothing is left"):
+        place.merge(parcels, release=1)
+    assert place.refusals()[:4] == [(name, "ROLLBACK") for name in NAMES]
+
+
+def test_what_was_left_out_may_come_again(place: Place) -> None:
+    policy = MergePolicy(rule=Rule.MEAN, never_together=(frozenset({"east", "west"}),))
+    parcels = place.parcels()
+    place.merge(parcels, policy)
+    found = place.merge(parcels[-1:], release=1)
+    assert found.merged.shares == {"west": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"release": 7}, "WRONG_PARENT"),
+        ({"parent": model(0.5)}, "WRONG_PARENT"),
+        ({"network": "other"}, "NOT_FOUND"),
+        ({"key": signer(99)}, "BAD_SIGNATURE"),
+        ({"now": datetime(2020, 1, 1, tzinfo=UTC)}, "EXPIRED"),
+    ],
+)
+def test_one_bad_parcel_is_put_down_and_the_others_are_merged(
+    place: Place, changes: dict[str, Any], code: str
+) -> None:
+    parcels = [place.parcel("east"), place.parcel("north", **changes), place.parcel("south")]
+    said: list[str] = []
+    found = place.merge(parcels, progress=said.append)
+    assert sorted(found.merged.shares) == ["east", "south"]
+    assert place.refusals() == [("north", code)]
+    assert any(line.startswith("refused: ") and code in line for line in said)
+
+
+def test_what_is_no_parcel_is_put_down(place: Place) -> None:
+    with pytest.raises(UsageError, match="nothing is left"):
+        place.merge([b"", b"MDB\0 and nothing"])
+    assert [provider for provider, _ in place.refusals()] == ["unknown", "unknown", ""]
+
+
+def test_two_parcels_of_one_provider_are_not_both_merged(place: Place) -> None:
+    found = place.merge([place.parcel("east"), place.parcel("east", 0.5)])
+    assert found.merged.shares == {"east": 1.0}
+    assert place.refusals() == [("east", "BAD_ARGUMENT")]
+
+
+def test_a_revoked_provider_is_found_in_what_it_touched_and_reverted(place: Place) -> None:
+    place.merge(place.parcels())
+    assert place.providers.revoke("net", "south") == (2,)
+    assert [one.name for one in place.providers.listed("net")] == ["east", "north", "west"]
+    late = place.parcel("south", release=2, parent=_newest(place))
+    with pytest.raises(UsageError, match="nothing is left"):
+        place.merge([late])
+    assert place.refusals()[0] == ("south", "UNKNOWN_ROLE")
+    assert place.providers.revert("net", 1).number == 3
+    assert _newest(place) == model()
+
+
+def _newest(place: Place) -> bytes:
+    return history.exact_model(place.folder, history.manifest_of(place.folder, "net", None))
+
+
+def test_a_release_without_an_exact_unit_cannot_be_contributed_to(place: Place) -> None:
+    publisher = midstream.Publisher(place.folder, signer=ring(), clock=place.clock)
+    publisher.publish(model(), name="net", ladder="20dB")
+    with pytest.raises(BitstreamError, match="no exact unit") as caught:
+        place.merge(place.parcels())
+    assert caught.value.code is ErrorCode.WRONG_PARENT
+
+
+def test_a_release_that_is_not_there_is_said(place: Place) -> None:
+    with pytest.raises(UsageError, match=r"no release 9.*it has 1"):
+        place.merge([], release=9)
+    with pytest.raises(UsageError, match="no network 'other'"):
+        place.providers.merge("other", [], policy=POLICY)
+
+
+def test_a_damaged_record_of_refusals_is_said(place: Place) -> None:
+    path = place.folder / ".refused" / "net.jsonl"
+    path.parent.mkdir()
+    path.write_bytes(b'{"at": 1}\n')
+    with pytest.raises(BitstreamError, match="may be deleted"):
+        history.refusals(place.folder, "net")
+
+
+def test_what_is_left_over_is_kept_for_the_next_contribution(place: Place, tmp_path: Path) -> None:
+    keys = KeyRing(signers={"east": (signer(50),)})
+    _, left = contribute(
+        model(), model(1.0), network="net", release=1, provider="east", keys=keys,
+        now=place.clock(), share=0.05,
+    )  # fmt: skip
+    write_left_over(tmp_path / "left.npy", left)
+    kept = read_left_over(tmp_path / "left.npy")
+    assert kept is not None
+    assert np.array_equal(kept, left)
+    assert np.linalg.norm(left) > 0
+    assert read_left_over(tmp_path / "nothing.npy") is None
+    with pytest.raises(UsageError, match="left over"):
+        contribute(
+            model(), model(1.0), network="net", release=1, provider="east", keys=keys,
+            now=place.clock(), left_over=left[:-1],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00"])
+def test_what_is_left_over_may_be_no_array(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "left.npy").write_bytes(content)
+    with pytest.raises(FormatError):
+        read_left_over(tmp_path / "left.npy")
+    np.save(tmp_path / "left.npy", np.zeros((2, 2)))
+    with pytest.raises(FormatError, match="vector"):
+        read_left_over(tmp_path / "left.npy")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"provider": "East"}, ErrorCode.BAD_NAME),
+        ({"network": "net.providers"}, ErrorCode.BAD_NAME),
+        ({"keys": KeyRing(signers={})}, ErrorCode.BAD_KEY),
+    ],
+)
+def test_a_contribution_that_makes_no_sense_is_not_made(
+    place: Place, changes: dict[str, Any], code: ErrorCode
+) -> None:
+    values: dict[str, Any] = {
+        "network": "net",
+        "release": 1,
+        "provider": "east",
+        "keys": KeyRing(signers={"east": (signer(50),)}),
+        "now": place.clock(),
+    }
+    with pytest.raises(MidstreamError) as caught:
+        contribute(model(), model(1.0), **(values | changes))
+    assert caught.value.code is code

@@ -55,6 +55,19 @@ def test_a_live_start_costs_less_than_a_full_download(results: Path) -> None:
     assert 0 < startup["mid_stream"] < startup["full_float"] / 2
 
 
+@pytest.mark.once
+def test_players_that_join_a_lossy_carousel_get_both_releases(tmp_path: Path) -> None:
+    options = ["--carousel", "--loss", ".1", "--players", "3", "--rate", "2e6"]
+    assert demo.main([*options, "--out", str(tmp_path)]) == 0
+    summary = json.loads((tmp_path / "results.json").read_text())
+    assert summary["players"] == len(summary["joined_seconds"]) == 3
+    assert summary["swaps"] >= 3
+    assert summary["decisions"] > 0
+    assert summary["unverified_decisions"] == 0
+    for over in summary["bytes_over_bound"].values():
+        assert 0.5 < over["mean"] < math.inf
+
+
 def test_a_folder_without_traces_is_one_clear_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,21 +1,26 @@
 """The whole of it at work: publish, serve badly, play, repair, verify, swap, compare.
 
     python examples/abr_client/demo.py [--traces FOLDER] [--loss .05] [--corrupt .02]
+    python examples/abr_client/demo.py --carousel [--loss .1] [--players 12]
 
 Publishes two releases of the example's network, then plays one video a trace with each strategy.
 In the live ones every unit is fetched over loopback HTTP from an origin that cuts and damages
-bodies, and its bytes share the simulated link with the media. Writes results.json and demo.png.
+bodies, and its bytes share the simulated link with the media. With --carousel, players hear the
+releases over UDP, in real time, from random moments on. Writes results.json and demo.png.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from audience import play_carousel
+from audience_results import draw_audience, line_of, summarise_audience
 from midstream import MidstreamError, find_backend
 from midstream.abr import BufferBased, RateBased, RobustMpc
 from midstream.origin import Impairments
@@ -37,9 +42,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--video", type=Path, help="folder with video_size_0 to video_size_5")
     parser.add_argument("--limit", type=int, help="play so many traces only")
     parser.add_argument("--generated", type=int, default=40, help="traces to make up (default 40)")
-    parser.add_argument("--loss", type=float, default=0.05, help="share of bodies cut short")
+    parser.add_argument(
+        "--loss", type=float, default=0.05, help="share of bodies cut short, or datagrams lost"
+    )
     parser.add_argument("--corrupt", type=float, default=0.02, help="share of stretches damaged")
     parser.add_argument("--seed", type=int, default=_SEED, help="of traces, loss and damage")
+    parser.add_argument("--carousel", action="store_true", help="over UDP, no origin, no video")
+    parser.add_argument("--players", type=int, default=12, help="that hear it (default 12)")
+    parser.add_argument("--rate", type=float, default=3e5, help="its bits per second (default 3e5)")
     parser.add_argument("--out", type=Path, default=Path("demo-results"), help="folder to write")
     return parser.parse_args(arguments)
 
@@ -48,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code is that of the command line's errors."""
     options = parse(arguments)
     try:
-        return run(options)
+        return run_carousel(options) if options.carousel else run(options)
     except MidstreamError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
@@ -73,9 +83,41 @@ def run(options: argparse.Namespace) -> int:
         "below the low-water mark"
     )
     _write(options.out, runs, summary)
+    print(_where(options.out, began))
+    return 0
+
+
+def run_carousel(options: argparse.Namespace) -> int:
+    """Publish, cast both releases to players that join at random, show and write what came."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        repositories = publish_releases(Path(folder), progress=lambda _: None)
+        for release in repositories.releases:
+            print(release)
+        playing = play_carousel(
+            repositories,
+            players=options.players,
+            loss=options.loss,
+            rate=options.rate,
+            seed=options.seed,
+            show=lambda player: print(line_of(player)),
+        )
+        players = asyncio.run(playing)
+    summary = summarise_audience(players)
+    summary["loss"], summary["rate"] = options.loss, options.rate
+    for what, over in summary["bytes_over_bound"].items():
+        seconds = summary["seconds"][what]
+        print(
+            f"{what}: {seconds['median']:.2f} s in the middle, {seconds['max']:.2f} s at most, "
+            f"{over['mean']:.2f} of the bytes that had to be sent"
+        )
     print(
-        f"{options.out}/results.json, {options.out}/demo.png; {time.perf_counter() - began:.0f} s"
+        f"{summary['swaps']} swaps, {summary['unverified_decisions']} of "
+        f"{summary['decisions']} decisions by unverified weights"
     )
+    options.out.mkdir(parents=True, exist_ok=True)
+    _save(options.out, summary, lambda path: draw_audience(path, players, options.loss))
+    print(_where(options.out, began))
     return 0
 
 
@@ -121,14 +163,23 @@ def _play_all(
 def _write(folder: Path, runs: dict[str, list[Played]], summary: dict[str, object]) -> None:
     """The results and the picture of the session with the most repairs."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").write_text(json.dumps(summary, indent=2) + os.linesep)
     live = [played for played in runs["mid_stream"] if played.live is not None]
     shown = max(live, key=lambda played: played.live.repaired if played.live else 0)
     assert shown.live is not None, "chosen among live sessions"
+    moments = shown.live.moments
+    _save(folder, summary, lambda path: draw(path, shown.trace, moments, summary))
+
+
+def _save(folder: Path, summary: dict[str, object], draw_to: Callable[[Path], None]) -> None:
+    (folder / "results.json").write_text(json.dumps(summary, indent=2) + os.linesep)
     try:
-        draw(folder / "demo.png", shown.trace, shown.live.moments, summary)
+        draw_to(folder / "demo.png")
     except ImportError:
         print("no picture: matplotlib is not installed (pip install midstream[plot])")
+
+
+def _where(folder: Path, began: float) -> str:
+    return f"{folder}/results.json, {folder}/demo.png; {time.perf_counter() - began:.0f} s"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,22 @@
 """Fakes for the tests of those who use midstream; the same that its own tests use."""
 
 from midstream.testing.clock import FakeClock
+from midstream.testing.faults import FaultCounts, LinkFaults
 from midstream.testing.link import SimulatedLink
+from midstream.testing.proxies import TcpProxy, UdpProxy, tcp_proxy, udp_proxy
 from midstream.testing.repository import MemoryRepository
 from midstream.testing.runtime import FakeBackend, Fault
 
-__all__ = ["FakeBackend", "FakeClock", "Fault", "MemoryRepository", "SimulatedLink"]
+__all__ = [
+    "FakeBackend",
+    "FakeClock",
+    "Fault",
+    "FaultCounts",
+    "LinkFaults",
+    "MemoryRepository",
+    "SimulatedLink",
+    "TcpProxy",
+    "UdpProxy",
+    "tcp_proxy",
+    "udp_proxy",
+]

@@ -22,8 +22,8 @@ def drift(shape: tuple[int, ...], axis: int, back: int = 1, share: float = 0.95)
     return np.rint(np.moveaxis(values, 0, axis)).astype(np.int32).ravel()
 
 
-def flat(values: np.ndarray) -> np.ndarray:
-    return np.full(len(values), 18, np.int16)
+def flat() -> TensorCode:
+    return TensorCode(width=18)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def flat(values: np.ndarray) -> np.ndarray:
 )
 def test_the_neighbour_that_a_weight_resembles_is_found(shape, column, axis, back, neighbour):
     values = drift(shape, axis, back)
-    found = dict(correlation.choose(values, tensor(*shape, column=column), flat(values)))
+    found = dict(correlation.choose(values, tensor(*shape, column=column), flat()))
     assert neighbour in found
     assert max(found, key=lambda name: abs(found[name])) == neighbour
     assert 22 <= found[neighbour] <= 36
@@ -46,20 +46,20 @@ def test_the_neighbour_that_a_weight_resembles_is_found(shape, column, axis, bac
 
 def test_nothing_is_chosen_where_nothing_resembles():
     values = np.rint(np.random.default_rng(1).normal(0, 3, 9000)).astype(np.int32)
-    assert correlation.choose(values, tensor(100, 90), flat(values)) == ()
+    assert correlation.choose(values, tensor(100, 90), flat()) == ()
 
 
 def test_neighbours_too_near_for_many_lanes_are_left_out():
     values = drift((7000, 10), 1)
-    assert correlation.choose(values, tensor(7000, 10, column=1), flat(values)) == ()
+    assert correlation.choose(values, tensor(7000, 10, column=1), flat()) == ()
 
 
 @pytest.mark.parametrize("value", [0, 7])
 def test_levels_all_alike_and_few_are_taken(value):
     values = np.full(640, value, np.int32)
-    found = correlation.choose(values, tensor(10, 64), flat(values))
+    found = correlation.choose(values, tensor(10, 64), flat())
     assert all(abs(number) <= 64 for _, number in found)
-    assert correlation.choose(values[:40], tensor(10, 4), flat(values[:40])) == ()
+    assert correlation.choose(values[:40], tensor(10, 4), flat()) == ()
 
 
 def bits(values: np.ndarray, where: Tensor, code: TensorCode) -> float:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import rans
-from midstream.codec.parameters import MAX_COEFFICIENT
+from midstream.codec.axes import add_vector
+from midstream.codec.parameters import MAX_COEFFICIENT, TensorCode
 from midstream.codec.prediction import Place, places
 from midstream.kernels import add_along
 from midstream.limits import LIMITS
@@ -37,7 +38,7 @@ _Float = NDArray[np.float64]
 def choose(
     levels: NDArray[np.int32],
     tensor: Tensor,
-    widths: NDArray[np.int16],
+    code: TensorCode,
     units: NDArray[np.float32] | None = None,
 ) -> tuple[tuple[int, int], ...]:
     """Neighbours and their coefficients in 1/32; none where they promise too little.
@@ -45,7 +46,7 @@ def choose(
     Args:
         levels: (weights,)
         tensor: Where they are from.
-        widths: (weights,) quarter octaves of each level's spread.
+        code: How wide they spread.
         units: (weights,) the step of each over the tensor's; None where all are the same.
     """
     known = _candidates(tensor)
@@ -54,7 +55,11 @@ def choose(
     start = max(0, len(levels) - _SAMPLE) // 2
     stop = min(start + _SAMPLE, len(levels))
     # the table of width 0 has a sigma of an eighth of a step; nothing is less than a step wide
-    spread = np.exp2(np.maximum(widths[start:stop].astype(np.float32) / 4 - 3, 0))
+    widths = np.full(stop - start, code.width, np.int16)
+    for axis, deltas in enumerate(code.axes):
+        if deltas is not None:
+            add_vector(widths, deltas, tensor, axis, start)
+    spread = np.exp2(np.maximum(widths.astype(np.float32) / 4 - 3, 0))
     if units is not None:
         spread *= units[start:stop]
     values = levels if units is None else levels * units

@@ -183,22 +183,22 @@ class Builder:
         return self._bases.make(allocation, PLAIN, -shift * PLACES_PER_STEP)
 
     def _thriftiest(self, rung: Rung, allocation: Allocation, fineness: int) -> Base | None:
-        """A base that is finer than a plain one, and was made thrifty; None where that is worse.
+        """A base that is finer than a plain one, and was made thrifty; None where that is larger.
 
         Not below other rungs: a child may be out of reach of what is not its nearest parent.
         """
-        codes, least = self._plain(allocation, fineness)
+        codes, most = self._plain(allocation, fineness)
         for _ in range(_THRIFTY_ROUNDS):
             found, missing = self._thrifty(rung, allocation, codes, fineness)
             if found is not None:
-                return found if self._thrift(found) > least else None
+                return found if len(found.data) < most else None
             fineness += max(1, round(missing / _DB_PER_STEP))
         return None
 
-    def _plain(self, allocation: Allocation, fineness: int) -> tuple[tuple[TensorCode, ...], float]:
-        """Parameters and thrift of a plain base, which is not kept: it is as large as its model."""
+    def _plain(self, allocation: Allocation, fineness: int) -> tuple[tuple[TensorCode, ...], int]:
+        """Parameters and bytes of a plain base, which is not kept: it is as large as its model."""
         plain = self._bases.make(allocation, PLAIN, fineness * PLACES_PER_STEP)
-        return plain.head.codes, self._thrift(plain)
+        return plain.head.codes, len(plain.data)
 
     def _thrifty(
         self, rung: Rung, allocation: Allocation, codes: Sequence[TensorCode], fineness: int
@@ -207,11 +207,6 @@ class Builder:
         draft = self._bases.thrifty(codes, allocation, fineness * PLACES_PER_STEP)
         missing = rung.value - self._weight_snr(draft.plans)
         return (self._bases.finish(draft) if missing <= 0 else None), missing
-
-    def _thrift(self, base: Base) -> float:
-        """Weight SNR less what the bytes alone would give, dB."""
-        bits = self._targets.bits([base.data]) / max(self._targets.weights, 1)
-        return self._weight_snr(base.plans) - DB_PER_BIT * bits
 
     def _finished(self) -> tuple[Plan, ...]:
         """Integer slices as far as they go; float slices stay."""

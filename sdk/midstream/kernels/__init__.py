@@ -28,14 +28,13 @@ __all__ = [
     "Digits",
     "Symbols",
     "add_along",
-    "add_shifted",
     "blank",
     "combine_rows",
-    "count_classes",
     "decode_digits",
     "decode_floats",
     "decode_levels",
     "digit_symbols",
+    "fit_scales",
     "fold_widths",
     "level_classes",
     "level_symbols",
@@ -82,10 +81,11 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 if NAME == "native":
     from midstream.kernels import native_cells
     from midstream.kernels.native_entries import read_entries
+    from midstream.kernels.native_fitting import fit_scales
     from midstream.kernels.native_floats import decode_floats
     from midstream.kernels.native_gf256 import combine_rows
     from midstream.kernels.native_grid import add_along, scale_floats, scale_integers
-    from midstream.kernels.native_histograms import add_shifted, count_classes, level_classes
+    from midstream.kernels.native_histograms import level_classes
     from midstream.kernels.native_kernels import (
         blank,
         pack_bits,
@@ -107,10 +107,11 @@ if NAME == "native":
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
     from midstream.kernels.numpy_entries import read_entries
+    from midstream.kernels.numpy_fitting import fit_scales
     from midstream.kernels.numpy_floats import decode_floats
     from midstream.kernels.numpy_gf256 import combine_rows
     from midstream.kernels.numpy_grid import add_along, scale_floats, scale_integers
-    from midstream.kernels.numpy_histograms import add_shifted, count_classes, level_classes
+    from midstream.kernels.numpy_histograms import level_classes
     from midstream.kernels.numpy_kernels import (
         blank,
         pack_bits,

@@ -16,16 +16,6 @@ def table_rows(
     rows: _Array,
     /,
 ) -> None: ...
-def add_shifted(
-    counts: _Array,
-    shifts: _Array,
-    low: int,
-    spread: int,
-    span: int,
-    depth: int,
-    sums: _Array,
-    /,
-) -> None: ...
 def blank(size: int, /) -> bytearray: ...
 def combine_rows(
     matrix: _Array,
@@ -35,17 +25,6 @@ def combine_rows(
     size: int,
     out: _Array,
     way: int,
-    /,
-) -> None: ...
-def count_classes(
-    classes: _Array,
-    shifts: _Array,
-    stride: int,
-    size: int,
-    low: int,
-    span: int,
-    depth: int,
-    counts: _Array,
     /,
 ) -> None: ...
 def decode_digits(
@@ -110,6 +89,18 @@ def digit_symbols(
     moved: _Array,
     /,
 ) -> int: ...
+def fit_scales(
+    classes: _Array,
+    dimensions: _Array,
+    tried: bytes,
+    costs: _Array,
+    sent: _Array,
+    deltas: _Array,
+    state: _Array,
+    memory: _Array,
+    axis_cost: int,
+    /,
+) -> None: ...
 def fold_widths(
     widths: _Array, widest: int, unshifted: int, most: int, folded: _Array, shifts: _Array, /
 ) -> None: ...

@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEVEL_CLASSES", "add_shifted", "count_classes", "level_classes"]
+__all__ = ["EXACT_CLASSES", "LEVEL_CLASSES", "level_classes"]
 
-_EXACT = 16
-LEVEL_CLASSES = _EXACT + 4 * 12
+EXACT_CLASSES = 16
+LEVEL_CLASSES = EXACT_CLASSES + 4 * 12
 """Magnitudes 0 to 15, then quarters of octaves up to 2**16."""
 _MOST = 0xFFFF
 
@@ -21,8 +21,8 @@ def _class_of() -> NDArray[np.uint8]:
     magnitude = np.arange(_MOST + 1)
     octave = np.frexp(np.maximum(magnitude, 1).astype(np.float64))[1] - 1
     quarter = (magnitude >> np.maximum(octave - 2, 0)) - 4
-    coarse = _EXACT + 4 * (octave - 4) + quarter
-    return np.where(magnitude < _EXACT, magnitude, coarse).astype(np.uint8)
+    coarse = EXACT_CLASSES + 4 * (octave - 4) + quarter
+    return np.where(magnitude < EXACT_CLASSES, magnitude, coarse).astype(np.uint8)
 
 
 def level_classes(levels: NDArray[np.int32], halves: _Int | None = None) -> NDArray[np.uint8]:
@@ -45,54 +45,3 @@ def level_classes(levels: NDArray[np.int32], halves: _Int | None = None) -> NDAr
     classes: NDArray[np.uint8] = _class_of().take(middle.astype(np.intp))
     classes += odd.astype(np.uint8) * np.uint8(LEVEL_CLASSES)
     return classes
-
-
-def count_classes(
-    classes: NDArray[np.uint8],
-    shifts: NDArray[np.int16],
-    *,
-    depth: int,
-    low: int,
-    span: int,
-    stride: int,
-    size: int,
-) -> NDArray[np.int32]:
-    """How many weights there are of each class, shift and place on an axis.
-
-    Args:
-        classes: (weights,) below `depth`.
-        shifts: (weights,) from `low` on, `span` of them.
-        depth: Classes that there are.
-        low: The least shift there may be.
-        span: Shifts that there are.
-        stride: Weights from one place on the axis to the next.
-        size: Places on the axis.
-
-    Returns:
-        (size, span, depth)
-    """
-    place = np.arange(len(classes)) // stride % size
-    cell = (place * span + (shifts.astype(np.int64) - low)) * depth + classes
-    counts = np.bincount(cell, minlength=size * span * depth)
-    return counts.astype(np.int32).reshape(size, span, depth)
-
-
-def add_shifted(
-    counts: NDArray[np.int32], shifts: NDArray[np.int16]
-) -> tuple[int, NDArray[np.int32]]:
-    """What all places of an axis counted together, each shifted once more.
-
-    Args:
-        counts: (size, span, depth) as `count_classes` gives them.
-        shifts: (size,) of each place; not empty.
-
-    Returns:
-        The least of these shifts, and (span and what they differ by, depth).
-    """
-    low, high = int(shifts.min()), int(shifts.max())
-    _, span, depth = counts.shape
-    sums = np.zeros((span + high - low, depth), np.int32)
-    for shift in np.unique(shifts).tolist():
-        first = shift - low
-        sums[first : first + span] += counts[shifts == shift].sum(axis=0, dtype=np.int32)
-    return low, sums

@@ -9,6 +9,7 @@
 #include "cells.h"
 #include "floats.h"
 #include "faces.h"
+#include "fitting.h"
 #include "gf256.h"
 #include "histograms.h"
 #include "nearest.h"
@@ -18,13 +19,9 @@
 static PyMethodDef methods[] = {
     { "add_along", add_along, METH_VARARGS,
         "add_along(totals, deltas, stride, start, factor)" },
-    { "add_shifted", add_shifted, METH_VARARGS,
-        "add_shifted(counts, shifts, low, spread, span, depth, sums)" },
     { "blank", blank, METH_O, "blank(size) -> bytearray of zeros" },
     { "combine_rows", combine_rows, METH_VARARGS,
         "combine_rows(matrix, rows, picks, count, size, out, way)" },
-    { "count_classes", count_classes, METH_VARARGS,
-        "count_classes(classes, shifts, stride, size, low, span, depth, counts)" },
     { "decode_digits", decode_digits, METH_VARARGS,
         "decode_digits(stream, lanes, rows, starts, parents, escapes, runs, terms, steps, levels) -> "
         "bytes, -1 or -2" },
@@ -38,6 +35,8 @@ static PyMethodDef methods[] = {
     { "digit_symbols", digit_symbols, METH_VARARGS,
         "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
         "counts, moved) -> escapes written" },
+    { "fit_scales", fit_scales, METH_VARARGS,
+        "fit_scales(classes, dimensions, tried, costs, sent, deltas, state, memory, axis cost)" },
     { "fold_widths", fold_widths, METH_VARARGS,
         "fold_widths(widths, widest, unshifted, most, folded, shifts)" },
     { "level_classes", level_classes, METH_VARARGS,

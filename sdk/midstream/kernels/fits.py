@@ -1,0 +1,57 @@
+"""What is fitted to a tensor's levels, and by which prices. Knows nothing of how it is found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AXES", "DELTAS", "MARGIN", "PADDING", "Dims", "Fit", "Prices", "axis_sizes"]
+
+AXES = 3
+"""Rows, columns and taps."""
+MARGIN = 48
+"""Log-scales are between minus and plus this many quarter octaves."""
+DELTAS = 2 * MARGIN + 1
+PADDING = 16
+"""Widths before the first and after the last, which cost the same as these."""
+
+Dims: TypeAlias = NDArray[np.int64]
+"""(dimensions, 3): size, axis, and places on that from one to the next; the last is the fastest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prices:
+    """What levels and log-scales cost, in 1/1024 bit."""
+
+    costs: NDArray[np.uint16]  # (shapes, classes, widths with padding)
+    """Of a level of each class."""
+    sent: NDArray[np.uint16]  # (spreads, log-scales)
+    """Of a log-scale, where all spread so wide."""
+    axis: int
+    """Of saying anything about an axis."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit:
+    """How wide the levels of a tensor spread."""
+
+    shape: int
+    """Of the distribution."""
+    width: int
+    """Quarter octaves where nothing is added."""
+    deltas: Mapping[int, NDArray[np.int8]]
+    """By axis, what is added at each place; axes that it does not pay for are left out."""
+    spreads: Mapping[int, int]
+    """By axis, how wide its log-scales spread."""
+    bits: int
+    """All that takes, in 1/1024 bit."""
+
+
+def axis_sizes(dims: Dims) -> list[int]:
+    """Places on each axis; 1 where a tensor does not have it."""
+    sizes = [1] * AXES
+    for size, axis, _ in dims.tolist():
+        sizes[axis] *= size
+    return sizes

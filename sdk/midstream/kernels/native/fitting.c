@@ -1,0 +1,206 @@
+#include "fitting.h"
+
+#include "windows.h"
+
+#define FIRST_SPREAD 18
+#define FIRST_SHAPE 1
+#define MOVE (FIT_WINDOW - 2)
+#define NARROWEST (-FIT_MARGIN)
+#define LAST_WINDOW (FIT_WIDTHS - FIT_WINDOW)
+
+/* The value in the middle, toward zero where that is between two. */
+static int64_t median(const int64_t *counts, int64_t size)
+{
+    int64_t seen = 0, lower = 0, twice = 0;
+    for (int64_t k = 0; k < FIT_DELTAS; k++) {
+        if (seen <= (size - 1) / 2)
+            lower = k;
+        if (seen <= size / 2)
+            twice = lower + k - 2 * FIT_MARGIN;
+        seen += counts[k];
+    }
+    return twice / 2;
+}
+
+static int64_t side_bits(const struct fit *fit, const int64_t *counts, int64_t spread)
+{
+    int64_t bits = 0;
+    for (int64_t k = 0; k < FIT_DELTAS; k++)
+        bits += counts[k] * fit->sent[spread * FIT_DELTAS + k];
+    return bits;
+}
+
+static void count_deltas(const struct fit_axis *axis, int64_t *counts)
+{
+    memset(counts, 0, sizeof(int64_t) * FIT_DELTAS);
+    for (int64_t i = 0; i < axis->size; i++)
+        counts[axis->deltas[i] + FIT_MARGIN]++;
+}
+
+/* Take the cheapest widths of all places; the middle one goes into the base width. */
+static void take_cheapest(struct fit *fit, int64_t a)
+{
+    struct fit_axis *axis = &fit->axes[a];
+    int64_t counts[FIT_DELTAS];
+    for (int64_t i = 0; i < axis->size; i++) {
+        int64_t delta = fit->starts[i] + cheapest(fit, axis, i) - fit->width;
+        axis->deltas[i] = (int8_t)bounded(delta, -FIT_MARGIN, FIT_MARGIN);
+    }
+    count_deltas(axis, counts);
+    int64_t middle = median(counts, axis->size), least = INT64_MAX;
+    fit->width += middle;
+    for (int64_t i = 0; i < axis->size; i++)
+        axis->deltas[i] = (int8_t)bounded(axis->deltas[i] - middle, -FIT_MARGIN, FIT_MARGIN);
+    count_deltas(axis, counts);
+    for (int64_t spread = 0; spread < FIT_SPREADS; spread++) {
+        int64_t bits = side_bits(fit, counts, spread);
+        axis->spread = bits < least ? spread : axis->spread;
+        least = bits < least ? bits : least;
+    }
+}
+
+/* The least and the greatest that all axes together add to a width. */
+static void find_shifts(const struct fit *fit, int64_t *low, int64_t *high)
+{
+    *low = *high = 0;
+    for (int64_t a = 0; a < FIT_AXES; a++) {
+        const struct fit_axis *axis = &fit->axes[a];
+        int64_t least = FIT_MARGIN, most = -FIT_MARGIN;
+        for (int64_t i = 0; axis->is_used && i < axis->size; i++) {
+            least = axis->deltas[i] < least ? axis->deltas[i] : least;
+            most = axis->deltas[i] > most ? axis->deltas[i] : most;
+        }
+        *low += axis->is_used ? least : 0;
+        *high += axis->is_used ? most : 0;
+    }
+}
+
+/* How many weights there are of each shift, from the least on, and class. */
+static void count_weights_of(struct fit *fit, int64_t low)
+{
+    struct walk walk = { { 0 }, { 0 } };
+    const struct fit_dim *last = &fit->dims[fit->dim_count - 1];
+    const struct fit_axis *axis = &fit->axes[last->axis];
+    const uint8_t *classes = fit->classes;
+    do {
+        const int8_t *deltas = axis->is_used ? axis->deltas + walk.at[last->axis] : NULL;
+        int64_t first = shift_of(fit, &walk, last->axis, last->axis) - low;
+        for (int64_t i = 0; i < last->size; i++)
+            fit->counts[(first + (deltas ? deltas[i] : 0)) * fit->depth + classes[i]]++;
+        classes += last->size;
+    } while (next_run(&walk, fit));
+}
+
+/* Whole numbers, as doubles: all of them are far below 2^53. */
+static void add_counts(const struct fit *fit, int64_t first, int64_t span,
+    double bits[FIT_SHAPES][FIT_WINDOW])
+{
+    const uint32_t *counts = fit->counts;
+    memset(bits, 0, sizeof(double) * FIT_SHAPES * FIT_WINDOW);
+    for (int64_t shift = 0; shift < span; shift++)
+        for (int64_t class = 0; class < fit->depth; class++) {
+            double number = *counts++;
+            if (number == 0)
+                continue;
+            const uint16_t *costs = costs_at(fit->costs, class, first + shift);
+            for (int shape = 0; shape < FIT_SHAPES; shape++, costs += FIT_CLASSES * FIT_ROW)
+                for (int j = 0; j < FIT_WINDOW; j++)
+                    bits[shape][j] += number * costs[j];
+        }
+}
+
+struct table {
+    double bits;
+    int64_t shape, width;
+};
+
+/* The cheapest in a window: of equals the first shape, then the greatest width. */
+static int better(struct table *best, double bits[FIT_SHAPES][FIT_WINDOW], int64_t start)
+{
+    int is_better = 0;
+    for (int64_t shape = 0; shape < FIT_SHAPES; shape++)
+        for (int64_t j = FIT_WINDOW - 1; j >= 0; j--)
+            if (bits[shape][j] < best->bits) {
+                *best = (struct table) { bits[shape][j], shape, start + j };
+                is_better = 1;
+            }
+    return is_better;
+}
+
+/* Choose shape and base width for the log-scales that there are. */
+static void choose_table(struct fit *fit, int is_known)
+{
+    double bits[FIT_SHAPES][FIT_WINDOW];
+    struct table best = { 1e300, 0, 0 };
+    int64_t low, high, counts[FIT_DELTAS], more = 0;
+    find_shifts(fit, &low, &high);
+    memset(fit->counts, 0, sizeof(uint32_t) * (size_t)((high - low + 1) * fit->depth));
+    count_weights_of(fit, low);
+    int64_t start = is_known ? bounded(fit->width - FIT_WINDOW / 2, NARROWEST, LAST_WINDOW)
+                             : LAST_WINDOW;
+    for (;;) {
+        add_counts(fit, start + low, high - low + 1, bits);
+        int is_better = better(&best, bits, start);
+        int64_t next = start;
+        if (!is_known)
+            next = start - FIT_WINDOW;
+        else if (is_better && best.width == start)
+            next = bounded(start - MOVE, NARROWEST, LAST_WINDOW);
+        else if (is_better && best.width == start + FIT_WINDOW - 1)
+            next = bounded(start + MOVE, NARROWEST, LAST_WINDOW);
+        if (next == start || next < NARROWEST)
+            break;
+        start = next;
+    }
+    fit->shape = best.shape;
+    fit->width = best.width;
+    for (int64_t a = 0; a < FIT_AXES; a++)
+        if (fit->axes[a].is_used) {
+            count_deltas(&fit->axes[a], counts);
+            more += fit->axis_cost + side_bits(fit, counts, fit->axes[a].spread);
+        }
+    fit->bits = (int64_t)best.bits + more;
+}
+
+static void try_axis(struct fit *fit, int64_t a)
+{
+    struct fit_axis *axis = &fit->axes[a];
+    int64_t bits = fit->bits, shape = fit->shape, width = fit->width;
+    memset(axis->deltas, 0, (size_t)axis->size);
+    axis->is_used = 1;
+    axis->spread = FIRST_SPREAD;
+    fit->shape = FIRST_SHAPE;
+    find_windows(fit, a);
+    look_farther(fit, a);
+    take_cheapest(fit, a);
+    take_cheapest(fit, a); /* now that it is known what log-scales cost */
+    choose_table(fit, 1);
+    if (fit->bits < bits)
+        return;
+    axis->is_used = 0;
+    fit->bits = bits;
+    fit->shape = shape;
+    fit->width = width;
+}
+
+void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count)
+{
+    int known = 0, used = 0;
+    for (int64_t a = 0; a < FIT_AXES; a++)
+        known += fit->axes[a].is_used;
+    choose_table(fit, known > 0);
+    for (int64_t k = 0; k < count; k++)
+        if (!fit->axes[tried[k]].is_used)
+            try_axis(fit, tried[k]);
+    for (int64_t a = 0; a < FIT_AXES; a++)
+        used += fit->axes[a].is_used;
+    if (used < 2 && !known)
+        return;
+    for (int64_t a = 0; a < FIT_AXES; a++)
+        if (fit->axes[a].is_used) {
+            find_windows(fit, a);
+            take_cheapest(fit, a);
+        }
+    if (used)
+        choose_table(fit, 1);
+}

@@ -1,0 +1,58 @@
+/* How wide levels spread: the shape, width and log-scales of a tensor. Knows nothing of how they
+ * are sent, only about how many bits that takes. All sums are whole numbers. */
+#ifndef MIDSTREAM_FITTING_H
+#define MIDSTREAM_FITTING_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+
+#define FIT_SHAPES 3
+#define FIT_CLASSES 128
+#define FIT_WIDTHS 73
+#define FIT_WINDOW 16 /* widths that are looked at together */
+#define FIT_ROW (FIT_WIDTHS + 2 * FIT_WINDOW)
+#define FIT_SPREADS 41
+#define FIT_MARGIN 48 /* log-scales are at most so far from 0 */
+#define FIT_DELTAS (2 * FIT_MARGIN + 1)
+#define FIT_AXES 3
+#define FIT_DIMS 8
+#define FIT_SHIFTS (2 * FIT_AXES * FIT_MARGIN + 1)
+
+/* One dimension of a tensor: the axis it belongs to, and places from one to the next on that. */
+struct fit_dim {
+    int64_t size, axis, step;
+};
+
+struct fit_axis {
+    int64_t size;
+    int8_t *deltas;
+    int64_t spread;
+    int is_used;
+};
+
+struct fit {
+    const uint8_t *classes;
+    int64_t count, depth;
+    const struct fit_dim *dims;
+    int64_t dim_count;
+    const uint16_t *costs; /* by shape, class and width, which begins FIT_WINDOW before 0 */
+    const uint16_t *sent;  /* what log-scales cost, by spread */
+    int64_t axis_cost;
+    struct fit_axis axes[FIT_AXES];
+    int64_t shape, width, bits;
+    /* memory: of each place on an axis, and of each shift and class */
+    int64_t *totals, *least;
+    uint32_t *sums, *counts;
+    int32_t *starts, *found;
+    uint8_t *is_open;
+    int8_t *guesses;
+};
+
+/* Find scales on those axes of so many that save bits; `is_used` says which are known already. */
+void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count);
+
+/* The Python face of this. */
+PyObject *fit_scales(PyObject *module, PyObject *args);
+
+#endif

@@ -1,6 +1,7 @@
 """Contributions: coded, decoded, merged into a release; what is wrong with one is said."""
 
 import hashlib
+import io
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,14 @@ def test_weights_whose_change_is_zero_keep_their_bits() -> None:  # [CON-3]
     start = open_model(data).tensors[0].offset + 8 * 4
     assert different
     assert set(different) <= set(range(start, start + 4))
+
+
+def test_a_changed_archive_still_opens() -> None:
+    file = io.BytesIO()
+    np.savez(file, a=normal(30, 40))
+    data = file.getvalue()
+    changed = apply_change(data, open_model(data).tensors, np.ones(1200, np.float32))
+    assert np.array_equal(np.load(io.BytesIO(changed))["a"], normal(30, 40) + 1)
 
 
 def test_a_change_to_infinity_is_refused() -> None:  # [CON-4]

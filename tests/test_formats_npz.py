@@ -40,6 +40,78 @@ STORED = archive(ARRAYS)
 DEFLATED = archive(ARRAYS, is_deflated=True)
 
 
+@pytest.mark.parametrize("is_deflated", [False, True])
+def test_every_rung_is_an_archive_that_opens(is_deflated: bool) -> None:
+    """[BIT-13]"""
+    data = DEFLATED if is_deflated else STORED
+    units = [unit.data for unit in encode(data, ladder="2b,4b,exact").units]
+    for count in range(1, len(units) + 1):
+        found = arrays_of(bytes(decoder.rebuild(units[:count])))
+        assert found.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert np.array_equal(found[name], array)
+
+
+def test_checksums_in_descriptors_are_written_too() -> None:
+    """[BIT-13]"""
+    file = Unseekable()
+    with zipfile.ZipFile(file, "w") as made, made.open("a.npy", "w") as member:
+        np.lib.format.write_array(member, normal(30, 40))
+    data = bytes(file.written)
+    unit = encode(data, ladder="2b").units[0].data
+    rebuilt = bytes(decoder.rebuild([unit]))
+    assert arrays_of(rebuilt)["a"].shape == (30, 40)
+    assert rebuilt != data
+    entry = rebuilt.rindex(b"PK\1\2")
+    descriptor = rebuilt.rindex(b"PK\7\x08")
+    assert rebuilt[descriptor + 4 : descriptor + 8] == rebuilt[entry + 16 : entry + 20]
+
+
+class Unseekable(io.RawIOBase):
+    """A pipe: what is written to it cannot be mended, so checksums come after."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.written += data
+        return len(data)
+
+
+@pytest.mark.parametrize("end", [210, -1, -22, -60])
+def test_what_only_begins_as_an_archive_stays_as_it_is(end: int) -> None:
+    """[BIT-13]"""
+    data = bytearray(STORED[:end] if end > 0 else STORED[: len(STORED) + end])
+    data[200] ^= 1
+    before = bytes(data)
+    formats.settle(memoryview(data))
+    assert bytes(data) == before
+
+
+def test_members_that_overlap_are_not_summed() -> None:
+    """[BIT-13]"""
+    data = bytearray(archive({"a": normal(40, 50), "b": normal(40, 50)}))
+    first = data.index(b"PK\1\2")
+    second = data.index(b"PK\1\2", first + 4)
+    data[second + 42 : second + 46] = data[first + 42 : first + 46]
+    size = (len(data) - 100).to_bytes(4, "little")
+    data[first + 20 : first + 28] = size + size
+    before = bytes(data)
+    formats.settle(memoryview(data))
+    assert bytes(data) == before
+
+
+def test_a_stored_archive_with_a_wrong_checksum_is_refused() -> None:
+    data = bytearray(STORED)
+    data[formats.open_model(STORED).tensors[0].offset] ^= 1
+    with pytest.raises(FormatError) as caught:
+        formats.prepared(bytes(data))
+    assert caught.value.code is ErrorCode.BAD_HASH
+
+
 def test_stored_arrays_are_holes() -> None:
     opened = formats.open_model(STORED)
     assert opened.format == "npz"

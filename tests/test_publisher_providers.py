@@ -189,7 +189,7 @@ def test_one_bad_parcel_is_put_down_and_the_others_are_merged(
 def test_what_is_no_parcel_is_put_down(place: Place) -> None:
     with pytest.raises(UsageError, match="nothing is left"):
         place.merge([b"", b"MDB\0 and nothing"])
-    assert [provider for provider, _ in place.refusals()] == ["unknown", "unknown", ""]
+    assert [provider for provider, _ in place.refusals()] == ["unknown", "unknown"]
 
 
 def test_two_parcels_of_one_provider_are_not_both_merged(place: Place) -> None:

@@ -1,6 +1,7 @@
 """The decoder that was written from the specification gives what ours gives."""
 
 import ast
+import io
 import json
 import runpy
 import subprocess
@@ -60,6 +61,13 @@ def check_ladder(model: bytes, *ladder: str) -> None:
     units = [unit.data for unit in encode(model, ladder=ladder).units]
     for count in range(1, len(units) + 1):
         assert decoded(units[:count]) == rebuild(units[:count])
+
+
+def test_checksums_of_archives_follow_from_the_weights() -> None:
+    """[BIT-13]"""
+    file = io.BytesIO()
+    np.savez(file, a=WALK, b=normal(30, 40))
+    check_ladder(file.getvalue(), "2b", "exact")
 
 
 @pytest.mark.parametrize("path", [COMMAND, *PARTS], ids=lambda path: path.stem)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reference.archives import settle
 from reference.bits import Reader, check
 from reference.exact import read_exact
 from reference.grid import reconstruct
@@ -114,6 +115,7 @@ class Decoder:
                 model[tensor.offset : tensor.offset + tensor.size] = model[
                     other : other + tensor.size
                 ]
+        settle(model)
         return bytes(model)
 
 

@@ -12,6 +12,7 @@ from mmap import mmap
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream import formats
 from midstream.bitstream import Head, Operation, Record, Run, Slice
 from midstream.codec import Context, digits, exact, grid, kept, points, storage, values
 from midstream.decoder.memory import group_sizes
@@ -73,6 +74,7 @@ def rebuild_into(stack: Stack, model: bytearray | memoryview | mmap) -> None:
             while batch:
                 _fill(batch.pop())
         _copy_tied(view, stack.head)
+        formats.settle(view)
 
 
 _NO_LEVELS = np.zeros(0, np.int32)

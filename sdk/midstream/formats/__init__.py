@@ -10,7 +10,7 @@ from midstream.formats import npz, onnx, parts, safetensors, tflite
 from midstream.limits import LIMITS
 from midstream.types import Tensor
 
-__all__ = ["ModelFile", "open_model", "prepared", "skeleton"]
+__all__ = ["ModelFile", "open_model", "prepared", "settle", "skeleton"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,18 @@ def prepared(data: bytes) -> bytes:
         LimitError: A count or size in it is over its limit.
     """
     return npz.stored(data) if npz.is_npz(data) else data
+
+
+def settle(data: memoryview) -> None:
+    """Make what a model file says of its own weights fit them, after they were changed.
+
+    That is the checksums of an NPZ archive; other formats have none.
+
+    Args:
+        data: The model file, writable; any bytes will do.
+    """
+    if npz.is_npz(data):
+        npz.settle(data)
 
 
 def _locate_joined(data: bytes | memoryview) -> tuple[Tensor, ...]:

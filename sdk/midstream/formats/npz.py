@@ -13,9 +13,10 @@ from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
-__all__ = ["is_npz", "locate", "stored"]
+__all__ = ["is_npz", "locate", "settle", "stored"]
 
 _LOCAL, _CENTRAL, _END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
+_DESCRIPTOR = b"PK\7\x08"
 _LOCAL_SIZE, _CENTRAL_SIZE, _END_SIZE = 30, 46, 22
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 1
@@ -51,6 +52,10 @@ class _Member:
     """Where its content starts in the archive."""
     stop: int
     """One past its last byte."""
+    entry: int
+    """Where its entry in the directory is."""
+    local: int
+    """Where its own header is."""
 
 
 def is_npz(data: bytes | memoryview) -> bool:
@@ -89,6 +94,8 @@ def stored(data: bytes) -> bytes:
     """
     members = _members(data)
     if all(member.method == _STORED for member in members):
+        for member in members:
+            _content(data, member)
         return data
     out = bytearray()
     directory = bytearray()
@@ -100,6 +107,33 @@ def stored(data: bytes) -> bytes:
     count = len(members).to_bytes(2, "little")
     place = len(directory).to_bytes(4, "little") + start.to_bytes(4, "little")
     return bytes(out + directory + _END + bytes(4) + count + count + place + bytes(2))
+
+
+def settle(data: memoryview) -> None:
+    """Write the checksums that members have now, after their weights were changed.
+
+    What is no archive, or a damaged one, stays as it is.
+
+    Args:
+        data: The archive, writable.
+    """
+    try:
+        members = [member for member in _members(data) if member.method == _STORED]
+    except (FormatError, LimitError):
+        return  # units may say that a file is anything
+    if sum(member.size for member in members) > len(data):
+        return  # members that overlap
+    for member in members:
+        checksum = zlib.crc32(data[member.start : member.stop]).to_bytes(4, "little")
+        for place in _checksum_places(data, member):
+            if data[place : place + 4] == member.checksum:
+                data[place : place + 4] = checksum
+
+
+def _checksum_places(data: memoryview, member: _Member) -> tuple[int, ...]:
+    """Where the checksum of a member may stand: both headers, and what may follow its content."""
+    after = member.stop + 4 * (data[member.stop : member.stop + 4] == _DESCRIPTOR)
+    return member.entry + 16, member.local + 14, after
 
 
 def _central(member: _Member, offset: int) -> bytes:
@@ -157,11 +191,11 @@ def _directory(data: bytes | memoryview, place: int, count: int) -> Iterator[_Me
             raise _bad(ErrorCode.BAD_OFFSET, f"no entry of its directory at {place}")
         name_size = _number(entry, 28, 2)
         name = bytes(data[place + _CENTRAL_SIZE : place + _CENTRAL_SIZE + name_size])
-        yield _member(data, entry, name)
+        yield _member(data, entry, name, place)
         place += _CENTRAL_SIZE + name_size + _number(entry, 30, 2) + _number(entry, 32, 2)
 
 
-def _member(data: bytes | memoryview, entry: bytes, name: bytes) -> _Member:
+def _member(data: bytes | memoryview, entry: bytes, name: bytes, place: int) -> _Member:
     method, packed, size = _number(entry, 10, 2), _number(entry, 20, 4), _number(entry, 24, 4)
     local = _number(entry, 42, 4)
     header = bytes(data[local : local + _LOCAL_SIZE])
@@ -179,6 +213,8 @@ def _member(data: bytes | memoryview, entry: bytes, name: bytes) -> _Member:
         size=size,
         start=start,
         stop=start + packed,
+        entry=place,
+        local=local,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream import formats
 from midstream.codec import storage
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.types import Tensor
@@ -46,6 +47,8 @@ def apply_change(
         moved = _moved(memoryview(model)[tensor.offset : tensor.end], tensor, here)
         changed[tensor.offset : tensor.end] = storage.as_bytes(moved, tensor.dtype)
         done += tensor.weights
+    with memoryview(changed) as view:
+        formats.settle(view)
     return bytes(changed)
 
 

@@ -167,7 +167,8 @@ class Providers:
         try:
             merged = _merged(model, checked, policy, gate)
         except UsageError as error:
-            checker.refuse(", ".join(one.provider for one in checked), error)
+            if checked:
+                checker.refuse(", ".join(one.provider for one in checked), error)
             raise
         self._keep(network, checked)
         made = _provenance(parent.release, policy, merged, checked)

@@ -163,6 +163,8 @@ class Drive:
             offset, body, error = self.answer(request, self.files[request.path])
             for at in range(0, len(body), 700):
                 self.session.receive_data(request, offset + at, body[at : at + 700])
+                if not self.session.wants(request, self.now):
+                    break
             self.now += 0.01
             self.session.finish_request(request, self.now, error)
         self.events += self._told()

@@ -644,9 +644,59 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_units_come_in_parts_within_each_budget(tmp_path: Path) -> None:
+    """[DEL-26] [DEL-27]"""
+    made = published(1, sizes=(64, 256, 192, 8))
+    async with (
+        serve(made.write(tmp_path / "repo")) as url,
+        delivering(url, made, policy=Policy(max_layer=2)) as (delivery, _),
+    ):
+        await delivery.base()
+        while delivery.state is not SessionState.COMPLETE:
+            before = delivery.counters.total
+            delivery.report(Link(buffer=20.0, budget=20_000))
+            while (choice := delivery.choose()) is not None:
+                await delivery.advance(choice)
+            assert 0 < delivery.counters.total - before <= 20_000
+        parts = [r for r in delivery.trace if r.path.startswith("units/")]
+        assert any(r.start and r.stop == r.start + 20_000 for r in parts)
+        assert sum(r.received for r in parts) == sum(e.size for e in made.manifest.units[1:3])
+
+
+async def test_a_unit_that_is_dropped_goes_on_where_it_was(tmp_path: Path) -> None:
+    """[DEL-27]"""
+    made, news = (published(*seeds, sizes=(64, 256, 192, 8)) for seeds in ((1,), (1, 2)))
+    repo, exact = made.write(tmp_path / "repo"), made.manifest.units[-1]
+    async with (
+        serve(repo) as url,
+        delivering(url, made, store=tmp_path / "store", limits=QUICK) as (delivery, events),
+    ):
+        await delivery.base()
+        while (choice := delivery.choose()) is not None:
+            if choice.size == exact.size and not delivery.why_waiting():
+                delivery.report(Link(buffer=20.0, budget=50_000))
+            await delivery.advance(choice)
+        news.write(repo)
+        for path in (news.manifest.base.path, news.manifest.base.hashes_path):
+            (repo / path).unlink()
+        assert await delivery.check()
+        delivery.report(Link())
+        running = asyncio.create_task(delivery.run())
+        await until(lambda: delivery.layer_here(1) == exact.layer)
+        running.cancel()
+        chosen = [(e.choice.release, e.choice.size) for e in of(events, UnitChosen)]
+        assert chosen[-3:] == [(1, exact.size), (2, news.manifest.base.size), (1, exact.size)]
+        first, last = [r for r in delivery.trace if r.path == exact.path]
+        assert (first.received, last.start) == (50_000, 50_000)
+        assert last.received == exact.size - 50_000
+        assert delivery.from_store == 0
+        assert await delivery.rebuild(release=1) == made.models[0]
+
+
 async def test_a_report_of_a_low_buffer_stops_the_bytes_of_a_unit_under_way(
     tmp_path: Path,
 ) -> None:
+    """[DEL-26]"""
     made = published(1, sizes=(64, 256, 192, 8))
     slow = Impairments(rate=100_000)
     async with (

@@ -154,6 +154,40 @@ async def test_a_report_holds_the_rest_back(made: Published, repo: Path) -> None
         assert model.delivery.choose() is not None
 
 
+async def test_an_activation_makes_what_can_be_ready_come_first(
+    made: Published, repo: Path
+) -> None:
+    async with live(repo, made, background=False) as (model, _):
+        await model.ready()
+        model.report(buffer=30.0, throughput=1e6)
+        model.aim(within=60.0)
+        choice = model.delivery.choose()
+        assert choice is not None
+        assert "on the way to layer" in choice.reason
+        assert "that can come in time" in choice.reason
+        model.aim(within=None)
+        choice = model.delivery.choose()
+        assert choice is not None
+        assert "in time" not in choice.reason
+        for wrong in (-1.0, float("nan")):
+            with pytest.raises(UsageError) as caught:
+                model.aim(within=wrong)
+            assert caught.value.code is ErrorCode.BAD_ARGUMENT
+
+
+async def test_the_time_that_staging_takes_counts_before_an_activation(
+    made: Published, repo: Path
+) -> None:
+    async with live(repo, made, background=False) as (model, _):
+        await model.ready()
+        model.report(buffer=30.0, throughput=1e6)
+        model.delivery.staged(61.0)
+        model.aim(within=60.0)
+        choice = model.delivery.choose()
+        assert choice is not None
+        assert "in time" not in choice.reason
+
+
 async def test_complete_waits_for_the_player_s_leave(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, _):
         model.report(buffer=0.0)

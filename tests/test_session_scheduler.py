@@ -5,8 +5,9 @@ import math
 import pytest
 
 from midstream.errors import ErrorCode, UsageError
-from midstream.session import Choice, Link, Policy, Wait
-from midstream.session.scheduler import Candidate, choose
+from midstream.session import Allowance, Choice, Link, Policy, Wait
+from midstream.session.scheduler import choose
+from midstream.session.worth import Candidate
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import Fidelity, UnitKind
 
@@ -47,22 +48,54 @@ FORK = release(
 )
 
 
-def candidate(manifest: Manifest, verified: set[int], failed: set[int] | None = None) -> Candidate:
+CHAIN = release(
+    entry(0, 1000, 10.0, parent=None),
+    entry(1, 4000, 10.5, parent=0),
+    entry(2, 500, 30.0, parent=1),
+    entry(3, 2000, 15.0, parent=0),
+)
+
+
+def candidate(
+    manifest: Manifest,
+    verified: set[int],
+    failed: set[int] | None = None,
+    received: dict[int, int] | None = None,
+) -> Candidate:
     return Candidate(
-        manifest=manifest, verified=frozenset(verified), failed=frozenset(failed or ())
+        manifest=manifest,
+        verified=frozenset(verified),
+        failed=frozenset(failed or ()),
+        received=received or {},
     )
 
 
+def allowed(link: Link | None = None, *, spent: int = 0) -> Allowance:
+    allowance = Allowance()
+    allowance.report(link or Link(), 0.0)
+    allowance.spend(spent)
+    return allowance
+
+
 def choice_of(
-    *candidates: Candidate, link: Link | None = None, policy: Policy | None = None
+    *candidates: Candidate,
+    link: Link | None = None,
+    policy: Policy | None = None,
+    spent: int = 0,
+    reach: float | None = None,
 ) -> Choice:
-    chosen = choose(candidates, link or Link(), policy or Policy())
+    chosen = choose(candidates, allowed(link, spent=spent), policy or Policy(), reach=reach)
     assert isinstance(chosen, Choice)
     return chosen
 
 
-def wait_of(*candidates: Candidate, link: Link | None = None, policy: Policy | None = None) -> str:
-    chosen = choose(candidates, link or Link(), policy or Policy())
+def wait_of(
+    *candidates: Candidate,
+    link: Link | None = None,
+    policy: Policy | None = None,
+    spent: int = 0,
+) -> str:
+    chosen = choose(candidates, allowed(link, spent=spent), policy or Policy())
     assert isinstance(chosen, Wait)
     return chosen.reason
 
@@ -134,9 +167,175 @@ def test_a_buffer_at_the_mark_is_enough() -> None:
     assert choice_of(candidate(LADDER, {0}), link=Link(buffer=8.0)).unit == 1
 
 
-def test_nothing_is_started_over_the_budget() -> None:
-    assert "budget of 1999" in wait_of(candidate(LADDER, {0}), link=Link(budget=1999))
-    assert choice_of(candidate(LADDER, {0}), link=Link(budget=2000)).unit == 1
+def test_a_unit_over_the_budget_is_begun_and_goes_on_with_the_next() -> None:
+    chosen = choice_of(candidate(LADDER, {0}), link=Link(budget=1500))
+    assert (chosen.unit, chosen.size) == (1, 2000)
+    assert chosen.reason.endswith("1500 of 2000 bytes now")
+    assert "now" not in choice_of(candidate(LADDER, {0}), link=Link(budget=2000)).reason
+
+
+def test_next_to_nothing_is_not_worth_a_request() -> None:
+    reason = wait_of(candidate(LADDER, {0}), link=Link(budget=1200), spent=1000)
+    assert reason == "200 bytes are left of the budget of 1200, 256 are worth a request"
+
+
+def test_the_last_bytes_of_a_unit_are_worth_a_request_however_few() -> None:
+    nearly = candidate(LADDER, {0}, received={1: 1900})
+    assert choice_of(nearly, link=Link(budget=100)).unit == 1
+    assert "99 bytes" in wait_of(nearly, link=Link(budget=99))
+
+
+def test_no_more_comes_than_takes_the_buffer_down_to_the_low_water_mark() -> None:
+    link = Link(buffer=9.5, throughput=1000.0)
+    assert choice_of(candidate(LADDER, {0}), link=link).reason.endswith("1500 of 2000 bytes now")
+    assert wait_of(candidate(LADDER, {0}), link=link, spent=1500) == (
+        "buffer 9.5 s would be down to 8.0 s after 1500 bytes at 1000 B/s, 1500 came"
+    )
+
+
+def test_a_link_that_carries_nothing_carries_no_units() -> None:
+    assert "after 0 bytes at 0 B/s" in wait_of(
+        candidate(LADDER, {0}), link=Link(buffer=30.0, throughput=0.0)
+    )
+
+
+def test_a_rate_bounds_nothing_where_there_is_no_player() -> None:
+    assert choice_of(candidate(LADDER, {0}), link=Link(throughput=1.0)).unit == 1
+
+
+def test_a_unit_that_is_worth_little_comes_for_the_one_that_it_opens() -> None:
+    chosen = choice_of(candidate(CHAIN, {0}))
+    assert chosen.unit == 1  # 20 dB for 4,500 bytes, rather than 5 for 2,000
+    assert chosen.reason.startswith("layer 1, on the way to layer 2: 4.44 dB/kB")
+
+
+def test_it_does_not_come_where_what_it_opens_was_given_up() -> None:
+    assert choice_of(candidate(CHAIN, {0}, {2})).unit == 3
+
+
+def test_bytes_that_are_here_already_make_a_unit_cheaper() -> None:
+    assert choice_of(candidate(FORK, {0}, received={1: 3000})).unit == 1
+
+
+def test_gain_is_over_the_best_that_runs() -> None:
+    chosen = choice_of(candidate(FORK, {0, 2}))
+    assert chosen.unit == 1
+    assert "0.50 dB/kB" in chosen.reason  # 20 dB over the 18 that are here, for 4,000 bytes
+
+
+def test_before_an_activation_the_best_that_can_be_there_comes_first() -> None:
+    assert choice_of(candidate(FORK, {0}), reach=4500.0).unit == 1
+    assert choice_of(candidate(FORK, {0}), reach=3000.0).unit == 2
+    assert choice_of(candidate(LADDER, {0}), reach=5000.0).reason.startswith(
+        "layer 1, on the way to layer 2, the best of the 5000 bytes that can come in time"
+    )
+
+
+def test_where_nothing_can_be_there_in_time_all_is_as_ever() -> None:
+    assert choice_of(candidate(FORK, {0}), reach=10.0) == choice_of(candidate(FORK, {0}))
+
+
+def test_a_new_release_that_cannot_be_there_in_time_waits_for_one_that_can() -> None:
+    newer = release(entry(0, 1500, 10.0, parent=None), entry(1, 2000, 20.0, parent=0), number=2)
+    both = candidate(LADDER, {0}), candidate(newer, set())
+    assert choice_of(*both, reach=1500.0).release == 2
+    # the base of the new one would be no better than what runs then
+    both = candidate(LADDER, {0, 1}), candidate(newer, set())
+    chosen = choice_of(*both, reach=3200.0)
+    assert (chosen.release, chosen.unit) == (1, 2)
+    assert choice_of(*both, reach=6000.0).release == 2
+    assert choice_of(*both).release == 2
+
+
+def test_an_activation_does_not_make_the_first_base_wait() -> None:
+    assert choice_of(candidate(LADDER, set()), reach=0.0, link=Link(buffer=0.0)).unit == 0
+
+
+def test_an_activation_does_not_lift_what_the_player_allows() -> None:
+    link = Link(buffer=1.0, throughput=1e6)
+    chosen = choose([candidate(LADDER, {0})], allowed(link), Policy(), reach=9000.0)
+    assert isinstance(chosen, Wait)
+
+
+@pytest.mark.parametrize(
+    ("here", "link", "reach", "reason"),
+    [
+        (set(), Link(), None, "base first, 1000 bytes: nothing runs yet"),
+        ({0}, Link(), None, "layer 1: 5.00 dB/kB, buffer inf s"),
+        (
+            {0},
+            Link(buffer=12.0, throughput=1e3),
+            None,
+            "layer 1: 5.00 dB/kB, buffer 12.0 s, 2.0 s at this rate",
+        ),
+        (
+            {0, 1},
+            Link(buffer=20.0, throughput=1e3, budget=900),
+            None,
+            "layer 2: 3.33 dB/kB, buffer 20.0 s, 3.0 s at this rate; 900 of 3000 bytes now",
+        ),
+        (
+            {0},
+            Link(buffer=20.0),
+            2000.0,
+            "layer 1, the best of the 2000 bytes that can come in time: 5.00 dB/kB, buffer 20.0 s",
+        ),
+    ],
+)
+def test_each_choice_has_its_reason(
+    here: set[int], link: Link, reach: float | None, reason: str
+) -> None:
+    assert choice_of(candidate(LADDER, here), link=link, reach=reach).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("link", "spent", "reason"),
+    [
+        (Link(buffer=3.0), 0, "buffer 3.0 s is below 8.0 s"),
+        (Link(budget=700), 700, "the budget of 700 bytes is spent"),
+        (Link(budget=700), 900, "the budget of 700 bytes is spent"),
+        (
+            Link(budget=700),
+            600,
+            "100 bytes are left of the budget of 700, 256 are worth a request",
+        ),
+        (
+            Link(buffer=8.5, throughput=200.0),
+            0,
+            "buffer 8.5 s would be down to 8.0 s after 100 bytes at 200 B/s, 0 came",
+        ),
+    ],
+)
+def test_each_wait_has_its_reason(link: Link, spent: int, reason: str) -> None:
+    assert wait_of(candidate(LADDER, {0}), link=link, spent=spent) == reason
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"buffer": -1.0},
+        {"buffer": math.nan},
+        {"budget": -1},
+        {"throughput": -1.0},
+        {"throughput": math.nan},
+        {"throughput": math.inf},
+    ],
+)
+def test_a_report_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError) as caught:
+        Link(**wrong)  # type: ignore[arg-type]
+    assert caught.value.code is ErrorCode.BAD_ARGUMENT
+
+
+def test_models_count_on_no_more_than_budgets_give() -> None:
+    allowance = Allowance()
+    assert allowance.rate() is None
+    allowance.report(Link(throughput=1000.0, budget=800), 10.0)
+    assert allowance.rate() == 1000.0  # how often reports come is not known yet
+    allowance.report(Link(throughput=1000.0, budget=800), 14.0)
+    assert allowance.rate() == 200.0
+    allowance.report(Link(throughput=100.0, budget=800), 18.0)
+    assert allowance.rate() == 100.0
 
 
 def test_the_reason_says_how_long_it_will_take() -> None:

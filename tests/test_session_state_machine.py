@@ -112,7 +112,12 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(buffer=st.sampled_from([0.0, 8.0, 30.0]), budget=st.none() | st.integers(0, 3000))
     def report(self, buffer: float, budget: int | None) -> None:
-        self.session.report(Link(buffer=buffer, budget=budget))
+        self.session.report(Link(buffer=buffer, budget=budget), self.now)
+
+    @rule(within=st.none() | st.floats(0, 10), rate=st.none() | st.floats(0, 5000))
+    def aim(self, within: float | None, rate: float | None) -> None:
+        self.session.report(Link(buffer=30.0, throughput=rate), self.now)
+        self.session.aim(within, self.now)
 
     @rule(unit=st.integers(0, 2), is_good=st.booleans())
     @precondition(lambda self: self.made)
@@ -169,7 +174,7 @@ class Sessions(RuleBasedStateMachine):
         """In the end the origin is honest and the link good: then it must come to its end."""
         if not getattr(self, "made", None):
             return
-        self.session.report(Link())
+        self.session.report(Link(), self.now)
         for _ in range(400):
             if self.session.state is SessionState.COMPLETE:
                 break

@@ -182,8 +182,17 @@ class Delivery(Releases):
 
     def report(self, link: Link) -> None:
         """Tell what the player knows of the link."""
-        self._session.report(link)
+        self._session.report(link, time.monotonic())
         self._is_stirred.set()
+
+    def aim(self, *, within: float | None) -> None:
+        """Prefer what can be activated within so many seconds; see `Model.aim`."""
+        self._session.aim(within, time.monotonic())
+        self._is_stirred.set()
+
+    def staged(self, seconds: float) -> None:
+        """Tell how long it took to make a network ready whose units were here."""
+        self._session.staging = seconds
 
     def choose(self) -> Choice | None:
         """What would be fetched next, or gone on with; None where nothing may be now.
@@ -348,9 +357,10 @@ class Delivery(Releases):
 
     async def _resume(self, assembly: Assembly) -> None:
         """Give the unit under way what an earlier run received of it."""
+        before = assembly.received.total
         for start, data in await self._keeper.resume(assembly.entry):
             assembly.restore(start, data)
-            self.from_store += len(data)
+        self.from_store += assembly.received.total - before
         self._resumed = assembly
 
     async def _on_session(
@@ -375,8 +385,8 @@ class Delivery(Releases):
                     await self._take(request, offset, chunk)
                     offset += len(chunk)
                     received += len(chunk)
-                    if self._session.is_held:
-                        break  # the player wants the link; what came is not asked for again
+                    if not self._session.wants(request, time.monotonic()):
+                        break  # what came is not asked for again
         except TransportError as cut:
             error = cut
         now = time.monotonic()

@@ -5,6 +5,7 @@ Knows nothing of the wire. Decisions never wait for it, and its failures are eve
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import Enum
@@ -159,16 +160,38 @@ class Model:
     ) -> None:
         """Tell what the player knows of the link that models share with the media.
 
-        Below the policy's low-water mark, and when the budget is spent, nothing is fetched: a
-        unit under way rests where it is, and goes on after a better report. The first base is
-        excepted, since without it nothing runs.
+        Below the policy's low-water mark, when the budget is spent, and when as much has come as
+        takes the buffer down to the mark at this throughput, nothing is fetched: a unit under way
+        rests where it is, and goes on after a better report. The first base is excepted, since
+        without it nothing runs.
 
         Args:
             buffer: Seconds of media in the buffer.
             throughput: Bytes per second, as the player estimates it.
             budget: Bytes of units allowed until the next report.
+
+        Raises:
+            UsageError: BAD_ARGUMENT where one of them is negative or not a number.
         """
         self.delivery.report(Link(buffer=buffer, throughput=throughput, budget=budget))
+
+    def aim(self, *, within: float | None) -> None:
+        """Tell when the player means to swap: the best that can be ready by then is preferred.
+
+        Seconds are this machine's; for a moment of the media, give what the playhead has still
+        to go. When they are over, or where nothing can be ready in time, all is as ever.
+
+        Args:
+            within: Seconds from now; None for no such moment.
+
+        Raises:
+            UsageError: BAD_ARGUMENT where it is negative or not a number.
+        """
+        if within is not None and not within >= 0:
+            raise UsageError(
+                ErrorCode.BAD_ARGUMENT, f"activation within {within}: expected 0 s or more"
+            )
+        self.delivery.aim(within=within)
 
     async def check(self) -> bool:
         """Look for a newer release now; say whether there is one.
@@ -237,9 +260,11 @@ class Model:
 
     async def _try(self, release: int, layer: int) -> bool:
         """Stage one generation; one that is refused is not tried again."""
+        began = time.monotonic()
         try:
             model = bytes(await self.delivery.rebuild(layer, release=release))
             await asyncio.to_thread(self._stage, model, release, layer)
+            self.delivery.staged(time.monotonic() - began)
         except MidstreamError as error:
             self._refused.add((release, layer))
             self._refusal = error

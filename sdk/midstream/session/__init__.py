@@ -1,9 +1,10 @@
 """The client's protocol without I/O: bytes, manifests and clock values in, requests and events out.
 
 `machine.Session` is the whole of it; `events` says what it tells, `scheduler` what it
-fetches next and why, `assembly` how one unit becomes verified.
+fetches next and why, `allowance` how much may come, `assembly` how one unit becomes verified.
 """
 
+from midstream.session.allowance import Allowance, Link, Policy, Wait
 from midstream.session.events import (
     Choice,
     Counters,
@@ -16,11 +17,12 @@ from midstream.session.events import (
     UnitFailed,
     UnitVerified,
 )
-from midstream.session.machine import Session, SessionState
+from midstream.session.machine import Session
 from midstream.session.protection import Protection
-from midstream.session.scheduler import Link, Policy, Wait
+from midstream.session.states import SessionState
 
 __all__ = [
+    "Allowance",
     "Choice",
     "Counters",
     "Event",

@@ -18,6 +18,7 @@ Knows nothing of other units, of clocks or of what moves the bytes. The life of 
                      FAILED   (from any state: out of attempts or of symbols)
 """
 
+import math
 from enum import Enum, auto
 
 from midstream import fec
@@ -163,14 +164,34 @@ class Assembly:
         """Put bytes of an earlier run back, before `start`; they are checked like any other."""
         self._put(Purpose.BODY, offset, data)
 
-    def request(self) -> Request | None:
-        """The bytes wanted now, or None where it is done or given up."""
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its release and its index there."""
+        return self.choice.release, self.choice.unit
+
+    @property
+    def missing(self) -> int:
+        """Bytes of the body that have not arrived; 1 at least, since it is not verified."""
+        return max(self.entry.size - self.received.total, 1)
+
+    @property
+    def is_nearly_there(self) -> bool:
+        """Whether it is sooner finished than left: an eighth is missing at most."""
+        return self.missing * 8 <= self.entry.size
+
+    def request(self, room: float = math.inf) -> Request | None:
+        """The bytes wanted now, or None where it is done or given up.
+
+        Args:
+            room: How many may come at most, 1 at least.
+        """
         purpose = _SERVES[self.state]
         if purpose is None:
             return None
-        if purpose is Purpose.REPAIR:
-            return self._request(purpose, self._wanted_symbols()[0])
-        return self._request(purpose, self._have[purpose].missing()[0])
+        is_repair = purpose is Purpose.REPAIR
+        wanted = self._wanted_symbols() if is_repair else self._have[purpose].missing()
+        start, stop = wanted[0]
+        return self._request(purpose, (start, int(min(stop, start + room))))
 
     def receive(self, purpose: Purpose, offset: int, data: bytes | memoryview) -> bool:
         """Take bytes of the object that serves `purpose`; say whether any of them is new."""

@@ -81,7 +81,7 @@ class ReleaseOpened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitChosen(Event):
-    """The scheduler started a unit."""
+    """The scheduler started a unit, or goes on with one that it had dropped for another."""
 
     choice: Choice
     """Which, and why."""

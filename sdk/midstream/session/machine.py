@@ -1,23 +1,17 @@
 """Client protocol state machine. Knows nothing of sockets, clocks or files.
 
-The owner feeds it verified manifests, bytes and clock values, and takes requests and events::
-
-    IDLE ──release──> STARTING ──base verified──> REFINING ──nothing missing──> COMPLETE
-                          │                          ^                             │
-                     base failed                     └───────────release───────────┘
-                          v
-                        FAILED ──release or retry──> STARTING
-    any state ──close──> CLOSED
+The owner feeds it verified manifests, bytes and clock values, and takes requests and events.
+Where it is and what moves it is in `states`.
 
 Time is an argument everywhere; `next_timeout` says when to call `handle_timeout`.
 """
 
+import math
 from collections import deque
-from dataclasses import dataclass, field
-from enum import Enum, auto
 
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS, Limits
+from midstream.session.allowance import Allowance, Link, Policy, Wait
 from midstream.session.assembly import Assembly, State
 from midstream.session.estimator import Estimator
 from midstream.session.events import (
@@ -31,74 +25,18 @@ from midstream.session.events import (
     UnitFailed,
     UnitVerified,
 )
-from midstream.session.scheduler import Candidate, Link, Policy, Wait, choose, hold
+from midstream.session.followed import Followed
+from midstream.session.scheduler import LEAST_PART, choose
+from midstream.session.states import TRANSITIONS, Happening, SessionState
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest
 
-__all__ = ["TRANSITIONS", "Happening", "Session", "SessionState"]
+__all__ = ["Session"]
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
 _RETRY_FAILED = 30.0
 """Seconds until a unit that was given up is tried again."""
-
-
-class SessionState(Enum):
-    """Where a session is."""
-
-    IDLE = auto()
-    STARTING = auto()
-    REFINING = auto()
-    COMPLETE = auto()
-    FAILED = auto()
-    CLOSED = auto()
-
-
-class Happening(Enum):
-    """What moves it."""
-
-    RELEASE = auto()
-    BASE = auto()
-    BASE_LOST = auto()
-    NOTHING_MISSING = auto()
-    RETRY = auto()
-
-
-TRANSITIONS: dict[tuple[SessionState, Happening], SessionState] = {
-    (SessionState.IDLE, Happening.RELEASE): SessionState.STARTING,
-    (SessionState.STARTING, Happening.RELEASE): SessionState.STARTING,
-    (SessionState.STARTING, Happening.BASE): SessionState.REFINING,
-    (SessionState.STARTING, Happening.RETRY): SessionState.STARTING,
-    (SessionState.STARTING, Happening.BASE_LOST): SessionState.FAILED,
-    (SessionState.REFINING, Happening.RELEASE): SessionState.REFINING,
-    (SessionState.REFINING, Happening.BASE_LOST): SessionState.REFINING,
-    (SessionState.REFINING, Happening.RETRY): SessionState.REFINING,
-    (SessionState.REFINING, Happening.NOTHING_MISSING): SessionState.COMPLETE,
-    (SessionState.COMPLETE, Happening.RELEASE): SessionState.REFINING,
-    (SessionState.FAILED, Happening.RELEASE): SessionState.STARTING,
-    (SessionState.FAILED, Happening.BASE): SessionState.REFINING,
-    (SessionState.FAILED, Happening.BASE_LOST): SessionState.FAILED,
-    (SessionState.FAILED, Happening.RETRY): SessionState.STARTING,
-}
-"""A pair that is missing here is an error of ours, but for CLOSED, where all is refused."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Release:
-    manifest: Manifest
-    verified: set[int] = field(default_factory=set)
-    failed: dict[int, float] = field(default_factory=dict)  # unit: when it was given up
-
-    @property
-    def has_base(self) -> bool:
-        return any(self.manifest.units[unit].parent is None for unit in self.verified)
-
-    def candidate(self) -> Candidate:
-        return Candidate(
-            manifest=self.manifest,
-            verified=frozenset(self.verified),
-            failed=frozenset(self.failed),
-        )
 
 
 class Session:
@@ -107,9 +45,16 @@ class Session:
     Args:
         policy: What the player allows model bytes to do.
         limits: Bounds on what is read from outside.
+        allowance: What may come, where sessions share a link; each has its own elsewhere.
     """
 
-    def __init__(self, *, policy: Policy | None = None, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy | None = None,
+        limits: Limits = LIMITS,
+        allowance: Allowance | None = None,
+    ) -> None:
         self.state = SessionState.IDLE
         """Where it is."""
         self.counters = Counters()
@@ -118,12 +63,18 @@ class Session:
         """Throughput of model bytes."""
         self.wait: Wait | None = None
         """Why nothing was chosen when last asked."""
+        self.staging = 0.0
+        """Seconds from a unit's last byte to a network that can be activated."""
         self._policy = policy or Policy()
         self._limits = limits
-        self._link = Link()
-        self._came_before = 0  # bytes of units, when the link was reported
-        self._releases: list[_Release] = []
+        self._allowance = allowance or Allowance()
+        self._reports_seen = 0
+        self._has_news = False  # that may make another unit the better one
+        self._due: float | None = None
+        self._sends_parts = True
+        self._releases: list[Followed] = []
         self._assembly: Assembly | None = None
+        self._parked: dict[tuple[int, int], Assembly] = {}
         self._not_before = 0.0
         self._events: deque[Event] = deque()
 
@@ -149,8 +100,9 @@ class Session:
         if self.manifest is not None and manifest.release <= self.manifest.release:
             return
         running = [release for release in self._releases if release.has_base]
-        self._keep([*running, _Release(manifest=manifest)])
+        self._keep([*running, Followed(manifest=manifest)])
         self._not_before = now
+        self._has_news = True
         self.wait = None
         self._happened(Happening.RELEASE)
         self._events.append(ReleaseOpened(manifest=manifest))
@@ -168,8 +120,10 @@ class Session:
             return False
         if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
             return False
-        if self._assembly and _place(self._assembly.choice) == (release, unit):
+        self._parked.pop((release, unit), None)
+        if self._assembly and self._assembly.place == (release, unit):
             self._assembly = None
+        self._has_news = True
         self._verified(found, unit, data, repaired=0)
         return True
 
@@ -183,16 +137,27 @@ class Session:
         """Whether a unit of the newest release is given up for now."""
         return bool(self._releases and self._releases[-1].failed)
 
-    def report(self, link: Link) -> None:
-        """Take what the player knows of the link."""
-        self._link = link
-        self._came_before = self.counters.total
+    def report(self, link: Link, now: float) -> None:
+        """Take what the player knows of the link; the budget begins anew."""
+        self._allowance.report(link, now)
+        self.wait = None
+
+    def aim(self, within: float | None, now: float) -> None:
+        """Prefer what can be activated within so many seconds; None for no such moment."""
+        self._due = None if within is None else now + within
+        self._has_news = True
         self.wait = None
 
     @property
     def is_held(self) -> bool:
         """Whether the player wants no more bytes for now of the unit under way."""
         return self._hold() is not None
+
+    def wants(self, request: Request, now: float) -> bool:
+        """Whether more bytes of a request are wanted; not where its unit rests or was dropped."""
+        self._look_again(now)
+        assembly = self._assembly
+        return assembly is not None and assembly.choice == request.choice and not self.is_held
 
     def choose(self, now: float) -> Choice | None:
         """The unit to go on with, or the one that would be started now; see `wait` where None.
@@ -201,20 +166,27 @@ class Session:
             UsageError: BAD_STATE after `close`.
         """
         self._refuse_if_closed()
+        self._look_again(now)
         if self._assembly is not None:
-            self.wait = self._hold()
+            self.wait = self._hold(least=self._least)
             return None if self.wait else self._assembly.choice
         self._retry(now)
-        releases = [release.candidate() for release in self._releases]
-        chosen = choose(releases, self._link, self._policy, spent=self._spent)
+        chosen = self._best(now)
         self.wait = chosen if isinstance(chosen, Wait) else None
         return None if isinstance(chosen, Wait) else chosen
 
     def begin(self, choice: Choice) -> Assembly:
-        """Start a unit; bytes of an earlier run may be restored before the first request."""
+        """Start a unit, or go on with one that was dropped.
+
+        Bytes of an earlier run may be restored before the first request.
+        """
         assert self._assembly is None, "one unit at a time"
+        place = (choice.release, choice.unit)
         entry = self._find(choice.release).manifest.units[choice.unit]
-        self._assembly = Assembly(entry, choice, self.counters, limits=self._limits)
+        self._assembly = self._parked.pop(place, None) or Assembly(
+            entry, choice, self.counters, limits=self._limits
+        )
+        self._assembly.choice = choice
         self._events.append(UnitChosen(choice=choice))
         return self._assembly
 
@@ -227,6 +199,7 @@ class Session:
         self._refuse_if_closed()
         if now < self._not_before:
             return None
+        self._look_again(now)
         if self._assembly is None and (choice := self.choose(now)):
             self.begin(choice)
         if self._assembly is not None:
@@ -235,10 +208,10 @@ class Session:
             else:
                 self._assembly.look()
             self._settle(now)
-        if self._assembly is not None and (wait := self._hold()):
-            self.wait = wait
+        if self._assembly is None:
             return None
-        request = self._assembly.request() if self._assembly else None
+        self.wait = self._hold(least=self._least)
+        request = None if self.wait else self._assembly.request(self._room)
         self.counters.requests += request is not None
         return request
 
@@ -248,6 +221,8 @@ class Session:
         Returns:
             Whether any of them was missing.
         """
+        self._allowance.spend(len(data))
+        self._sends_parts &= offset >= request.start
         if self._assembly is None or self._assembly.choice != request.choice:
             return False
         return self._assembly.receive(request.purpose, offset, data)
@@ -257,8 +232,10 @@ class Session:
     ) -> None:
         """A request ended: by itself, or early with `error`; what came of it counts.
 
-        One that ends while `is_held` is no attempt: its owner may have ended it for that.
+        One that ends while nothing more of it is wanted is no attempt: its owner may have ended
+        it for that.
         """
+        self._look_again(now)
         assembly = self._assembly
         if assembly is None or assembly.choice != request.choice:
             return
@@ -297,25 +274,70 @@ class Session:
         self.state = SessionState.CLOSED
         self._assembly = None
 
-    @property
-    def _spent(self) -> int:
-        """Bytes of units since the last report."""
-        return self.counters.total - self._came_before
+    def _best(self, now: float) -> Choice | Wait:
+        """What the scheduler would start now, or go on with."""
+        under_way = [*self._parked.values(), *([self._assembly] if self._assembly else [])]
+        received = {assembly.place: assembly.received.total for assembly in under_way}
+        return choose(
+            [release.candidate(received) for release in self._releases],
+            self._allowance,
+            self._policy,
+            reach=self._reach(now),
+        )
 
-    def _hold(self) -> Wait | None:
-        """Why the unit under way rests; before the first base runs, nothing holds it."""
-        if not any(release.has_base for release in self._releases):
+    def _reach(self, now: float) -> float | None:
+        """Bytes that can be here and staged by the moment that the player aims at."""
+        rate = self._allowance.rate()
+        rate = self.estimator.throughput if rate is None else rate
+        if self._due is None or rate is None:
             return None
-        return hold(self._link, self._policy, spent=self._spent)
+        return max(self._due - now - self.staging, 0.0) * rate
 
-    def _keep(self, releases: list[_Release]) -> None:
+    def _look_again(self, now: float) -> None:
+        """Drop the unit under way where news makes another the better one; it keeps its bytes."""
+        if self._due is not None and now >= self._due:
+            self._due, self._has_news = None, True
+        has_news = self._has_news or self._reports_seen != self._allowance.reports
+        self._has_news, self._reports_seen = False, self._allowance.reports
+        assembly = self._assembly
+        if not has_news or assembly is None or assembly.is_nearly_there:
+            return
+        best = self._best(now)
+        if isinstance(best, Choice) and (best.release, best.unit) != assembly.place:
+            self._parked[assembly.place] = assembly
+            self._assembly = None
+
+    def _hold(self, *, least: int = 1) -> Wait | None:
+        """Why the unit under way rests."""
+        return self._allowance.hold(self._policy, least=least) if self._runs else None
+
+    @property
+    def _least(self) -> int:
+        """Bytes of the unit under way that are worth a request."""
+        assert self._assembly is not None, "asked of the unit under way"
+        if not self._sends_parts:
+            return self._assembly.entry.size  # all of it comes, whatever is asked for
+        return min(self._assembly.missing, LEAST_PART)
+
+    @property
+    def _room(self) -> float:
+        """Bytes that the next request may bring."""
+        return self._allowance.room(self._policy) if self._runs else math.inf
+
+    @property
+    def _runs(self) -> bool:
+        """Whether a base is here; before that, nothing holds the first one."""
+        return any(release.has_base for release in self._releases)
+
+    def _keep(self, releases: list[Followed]) -> None:
         """Follow these releases alone; a unit of another one is not finished."""
         self._releases = releases
         numbers = [release.manifest.release for release in releases]
+        self._parked = {at: kept for at, kept in self._parked.items() if at[0] in numbers}
         if self._assembly is not None and self._assembly.choice.release not in numbers:
             self._assembly = None
 
-    def _find(self, release: int) -> _Release:
+    def _find(self, release: int) -> Followed:
         for known in self._releases:
             if known.manifest.release == release:
                 return known
@@ -335,7 +357,7 @@ class Session:
         assert assembly.error is not None, "a failed assembly says why"
         self._failed(release, unit, assembly.error, now)
 
-    def _verified(self, release: _Release, unit: int, data: bytes, *, repaired: int) -> None:
+    def _verified(self, release: Followed, unit: int, data: bytes, *, repaired: int) -> None:
         entry = release.manifest.units[unit]
         release.verified.add(unit)
         self.counters.units_verified += 1
@@ -358,10 +380,10 @@ class Session:
     def _is_complete(self) -> bool:
         if any(release.failed for release in self._releases):
             return False
-        everything = choose([r.candidate() for r in self._releases], Link(), self._policy)
+        everything = choose([r.candidate({}) for r in self._releases], Allowance(), self._policy)
         return isinstance(everything, Wait)
 
-    def _failed(self, release: _Release, unit: int, error: MidstreamError, now: float) -> None:
+    def _failed(self, release: Followed, unit: int, error: MidstreamError, now: float) -> None:
         release.failed[unit] = now
         self.counters.units_failed += 1
         self._events.append(UnitFailed(release=release.manifest.release, unit=unit, error=error))
@@ -381,7 +403,3 @@ class Session:
     def _refuse_if_closed(self) -> None:
         if self.state is SessionState.CLOSED:
             raise UsageError(ErrorCode.BAD_STATE, "the session is closed")
-
-
-def _place(choice: Choice) -> tuple[int, int]:
-    return choice.release, choice.unit

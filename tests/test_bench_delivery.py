@@ -2,6 +2,7 @@
 
 import io
 import random
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,9 +12,14 @@ from delivery_parts.coders import OWN, PEERS, Shape
 from delivery_parts.news import news_figures
 from delivery_parts.recovery import recovery_figures
 from delivery_parts.report import print_report
+from delivery_parts.riding import Network
 from delivery_parts.sections import figures
 from delivery_parts.verification import measure_verification, verification_figures
+from delivery_parts.video import CASES, measure_video, play, turn, video_figures
+from midstream.abr import Observation
 from reach.figures import Figure, Verdict
+from traces import Trace
+from video import generate_video
 
 SPEEDS = {name: {"encode": 1.0, "repair": 0.5} for name in PEERS}
 
@@ -110,3 +116,84 @@ def test_verification_is_told_over_the_hash_of_the_same_bytes():
         f"{label}, packets of {row['packet_size']}" for label, row in rows.items()
     }
     assert all(value > 0 for value in figure.values.values())
+
+
+def flat(mbps: float) -> Trace:
+    return Trace(name="flat", seconds=(0.0, 100.0, 200.0), mbps=(mbps, mbps, mbps))
+
+
+def lowest(_: Observation) -> int:
+    return 0
+
+
+@pytest.fixture(scope="module")
+def releases() -> list[Network]:
+    return [Network.of(next(iter(CASES.values())), number=number) for number in (1, 2)]
+
+
+def test_a_good_link_carries_the_best_network_and_no_stall(releases: list[Network]) -> None:
+    video = generate_video(seed=1)
+    with_, without = (play(flat(8.0), video, releases, lowest, rides=on) for on in (True, False))
+    assert with_.best is not None
+    assert with_.better is not None
+    assert 0 < with_.better < with_.best
+    assert without.best is without.better is None
+    assert with_.stalled == without.stalled == 0.0
+    assert with_.startup == without.startup > 0.0
+
+
+def test_a_poor_link_carries_nothing_but_the_first_base(releases: list[Network]) -> None:
+    video = generate_video(seed=1)
+    with_, without = (play(flat(0.3), video, releases, lowest, rides=on) for on in (True, False))
+    assert with_ == without
+    assert with_.stalled > 0.0
+
+
+def test_what_models_cost_is_told_where_they_have_the_whole_buffer(
+    releases: list[Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The benchmark can find stalls: with no low-water mark there are some."""
+    outage = Trace(name="out", seconds=(0.0, 20.0, 100.0), mbps=(2.0, 2.0, 0.02))
+    video = generate_video(seed=1)
+    monkeypatch.setattr("delivery_parts.video.LOW_WATER", 0.0)
+    monkeypatch.setattr("delivery_parts.video.SHARE", 1.0)
+    with_, without = (play(outage, video, releases, lowest, rides=on) for on in (True, False))
+    assert with_.stalled > without.stalled + 0.1
+
+
+def test_a_trace_that_begins_elsewhere_carries_as_much() -> None:
+    trace = Trace(name="t", seconds=(0.0, 1.0, 3.0, 6.0), mbps=(9.0, 1.0, 2.0, 3.0))
+    assert turn(trace, 0.5) == Trace(
+        name="t from 0.5", seconds=(0.0, 2.0, 5.0, 6.0), mbps=(9.0, 2.0, 3.0, 1.0)
+    )
+
+
+def test_without_traces_the_section_is_skipped_and_says_so(tmp_path: Path) -> None:
+    told: list[str] = []
+    for folder in (None, tmp_path):
+        results = measure_video(folder, told.append)
+        listed = video_figures(results)
+        assert {figure.verdict for figure in listed} == {Verdict.NONE}
+        assert listed[0].note.startswith("skipped: MIDSTREAM_TRACES names no folder")
+    assert all(line.startswith("video: skipped, ") for line in told)
+
+
+def test_stalls_are_judged_by_the_worse_of_both_comparisons() -> None:
+    row = {
+        "traces": 2,
+        "stalled_s": 10.0,
+        "same_network": 0.4,
+        "same_decisions": 0.6,
+        "foreign_decisions": 9.0,
+        "worst_s": 0.1,
+        "startup_s": 0.2,
+        "longest_startup_s": 0.3,
+        "better": 2,
+        "better_s": 30.0,
+        "best": 0,
+        "best_s": None,
+    }
+    judged, elsewhere, larger = video_figures({next(iter(CASES)): row})
+    assert (judged.worst[1], judged.verdict) == (0.6, Verdict.NOT)
+    assert "the best in none" in judged.note
+    assert elsewhere.values == larger.values == {}

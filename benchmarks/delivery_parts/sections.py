@@ -1,11 +1,12 @@
 """What is measured, in the order of its figures. Knows nothing of how."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery_parts import carousel, news, recovery, verification
+from delivery_parts import carousel, news, recovery, verification, video
 from delivery_parts.environment import make_environment
 from reach.figures import Figure
 
@@ -58,8 +59,10 @@ def _news(run: Run) -> Any:
     return news.measure_news(_MODELS, clients, run.advance)
 
 
-_TO_COME = [Figure(name="video stalls added by model traffic", unit="%", must=0.5, aim=0)]
-"""Figures that no section measures yet."""
+def _video(run: Run) -> Any:
+    folder = os.environ.get("MIDSTREAM_TRACES")
+    return video.measure_video(Path(folder) if folder else None, run.advance)
+
 
 SECTIONS: dict[str, Section] = {
     "recovery": Section(
@@ -78,6 +81,7 @@ SECTIONS: dict[str, Section] = {
         steps=lambda _: verification.STEPS,
     ),
     "news": Section(measure=_news, figures=news.news_figures),
+    "video": Section(measure=_video, figures=video.video_figures, steps=lambda _: video.STEPS),
 }
 """All that is measured."""
 
@@ -85,4 +89,4 @@ SECTIONS: dict[str, Section] = {
 def figures(results: Mapping[str, Any]) -> list[Figure]:
     """All figures to reach; those not measured have no values."""
     measured = [section.figures(results.get(name, {})) for name, section in SECTIONS.items()]
-    return [figure for listed in (*measured, _TO_COME) for figure in listed]
+    return [figure for listed in measured for figure in listed]

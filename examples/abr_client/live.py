@@ -13,11 +13,11 @@ import midstream
 from midstream.abr import Controller, SafeRung
 from player import Player
 
-__all__ = ["LOW_WATER", "LiveResult", "LiveSession", "Moment"]
+__all__ = ["LOW_WATER", "SHARE", "LiveResult", "LiveSession", "Moment"]
 
-LOW_WATER = 12.0
+LOW_WATER = 36.0
 """Seconds of buffer below which no model byte is sent once the base runs."""
-_SHARE = 0.5
+SHARE = 0.5
 """Of what the link carries until the buffer is down to the low-water mark."""
 _LOOK_EVERY = 4
 """Segments between looks for a newer release."""
@@ -160,7 +160,7 @@ class LiveSession:
         model.report(
             buffer=self._player.buffer,
             throughput=self._player.throughput,
-            budget=int(self._player.room(LOW_WATER) * _SHARE),
+            budget=int(self._player.room(LOW_WATER) * SHARE),
         )
         # one unit a segment: the media have the link in between
         choice = model.delivery.choose()

@@ -134,16 +134,18 @@ class Player:
         self.stalls.append(stall)
         return stall
 
-    def spend(self, model_bytes: int) -> float:
+    def spend(self, model_bytes: int, *, is_asked: bool = False) -> float:
         """Fetch model bytes between two segments.
 
         Args:
             model_bytes: How many, everything that came over the wire.
+            is_asked: Whether they belong to a request that was made before.
 
         Returns:
             Seconds of stall they caused.
         """
-        stall = self._pass(self._link.download(model_bytes))
+        carry = self._link.carry if is_asked else self._link.download
+        stall = self._pass(carry(model_bytes))
         self.model_stall += stall
         return stall
 

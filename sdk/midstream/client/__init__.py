@@ -13,6 +13,7 @@ from midstream.client.events import (
     GenerationSwapped,
 )
 from midstream.client.keeping import StoreFailed
+from midstream.client.marking import Marks
 from midstream.client.model import Model, SwapMode
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "GenerationRefused",
     "GenerationStaged",
     "GenerationSwapped",
+    "Marks",
     "Model",
     "StoreFailed",
     "SwapMode",

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from midstream.client.delivery import Delivery
+from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.model import Model, SwapMode
 from midstream.client.watching import Pace
 from midstream.limits import LIMITS, Limits
@@ -29,6 +30,7 @@ async def connect(
     poll: float | None = None,
     push: bool = True,
     background: bool = True,
+    marks: Marks | None = ANONYMOUS,
     on_event: Callable[[Event], None] = lambda _: None,
     limits: Limits = LIMITS,
 ) -> AsyncIterator[Model]:
@@ -47,6 +49,7 @@ async def connect(
         push: Whether to listen on that channel, where there is one and `poll` is given.
         background: Whether tasks of its own fetch and stage; without them the player does,
             with `delivery.advance` and `stage`.
+        marks: What requests for units say of themselves to servers; None for nothing.
         on_event: Called for each event, on the loop or where `swap` is called; it must not
             block.
         limits: Bounds on what is read from outside.
@@ -71,6 +74,7 @@ async def connect(
             root=pinned,
             store=store,
             policy=policy,
+            marks=marks,
             on_event=model.heard,
             limits=limits,
         ) as delivery:

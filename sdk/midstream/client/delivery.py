@@ -9,18 +9,18 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import ParamSpec, Self, TypeVar
+from typing import Self
 
 from midstream.client.events import CheckFailed
+from midstream.client.fetching import Fetcher
 from midstream.client.keeping import Keeper
+from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.metadata import MetadataSource
 from midstream.client.releases import Releases
-from midstream.client.threads import in_thread
 from midstream.client.watching import Pace, Watch
 from midstream.errors import (
     ErrorCode,
     MidstreamError,
-    TransportError,
     UsageError,
 )
 from midstream.limits import LIMITS, Limits
@@ -30,8 +30,6 @@ from midstream.session import (
     Event,
     Link,
     Policy,
-    Purpose,
-    Request,
     Session,
     SessionState,
     UnitFailed,
@@ -44,13 +42,8 @@ from midstream.trust.manifest import Manifest
 
 __all__ = ["Delivery"]
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
-
 _IDLE = 0.25
 """Seconds until the session is asked again, though nothing was due."""
-_CHECK_ON_LOOP = 1 << 16
-"""Bytes up to which a unit is hashed on the event loop; larger ones go to a thread."""
 
 
 class Delivery(Releases):
@@ -68,6 +61,7 @@ class Delivery(Releases):
         keeper: Keeper,
         policy: Policy,
         on_event: Callable[[Event], None],
+        marks: Marks | None,
         limits: Limits,
     ) -> None:
         self._transport = transport
@@ -75,11 +69,10 @@ class Delivery(Releases):
         super().__init__(policy=policy, limits=limits)
         self._source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
         self._session = Session(policy=policy, limits=limits)
+        self._fetcher = Fetcher(transport, self._session, keeper, marks=marks)
         self._on_event = on_event
         self._resumed: Assembly | None = None
         self._failure: MidstreamError | None = None
-        # a thread may be at work on the session while another task has a release for it
-        self._session_free = asyncio.Lock()
         self._source_free = asyncio.Lock()
         self._is_stirred = asyncio.Event()
         self.from_store = 0
@@ -96,6 +89,7 @@ class Delivery(Releases):
         store: str | Path | None = None,
         carousel: str | None = None,
         policy: Policy | None = None,
+        marks: Marks | None = ANONYMOUS,
         on_event: Callable[[Event], None] = lambda _: None,
         limits: Limits = LIMITS,
     ) -> AsyncIterator[Self]:
@@ -110,6 +104,7 @@ class Delivery(Releases):
             carousel: Where a carousel of the repository is heard, `udp://ADDRESS:PORT`; what it
                 does not complete is fetched from `url`.
             policy: What the player allows model bytes to do.
+            marks: What requests for units say of themselves; None for nothing.
             on_event: Called on the loop for each event; it must not block.
             limits: Bounds on what is read from outside.
 
@@ -133,6 +128,7 @@ class Delivery(Releases):
                 keeper=keeper,
                 policy=policy or Policy(),
                 on_event=on_event,
+                marks=marks,
                 limits=limits,
             )
             try:
@@ -220,12 +216,13 @@ class Delivery(Releases):
             self._session.begin(choice)
         assembly = self._session.assembly
         if assembly is not None and assembly is not self._resumed:
-            await self._resume(assembly)
+            self.from_store += await self._fetcher.resume(assembly)
+            self._resumed = assembly
         arrived = assembly.received.total if assembly else 0
-        request = await self._on_session(arrived, self._session.next_request, now)
+        request = await self._fetcher.on_session(arrived, self._session.next_request, now)
         happened = await self._deliver()  # that a unit was chosen is news before its bytes are
         if request is not None:
-            await self._perform(request)
+            await self._fetcher.perform(request)
         return await self._deliver() or happened or request is not None
 
     async def advance(self, choice: Choice) -> bool:
@@ -339,7 +336,7 @@ class Delivery(Releases):
     async def _open(self, manifest: Manifest) -> None:
         if not self._held.open(manifest):
             return
-        async with self._session_free:
+        async with self._fetcher.free:
             self._session.open_release(manifest, time.monotonic())
         self._is_stirred.set()
         # what runs stays until what replaces it is here
@@ -353,50 +350,7 @@ class Delivery(Releases):
     async def _offer(self, unit: int, data: bytes) -> bool:
         """Give the session a unit of the newest release."""
         number = self.manifest.release
-        return await self._on_session(len(data), self._session.offer, number, unit, data)
-
-    async def _resume(self, assembly: Assembly) -> None:
-        """Give the unit under way what an earlier run received of it."""
-        before = assembly.received.total
-        for start, data in await self._keeper.resume(assembly.entry):
-            assembly.restore(start, data)
-        self.from_store += assembly.received.total - before
-        self._resumed = assembly
-
-    async def _on_session(
-        self, size: int, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
-    ) -> _T:
-        """Have the session look at so many bytes; it is in a thread where they are many."""
-        async with self._session_free:
-            if size <= _CHECK_ON_LOOP:
-                return function(*args, **kwargs)
-            return await in_thread(function, *args, **kwargs)
-
-    async def _perform(self, request: Request) -> None:
-        started = time.monotonic()
-        received = 0
-        error: MidstreamError | None = None
-        try:
-            async with self._transport.fetch(
-                request.path, start=request.start, stop=request.stop, limit=request.total
-            ) as response:
-                offset = response.start
-                async for chunk in response.chunks():
-                    await self._take(request, offset, chunk)
-                    offset += len(chunk)
-                    received += len(chunk)
-                    if not self._session.wants(request, time.monotonic()):
-                        break  # what came is not asked for again
-        except TransportError as cut:
-            error = cut
-        now = time.monotonic()
-        self._session.estimator.add(received, now - started)
-        await self._on_session(request.total, self._session.finish_request, request, now, error)
-
-    async def _take(self, request: Request, offset: int, chunk: bytes) -> None:
-        is_new = self._session.receive_data(request, offset, chunk)
-        if is_new and request.purpose is Purpose.BODY:
-            await self._keeper.write(offset, chunk)
+        return await self._fetcher.on_session(len(data), self._session.offer, number, unit, data)
 
     async def _deliver(self) -> bool:
         """Pass on what the session has to tell; keep what it verified."""

@@ -149,6 +149,20 @@ class Session:
         self.wait = None
 
     @property
+    def link(self) -> Link:
+        """What the player reported last."""
+        return self._allowance.link
+
+    def within(self, now: float) -> float | None:
+        """Seconds until the activation that the player aims at; None where there is none."""
+        return None if self._due is None or now >= self._due else self._due - now
+
+    @property
+    def runs(self) -> bool:
+        """Whether a base is here; before that, nothing holds the first one."""
+        return any(release.has_base for release in self._releases)
+
+    @property
     def is_held(self) -> bool:
         """Whether the player wants no more bytes for now of the unit under way."""
         return self._hold() is not None
@@ -309,7 +323,7 @@ class Session:
 
     def _hold(self, *, least: int = 1) -> Wait | None:
         """Why the unit under way rests."""
-        return self._allowance.hold(self._policy, least=least) if self._runs else None
+        return self._allowance.hold(self._policy, least=least) if self.runs else None
 
     @property
     def _least(self) -> int:
@@ -322,12 +336,7 @@ class Session:
     @property
     def _room(self) -> float:
         """Bytes that the next request may bring."""
-        return self._allowance.room(self._policy) if self._runs else math.inf
-
-    @property
-    def _runs(self) -> bool:
-        """Whether a base is here; before that, nothing holds the first one."""
-        return any(release.has_base for release in self._releases)
+        return self._allowance.room(self._policy) if self.runs else math.inf
 
     def _keep(self, releases: list[Followed]) -> None:
         """Follow these releases alone; a unit of another one is not finished."""

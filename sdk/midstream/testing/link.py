@@ -8,7 +8,7 @@ from midstream.errors import ErrorCode, TransportError
 from midstream.origin import Counters, Impairments
 from midstream.origin.impairments import Link
 from midstream.testing.clock import FakeClock
-from midstream.transport import RequestRecord, Response, Transport
+from midstream.transport import Hints, RequestRecord, Response, Transport
 
 __all__ = ["SimulatedLink"]
 
@@ -61,6 +61,7 @@ class SimulatedLink:
         limit: int,
         etag: str | None = None,
         if_none_match: str | None = None,
+        hints: Hints | None = None,
     ) -> AsyncIterator["_LinkResponse"]:
         """Ask the transport; see `Transport.fetch`."""
         record = RequestRecord(path=path, start=start, stop=stop, began=self.clock.now)
@@ -68,7 +69,13 @@ class SimulatedLink:
         try:
             await self.link.wait()
             async with self._transport.fetch(
-                path, start=start, stop=stop, limit=limit, etag=etag, if_none_match=if_none_match
+                path,
+                start=start,
+                stop=stop,
+                limit=limit,
+                etag=etag,
+                if_none_match=if_none_match,
+                hints=hints,
             ) as response:
                 record.status = response.status
                 yield _LinkResponse(link=self.link, record=record, response=response)

@@ -9,7 +9,7 @@ from typing import Self
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.testing.clock import FakeClock
-from midstream.transport import RequestRecord
+from midstream.transport import Hints, RequestRecord
 from midstream.transport.protocol import check_path, resolve_range
 
 __all__ = ["MemoryRepository"]
@@ -60,6 +60,7 @@ class MemoryRepository:
         limit: int,
         etag: str | None = None,
         if_none_match: str | None = None,
+        hints: Hints | None = None,  # noqa: ARG002 - there is no server to take them
     ) -> AsyncIterator["_MemoryResponse"]:
         """Give a file; see `Transport.fetch`."""
         check_path(path)

@@ -4,12 +4,14 @@
 """
 
 from midstream.transport.folder import FolderTransport
+from midstream.transport.hints import Hints
 from midstream.transport.http import HttpTransport
 from midstream.transport.opening import open_transport
 from midstream.transport.protocol import RequestRecord, Response, Transport
 
 __all__ = [
     "FolderTransport",
+    "Hints",
     "HttpTransport",
     "RequestRecord",
     "Response",

@@ -16,6 +16,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.session.datagrams import Datagram, ObjectKind
 from midstream.session.gathering import Gathered, Gathering
 from midstream.transport.completing import Completion
+from midstream.transport.hints import Hints
 from midstream.transport.patience import Wait
 from midstream.transport.protocol import (
     RequestRecord,
@@ -118,6 +119,7 @@ class CarouselTransport:
         limit: int,
         etag: str | None = None,
         if_none_match: str | None = None,
+        hints: Hints | None = None,
     ) -> AsyncIterator[Response]:
         """Wait for a file, or ask for it; see `Transport.fetch`.
 
@@ -133,7 +135,13 @@ class CarouselTransport:
                     yield response
                 return
             async with self._fallback.fetch(
-                path, start=start, stop=stop, limit=limit, etag=etag, if_none_match=if_none_match
+                path,
+                start=start,
+                stop=stop,
+                limit=limit,
+                etag=etag,
+                if_none_match=if_none_match,
+                hints=hints,
             ) as response:
                 yield response
             return

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from midstream.errors import ErrorCode, TransportError
+from midstream.transport.hints import Hints
 from midstream.transport.protocol import RequestRecord, check_path, resolve_range
 from midstream.transport.threads import open_in_thread
 
@@ -45,6 +46,7 @@ class FolderTransport:
         limit: int,
         etag: str | None = None,
         if_none_match: str | None = None,
+        hints: Hints | None = None,  # noqa: ARG002 - there is no server to take them
     ) -> AsyncIterator["_FolderResponse"]:
         """Read a file; see `Transport.fetch`."""
         check_path(path)

@@ -13,6 +13,7 @@ import aiohttp
 from midstream.errors import ErrorCode, TransportError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.transport.channel import CHANNEL, open_channel
+from midstream.transport.hints import Hints
 from midstream.transport.protocol import RequestRecord, check_path
 
 __all__ = ["HttpTransport"]
@@ -72,6 +73,7 @@ class HttpTransport:
         limit: int,
         etag: str | None = None,
         if_none_match: str | None = None,
+        hints: Hints | None = None,
     ) -> AsyncIterator["_HttpResponse"]:
         """Ask for a file; see `Transport.fetch`."""
         check_path(path)
@@ -79,6 +81,7 @@ class HttpTransport:
         self.trace.append(record)
         try:
             headers = _request_headers(start, stop, etag, if_none_match)
+            headers |= hints.headers() if hints else {}
             response = await self._ask(path, headers)
             try:
                 self.bytes_received += _head_size(response)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from midstream.errors import ErrorCode, TransportError
+from midstream.transport.hints import Hints
 from midstream.trust import layout
 
 __all__ = ["RequestRecord", "Response", "Transport", "check_path", "resolve_range"]
@@ -81,6 +82,7 @@ class Transport(Protocol):
         limit: int,
         etag: str | None = None,
         if_none_match: str | None = None,
+        hints: Hints | None = None,
     ) -> AbstractAsyncContextManager[Response]:
         """Ask for a file, or bytes [start, stop) of it.
 
@@ -91,6 +93,7 @@ class Transport(Protocol):
             limit: Bytes that the object may have, all of it.
             etag: The version that `start` goes on from; another version comes from its start.
             if_none_match: The version that the caller has; it is not sent again (304).
+            hints: What servers may know of the request, where it goes to one.
 
         Raises (when entered):
             TransportError: NOT_FOUND, BAD_STATUS, UNREACHABLE, TIMEOUT, LONG_BODY or BAD_URL.

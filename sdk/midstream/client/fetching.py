@@ -1,0 +1,101 @@
+"""What a session asks for, one request at a time. Knows nothing of why, or of releases."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from midstream.client.keeping import Keeper
+from midstream.client.marking import Marks
+from midstream.client.threads import in_thread
+from midstream.errors import MidstreamError, TransportError
+from midstream.session import Purpose, Request, Session
+from midstream.session.assembly import Assembly
+from midstream.transport import Hints, Transport
+
+__all__ = ["Fetcher"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_CHECK_ON_LOOP = 1 << 16
+"""Bytes up to which a unit is hashed on the event loop; larger ones go to a thread."""
+
+
+class Fetcher:
+    """Moves bytes from a transport into a session, and into what keeps them.
+
+    Args:
+        transport: Where they come from.
+        session: What asks for them.
+        keeper: What keeps those of the unit under way.
+        marks: What requests say of themselves; None for nothing.
+    """
+
+    def __init__(
+        self, transport: Transport, session: Session, keeper: Keeper, *, marks: Marks | None
+    ) -> None:
+        self.free = asyncio.Lock()
+        """Held by who has the session: a thread may be at work on it while another task waits."""
+        self._transport = transport
+        self._session = session
+        self._keeper = keeper
+        self._marks = marks
+
+    async def on_session(
+        self, size: int, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Have the session look at so many bytes; it is in a thread where they are many."""
+        async with self.free:
+            if size <= _CHECK_ON_LOOP:
+                return function(*args, **kwargs)
+            return await in_thread(function, *args, **kwargs)
+
+    async def resume(self, assembly: Assembly) -> int:
+        """Give the unit under way what an earlier run received; says how much that is."""
+        before = assembly.received.total
+        for start, data in await self._keeper.resume(assembly.entry):
+            assembly.restore(start, data)
+        return assembly.received.total - before
+
+    async def perform(self, request: Request) -> None:
+        """Make a request; what comes of it, an error too, the session is told."""
+        started = time.monotonic()
+        received = 0
+        error: MidstreamError | None = None
+        try:
+            async with self._transport.fetch(
+                request.path,
+                start=request.start,
+                stop=request.stop,
+                limit=request.total,
+                hints=self._hints(started),
+            ) as response:
+                offset = response.start
+                async for chunk in response.chunks():
+                    await self._take(request, offset, chunk)
+                    offset += len(chunk)
+                    received += len(chunk)
+                    if not self._session.wants(request, time.monotonic()):
+                        break  # what came is not asked for again
+        except TransportError as cut:
+            error = cut
+        now = time.monotonic()
+        self._session.estimator.add(received, now - started)
+        await self.on_session(request.total, self._session.finish_request, request, now, error)
+
+    async def _take(self, request: Request, offset: int, chunk: bytes) -> None:
+        is_new = self._session.receive_data(request, offset, chunk)
+        if is_new and request.purpose is Purpose.BODY:
+            await self._keeper.write(offset, chunk)
+
+    def _hints(self, now: float) -> Hints | None:
+        session = self._session
+        if self._marks is None or session.assembly is None:
+            return None
+        return self._marks.hints(
+            session.assembly.entry,
+            link=session.link,
+            within=session.within(now),
+            is_first=not session.runs,
+        )

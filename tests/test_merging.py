@@ -125,6 +125,19 @@ def test_a_huge_norm_is_left_out_and_said() -> None:
     assert sorted(merged.shares) == ["p0", "p1", "p2", "p3", "p4"]
 
 
+def test_whom_a_rule_gives_nothing_is_named() -> None:
+    made = offers(*honest(4), -TRUTH)
+    merged = merge(PARENT, TENSORS, made, MergePolicy(rule=Rule.MULTI_KRUM))
+    assert merged.refused == {"p4": "multi-krum left it out"}
+    assert merged.shares == {f"p{place}": 0.25 for place in range(4)}
+
+
+def test_who_was_left_out_is_one_of_the_bad_that_a_rule_bears() -> None:
+    made = offers(*honest(4), 100 * TRUTH)
+    merged = merge(PARENT, TENSORS, made, MergePolicy(rule=Rule.MULTI_KRUM, most_bad=1))
+    assert merged.shares == {f"p{place}": 0.25 for place in range(4)}
+
+
 def test_providers_that_are_never_together_do_not_both_count() -> None:
     policy = MergePolicy(rule=Rule.MEAN, never_together=(frozenset({"p1", "p2"}),))
     merged = merge(PARENT, TENSORS, offers(*honest(3)), policy)

@@ -17,6 +17,8 @@ from midstream.types import Tensor
 
 __all__ = ["Gate", "MergePolicy", "Merged", "Offer", "merge"]
 
+_APART = "never together with"
+
 Gate = Callable[[bytes], float]
 """From a model file to how good it is on inputs that no provider has; more is better."""
 
@@ -112,11 +114,15 @@ def merge(
         [offer.change for offer in kept],
         policy.rule,
         sizes=[float(offer.samples) for offer in kept],
-        most_bad=policy.most_bad,
+        # who was left out for its norm or by the gate was one of the bad ones
+        most_bad=max(0, policy.most_bad - _suspects(refused)),
     )
     model = apply_change(parent, tensors, change)
     after = judge.accept(model, policy) if judge is not None else None
     counted = dict(zip([o.provider for o in kept], shares or [None] * len(kept), strict=True))
+    for name in [name for name, share in counted.items() if share == 0]:
+        refused[name] = f"{policy.rule.value} left it out"
+        del counted[name]
     return Merged(model=model, shares=counted, refused=refused, before=before, after=after)
 
 
@@ -183,7 +189,7 @@ def _apart(offers: Sequence[Offer], policy: MergePolicy) -> dict[str, str]:
     for names in policy.never_together:
         here = [o.provider for o in offers if o.provider in names and o.provider not in refused]
         if len(here) > 1:
-            refused |= dict.fromkeys(here[1:], f"never together with {here[0]}")
+            refused |= dict.fromkeys(here[1:], f"{_APART} {here[0]}")
     return refused
 
 
@@ -196,6 +202,10 @@ def _large(offers: Sequence[Offer], policy: MergePolicy) -> dict[str, str]:
         for offer, norm in zip(offers, norms, strict=True)
         if norm > bound
     }
+
+
+def _suspects(refused: dict[str, str]) -> int:
+    return sum(not why.startswith(_APART) for why in refused.values())
 
 
 def _listed(refused: dict[str, str]) -> str:

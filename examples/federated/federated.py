@@ -1,0 +1,80 @@
+"""Five providers improve one network, one of them lies, and nobody shows its data or its weights.
+
+    python examples/federated/federated.py REPO [--rounds 10] [--rule multi-krum] [--picture FILE]
+
+Each round each provider trains the newest release on digits of its own, and contributes what it
+learnt in a fiftieth of the weights' bytes; the liar turns its change around. The publisher merges
+by a rule that bears one liar. `midstream log REPO digits` then shows who counted in what.
+"""
+
+import argparse
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import digits
+from midstream import KeyRing, Publisher, Signer
+from midstream.encoder import moved
+from midstream.formats import open_model
+from midstream.merging import MergePolicy, Rule, apply_change
+from midstream.publisher.contributing import Change, contribute
+from midstream.publisher.history import exact_model, manifest_of
+from midstream.publisher.providers import Providers
+
+NAMES = ("ada", "ben", "cleo", "dan", "liar")
+SHARE = 0.02
+
+
+def lie(parent: bytes, model: bytes) -> bytes:
+    """As far away from the release, in the opposite direction."""
+    return apply_change(parent, open_model(parent).tensors, -moved(parent, model))
+
+
+def main(repo: Path, rounds: int, rule: Rule) -> list[float]:
+    """The accuracy after each round, percent of digits that nobody learnt from."""
+    learnt, held_out = digits.load()
+    parts = {name: learnt.part(at, None, len(NAMES)) for at, name in enumerate(NAMES)}
+    keys = {name: Signer.generate() for name in NAMES}
+    signer, start = Signer.generate(), datetime.now(UTC)
+    Publisher(repo, signer=signer).publish(digits.new_network(), name="digits", ladder="exact")
+    providers = Providers(repo, signer=signer)
+    for name, key in keys.items():
+        providers.add("digits", name, [key.public])
+    left_over: dict[str, Change] = {}
+    found = [digits.accuracy(digits.new_network(), held_out)]
+    for turn in range(rounds):
+        parent = exact_model(repo, manifest_of(repo, "digits", None))
+        parcels = []
+        for name in NAMES:
+            model = digits.train(parent, parts[name], epochs=5, seed=turn)
+            parcel, left_over[name] = contribute(
+                parent,
+                lie(parent, model) if name == "liar" else model,
+                network="digits",
+                release=turn + 1,
+                provider=name,
+                keys=KeyRing(signers={name: (keys[name],)}),
+                now=start + timedelta(seconds=turn),
+                share=SHARE,
+                left_over=left_over.get(name),
+            )
+            parcels.append(parcel)
+        made = providers.merge("digits", parcels, policy=MergePolicy(rule=rule), ladder="exact")
+        found.append(digits.accuracy(made.merged.model, held_out))
+        counted = ", ".join(name for name, share in made.merged.shares.items() if share != 0)
+        size = sum(map(len, parcels)) // len(parcels)
+        print(
+            f"release {made.release.number}: {found[-1]:.1f} % right; of {counted}; {size} B each"
+        )
+    return found
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("repo", type=Path)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rule", type=Rule, default=Rule.MULTI_KRUM)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+    curve = main(options.repo, options.rounds, options.rule)
+    if options.picture:
+        digits.draw({options.rule.value: curve}, options.picture)

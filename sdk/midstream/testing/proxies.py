@@ -57,32 +57,30 @@ class TcpProxy:
         """What happened, both ways."""
         self.connections = 0
         """Connections that were made."""
-        self._open: set[asyncio.Task[None]] = set()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._has_ended = False
 
     @property
     def open(self) -> int:
         """Connections that are open now."""
         return len(self._open)
 
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client's connection, from its beginning to its end."""
-        task = asyncio.current_task()
-        assert task is not None, "asyncio runs it in one"
-        self._open.add(task)
-        number = self.connections
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry one client's connection, from its beginning to its end."""
+        if self._has_ended:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._carry(self.connections, reader, writer))
         self.connections += 1
-        try:
-            await self._carry(number, reader, writer)
-        except asyncio.CancelledError:
-            pass  # the proxy ends; a stream's callback would log it as an error
-        finally:
-            self._open.discard(task)
-            await _close(writer)
+        self._open[task] = writer
+        task.add_done_callback(self._open.pop)
 
     async def end(self) -> None:
         """Close all connections."""
-        for task in tuple(self._open):
+        self._has_ended = True
+        for task, writer in self._open.items():
             task.cancel()
+            writer.transport.abort()  # a task that has not begun yet closes nothing
         await asyncio.gather(*self._open, return_exceptions=True)
 
     async def _carry(
@@ -104,8 +102,10 @@ class TcpProxy:
         finally:
             for way in ways:
                 way.cancel()
+            to_server.close()  # before anything is awaited, which may be cancelled
+            writer.close()
             await asyncio.gather(*ways, return_exceptions=True)
-            await _close(to_server)
+            await asyncio.gather(_closed(to_server), _closed(writer))
 
     async def _way(
         self,
@@ -208,7 +208,7 @@ async def tcp_proxy(
         UsageError: BAD_URL where the address makes no sense.
     """
     proxy = TcpProxy(url, faults, upward=upward)
-    server = await asyncio.start_server(proxy.connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     async with server:
         proxy.url = "http://{}:{}".format(*server.sockets[0].getsockname())
         try:
@@ -282,9 +282,8 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    """Hang up; who does not take what is left within a second does not get it."""
-    writer.close()
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Wait for the end; who does not take what is left within a second does not get it."""
     try:
         async with asyncio.timeout(_FAREWELL):
             await writer.wait_closed()

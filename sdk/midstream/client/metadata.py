@@ -27,7 +27,8 @@ from midstream.errors import (
 )
 from midstream.limits import LIMITS, Limits
 from midstream.transport import Transport
-from midstream.transport.updater import Fetch, TrustedClient
+from midstream.transport.fetching import Fetch
+from midstream.transport.updater import TrustedClient
 from midstream.trust import layout
 from midstream.trust.bundle import BundleReader
 from midstream.trust.manifest import Manifest

@@ -6,17 +6,14 @@ it does beyond the library is in spec/trust.md, [TRU-1] to [TRU-11].
 
 import hashlib
 import os
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.api.metadata import DelegatedRole, Metadata, TargetFile
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from tuf.ngclient import Updater, UpdaterConfig
 
 from midstream.errors import (
     DataError,
@@ -28,25 +25,14 @@ from midstream.errors import (
     TrustError,
 )
 from midstream.limits import LIMITS, Limits
+from midstream.transport.fetching import Fetch, Fetcher, translated
 from midstream.trust import layout, manifest
-from midstream.trust.keys import PublicKey
 from midstream.trust.manifest import Manifest
-from midstream.trust.refusal import refusal
 
-__all__ = ["Fetch", "TrustedClient"]
+__all__ = ["TrustedClient"]
 
-Fetch = Callable[[str, int], bytes]
-"""Gives the file at a path below the repository's address, of at most so many bytes.
-
-Raises TransportError where it cannot: NOT_FOUND, or BAD_STATUS with a `status` attribute of
-403 or 404, where there is no such file.
-"""
-
-_ROOT_VERSION = re.compile(re.escape(layout.METADATA) + r"[0-9]+\.root\.json")
-_ABSENT = {403, 404}
 _FINGERPRINT_SIZE = 32
 _CHECK_SIZE = 32
-_KEY_TYPE = PublicKey  # imported for its effect: it registers itself with the library
 
 
 class TrustedClient:
@@ -98,11 +84,11 @@ class TrustedClient:
             raise TrustError(ErrorCode.BAD_METADATA, "the pinned root is empty")
         if bundle:
             try:
-                return self._update(name, _Fetcher(self, bundle, newer_root=newer_root))
+                return self._update(name, Fetcher(self.fetch, bundle, newer_root=newer_root))
             except (DataError, TransportError) as error:
                 if not _is_of_bundle(error):
                     raise
-        return self._update(name, _Fetcher(self, {}, newer_root=newer_root or bool(bundle)))
+        return self._update(name, Fetcher(self.fetch, {}, newer_root=newer_root or bool(bundle)))
 
     def trusted(self, name: str) -> Manifest | None:
         """The manifest that was verified last, without asking anybody; None before the first."""
@@ -114,8 +100,8 @@ class TrustedClient:
         self.requests.append(path)
         return self._fetch(path, max_length)
 
-    def _update(self, name: str, fetcher: "_Fetcher") -> Manifest:
-        with _translated(name):
+    def _update(self, name: str, fetcher: Fetcher) -> Manifest:
+        with translated(name):
             self._folder.mkdir(parents=True, exist_ok=True)
             updater = Updater(
                 str(self._folder),
@@ -214,38 +200,6 @@ class TrustedClient:
         return data[:_FINGERPRINT_SIZE], found
 
 
-class _Fetcher(FetcherInterface):
-    """Serves the library from a bundle first, then from the network."""
-
-    def __init__(
-        self, client: TrustedClient, bundle: Mapping[str, bytes], *, newer_root: bool
-    ) -> None:
-        self._client = client
-        self._bundle = bundle
-        self._newer_root = newer_root
-        self._max_length = 0
-
-    @contextmanager
-    def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
-        """The same as ever, but the bound is known before the request is made."""
-        self._max_length = max_length
-        with super().download_file(url, max_length) as file:
-            yield file
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        if (data := self._bundle.get(url)) is not None:
-            return iter((data,))
-        if _ROOT_VERSION.fullmatch(url) and not self._newer_root:
-            raise DownloadHTTPError(f"{url}: not asked for now", 404)
-        try:
-            return iter((self._client.fetch(url, self._max_length),))
-        except TransportError as error:
-            status = getattr(error, "status", None)
-            if error.code is ErrorCode.NOT_FOUND or status in _ABSENT:
-                raise DownloadHTTPError(str(error), 404) from error
-            raise
-
-
 def _is_of_bundle(error: MidstreamError) -> bool:
     """Whether fetching file by file may do better than the bundle did."""
     absent = {ErrorCode.NOT_FOUND, ErrorCode.BAD_STATUS, ErrorCode.LONG_BODY}
@@ -270,32 +224,6 @@ def _fingerprint(role: DelegatedRole) -> bytes:
     """Of the keys that sign for a network: where they change, its numbers may start anew."""
     text = f"{role.threshold} {' '.join(sorted(role.keyids))}"
     return hashlib.sha256(text.encode()).digest()
-
-
-@contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Errors of the library and of the system as errors of ours; ours pass through it."""
-    try:
-        yield
-    except RepositoryError as error:
-        refused = refusal(error, what)
-        if refused.code is ErrorCode.EXPIRED:
-            refused.message += f" (the clock here says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC)"
-        raise refused from error
-    except DownloadError as error:
-        raise _transport_error(error, what) from None
-    except OSError as error:
-        raise StoreError.of(error, f"{what}: trusted metadata cannot be kept") from error
-
-
-def _transport_error(error: BaseException, what: str) -> MidstreamError:
-    """The error that `fetch` raised, from under those that the library put around it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MidstreamError):
-            return cause
-        cause = cause.__cause__
-    return TransportError(ErrorCode.LONG_BODY, f"{what}: {error}")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from midstream import kernels
 from midstream.codec import Context, TensorCode, digits, levels, prediction, rans, tables
-from midstream.kernels import numpy_prediction
+from midstream.kernels import numpy_prediction, numpy_walk
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import (
     BEYOND,
@@ -144,23 +144,7 @@ def test_levels_beyond_their_range_are_told_apart_in_both(kernel):
 @pytest.mark.parametrize("count", [9000, 30_003])  # on 4 and 8 lanes
 @pytest.mark.parametrize("shifted", [0, 1 << 28])
 def test_damaged_digits_are_the_same_in_both(kernel, flipped, is_predicted, count, shifted):
-    children = drawn(count, 2, 4)
-    children[::50] += 3 * shifted
-    parents = ((children + 1) // 3).astype(np.int32)
-    where = context(count, 8)
-    if not is_predicted:
-        where = replace(where, terms=None)
-    payload = bytearray(digits.encode(parents, children, where, 0))
-    if flipped is not None:
-        payload[flipped] ^= 0x55
-    first = (payload[0] & 15) * tables.DIGIT_TABLES + 8 * len(CLASS_EDGES)
-    stream = Stream(
-        data=memoryview(payload)[2:],
-        lanes=rans.lanes_of(count, where.terms),
-        rows=np.full(count, first, np.uint16),
-        terms=where.terms,
-        escapes=np.zeros(0, np.int64),
-    )
+    stream, parents, children = digit_stream(count, shifted, flipped, is_predicted=is_predicted)
     found = kernel.decode_digits([stream], [parents], digit_starts())[0]
     assert_same(found, numpy_prediction.decode_digits([stream], [parents], digit_starts())[0])
     assert (found.taken > 0 and np.array_equal(found.levels, children)) == (flipped is None)
@@ -211,6 +195,77 @@ def test_low_bits_are_the_same_in_both(kernel, shift, every, is_predicted):
     found = run_levels(kernel, stream, two_phases(20), low)
     assert_same(found, run_levels(numpy_prediction, stream, two_phases(20), low))
     assert is_predicted or found.taken == (len(stream.data) if shift < 28 else BEYOND)
+
+
+def all_ways(monkeypatch, decode):
+    """What NumPy gives side by side, the same with care, and one by one."""
+    monkeypatch.setattr(numpy_prediction, "_SHORTEST_STRETCH", 0)
+    found = [decode()]
+    with monkeypatch.context() as patch:
+        patch.setattr(numpy_walk.Walk, "is_wild", property(lambda walk: not walk.is_limited))
+        found.append(decode())
+    monkeypatch.setattr(numpy_prediction, "_SHORTEST_STRETCH", 1 << 30)
+    return [*found, decode()]
+
+
+@pytest.mark.parametrize("flipped", [None, 40, 700])
+@pytest.mark.parametrize("numbers", [(), (1 << 32, -(1 << 32), 77)])
+@pytest.mark.parametrize("shift", [0, 3, 20, 28])
+def test_levels_are_the_same_however_numpy_decodes_them(monkeypatch, flipped, numbers, shift):
+    count = 9000
+    values = drawn(count, 1, 1.2)
+    values[:3] = [5000, -90, 12]
+    payload = bytearray(levels.encode(values, context(count, 20)))
+    if flipped is not None:
+        payload[flipped] ^= 0x55
+    stream = level_stream(bytes(payload), count, list(numbers))
+    shifts = np.full(count, shift, np.uint8)
+    low = LowBits(data=memoryview(bytes(range(256)) * 140), shifts=shifts)
+    slots = two_phases(20)
+    expected, *others = all_ways(
+        monkeypatch, lambda: run_levels(numpy_prediction, stream, slots, low)
+    )
+    for found in others:
+        assert_same(found, expected)
+    if len(IMPLEMENTATIONS) > 1:
+        assert_same(run_levels(native_prediction, stream, slots, low), expected)
+
+
+@pytest.mark.parametrize("flipped", [None, 5, 700])
+@pytest.mark.parametrize("shifted", [0, 1 << 22, 1 << 28])
+def test_digits_are_the_same_however_numpy_decodes_them(monkeypatch, flipped, shifted):
+    stream, parents, children = digit_stream(9000, shifted, flipped)
+    expected, *others = all_ways(
+        monkeypatch,
+        lambda: numpy_prediction.decode_digits([stream], [parents], digit_starts())[0],
+    )
+    for found in others:
+        assert_same(found, expected)
+    assert (expected.taken > 0 and np.array_equal(expected.levels, children)) == (flipped is None)
+
+
+def digit_stream(
+    count: int, shifted: int, flipped: int | None, *, is_predicted: bool = True
+) -> tuple[Stream, np.ndarray, np.ndarray]:
+    """Digits, the levels before them and those after them, some of them far out."""
+    children = drawn(count, 2, 4)
+    children[::50] += 3 * shifted
+    parents = ((children + 1) // 3).astype(np.int32)
+    where = context(count, 8)
+    if not is_predicted:
+        where = replace(where, terms=None)
+    payload = bytearray(digits.encode(parents, children, where, 0))
+    if flipped is not None:
+        payload[flipped] ^= 0x55
+    first = (payload[0] & 15) * tables.DIGIT_TABLES + 8 * len(CLASS_EDGES)
+    stream = Stream(
+        data=memoryview(payload)[2:],
+        lanes=rans.lanes_of(count, where.terms),
+        rows=np.full(count, first, np.uint16),
+        terms=where.terms,
+        escapes=np.zeros(0, np.int64),
+    )
+    return stream, parents, children
 
 
 def good() -> tuple[Stream, Slots]:

@@ -4,13 +4,14 @@ A lane never depends on another of the same step, since neighbours are at least 
 as a slice has lanes. (spec/coding.md, "Prediction".) Knows nothing of tensors.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.numpy_batches import Batch, join
+from midstream.kernels.numpy_chain import decode_digit_chain, decode_level_chain
 from midstream.kernels.numpy_kernels import unpack_bits
 from midstream.kernels.numpy_walk import NEIGHBOUR_LIMIT, Walk, halves, limited
 from midstream.kernels.slots import TOTAL_BITS, Slots
@@ -19,6 +20,7 @@ from midstream.kernels.terms import (
     BROKEN,
     CLASS_EDGES,
     ESCAPED,
+    ESCAPED_DIGIT,
     Decoded,
     LowBits,
     Stream,
@@ -28,7 +30,8 @@ from midstream.kernels.terms import (
 
 __all__ = ["decode_digits", "decode_levels", "fold_widths", "predict", "table_rows"]
 
-_ESCAPED_DIGIT = 2
+_SHORTEST_STRETCH = 24
+"""Symbols that NumPy decodes at once in the time that plain Python takes for them."""
 
 _Int = NDArray[np.int64]
 
@@ -102,13 +105,36 @@ def decode_levels(
         slots: The tables; ESCAPED is the value of an escape.
         next_phase: Tables from those of whole steps to those of half steps.
     """
+
+    def decode(chosen: Sequence[int], careful: bool) -> list[Decoded] | None:
+        batch = Batch.of([streams[at] for at in chosen])
+        added = _join([low[at] for at in chosen], batch)
+        if _is_chain([streams[at] for at in chosen]):
+            every = np.arange(len(batch.rows) - 1)
+            own = None if added is None else added.of_symbols(every)
+            return [decode_level_chain(batch, slots, own, next_phase)]
+        return _walk_levels(batch, slots, added, next_phase, careful=careful)
+
+    return _decode_groups(streams, decode)
+
+
+def _decode_groups(
+    streams: Sequence[Stream], decode: Callable[[Sequence[int], bool], list[Decoded] | None]
+) -> list[Decoded]:
+    """All streams, group by group: again and with care where levels are far out."""
     found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
     for chosen in _groups(streams):
-        batch = Batch.of([streams[at] for at in chosen])
-        decoded = _walk_levels(batch, slots, _join([low[at] for at in chosen], batch), next_phase)
+        decoded = decode(chosen, False) or decode(chosen, True)
+        assert decoded is not None, "with care all levels are kept in their range"
         for at, one in zip(chosen, decoded, strict=True):
             found[at] = one
     return found
+
+
+def _is_chain(streams: Sequence[Stream]) -> bool:
+    """Whether symbols are predicted from so near that they are faster one by one."""
+    nearest = streams[0].terms.nearest if streams[0].terms and len(streams) == 1 else None
+    return nearest is not None and nearest < _SHORTEST_STRETCH
 
 
 def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:
@@ -123,19 +149,24 @@ def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:
 
 
 def _walk_levels(
-    batch: Batch, slots: Slots, low: "_Fields | None", next_phase: int
-) -> list[Decoded]:
-    walk = Walk(batch, batch.rows, slots)
-    for symbols, means in walk.stretches():
-        value = walk.decode(symbols, (means & 1) * next_phase)
-        escaped = (value == ESCAPED).nonzero()[0]
-        if escaped.size:
-            value[escaped] = batch.escapes.take(walk.slices(escaped))
-        if low is not None:
-            low.append_to(value, symbols)
-        value += means >> 1
-        walk.store(symbols, value)
-    return batch.decoded(*walk.finish())
+    batch: Batch, slots: Slots, low: "_Fields | None", next_phase: int, *, careful: bool
+) -> list[Decoded] | None:
+    walk = Walk(batch, batch.rows, slots, careful=careful)
+    for block in walk.blocks():
+        added = None if low is None else low.of_symbols(block.symbols)
+        for here, means in block.stretches():
+            value = block.decode(here, (means & 1) * next_phase)
+            escaped = (value == ESCAPED).nonzero()[0]
+            if escaped.size:
+                value[escaped] = batch.escapes.take(block.slices(escaped))
+            if added is not None:
+                shifts, bits = added
+                value <<= shifts[here]
+                value += bits[here]
+            means >>= 1
+            value += means
+            block.store(here, value)
+    return None if walk.is_wild else batch.decoded(*walk.finish())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,12 +176,13 @@ class _Fields:
     shifts: NDArray[np.uint8]  # (levels + 1,)
     bits: NDArray[np.uint32]  # (levels + 1,)
 
-    def append_to(self, values: _Int, symbols: _Int) -> None:
-        """Make numbers of wide cells those of levels in them; these count from the middle."""
-        shift = self.shifts.take(symbols).astype(np.int64)
-        values <<= shift
-        values += self.bits.take(symbols)
-        values -= 1 << shift >> 1
+    def of_symbols(self, symbols: _Int) -> tuple[_Int, _Int]:
+        """By how much some levels are shifted, and what is then added.
+
+        Numbers of wide cells become those of levels in them; these count from the middle.
+        """
+        shifts = self.shifts.take(symbols).astype(np.int64)
+        return shifts, self.bits.take(symbols) - (1 << shifts >> 1)
 
 
 def _join(low: Sequence[LowBits], batch: Batch) -> _Fields | None:
@@ -190,29 +222,35 @@ def decode_digits(
         starts: (tables, 4) where the slots of the symbols start that stand for a digit toward
             the mean, the same, one away from it and an escape.
     """
-    found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
-    for chosen in _groups(streams):
+
+    def decode(chosen: Sequence[int], careful: bool) -> list[Decoded] | None:
         batch = Batch.of([streams[at] for at in chosen])
         before = join([parents[at] for at in chosen], np.int32)
-        for at, one in zip(chosen, _walk_digits(batch, before, starts), strict=True):
-            found[at] = one
-    return found
+        if _is_chain([streams[at] for at in chosen]):
+            rows, slots = _spread_digits(batch.rows, starts)
+            return [decode_digit_chain(replace(batch, rows=rows), slots, before)]
+        return _walk_digits(batch, before, starts, careful=careful)
+
+    return _decode_groups(streams, decode)
 
 
 def _walk_digits(
-    batch: Batch, parents: NDArray[np.int32], starts: NDArray[np.uint16]
-) -> list[Decoded]:
-    walk = Walk(batch, *_spread_digits(batch.rows, starts))
-    for symbols, means in walk.stretches():
-        centre = 3 * parents.take(symbols).astype(np.int64)
-        offset = 2 * centre - means
-        outward = walk.decode(symbols, classify(offset))
-        digit = np.where(offset < 0, -outward, outward)
-        escaped = (outward == _ESCAPED_DIGIT).nonzero()[0]
-        if escaped.size:
-            digit[escaped] = batch.escapes.take(walk.slices(escaped))
-        walk.store(symbols, centre + digit)
-    return batch.decoded(*walk.finish())
+    batch: Batch, parents: NDArray[np.int32], starts: NDArray[np.uint16], *, careful: bool
+) -> list[Decoded] | None:
+    walk = Walk(batch, *_spread_digits(batch.rows, starts), careful=careful)
+    for block in walk.blocks():
+        centres = 3 * parents.take(block.symbols).astype(np.int64)
+        for here, means in block.stretches():
+            centre = centres[here]
+            offset = 2 * centre - means
+            outward = block.decode(here, classify(offset))
+            digit = np.where(offset < 0, -outward, outward)
+            escaped = (outward == ESCAPED_DIGIT).nonzero()[0]
+            if escaped.size:
+                digit[escaped] = batch.escapes.take(block.slices(escaped))
+            digit += centre
+            block.store(here, digit)
+    return None if walk.is_wild else batch.decoded(*walk.finish())
 
 
 def _spread_digits(
@@ -228,6 +266,6 @@ def _spread_digits(
     slots = Slots(
         frequencies=np.diff(own, axis=1, append=1 << TOTAL_BITS).ravel(),
         starts=own.ravel(),
-        values=np.tile(np.arange(-1, _ESCAPED_DIGIT + 1, dtype=np.int8), len(own)),
+        values=np.tile(np.arange(-1, ESCAPED_DIGIT + 1, dtype=np.int8), len(own)),
     )
     return place.take(groups, mode="clip"), slots

@@ -3,9 +3,9 @@
 Knows nothing of what symbols mean.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,32 +17,34 @@ from midstream.kernels.slots import Slots
 from midstream.kernels.stepping import make_stepper
 from midstream.kernels.terms import Terms
 
-__all__ = ["NEIGHBOUR_LIMIT", "Walk", "halves", "limited"]
+__all__ = ["GAIN_BITS", "LEVEL_LIMIT", "NEIGHBOUR_LIMIT", "Block", "Walk", "halves", "limited"]
 
 NEIGHBOUR_LIMIT = 1 << 20
 """A neighbour's level counts as at most so far from zero."""
-_GAIN_BITS = 12
-_LEVEL_LIMIT = (1 << 30) + 1
+GAIN_BITS = 12
+"""Of a gain, in half steps for each step of a level."""
+LEVEL_LIMIT = (1 << 30) + 1
 """Levels that are out of their range are kept just outside it, for the caller to see."""
 _STRETCH_SYMBOLS = 1 << 13
 """More at a time are hardly faster."""
 
 _Int = NDArray[np.int64]
-_T = TypeVar("_T", np.int32, np.int64)
+_T = TypeVar("_T", bound=np.integer[Any])
 
 
 def halves(near: NDArray[np.integer[Any]], gains: _Int) -> _Int:
     """The mean in half steps, from the levels of the neighbours; (weights, terms) each."""
     total: _Int = np.einsum("wt,wt->w", near, gains)
-    total += 1 << _GAIN_BITS >> 1
-    total >>= _GAIN_BITS
+    total += 1 << GAIN_BITS >> 1
+    total >>= GAIN_BITS
     return total
 
 
 def limited(values: NDArray[_T], limit: int) -> NDArray[_T]:
     """Values at most so far from zero; numpy.clip takes ten times as long on a few."""
     found: NDArray[_T] = np.minimum(values, limit)
-    return np.maximum(found, -limit, out=found)
+    np.maximum(found, -limit, out=found)
+    return found
 
 
 class Walk:
@@ -55,11 +57,15 @@ class Walk:
         batch: What to decode.
         rows: (symbols + 1,) the first table of each symbol, and for the one past the last 0.
         slots: The tables.
+        careful: Whether levels may be out of the range of what predicts others. Where they
+            may not and are, `is_wild` says so, and they are of no use.
     """
 
-    def __init__(self, batch: Batch, rows: NDArray[np.int32], slots: Slots) -> None:
-        self._values = slots.lookup.values
-        self._stepper = make_stepper(
+    def __init__(
+        self, batch: Batch, rows: NDArray[np.int32], slots: Slots, *, careful: bool
+    ) -> None:
+        self.values = slots.lookup.values
+        self.stepper = make_stepper(
             batch.words,
             batch.firsts[:-1],
             batch.states,
@@ -67,45 +73,85 @@ class Walk:
             batch.lanes,
             slots.lookup,
         )
-        self._plan = self._stepper.plan
-        self._rows = rows
-        self._rows[-1] = slots.tables
-        self._levels = np.zeros(len(rows), np.int32)
-        self._neighbours = _Neighbours.of(self._plan, batch.terms) if batch.is_predicted else None
+        self.rows = rows
+        self.rows[-1] = slots.tables
+        plan = self.stepper.plan
+        self.neighbours = _Neighbours.of(plan, batch.terms) if batch.is_predicted else None
+        self.is_limited = careful or not batch.is_predicted
+        """Whether levels are kept in their ranges as they come."""
+        # 64 bits hold whatever the first level beyond the range may be
+        kind = np.int32 if self.is_limited else np.int64
+        self.levels: NDArray[np.integer[Any]] = np.zeros(len(rows), kind)
         symbols = np.arange(len(rows) - 1, dtype=np.int32)
-        self._symbols = spread(self._plan, symbols, len(symbols))
-        self._active = 0
+        self.symbols = spread(plan, symbols, len(symbols))
+        """In the order of steps."""
 
-    def stretches(self) -> Iterator[tuple[_Int, _Int]]:
-        """The numbers of each stretch's symbols, and their means in half steps."""
-        known = None if self._neighbours is None else self._neighbours.known
-        steps = _stretches(self._plan, known)
-        for first, last in pairwise(steps):
-            self._active = int(self._plan.active[first])
-            here = slice(int(self._plan.places[first]), int(self._plan.places[last]))
-            symbols = self._symbols[here].astype(np.int64)
-            if self._neighbours is None:
-                yield symbols, np.zeros(len(symbols), np.int64)
-            else:
-                yield symbols, self._neighbours.means(symbols, self._levels)
+    def blocks(self) -> Iterator["Block"]:
+        """Stretches after each other, as many as are laid out at once."""
+        plan = self.stepper.plan
+        known = None if self.neighbours is None else self.neighbours.known
+        for steps in _blocks(plan, _stretches(plan, known)):
+            yield Block(self, steps)
 
-    def decode(self, symbols: _Int, choice: _Int) -> _Int:
-        """What a stretch's symbols stand for, each in the table so many after its first."""
-        entries = self._rows.take(symbols) + choice
-        self._stepper.advance(entries.reshape(-1, self._active))
-        return self._values.take(entries).astype(np.int64)
-
-    def slices(self, places: _Int) -> _Int:
-        """The slices of some symbols of the stretch, by their places in it."""
-        return self._plan.order.take(self._stepper.owners.take(places % self._active))
-
-    def store(self, symbols: _Int, levels: _Int) -> None:
-        """Keep what a stretch gave; what is out of range stays just outside it."""
-        self._levels[symbols] = limited(levels, _LEVEL_LIMIT)
+    @property
+    def is_wild(self) -> bool:
+        """Whether a level was out of the range of what predicts others, and not expected to."""
+        levels = self.levels
+        return not self.is_limited and (
+            int(levels.max()) > NEIGHBOUR_LIMIT or int(levels.min()) < -NEIGHBOUR_LIMIT
+        )
 
     def finish(self) -> tuple[NDArray[np.int32], _Int, NDArray[np.uint32]]:
         """Levels, the index past the last word of each slice, and the states left."""
-        return self._levels[:-1], *self._stepper.finish()
+        return self.levels[:-1].astype(np.int32, copy=False), *self.stepper.finish()
+
+
+class Block:
+    """Some stretches of a walk; what is known of their symbols is looked up at once."""
+
+    def __init__(self, walk: Walk, steps: Sequence[int]) -> None:
+        plan = walk.stepper.plan
+        places = plan.places.take(steps)
+        self._walk = walk
+        self._active = int(plan.active[steps[0]])
+        self._edges: list[int] = (places - places[0]).tolist()
+        self.symbols = walk.symbols[places[0] : places[-1]].astype(np.int64)
+        """Their numbers, stretch after stretch."""
+        self._entries = walk.rows.take(self.symbols).astype(np.int64)
+        known = walk.neighbours
+        self._near = None if known is None else known.of_symbols(self.symbols)
+
+    def stretches(self) -> Iterator[tuple[slice, _Int]]:
+        """Where in the block each stretch is, and the means of its symbols in half steps."""
+        for here in starmap(slice, pairwise(self._edges)):
+            yield here, self._means(here)
+
+    def _means(self, here: slice) -> _Int:
+        if self._near is None:
+            return np.zeros(here.stop - here.start, np.int64)
+        places, gains = self._near
+        near = self._walk.levels.take(places[here])
+        if self._walk.is_limited:
+            near = limited(near, NEIGHBOUR_LIMIT)
+        return halves(near, gains[here])
+
+    def decode(self, here: slice, choice: _Int) -> _Int:
+        """What a stretch's symbols stand for, each in the table so many after its first."""
+        entries = self._entries[here]
+        entries += choice
+        self._walk.stepper.advance(entries.reshape(-1, self._active))
+        return self._walk.values.take(entries)
+
+    def slices(self, places: _Int) -> _Int:
+        """The slices of some symbols of a stretch, by their places in it."""
+        stepper = self._walk.stepper
+        return stepper.plan.order.take(stepper.owners.take(places % self._active))
+
+    def store(self, here: slice, levels: _Int) -> None:
+        """Keep what a stretch gave; what is out of range stays just outside it."""
+        if self._walk.is_limited:
+            levels = limited(levels, LEVEL_LIMIT)
+        self._walk.levels[self.symbols[here]] = levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,11 +171,11 @@ class _Neighbours:
         known = _known_before(plan, owners[:-1], distances)
         return cls(known=known, owners=owners, distances=distances, gains=gains)
 
-    def means(self, symbols: _Int, levels: NDArray[np.int32]) -> _Int:
-        """What is expected of some symbols, in half steps."""
+    def of_symbols(self, symbols: _Int) -> tuple[_Int, _Int]:
+        """The numbers of what predicts some symbols, and their gains; (symbols, terms) each."""
         owners = self.owners.take(symbols)
-        near = levels.take(symbols[:, None] - self.distances.take(owners, axis=0))
-        return halves(limited(near, NEIGHBOUR_LIMIT), self.gains.take(owners, axis=0))
+        places = symbols[:, None] - self.distances.take(owners, axis=0)
+        return places, self.gains.take(owners, axis=0)
 
 
 def _known_before(plan: Plan, owners: NDArray[np.int32], distances: NDArray[np.int32]) -> _Int:
@@ -155,3 +201,18 @@ def _stretches(plan: Plan, known: _Int | None) -> list[int]:
             free = change if known is None else int(known.searchsorted(stops[-1]))
             stops.append(min(free, stops[-1] + most, change))
     return stops
+
+
+def _blocks(plan: Plan, stops: Sequence[int]) -> Iterator[list[int]]:
+    """The steps that the stretches of each block start with, and the one past its last."""
+    block = [stops[0]]
+    for first, last in pairwise(stops):
+        lanes = int(plan.active[first])
+        if len(block) > 1 and (
+            lanes != plan.active[block[0]] or lanes * (last - block[0]) > _STRETCH_SYMBOLS
+        ):
+            yield block
+            block = [first]
+        block.append(last)
+    if len(block) > 1:
+        yield block

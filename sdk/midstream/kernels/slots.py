@@ -18,7 +18,7 @@ SYMBOL_BITS = 7
 _START_SHIFT, _VALUE_SHIFT = 12, 24
 
 
-_Row = tuple[bytes, tuple[int, ...], tuple[int, ...]]
+_Row = tuple[bytes, tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,12 +29,12 @@ class Lookup:
     """The symbol in each slot."""
     frequencies: NDArray[np.int64]  # (tables * 2**7,)
     starts: NDArray[np.int64]  # (tables * 2**7,)
-    values: NDArray[np.int8]  # (tables * 2**7,)
+    values: NDArray[np.int64]  # (tables * 2**7,)
     """What the symbol stands for."""
 
     @cached_property
     def rows(self) -> "_Rows":
-        """Names, frequencies and starts of each table, for plain Python."""
+        """Names, frequencies, starts and values of each table, for plain Python."""
         return _Rows(self)
 
 
@@ -47,11 +47,12 @@ class _Rows(dict[int, _Row]):
 
     def __missing__(self, table: int) -> _Row:
         here = slice(table << SYMBOL_BITS, table + 1 << SYMBOL_BITS)
-        frequencies, starts = self._lookup.frequencies[here], self._lookup.starts[here]
-        names = self._lookup.names[table << TOTAL_BITS : table + 1 << TOTAL_BITS]
-        row = names.tobytes(), tuple(frequencies.tolist()), tuple(starts.tolist())
-        self[table] = row
-        return row
+        lookup = self._lookup
+        columns = (lookup.frequencies, lookup.starts, lookup.values)
+        frequencies, starts, values = (tuple(column[here].tolist()) for column in columns)
+        names = lookup.names[table << TOTAL_BITS : table + 1 << TOTAL_BITS]
+        self[table] = names.tobytes(), frequencies, starts, values
+        return self[table]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,7 +86,7 @@ class Slots:
             names=np.repeat(np.append(symbol, 0).astype(np.uint8), frequencies),
             frequencies=np.zeros(entries, np.int64),
             starts=np.zeros(entries, np.int64),
-            values=np.zeros(entries, np.int8),
+            values=np.zeros(entries, np.int64),
         )
         found.frequencies[places] = frequencies
         found.starts[places] = np.append(self.starts, 0)

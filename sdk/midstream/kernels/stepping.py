@@ -4,7 +4,7 @@ A call of NumPy costs the same on one lane as on many, so where there are few la
 Python is faster. Knows nothing of what symbols mean.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from midstream.kernels.lanes import Plan, lane_order, make_plan
 from midstream.kernels.slots import SYMBOL_BITS, TOTAL_BITS, Lookup
 
-__all__ = ["STATE_START", "OneByOne", "SideBySide", "Stepper", "make_stepper", "split"]
+__all__ = ["STATE_START", "WORD_BITS", "OneByOne", "SideBySide", "Stepper", "make_stepper", "split"]
 
 STATE_START = 1 << 16
 """A lane's state before the first symbol is encoded, and so after the last is decoded."""
 
 _STEP_SYMBOLS = 36
 """One step side by side takes the time of so many symbols one by one."""
-_WORD_BITS = 16
+WORD_BITS = 16
+"""That a lane takes from its stream at once."""
 _TABLE_MASK = (1 << TOTAL_BITS) - 1
 # NumPy takes twice as long with numbers of Python
 _MASK, _SHIFT = np.array(_TABLE_MASK), np.array(TOTAL_BITS)
-_START, _SIGN, _WORD = np.array(STATE_START), np.array(63), np.array(_WORD_BITS)
+_START, _SIGN, _WORD = np.array(STATE_START), np.array(63), np.array(WORD_BITS)
 
 _Int = NDArray[np.int64]
 
@@ -36,6 +37,41 @@ def split(counts: _Int, lanes: _Int) -> list[_Int]:
     together = int(costs.argmin()) + 1 if costs.min() < 0 else 0
     parts = [np.sort(order[:together])] if together else []
     return [*parts, *np.sort(order[together:])[:, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Room:
+    """What so many lanes are stepped in; to make it takes as long as half a step."""
+
+    owner: _Int  # (lanes,)
+    """The slice of each, longest first."""
+    edges: _Int  # (slices + 1,)
+    base: _Int  # (slices,)
+    bounds: _Int  # (slices + 1,)
+    taken: _Int  # (lanes + 1,)
+    """The first is 0."""
+    value: _Int  # (lanes,)
+    hungry: _Int  # (lanes,)
+    place: _Int  # (lanes,)
+    small: NDArray[np.uint16]  # (lanes,)
+    name: NDArray[np.uint8]  # (lanes,)
+
+    @classmethod
+    def of(cls, owner: _Int, edges: _Int) -> "_Room":
+        lanes, slices = len(owner), int(owner[-1]) + 1
+        value, hungry, place = np.empty((3, lanes), np.int64)
+        return cls(
+            owner=owner,
+            edges=edges[: slices + 1],
+            base=np.empty(slices, np.int64),
+            bounds=np.empty(slices + 1, np.int64),
+            taken=np.zeros(lanes + 1, np.int64),
+            value=value,
+            hungry=hungry,
+            place=place,
+            small=np.empty(lanes, np.uint16),
+            name=np.empty(lanes, np.uint8),
+        )
 
 
 class SideBySide:
@@ -66,6 +102,7 @@ class SideBySide:
         self._states = states[self._order].astype(np.int64)
         self._before = firsts[self.plan.order] - 1
         self._lookup = lookup
+        self._room: _Room | None = None
 
     def advance(self, tables: _Int) -> None:
         """Step the first lanes, a row for each step.
@@ -73,15 +110,15 @@ class SideBySide:
         Args:
             tables: (steps, lanes) of each symbol; becomes its entry.
         """
-        words, lookup = self._words, self._lookup
-        count = tables.shape[1]
-        owner = self.owners[:count]
-        slices = int(owner[-1]) + 1
-        edges, state = self.plan.edges[: slices + 1], self._states[:count]
-        before, base, bounds = self._before[:slices], np.empty(slices, np.int64), edges.copy()
-        value, hungry, place = np.empty((3, count), np.int64)
-        taken = np.zeros(count + 1, np.int64)
-        small, name = np.empty(count, np.uint16), np.empty(count, np.uint8)
+        words, lookup, count = self._words, self._lookup, tables.shape[1]
+        if self._room is None or len(self._room.small) != count:
+            self._room = _Room.of(self.owners[:count], self.plan.edges)
+        room = self._room
+        owner, edges, base, bounds = room.owner, room.edges, room.base, room.bounds
+        value, hungry, place, taken = room.value, room.hungry, room.place, room.taken
+        small, name, sums = room.small, room.name, room.taken[1:]
+        firsts, lasts = bounds[:-1], bounds[1:]
+        state, before = self._states[:count], self._before[: len(base)]
         slots = tables << _SHIFT
         tables <<= SYMBOL_BITS
         for slot, entry in zip(slots, tables, strict=True):
@@ -99,12 +136,12 @@ class SideBySide:
             # -1 where a word is due; the sums of these are of all slices, and so are negative
             np.subtract(state, _START, hungry)
             np.right_shift(hungry, _SIGN, hungry)
-            np.add.accumulate(hungry, 0, None, taken[1:])
+            np.add.accumulate(hungry, 0, None, sums)
             taken.take(edges, None, bounds, "clip")
-            np.add(before, bounds[:-1], base)
-            np.subtract(base, bounds[1:], before)
+            np.add(before, firsts, base)
+            np.subtract(base, lasts, before)
             base.take(owner, None, place, "clip")
-            np.subtract(place, taken[1:], place)
+            np.subtract(place, sums, place)
             # clip: a damaged slice may run on into its neighbours, never outside
             words.take(place, None, small, "clip")
             np.copyto(value, small)
@@ -151,12 +188,12 @@ class OneByOne:
         append = states.append
         chosen = map(rows.__getitem__, tables.ravel().tolist())
         # the list grows while it is read: each lane's next state stands where its turn comes
-        for (names, frequencies, starts), state in zip(chosen, states, strict=False):
+        for (names, frequencies, starts, _), state in zip(chosen, states, strict=False):
             slot = state & _TABLE_MASK
             name = names[slot]
             state = (state >> TOTAL_BITS) * frequencies[name] + slot - starts[name]
             if state < STATE_START:
-                state = state << _WORD_BITS | words[place]
+                state = state << WORD_BITS | words[place]
                 place += 1
             append(state)
         self._place, self._states = place, states[len(tables) :]

@@ -14,6 +14,7 @@ __all__ = [
     "BROKEN",
     "CLASS_EDGES",
     "ESCAPED",
+    "ESCAPED_DIGIT",
     "MAX_HALF_OCTAVES",
     "Decoded",
     "LowBits",
@@ -26,6 +27,8 @@ BROKEN, BEYOND = -1, -2
 """The stream does not add up; a level is more than 2**30 from zero."""
 ESCAPED = 127
 """The value that stands for an escape in `decode_levels`."""
+ESCAPED_DIGIT = 2
+"""The same in `decode_digits`."""
 CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
 """The least distance of each class between a cell's centre and the mean, in half steps."""
 _CLASS_OF = np.searchsorted(CLASS_EDGES, np.arange(CLASS_EDGES[-1] + 1), "right") - 1

@@ -60,11 +60,8 @@ def main(repo: Path, rounds: int, rule: Rule) -> list[float]:
             parcels.append(parcel)
         made = providers.merge("digits", parcels, policy=MergePolicy(rule=rule), ladder="exact")
         found.append(digits.accuracy(made.merged.model, held_out))
-        counted = ", ".join(name for name, share in made.merged.shares.items() if share != 0)
-        size = sum(map(len, parcels)) // len(parcels)
-        print(
-            f"release {made.release.number}: {found[-1]:.1f} % right; of {counted}; {size} B each"
-        )
+        counted, size = ", ".join(made.merged.shares), sum(map(len, parcels)) // len(parcels)
+        print(f"release {made.release.number}: {found[-1]:.1f} % right; {counted}; {size} B each")
     return found
 
 

@@ -6,7 +6,6 @@ its next contribution (error feedback: Seide et al. 2014; Karimireddy et al. 201
 """
 
 import hashlib
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,11 @@ DEFAULT_SHARE = 0.005
 """Of the bytes that the floats would take in single precision."""
 _KEPT = Rung(target=Target.SNR, value=12.0)
 """How near what is kept is coded: most of it is little more than the least that is kept."""
+_BITS = 12
+"""That a change takes which is kept, about: where it is, and how large."""
 _CLOSE = 0.05
-"""Of what is kept, how near the search for it goes."""
+"""Of a budget: what may be left unused."""
+_TRIES = 8
 _LEAST_SHARE = 1e-5
 
 _Float = NDArray[np.float32]
@@ -99,17 +101,25 @@ def encode_contribution(parent: bytes, change: _Float, *, share: float = DEFAULT
     topology = differences(formats.open_model(parent).tensors)
     _check_change(change, topology)
     sha256 = hashlib.sha256(parent).digest()
-    budget = int(share * topology.model_size)
-    least, most = 1, int(np.count_nonzero(change))
-    found = _coded(sha256, topology, _largest(change, least))
-    while least < most * (1 - _CLOSE):
-        kept = math.isqrt(least * most) + 1
+    return _fitting(sha256, topology, change, int(share * topology.model_size))
+
+
+def _fitting(sha256: bytes, topology: Topology, change: _Float, budget: int) -> bytes:
+    """As many of the largest changes as a budget allows, or the largest alone."""
+    found = b""
+    least, most = 0, int(np.count_nonzero(change))
+    kept = min(max(budget * 8 // _BITS, 1), most)
+    for _ in range(_TRIES):
         tried = _coded(sha256, topology, _largest(change, kept))
         if len(tried) <= budget:
             least, found = kept, tried
         else:
             most = kept - 1
-    return found
+        if len(found) >= budget * (1 - _CLOSE) or least >= most:
+            break
+        aim = round(kept * budget * (1 - _CLOSE / 2) / len(tried))
+        kept = min(max(aim, least + 1), most)
+    return found or _coded(sha256, topology, _largest(change, 1))
 
 
 def _largest(change: _Float, kept: int) -> _Float:

@@ -32,7 +32,7 @@ from midstream.kernels import (
 )
 from midstream.kernels.terms import CLASS_EDGES
 
-__all__ = ["cost", "decode", "encode", "encode_many", "width_shift"]
+__all__ = ["cost", "decode", "encode", "encode_many", "starts", "width_shift"]
 
 _ESCAPE = 3
 _MOVED_WIDTHS = 16
@@ -189,7 +189,7 @@ def decode(
         )
         for at in chosen
     ]
-    found = decode_digits(streams, [parents[at] for at in chosen], _starts()) if chosen else []
+    found = decode_digits(streams, [parents[at] for at in chosen], starts()) if chosen else []
     taken = [head.size for head in heads]
     for at, decoded in zip(chosen, found, strict=True):
         rans.check(decoded, f"digits: slice {at} of {len(payloads)}")
@@ -208,7 +208,7 @@ def _check_size(payload: memoryview, size: int) -> None:
 
 
 @cache
-def _starts() -> NDArray[np.uint16]:
+def starts() -> NDArray[np.uint16]:
     """Where the slots of each symbol start, (tables, symbols)."""
     return digit_family().starts.astype(np.uint16).reshape(-1, _ESCAPE + 1)
 

@@ -20,6 +20,7 @@ __all__ = [
     "MAX_STEP_INDEX",
     "coarsen",
     "error",
+    "float_sizes",
     "nearest",
     "quantise",
     "reconstruct",
@@ -69,11 +70,11 @@ def step_sizes(steps: NDArray[np.int32], trits: int, dtype: DType) -> NDArray[np
     """
     if not dtype.is_float:
         return _powers(trits).astype(np.float64).take(steps)
-    return _sizes(trits).take(np.asarray(steps, np.int32) + MAX_STEP_INDEX)
+    return float_sizes(trits).take(np.asarray(steps, np.int32) + MAX_STEP_INDEX)
 
 
 @lru_cache
-def _sizes(trits: int) -> NDArray[np.float64]:
+def float_sizes(trits: int) -> NDArray[np.float64]:
     """The size of every float step after so many refinements."""
     octaves, part = np.divmod(np.arange(-MAX_STEP_INDEX, MAX_STEP_INDEX + 1, dtype=np.int32), 16)
     # a power of two and a power of three, both exact, so that this is one rounding
@@ -170,7 +171,9 @@ def reconstruct_into(
     """
     if len(levels):
         precision = 1 + storage.MANTISSA_BITS[dtype]
-        scale_floats(levels, steps, _sizes(trits), out, first=-MAX_STEP_INDEX, precision=precision)
+        scale_floats(
+            levels, steps, float_sizes(trits), out, first=-MAX_STEP_INDEX, precision=precision
+        )
 
 
 def reconstruct(

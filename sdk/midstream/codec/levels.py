@@ -35,6 +35,7 @@ __all__ = [
     "decode_prefix",
     "encode",
     "encode_many",
+    "slots",
     "table_and_shift",
 ]
 
@@ -153,7 +154,7 @@ def decode_prefix(
     chosen = [at for at, context in enumerate(contexts) if len(context.width)]
     pairs = [_read_head(payloads[at], contexts[at], phase) for at in chosen]
     streams, low = [stream for stream, _ in pairs], [bits for _, bits in pairs]
-    found = decode_levels(streams, low, _slots(), next_phase=_NEXT_PHASE) if chosen else []
+    found = decode_levels(streams, low, slots(), next_phase=_NEXT_PHASE) if chosen else []
     for at, stream, decoded in zip(chosen, streams, found, strict=True):
         rans.check(decoded, f"levels: slice {at} of {len(payloads)}")
         levels[at] = decoded.levels
@@ -193,7 +194,7 @@ def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
 
 
 @cache
-def _slots() -> Slots:
+def slots() -> Slots:
     """All tables; the symbols stand for numbers, the last of each table for an escape."""
     family = level_family()
     inside = np.arange(len(family.frequencies)) - np.repeat(family.firsts, family.sizes)

@@ -21,7 +21,7 @@ from midstream.kernels import decode_levels
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import LowBits
 
-__all__ = ["cost", "decode", "encode_many"]
+__all__ = ["binary_slots", "cost", "decode", "encode_many"]
 
 _OCTAVE = 4  # quarter octaves
 _LAST_PHASES = np.array([0, 2, 1, 2], np.int8)
@@ -205,7 +205,7 @@ def _decode_cosets(
     odd, rests = [np.zeros(0, np.int8)] * len(payloads), [payload[1:] for payload in payloads]
     chosen = [at for at, count in enumerate(counts) if count]
     streams = [rans.stream(rests[at], np.full(counts[at], tables[at], np.uint16)) for at in chosen]
-    found = decode_levels(streams, [_NO_LOW_BITS] * len(chosen), _binary_slots(), next_phase=0)
+    found = decode_levels(streams, [_NO_LOW_BITS] * len(chosen), binary_slots(), next_phase=0)
     for at, decoded in zip(chosen, found, strict=True):
         rans.check(decoded, f"lattice: slice {at} of {len(payloads)}")
         odd[at], rests[at] = decoded.levels.astype(np.int8), rests[at][decoded.taken :]
@@ -213,7 +213,7 @@ def _decode_cosets(
 
 
 @cache
-def _binary_slots() -> Slots:
+def binary_slots() -> Slots:
     """All binary tables; their symbols stand for themselves."""
     family = binary_family()
     values = np.tile(np.arange(2, dtype=np.int8), BINARY_TABLES)

@@ -12,7 +12,7 @@ from midstream.codec import TensorCode
 from midstream.codec.prediction import places
 from midstream.types import Tensor
 
-__all__ = ["group_sizes", "working_memory"]
+__all__ = ["group_sizes", "most_together", "working_memory"]
 
 _MOST_GROUP = 1 << 18
 _GROUP_WEIGHTS = 1 << 16 if kernels.NAME == "native" else _MOST_GROUP
@@ -33,6 +33,12 @@ def group_sizes(head: Head) -> Iterator[int]:
     """How many slices are decoded together, group by group."""
     ends = list(_group_ends(_costs(head), _GROUP_WEIGHTS))
     yield from (stop - start for start, stop in pairwise([0, *ends]))
+
+
+def most_together(head: Head) -> int:
+    """Weights of a group, at most."""
+    pieces = iter(head.slices)
+    return max((sum(next(pieces).weights for _ in range(n)) for n in group_sizes(head)), default=0)
 
 
 def _costs(head: Head) -> list[int]:

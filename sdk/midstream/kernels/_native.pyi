@@ -2,6 +2,8 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from midstream.kernels.numpy_grid import Buffer
+
 _Array: TypeAlias = NDArray[Any]  # any contiguous buffer will do
 
 def add_along(totals: _Array, deltas: _Array, stride: int, start: int, factor: int, /) -> None: ...
@@ -78,6 +80,25 @@ def decode_levels(
     levels: _Array,
     /,
 ) -> int: ...
+def decode_stacked(
+    tensors: _Array,
+    vectors: _Array,
+    spans: _Array,
+    slices: _Array,
+    operations: _Array,
+    payloads: list[memoryview | bytes],
+    groups: _Array,
+    level_names: _Array,
+    level_entries: _Array,
+    flag_names: _Array,
+    flag_entries: _Array,
+    digit_starts: _Array,
+    frequencies: _Array,
+    sizes: _Array,
+    memory: _Array,
+    model: Buffer,
+    /,
+) -> bool: ...
 def digit_symbols(
     parents: _Array,
     children: _Array,

@@ -113,9 +113,7 @@ static void scale_many_halves(
     }
 }
 
-/* Weights of one step. */
-static void scale_run(
-    uint8_t *out, int precision, const int32_t *levels, int64_t count, double size)
+void scale_run(uint8_t *out, int precision, const int32_t *levels, int64_t count, double size)
 {
     if (precision == FLOAT32)
         for (int64_t i = 0; i < count; i++) {

@@ -32,6 +32,9 @@ int steps_in_range(const int32_t *steps, int64_t weights, int64_t first, int64_t
 void scale_floats_to(uint8_t *out, int precision, const int32_t *levels, int64_t weights,
     const int32_t *steps, int64_t step_count, int64_t first, const double *sizes);
 
+/* Levels of one step. */
+void scale_run(uint8_t *out, int precision, const int32_t *levels, int64_t count, double size);
+
 /* Levels times powers plus offsets, clipped; `item` is the size of a weight, 1 or 4. */
 void scale_integers_to(void *out, int64_t item, const int32_t *levels, const int32_t *steps,
     int64_t weights, int64_t first, const int64_t *powers, const int32_t *offsets,

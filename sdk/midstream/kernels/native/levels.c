@@ -1,4 +1,4 @@
-#include "levels.h"
+#include "lanes.h"
 
 #include <stddef.h>
 
@@ -11,20 +11,7 @@ const uint8_t class_of[LAST_EDGE + 4] = { 0, 1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 8, 9,
     14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14,
     14, 15 };
 
-static inline int64_t take(struct escapes *escapes)
-{
-    int64_t place = escapes->place++;
-    return place < escapes->count ? escapes->value[place] : 0;
-}
-
-static inline uint32_t word_at(const uint8_t *data)
-{
-    return data[0] | (uint32_t)data[1] << 8;
-}
-
-/* The words after the states, which are all in range; false where they are not. */
-static int read_states(
-    const uint8_t *data, int64_t size, struct slice *slice, struct stream *stream)
+int read_states(const uint8_t *data, int64_t size, struct slice *slice, struct stream *stream)
 {
     if (size < 4 * slice->lanes)
         return 0;
@@ -39,8 +26,7 @@ static int read_states(
     return 1;
 }
 
-/* The bytes that a slice took, or what is wrong with it. */
-static int64_t bytes_taken(
+int64_t bytes_taken(
     const struct slice *slice, const struct stream *stream, const struct escapes *escapes)
 {
     int is_whole = stream->place <= stream->count && escapes->place == escapes->count;
@@ -62,22 +48,6 @@ static int64_t largest_row(const struct slice *slice)
     for (int64_t i = 0; i < slice->count; i++)
         largest = slice->rows[i] > largest ? slice->rows[i] : largest;
     return largest;
-}
-
-/* How a lane is stepped on. No branch where it is not the last words: whether a lane takes one
- * cannot be foretold. */
-static inline void advance(uint32_t *state, uint32_t frequency, uint32_t offset,
-    struct stream *stream, const int is_last)
-{
-    uint32_t stepped = frequency * (*state >> TOTAL_BITS) + offset, hungry = stepped < STATE_START;
-    int64_t place = stream->place;
-    stream->place += hungry;
-    if (is_last && (!hungry || place >= stream->count)) {
-        *state = hungry ? stepped << 16 : stepped;
-        return;
-    }
-    uint32_t refilled = stepped << 16 | word_at(stream->data + 2 * place);
-    *state = stepped ^ ((stepped ^ refilled) & -hungry);
 }
 
 /* Symbols on lanes after each other. */
@@ -123,7 +93,7 @@ static void put_levels(struct slice *slice, const struct block *block, const int
     else
         for (int k = 0; k < block->count; k++) {
             int shift = low->shift ? low->shift[block->at.first + k] : 0;
-            int64_t value = values[k] == ESCAPED ? take(escapes) : values[k];
+            int64_t value = values[k] == ESCAPED ? take_escape(escapes) : values[k];
             value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1);
             value += (shift ? take_low(low, shift) : 0) + (halves ? halves[k] >> 1 : 0);
             levels[k] = (int32_t)clamp(value, LEVEL_LIMIT);
@@ -209,7 +179,7 @@ static inline void read_children(const uint16_t *starts, struct slice *slice,
         advance(state, end - start[symbol], slot - start[symbol], &here, is_last);
         int64_t outward = symbol - 1, digit = offset < 0 ? -outward : outward;
         if (outward == ESCAPED_DIGIT)
-            digit = take(escapes);
+            digit = take_escape(escapes);
         slice->levels[i] = (int32_t)clamp(centre + digit, LEVEL_LIMIT);
     }
     *stream = here;

@@ -1,0 +1,193 @@
+#include "chains.h"
+
+#include <stddef.h>
+
+#include "lanes.h"
+
+#define SIDE_BY_SIDE 8 /* lanes */
+#define MOST_LANES 4   /* more are as fast by themselves */
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+/* A stream that is being decoded. */
+struct chain {
+    uint32_t states[MOST_LANES];
+    const uint8_t *word;
+    const uint16_t *rows;
+    int32_t *levels;
+    int64_t left; /* symbols */
+    struct stream stream;
+    struct job *job;
+};
+
+/* So many steps of each chain, each lane a symbol; words are left for all of them. */
+INLINE void step_chains(const struct level_slots *slots, struct chain *chains, const int count,
+    const int lanes, int64_t steps)
+{
+    const uint8_t *restrict name = slots->name;
+    const uint32_t *restrict entries = slots->entry;
+    for (int64_t at = 0; at < steps * lanes; at += lanes)
+        for (int c = 0; c < count; c++) {
+            struct chain *restrict chain = &chains[c];
+            const uint16_t *restrict rows = chain->rows + at;
+            int32_t *restrict levels = chain->levels + at;
+            const uint8_t *restrict word = chain->word;
+            for (int lane = 0; lane < lanes; lane++) {
+                uint32_t state = chain->states[lane], slot = state & (TOTAL - 1);
+                size_t row = rows[lane];
+                uint32_t symbol = name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
+                uint32_t entry = entries[row << SYMBOL_BITS | symbol];
+                uint32_t stepped = ((entry & (TOTAL - 1)) + 1) * (state >> TOTAL_BITS) + slot
+                    - (entry >> 12 & (TOTAL - 1));
+                uint32_t hungry = stepped < STATE_START;
+                uint32_t refilled = stepped << 16 | word_at(word);
+                /* no branch: whether a lane takes a word cannot be foretold */
+                chain->states[lane] = stepped ^ ((stepped ^ refilled) & -hungry);
+                word += 2 * hungry;
+                levels[lane] = (int8_t)(uint8_t)(entry >> 24);
+            }
+            chain->word = word;
+        }
+}
+
+/* The same with all numbers known where the code is made. */
+static void step_full(const struct level_slots *slots, struct chain *chains, int count, int lanes,
+    int64_t steps)
+{
+    if (lanes == 1 && count == SIDE_BY_SIDE)
+        step_chains(slots, chains, SIDE_BY_SIDE, 1, steps);
+    else if (lanes == 2 && count == SIDE_BY_SIDE / 2)
+        step_chains(slots, chains, SIDE_BY_SIDE / 2, 2, steps);
+    else if (lanes == 4 && count == SIDE_BY_SIDE / 4)
+        step_chains(slots, chains, SIDE_BY_SIDE / 4, 4, steps);
+    else if (lanes == 1)
+        step_chains(slots, chains, count, 1, steps);
+    else if (lanes == 2)
+        step_chains(slots, chains, count, 2, steps);
+    else
+        step_chains(slots, chains, count, 4, steps);
+}
+
+/* Steps that a chain can take without a look at the end of its words. */
+static int64_t safe_steps(const struct chain *chain, int lanes)
+{
+    int64_t words = chain->stream.count - (chain->word - chain->stream.data) / 2;
+    int64_t by_words = (words - 1) / lanes, by_symbols = chain->left / lanes;
+    return by_words < by_symbols ? by_words : by_symbols;
+}
+
+/* The symbols that are left of a chain, where words may end. */
+static void finish_symbols(const struct level_slots *slots, struct chain *chain, int lanes)
+{
+    chain->stream.place = (chain->word - chain->stream.data) / 2;
+    for (int64_t i = 0; i < chain->left; i++) {
+        uint32_t *state = &chain->states[i & (lanes - 1)], slot = *state & (TOTAL - 1);
+        size_t row = chain->rows[i];
+        uint32_t symbol = slots->name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
+        uint32_t entry = slots->entry[row << SYMBOL_BITS | symbol];
+        advance(state, (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)),
+            &chain->stream, 1);
+        chain->levels[i] = (int8_t)(uint8_t)(entry >> 24);
+    }
+}
+
+/* Values that are levels but for escapes and low bits become levels. */
+static void finish_levels(struct job *job)
+{
+    int32_t *levels = job->slice.levels;
+    int escaped = 0;
+    for (int64_t i = 0; i < job->slice.count; i++)
+        escaped |= levels[i] == ESCAPED;
+    if (!escaped && !job->low.shift)
+        return;
+    for (int64_t i = 0; i < job->slice.count; i++) {
+        int shift = job->low.shift ? job->low.shift[i] : 0;
+        int64_t value = levels[i] == ESCAPED ? take_escape(&job->escapes) : levels[i];
+        value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1);
+        value += shift ? take_low(&job->low, shift) : 0;
+        levels[i] = (int32_t)clamp(value, LEVEL_LIMIT);
+    }
+}
+
+static void finish(const struct level_slots *slots, struct chain *chain, int lanes)
+{
+    struct job *job = chain->job;
+    finish_symbols(slots, chain, lanes);
+    for (int lane = 0; lane < lanes; lane++)
+        job->slice.states[lane] = chain->states[lane];
+    finish_levels(job);
+    job->taken = bytes_taken(&job->slice, &chain->stream, &job->escapes);
+}
+
+/* False where the stream is damaged, and done with. */
+static int start(struct job *job, struct chain *chain)
+{
+    struct slice *slice = &job->slice;
+    *chain = (struct chain){ .rows = slice->rows, .levels = slice->levels, .left = slice->count,
+        .job = job };
+    if (!read_states(job->data, job->size, slice, &chain->stream)) {
+        job->taken = BROKEN_STREAM;
+        return 0;
+    }
+    chain->word = chain->stream.data;
+    for (int lane = 0; lane < slice->lanes; lane++)
+        chain->states[lane] = slice->states[lane];
+    return 1;
+}
+
+static int is_short(const struct job *job, int lanes)
+{
+    return !job->is_predicted && job->slice.lanes == lanes;
+}
+
+/* All chains go on until one of them can no more; those that cannot are finished. */
+static int step_all(const struct level_slots *slots, struct chain *chains, int count, int lanes)
+{
+    int64_t steps = safe_steps(&chains[0], lanes);
+    for (int c = 1; c < count; c++) {
+        int64_t own = safe_steps(&chains[c], lanes);
+        steps = own < steps ? own : steps;
+    }
+    if (steps > 0)
+        step_full(slots, chains, count, lanes, steps);
+    int left = 0;
+    for (int c = 0; c < count; c++) {
+        chains[c].rows += steps > 0 ? steps * lanes : 0;
+        chains[c].levels += steps > 0 ? steps * lanes : 0;
+        chains[c].left -= steps > 0 ? steps * lanes : 0;
+        if (safe_steps(&chains[c], lanes) > 0)
+            chains[left++] = chains[c];
+        else
+            finish(slots, &chains[c], lanes);
+    }
+    return left;
+}
+
+/* Streams of so many lanes; where one ends, the next takes its place. */
+static void decode_short(
+    const struct level_slots *slots, struct job *jobs, int64_t count, const int lanes)
+{
+    struct chain chains[SIDE_BY_SIDE];
+    int active = 0;
+    for (int64_t at = 0; at < count || active;) {
+        for (; at < count && active < SIDE_BY_SIDE / lanes; at++)
+            if (is_short(&jobs[at], lanes))
+                active += start(&jobs[at], &chains[active]);
+        if (active)
+            active = step_all(slots, chains, active, lanes);
+    }
+}
+
+void decode_jobs(const struct level_slots *slots, struct job *jobs, int64_t count)
+{
+    for (int lanes = 1; lanes <= MOST_LANES; lanes *= 2)
+        decode_short(slots, jobs, count, lanes);
+    for (int64_t i = 0; i < count; i++)
+        if (jobs[i].is_predicted || jobs[i].slice.lanes > MOST_LANES)
+            jobs[i].taken = decode_levels_slice(slots, jobs[i].data, jobs[i].size, &jobs[i].slice,
+                &jobs[i].low, &jobs[i].escapes, &jobs[i].terms);
+}

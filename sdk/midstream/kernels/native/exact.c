@@ -1,0 +1,94 @@
+#include "exact.h"
+
+#include <string.h>
+
+#include "bits.h"
+#include "cells.h"
+#include "holes.h"
+
+#define BINARY_TABLES 32
+
+/* The size of the step of each weight. */
+static double *find_sizes(const struct network *network, const struct piece *piece, int64_t trits,
+    const double *sizes, struct room *room)
+{
+    double *steps = take_room(room, piece->weights, sizeof *steps);
+    int16_t *indices = take_room(room, piece->weights, sizeof *indices);
+    if (!steps || !indices)
+        return NULL;
+    for (int64_t i = 0, done = 0; i < piece->span_count; i++) {
+        const struct span *span = &piece->spans[i];
+        const int64_t count = span->stop - span->start;
+        find_steps(network, span, indices);
+        for (int64_t k = 0; k < count; k++)
+            steps[done + k] = k && indices[k] == indices[k - 1]
+                ? steps[done + k - 1]
+                : size_of(indices[k], trits, sizes);
+        done += count;
+    }
+    return steps;
+}
+
+static int prepare(struct cells *cells, const struct piece *piece, int64_t type, struct room *room)
+{
+    cells->levels = piece->levels;
+    cells->count = piece->weights;
+    cells->bits = bits_of(type);
+    cells->mantissa = type == TYPE_FLOAT32 ? 23 : type == TYPE_FLOAT16 ? 10 : 7;
+    cells->first = take_room(room, cells->count, sizeof *cells->first);
+    cells->ordinals = take_room(room, cells->count, sizeof *cells->ordinals);
+    cells->zero_at = take_room(room, cells->count, sizeof *cells->zero_at);
+    cells->core = take_room(room, cells->count, 1);
+    if (!cells->first || !cells->ordinals || !cells->zero_at || !cells->core)
+        return 0;
+    for (int64_t i = 0; i < cells->count; i++)
+        cells->zeros += !cells->levels[i];
+    memset(cells->core, 0, (size_t)cells->count);
+    return 1;
+}
+
+/* Values of weights that are not in their cells, to the end of the payload. */
+static int read_exceptions(struct bytes payload, const struct cells *cells, uint8_t *out)
+{
+    uint64_t count, gap;
+    const int64_t item = cells->bits / 8;
+    int64_t size = read_leb128(payload.data, payload.size, 1, &count);
+    if (size < 0 || count > (uint64_t)cells->count || payload.size - size < (int64_t)count * item)
+        return 0;
+    const uint8_t *value = payload.data + payload.size - (int64_t)count * item;
+    const uint8_t *next = payload.data + size, *end = value;
+    for (int64_t place = -1; count; count--, value += item) {
+        size = read_leb128(next, end - next, 1, &gap);
+        if (size < 0 || gap >= (uint64_t)(cells->count - place - 1))
+            return 0;
+        place += (int64_t)gap + 1;
+        next += size;
+        memcpy(out + place * item, value, (size_t)item);
+    }
+    return next == end;
+}
+
+int decode_exact_of(const struct network *network, const struct piece *piece, int64_t trits,
+    const double *sizes, uint8_t *model, struct room room)
+{
+    const int64_t type = network->tensor[piece->spans[0].tensor].type;
+    struct bytes payload = piece->payload;
+    struct cells cells = { 0 };
+    if (type > TYPE_BFLOAT16 || !payload.size || !prepare(&cells, piece, type, &room))
+        return 0;
+    cells.steps = find_sizes(network, piece, trits, sizes, &room);
+    void *out = take_room(&room, cells.count, (size_t)cells.bits / 8);
+    cells.mode = payload.data[0] & 3;
+    cells.table = payload.data[0] >> 2;
+    if (!cells.steps || !out || cells.table >= BINARY_TABLES || (cells.table && !cells.mode))
+        return 0;
+    payload = (struct bytes){ payload.data + 1, payload.size - 1 };
+    int64_t taken = read_ordinals(&cells, payload.data, payload.size, out);
+    if (taken < 0)
+        return 0;
+    payload = (struct bytes){ payload.data + taken, payload.size - taken };
+    if (!read_exceptions(payload, &cells, out))
+        return 0;
+    copy_to_holes(network, piece, out, model);
+    return 1;
+}

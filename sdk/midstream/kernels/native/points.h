@@ -1,0 +1,20 @@
+/* Points of E8 from what is sent of them. Knows nothing of streams (spec/coding.md, "Lattice"). */
+#ifndef MIDSTREAM_POINTS_H
+#define MIDSTREAM_POINTS_H
+
+#include <stdint.h>
+
+#define POINT 8 /* weights */
+
+/* Add to the tables of all weights but the last of each point those of odd levels. */
+void choose_first_rows(const int32_t *odd, int64_t points, uint16_t *rows);
+
+/* What is known of the last level of each point, modulo four; its table is added to. */
+void choose_last_rows(
+    const int32_t *odd, const int32_t *numbers, int64_t points, uint8_t *rests, uint16_t *rows);
+
+/* Levels in place of numbers: those of all weights but the last ones, of these, of what is over.
+ * False where one is out of range. */
+int join_points(int32_t *levels, int64_t weights, const int32_t *odd, const uint8_t *rests);
+
+#endif

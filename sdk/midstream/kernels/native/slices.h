@@ -1,0 +1,35 @@
+/* Slices from their payloads to the model, many in one go.
+ *
+ * Knows nothing of units (spec/coding.md, "Levels" and "Lattice").
+ */
+#ifndef MIDSTREAM_SLICES_H
+#define MIDSTREAM_SLICES_H
+
+#include "chains.h"
+#include "tensors.h"
+
+struct bytes {
+    const uint8_t *data;
+    int64_t size;
+};
+
+/* Tables of the entropy coder. */
+struct tables {
+    struct level_slots levels, flags;
+};
+
+/* One slice. */
+struct piece {
+    const struct span *spans;
+    int64_t span_count;
+    int64_t weights;
+    struct bytes payload; /* its levels */
+    int32_t *levels;
+};
+
+/* Decode the levels of some slices into their pieces. False where one of them is damaged, or
+ * there is no room. */
+int decode_levels_of(const struct network *network, const struct tables *tables,
+    struct piece *pieces, int64_t count, struct room room);
+
+#endif

@@ -1,0 +1,184 @@
+"""Units by hand: levels drawn for tensors of any shape, axes and parameters."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from midstream.bitstream import Head, Operation, Record, Slice, Topology, write_unit
+from midstream.codec import (
+    Context,
+    TensorCode,
+    digits,
+    exact,
+    grid,
+    kept,
+    points,
+    storage,
+    values,
+)
+from midstream.types import DType, Tensor, UnitKind
+
+Rng = np.random.Generator
+
+
+def tensors(rng: Rng, sizes: Sequence[tuple[int, ...]], dtypes: Sequence[DType]) -> list[Tensor]:
+    """Tensors of these shapes, with rows and columns on some of their axes or none."""
+    made: list[Tensor] = []
+    for shape in sizes:
+        axes = [int(axis) for axis in rng.permutation(len(shape))]
+        made.append(
+            Tensor(
+                name="t",
+                dtype=dtypes[int(rng.integers(len(dtypes)))],
+                shape=shape,
+                offset=made[-1].end + int(rng.integers(3)) if made else 5,
+                row_axis=axes[0] if axes and rng.random() < 0.8 else None,
+                column_axis=axes[1] if len(axes) > 1 and rng.random() < 0.7 else None,
+            )
+        )
+    return made
+
+
+def code_of(rng: Rng, tensor: Tensor) -> TensorCode:
+    """Any parameters that a tensor may have."""
+    is_float = tensor.dtype.is_float
+    rows, columns = (
+        None if axis is None else tensor.shape[axis]
+        for axis in (tensor.row_axis, tensor.column_axis)
+    )
+    taps = tensor.weights // ((rows or 1) * (columns or 1))
+    lattice = is_float and tensor.weights >= 4096 and rng.random() < 0.5
+    places = sorted(rng.choice(10, int(rng.integers(0, 5)), replace=False).tolist())
+    known = [] if lattice or rng.random() < 0.4 else places
+
+    def vector(size: int | None, most: int, share: float) -> Any:
+        if size is None or rng.random() > share:
+            return None
+        return rng.integers(-most, most + 1, size).astype(np.int8)
+
+    return TensorCode(
+        step=int(rng.integers(-90, 30)) if is_float else int(rng.integers(0, 3)),
+        offset=0 if is_float else int(rng.integers(-20, 20)),
+        shape=int(rng.integers(3)),
+        width=int(rng.integers(-5, 30)),
+        rows=vector(rows, 9, 0.7),
+        columns=vector(columns, 9, 0.5),
+        taps=vector(taps, 9, 0.4),
+        row_steps=vector(rows if is_float else None, 6, 0.5),
+        column_steps=vector(columns if is_float else None, 6, 0.3),
+        predictor=tuple((place, int(rng.integers(-40, 41))) for place in known),
+        lattice=lattice,
+    )
+
+
+def head_of(rng: Rng, made: Sequence[Tensor]) -> Head:
+    """A head of tensors with parameters of some kind."""
+    model = rng.integers(0, 256, made[-1].end + 3, np.uint8).tobytes()
+    codes = tuple(code_of(rng, tensor) for tensor in made)
+    return Head(topology=Topology.cut(model, made), codes=codes)
+
+
+def levels_of(rng: Rng, context: Context) -> Any:
+    """Levels about as wide as a context says, and a few that are far out."""
+    count = len(context.width)
+    sigma = 2.0 ** np.clip(context.width / 4 - 3, -3, 12)
+    levels = np.rint(rng.standard_normal(count) * sigma).astype(np.int32)
+    far = rng.random(count) < rng.choice([0, 0.001, 0.05])
+    levels[far] = rng.integers(-1 << int(rng.integers(3, 26)), 1 << 9, int(far.sum()))
+    if context.lattice:
+        inside = levels[: count // 8 * 8].reshape(8, -1)
+        inside *= 2
+        inside += rng.integers(0, 2, inside.shape[1])
+        inside[7] += -inside.sum(axis=0) & 3
+        levels[count // 8 * 8 :] *= 2
+    return levels
+
+
+def stored_of(rng: Rng, head: Head, piece: Slice, levels: Any, trits: int) -> Any:
+    """Floats next to levels after so many refinements, and a few that are nowhere near."""
+    sizes = grid.step_sizes(head.steps(piece), trits, piece.dtype)
+    numbers = (levels + rng.uniform(-0.5, 0.5, len(levels))) * sizes
+    numbers[rng.random(len(levels)) < 0.1] *= 1e-4
+    numbers[rng.random(len(levels)) < 0.03] = 0.0
+    far = rng.random(len(levels)) < rng.choice([0, 0.02])
+    numbers[far] = rng.choice([-0.0, 3e8, -7e-9], int(far.sum()))
+    return storage.from_float64(np.clip(numbers, -6e4, 6e4), piece.dtype)
+
+
+WAYS = (
+    (Operation.LEVELS,),
+    (Operation.LEVELS, Operation.DIGITS),
+    (Operation.LEVELS, Operation.DIGITS, Operation.DIGITS, Operation.EXACT),
+    (Operation.LEVELS, Operation.EXACT),
+    (Operation.LEVELS, Operation.DIGITS, Operation.RAW),
+    (Operation.VALUES,),
+    (Operation.RAW,),
+)
+
+
+def way_of(rng: Rng, head: Head, piece: Slice, context: Context) -> tuple[Operation, ...]:
+    """What is done to a slice, of all that may be done."""
+    floats = {Operation.EXACT, Operation.VALUES}
+    allowed = [
+        way
+        for way in WAYS
+        if (piece.dtype.is_float or not floats.intersection(way))
+        and not (context.lattice and Operation.DIGITS in way)
+        and (
+            piece.dtype.is_float
+            or all(head.codes[run.tensor].step >= way.count(Operation.DIGITS) for run in piece.runs)
+        )
+    ]
+    return allowed[int(rng.integers(len(allowed)))]
+
+
+def payloads_of(rng: Rng, head: Head, piece: Slice) -> list[tuple[Operation, bytes]]:
+    """A slice's operations and payloads."""
+    context = head.context(piece)
+    levels, trits, made = levels_of(rng, context), 0, []
+    for operation in way_of(rng, head, piece, context):
+        if operation is Operation.LEVELS:
+            payload = points.encode_many([levels], [context])[0]
+        elif operation is Operation.DIGITS:
+            moved = rng.random(len(levels)) < rng.choice([0, 0.02])
+            finer = 3 * levels + np.where(moved, rng.integers(-9, 10), rng.integers(-1, 2))
+            payload = digits.encode(levels, finer.astype(np.int32), context, trits)
+            levels, trits = finer.astype(np.int32), trits + 1
+        elif operation is Operation.RAW and not piece.dtype.is_float:
+            payload = kept.encode(grid.reconstruct(levels, piece.dtype, 0), piece.dtype)
+        else:
+            payload = _exact_of(rng, head, piece, operation, levels, trits)
+        made.append((operation, payload))
+    return made
+
+
+def _exact_of(
+    rng: Rng, head: Head, piece: Slice, operation: Operation, levels: Any, trits: int
+) -> bytes:
+    stored = stored_of(rng, head, piece, levels, trits)
+    if operation is Operation.RAW:
+        return kept.encode(stored, piece.dtype)
+    if operation is Operation.VALUES:
+        return values.encode_many([stored], [head.sigmas(piece)], [piece.dtype])[0]
+    sizes = grid.step_sizes(head.steps(piece), trits, piece.dtype)
+    return exact.encode(stored, levels, sizes, piece.dtype)
+
+
+def any_units(
+    rng: Rng, sizes: Sequence[tuple[int, ...]], dtypes: Sequence[DType] = tuple(DType)
+) -> list[bytes]:
+    """A base and what goes on it, of tensors of these shapes; anything about them drawn."""
+    head = head_of(rng, tensors(rng, sizes, dtypes))
+    first, more = [], []
+    for index, piece in enumerate(head.slices):
+        records = [
+            Record(slice=index, operation=operation, payload=payload)
+            for operation, payload in payloads_of(rng, head, piece)
+        ]
+        first.append(records[0])
+        more += records[1:]
+    return [
+        write_unit(UnitKind.BASE, 0, head.write(), first),
+        write_unit(UnitKind.EXACT, 1, b"", more),
+    ]

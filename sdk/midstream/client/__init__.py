@@ -15,6 +15,7 @@ from midstream.client.events import (
 from midstream.client.keeping import StoreFailed
 from midstream.client.marking import Marks
 from midstream.client.model import Model, SwapMode
+from midstream.client.sharing import SharedLink
 
 __all__ = [
     "CheckFailed",
@@ -24,6 +25,7 @@ __all__ = [
     "GenerationSwapped",
     "Marks",
     "Model",
+    "SharedLink",
     "StoreFailed",
     "SwapMode",
     "connect",

@@ -8,6 +8,7 @@ from pathlib import Path
 from midstream.client.delivery import Delivery
 from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.model import Model, SwapMode
+from midstream.client.sharing import SharedLink
 from midstream.client.watching import Pace
 from midstream.limits import LIMITS, Limits
 from midstream.runtime import Backend, Slots, find_backend
@@ -30,6 +31,8 @@ async def connect(
     poll: float | None = None,
     push: bool = True,
     background: bool = True,
+    link: SharedLink | None = None,
+    weight: float = 1.0,
     marks: Marks | None = ANONYMOUS,
     on_event: Callable[[Event], None] = lambda _: None,
     limits: Limits = LIMITS,
@@ -49,6 +52,8 @@ async def connect(
         push: Whether to listen on that channel, where there is one and `poll` is given.
         background: Whether tasks of its own fetch and stage; without them the player does,
             with `delivery.advance` and `stage`.
+        link: The link, where other models share it: they take turns, and one report is for all.
+        weight: Share of its bytes, against those of the others.
         marks: What requests for units say of themselves to servers; None for nothing.
         on_event: Called for each event, on the loop or where `swap` is called; it must not
             block.
@@ -74,6 +79,8 @@ async def connect(
             root=pinned,
             store=store,
             policy=policy,
+            link=link,
+            weight=weight,
             marks=marks,
             on_event=model.heard,
             limits=limits,

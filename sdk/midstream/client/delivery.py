@@ -17,6 +17,7 @@ from midstream.client.keeping import Keeper
 from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.metadata import MetadataSource
 from midstream.client.releases import Releases
+from midstream.client.sharing import SharedLink
 from midstream.client.watching import Pace, Watch
 from midstream.errors import (
     ErrorCode,
@@ -61,6 +62,8 @@ class Delivery(Releases):
         keeper: Keeper,
         policy: Policy,
         on_event: Callable[[Event], None],
+        link: SharedLink,
+        weight: float,
         marks: Marks | None,
         limits: Limits,
     ) -> None:
@@ -68,13 +71,14 @@ class Delivery(Releases):
         self._keeper = keeper
         super().__init__(policy=policy, limits=limits)
         self._source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
-        self._session = Session(policy=policy, limits=limits)
-        self._fetcher = Fetcher(transport, self._session, keeper, marks=marks)
+        self._is_stirred = asyncio.Event()
+        self._seat = link.join(weight, self._is_stirred.set)
+        self._session = Session(policy=policy, limits=limits, allowance=link.allowance)
+        self._fetcher = Fetcher(transport, self._session, keeper, seat=self._seat, marks=marks)
         self._on_event = on_event
         self._resumed: Assembly | None = None
         self._failure: MidstreamError | None = None
         self._source_free = asyncio.Lock()
-        self._is_stirred = asyncio.Event()
         self.from_store = 0
         """Bytes of verified units that were in the store already."""
 
@@ -89,6 +93,8 @@ class Delivery(Releases):
         store: str | Path | None = None,
         carousel: str | None = None,
         policy: Policy | None = None,
+        link: SharedLink | None = None,
+        weight: float = 1.0,
         marks: Marks | None = ANONYMOUS,
         on_event: Callable[[Event], None] = lambda _: None,
         limits: Limits = LIMITS,
@@ -104,6 +110,8 @@ class Delivery(Releases):
             carousel: Where a carousel of the repository is heard, `udp://ADDRESS:PORT`; what it
                 does not complete is fetched from `url`.
             policy: What the player allows model bytes to do.
+            link: The link, where other models share it.
+            weight: Share of its bytes, against those of the others.
             marks: What requests for units say of themselves; None for nothing.
             on_event: Called on the loop for each event; it must not block.
             limits: Bounds on what is read from outside.
@@ -128,6 +136,8 @@ class Delivery(Releases):
                 keeper=keeper,
                 policy=policy or Policy(),
                 on_event=on_event,
+                link=link or SharedLink(),
+                weight=weight,
                 marks=marks,
                 limits=limits,
             )
@@ -136,6 +146,7 @@ class Delivery(Releases):
                 yield delivery
             finally:
                 delivery._session.close()
+                delivery._seat.leave()
 
     @property
     def manifest(self) -> Manifest:
@@ -177,9 +188,8 @@ class Delivery(Releases):
         return self._failure if self._session.has_failed else None
 
     def report(self, link: Link) -> None:
-        """Tell what the player knows of the link."""
-        self._session.report(link, time.monotonic())
-        self._is_stirred.set()
+        """Tell what the player knows of the link, for all models that share it."""
+        self._seat.link.take(link)
 
     def aim(self, *, within: float | None) -> None:
         """Prefer what can be activated within so many seconds; see `Model.aim`."""
@@ -218,6 +228,15 @@ class Delivery(Releases):
         if assembly is not None and assembly is not self._resumed:
             self.from_store += await self._fetcher.resume(assembly)
             self._resumed = assembly
+        if self._session.choose(now) is None:
+            return await self._ask(now)
+        worth = assembly.choice.worth if assembly else 0.0
+        async with self._seat.turn(worth=worth, is_first=not self._session.runs):
+            return await self._ask(time.monotonic())
+
+    async def _ask(self, now: float) -> bool:
+        """Make the request that the session wants, if it wants one; say if anything happened."""
+        assembly = self._session.assembly
         arrived = assembly.received.total if assembly else 0
         request = await self._fetcher.on_session(arrived, self._session.next_request, now)
         happened = await self._deliver()  # that a unit was chosen is news before its bytes are

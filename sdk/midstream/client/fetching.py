@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 
 from midstream.client.keeping import Keeper
 from midstream.client.marking import Marks
+from midstream.client.sharing import Seat
 from midstream.client.threads import in_thread
 from midstream.errors import MidstreamError, TransportError
 from midstream.session import Purpose, Request, Session
@@ -29,17 +30,25 @@ class Fetcher:
         transport: Where they come from.
         session: What asks for them.
         keeper: What keeps those of the unit under way.
+        seat: Its place at the link.
         marks: What requests say of themselves; None for nothing.
     """
 
     def __init__(
-        self, transport: Transport, session: Session, keeper: Keeper, *, marks: Marks | None
+        self,
+        transport: Transport,
+        session: Session,
+        keeper: Keeper,
+        *,
+        seat: Seat,
+        marks: Marks | None,
     ) -> None:
         self.free = asyncio.Lock()
         """Held by who has the session: a thread may be at work on it while another task waits."""
         self._transport = transport
         self._session = session
         self._keeper = keeper
+        self._seat = seat
         self._marks = marks
 
     async def on_session(
@@ -59,9 +68,10 @@ class Fetcher:
         return assembly.received.total - before
 
     async def perform(self, request: Request) -> None:
-        """Make a request; what comes of it, an error too, the session is told."""
+        """Make a request in one's turn; what comes of it, an error too, the session is told."""
         started = time.monotonic()
         received = 0
+        is_left = False
         error: MidstreamError | None = None
         try:
             async with self._transport.fetch(
@@ -76,15 +86,20 @@ class Fetcher:
                     await self._take(request, offset, chunk)
                     offset += len(chunk)
                     received += len(chunk)
-                    if not self._session.wants(request, time.monotonic()):
+                    is_left = self._session.sends_parts and self._seat.is_over
+                    if is_left or not self._session.wants(request, time.monotonic()):
                         break  # what came is not asked for again
         except TransportError as cut:
             error = cut
         now = time.monotonic()
         self._session.estimator.add(received, now - started)
+        if is_left:
+            await self.on_session(request.total, self._session.leave_request, request, now)
+            return
         await self.on_session(request.total, self._session.finish_request, request, now, error)
 
     async def _take(self, request: Request, offset: int, chunk: bytes) -> None:
+        self._seat.spend(len(chunk))
         is_new = self._session.receive_data(request, offset, chunk)
         if is_new and request.purpose is Purpose.BODY:
             await self._keeper.write(offset, chunk)

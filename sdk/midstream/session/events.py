@@ -46,6 +46,8 @@ class Choice:
     """Bytes of the unit."""
     reason: str
     """Why this one and why now, for logs."""
+    worth: float = 0.0
+    """What it brings, with all that it opens, dB per kilobyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ Time is an argument everywhere; `next_timeout` says when to call `handle_timeout
 
 import math
 from collections import deque
+from collections.abc import Callable
 
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS, Limits
@@ -250,20 +251,16 @@ class Session:
         it for that.
         """
         self._look_again(now)
-        assembly = self._assembly
-        if assembly is None or assembly.choice != request.choice:
-            return
-        before = assembly.state
-        if self.is_held:
-            assembly.rest()
-        else:
-            assembly.finish(error)
-        if assembly.state is State.REPAIR and before is not State.REPAIR:
-            self._events.append(UnitDamaged(choice=assembly.choice, erasures=assembly.erasures))
-        if assembly.attempts:
-            pause = _FIRST_PAUSE * 2 ** (assembly.attempts - 1)
-            self._not_before = now + min(pause, _LONGEST_PAUSE)
-        self._settle(now)
+        self._end(request, now, lambda it: it.rest() if self.is_held else it.finish(error))
+
+    def leave_request(self, request: Request, now: float) -> None:
+        """A request was ended early for another session's sake: it is no attempt, and goes on."""
+        self._end(request, now, Assembly.rest)
+
+    @property
+    def sends_parts(self) -> bool:
+        """Whether the origin answers ranges, as far as is known; if not, a rest costs much."""
+        return self._sends_parts
 
     def next_timeout(self) -> float | None:
         """When `next_request` may have something new to say without anything happening."""
@@ -287,6 +284,20 @@ class Session:
         """End; everything but taking events is refused from now on."""
         self.state = SessionState.CLOSED
         self._assembly = None
+
+    def _end(self, request: Request, now: float, how: Callable[[Assembly], None]) -> None:
+        """See what came of a request for the unit under way."""
+        assembly = self._assembly
+        if assembly is None or assembly.choice != request.choice:
+            return
+        before = assembly.state
+        how(assembly)
+        if assembly.state is State.REPAIR and before is not State.REPAIR:
+            self._events.append(UnitDamaged(choice=assembly.choice, erasures=assembly.erasures))
+        if assembly.attempts:
+            pause = _FIRST_PAUSE * 2 ** (assembly.attempts - 1)
+            self._not_before = now + min(pause, _LONGEST_PAUSE)
+        self._settle(now)
 
     def _best(self, now: float) -> Choice | Wait:
         """What the scheduler would start now, or go on with."""

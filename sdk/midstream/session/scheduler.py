@@ -121,4 +121,5 @@ def _chosen(candidate: Candidate, goal: Goal, reason: str) -> Choice:
         unit=goal.first,
         size=manifest.units[goal.first].size,
         reason=reason,
+        worth=goal.density,
     )

@@ -118,6 +118,26 @@ def test_small_cached_model_and_instant_transfers_are_no_samples(
     assert samples.throughputs == ()
 
 
+@pytest.mark.parametrize(
+    ("busy", "is_sample"),
+    [
+        ([], True),
+        ([(0.0, 9.0)], False),
+        ([(1.5, 1.6)], False),
+        ([(0.0, 1.1), (5.0, 6.0)], False),
+        ([(2.9, 4.0)], False),
+        ([(0.0, 1.0), (3.0, 4.0)], True),  # they only touch
+    ],
+)
+def test_what_had_to_share_the_link_with_a_model_is_no_sample(
+    busy: list[tuple[float, float]], is_sample: bool
+) -> None:
+    samples = TransferFilter()
+    media = Transfer(size=1_000_000, start=1.0, first_byte=1.1, end=3.0)
+    assert samples.add(media, busy=busy) is is_sample
+    assert len(samples.throughputs) == is_sample
+
+
 def test_only_the_newest_samples_are_kept_and_can_be_forgotten() -> None:
     samples = TransferFilter()
     for index in range(20):

@@ -4,8 +4,10 @@ import asyncio
 import errno
 import hashlib
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -642,6 +644,32 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110 - there is nothing to be told by
             await asyncio.sleep(0.01)
+
+
+async def test_a_player_is_told_when_models_had_the_link(made: Published, repo: Path) -> None:
+    async with serve(repo) as url, delivering(url, made) as (delivery, _):
+        began = time.monotonic()
+        await delivery.complete()
+        ended = time.monotonic()
+        spans = delivery.busy()
+        assert all(before[1] < after[0] for before, after in pairwise(spans))
+        assert began > spans[0][0]  # the metadata came before
+        assert spans[-1][1] <= ended
+        for record in delivery.trace:
+            assert any(span[0] <= record.began <= record.ended <= span[1] for span in spans)
+        assert delivery.busy(since=ended) == []
+        assert delivery.busy(since=spans[-1][1]) == spans[-1:]
+
+
+async def test_a_request_under_way_has_the_link_until_now(made: Published, repo: Path) -> None:
+    slow = Impairments(delay=0.2)
+    async with serve(repo, impairments=slow) as url, delivering(url, made) as (delivery, _):
+        await delivery.base()
+        fetching = asyncio.create_task(delivery.complete())
+        await until(lambda: not delivery.trace[-1].ended)
+        now = time.monotonic()
+        assert delivery.busy(since=now)[-1][1] >= now
+        await fetching
 
 
 async def test_units_come_in_parts_within_each_budget(tmp_path: Path) -> None:

@@ -39,6 +39,21 @@ def test_bytes_take_as_long_as_the_trace_needs() -> None:
     assert link.download(712_500) == pytest.approx(0.5 + 2.0 + 0.5 + ROUND_TRIP)
 
 
+def test_model_bytes_are_no_samples_of_throughput() -> None:
+    flat = Trace(name="flat", seconds=(0.0, 50.0, 100.0), mbps=(2.0, 2.0, 2.0))
+    video = generate_video(seed=3)
+    alone, shared = Player(flat, video), Player(flat, video)
+    for player in (alone, shared):
+        player.start(0)
+    for _ in range(5):
+        shared.spend(300_000)
+        for player in (alone, shared):
+            player.download(2)
+    assert shared.clock > alone.clock + 5.0
+    assert len(shared.observe().throughputs) == 6
+    assert shared.observe().throughputs == pytest.approx(alone.observe().throughputs)
+
+
 def test_a_trace_wraps() -> None:
     link = Link(STEP)
     assert link.carry(1_425_000 * 3 + 95_000) == pytest.approx(12.1)

@@ -9,7 +9,7 @@ the rest drains the buffer, and a stall they cause counts like any other.
 import math
 
 from link import Link
-from midstream.abr import Observation
+from midstream.abr import Observation, Transfer, TransferFilter
 from traces import Trace
 from video import Video
 
@@ -51,8 +51,7 @@ class Player:
         """Seconds of stall before each segment fetched."""
         self._link = Link(trace)
         self._buffer = 0.0
-        self._throughputs: list[float] = []
-        self._delays: list[float] = []
+        self._samples = TransferFilter()
 
     @property
     def segment(self) -> int:
@@ -72,7 +71,7 @@ class Player:
     @property
     def throughput(self) -> float:
         """Bytes per second, the harmonic mean of the last segments; 0 before the first."""
-        recent = self._throughputs[-_RECENT:]
+        recent = self._samples.throughputs[-_RECENT:]
         return len(recent) / sum(1 / rate for rate in recent) if recent else 0.0
 
     @property
@@ -104,8 +103,8 @@ class Player:
         """What a policy may know before it decides the next segment."""
         self._drain()
         return Observation(
-            throughputs=tuple(self._throughputs),
-            delays=tuple(self._delays),
+            throughputs=self._samples.throughputs,
+            delays=self._samples.delays,
             buffer=self._buffer,
             last_index=self.rungs[-1],
             sizes=self.video.sizes[self.segment :],
@@ -126,10 +125,9 @@ class Player:
         self._drain()
         size = self.video.sizes[self.segment][rung]
         delay = self._link.download(size)
+        self._samples.add(self._transfer(size, delay, is_model=False))
         stall = self._pass(delay)
         self._buffer += self.video.segment_seconds
-        self._throughputs.append(size / delay)
-        self._delays.append(delay)
         self.rungs.append(rung)
         self.stalls.append(stall)
         return stall
@@ -144,8 +142,11 @@ class Player:
         Returns:
             Seconds of stall they caused.
         """
-        carry = self._link.carry if is_asked else self._link.download
-        stall = self._pass(carry(model_bytes))
+        delay = (self._link.carry if is_asked else self._link.download)(model_bytes)
+        # media and models have this link one after the other; where they have it at once, say when
+        # models did: add(transfer, busy=model.busy(since=transfer.start))
+        self._samples.add(self._transfer(model_bytes, delay, is_model=True))
+        stall = self._pass(delay)
         self.model_stall += stall
         return stall
 
@@ -156,6 +157,13 @@ class Player:
             floor: Seconds of buffer to leave.
         """
         return int(max(0.0, self._buffer - floor) * self.throughput)
+
+    def _transfer(self, size: int, delay: float, *, is_model: bool) -> Transfer:
+        """One that begins now, for the filter of samples."""
+        end = self.clock + delay
+        return Transfer(
+            size=size, start=self.clock, first_byte=self.clock, end=end, is_model=is_model
+        )
 
     def _pass(self, seconds: float) -> float:
         """Time passes while the link is busy; the buffer plays, and may run dry."""

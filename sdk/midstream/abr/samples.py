@@ -1,11 +1,12 @@
 """Which transfers say something about the network. Knows nothing of players or models.
 
-A small transfer measures the round trip, a cached one the disk, and model bytes share the link
-with media: none of them is a throughput sample.
+A small transfer measures the round trip, a cached one the disk, a model's the models, and one that
+had to share the link with a model less than the link carries: none of them is a throughput sample.
 """
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from midstream.errors import ErrorCode, UsageError
@@ -63,17 +64,19 @@ class TransferFilter:
         self._smallest = smallest
         self._transfers: deque[Transfer] = deque(maxlen=_KEPT)
 
-    def add(self, transfer: Transfer) -> bool:
+    def add(self, transfer: Transfer, *, busy: Iterable[tuple[float, float]] = ()) -> bool:
         """Tell of a finished transfer, and learn whether it is a sample.
 
         Args:
             transfer: Any transfer at all.
+            busy: When model bytes had the link, as `Model.busy` gives it, on the same clock.
         """
         is_sample = (
             not transfer.is_cached
             and not transfer.is_model
             and transfer.size >= max(self._smallest, 1)
             and transfer.delay > 0.0
+            and not any(began < transfer.end and transfer.start < ended for began, ended in busy)
         )
         if is_sample:
             self._transfers.append(transfer)

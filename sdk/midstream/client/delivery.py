@@ -5,6 +5,7 @@ the session's.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from midstream.client.events import CheckFailed
-from midstream.client.fetching import Fetcher
+from midstream.client.fetching import Fetcher, busy_spans
 from midstream.client.keeping import Keeper
 from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.metadata import MetadataSource
@@ -181,6 +182,10 @@ class Delivery(Releases):
     def trace(self) -> list[RequestRecord]:
         """Every request made, in order."""
         return self._transport.trace
+
+    def busy(self, *, since: float = -math.inf) -> list[tuple[float, float]]:
+        """When model bytes had the link; see `Model.busy`."""
+        return busy_spans(self._transport.trace, since=since, now=time.monotonic())
 
     @property
     def failure(self) -> MidstreamError | None:

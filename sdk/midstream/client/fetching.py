@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from midstream.client.keeping import Keeper
@@ -12,9 +12,9 @@ from midstream.client.threads import in_thread
 from midstream.errors import MidstreamError, TransportError
 from midstream.session import Purpose, Request, Session
 from midstream.session.assembly import Assembly
-from midstream.transport import Hints, Transport
+from midstream.transport import Hints, RequestRecord, Transport
 
-__all__ = ["Fetcher"]
+__all__ = ["Fetcher", "busy_spans"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -114,3 +114,24 @@ class Fetcher:
             within=session.within(now),
             is_first=not session.runs,
         )
+
+
+def busy_spans(
+    trace: Sequence[RequestRecord], *, since: float, now: float
+) -> list[tuple[float, float]]:
+    """When requests were under way, one after the other, what touches put together.
+
+    Args:
+        trace: The requests.
+        since: Spans that ended before are left out.
+        now: Where those end that are still under way.
+    """
+    spans: list[tuple[float, float]] = []
+    # one that is under way has no end yet
+    ends = sorted((record.began, record.ended or now) for record in trace)
+    for began, ended in ends:
+        if spans and began <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], ended)
+        else:
+            spans.append((began, ended))
+    return [span for span in spans if span[1] >= since]

@@ -5,6 +5,7 @@ Knows nothing of the wire. Decisions never wait for it, and its failures are eve
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -77,6 +78,21 @@ class Model:
     def trace(self) -> list[RequestRecord]:
         """Every request made, in order."""
         return self.delivery.trace
+
+    def busy(self, *, since: float = -math.inf) -> list[tuple[float, float]]:
+        """When model bytes had the link: units and metadata, from request to last byte.
+
+        A media transfer at such a time says less than the link carries: it is no sample of
+        throughput, and `midstream.abr.TransferFilter` leaves it out if it is told.
+
+        Args:
+            since: What ended before is left out.
+
+        Returns:
+            Spans (began, ended) of `time.monotonic`, rising and apart; one that is under way
+            ends now.
+        """
+        return self.delivery.busy(since=since)
 
     @property
     def delivery(self) -> Delivery:

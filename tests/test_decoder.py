@@ -108,7 +108,7 @@ def test_a_base_cannot_stand_on_anything() -> None:
 @pytest.mark.parametrize("kind", [UnitKind.UPDATE, UnitKind.CONTRIBUTION])
 def test_reserved_kinds_are_refused_on_top_of_a_base(kind: UnitKind) -> None:
     """[BIT-5]"""
-    assert code_of(UNITS[0], on_top(kind, 1)) is ErrorCode.WRONG_PARENT
+    assert code_of(UNITS[0], write_unit(kind, 1, b"x", [])) is ErrorCode.WRONG_PARENT
 
 
 @pytest.mark.parametrize("layer", [0, 1])
@@ -138,7 +138,7 @@ def test_an_enhancement_of_nothing_changes_nothing() -> None:
     assert rebuild([UNITS[0], on_top(UnitKind.ENHANCEMENT, 1)]) == rebuild(UNITS[:1])
 
 
-LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES = Operation
+LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES = Operation
 FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "nothing": ("floats", []),
     "digits of nothing": ("floats", [DIGITS]),
@@ -150,6 +150,8 @@ FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "raw after values": ("floats", [VALUES, AS_IT_IS]),
     "values twice": ("floats", [VALUES, VALUES]),
     "values of integers": ("bytes", [VALUES]),
+    "differences of nothing": ("floats", [DIFFERENCES]),
+    "differences after levels": ("floats", [LEVELS, DIFFERENCES]),
     "values where raw is announced": ("raw", [VALUES]),
     "levels twice": ("floats", [LEVELS, LEVELS]),
     "levels after digits": ("floats", [LEVELS, DIGITS, LEVELS]),

@@ -73,8 +73,8 @@ class Reader:
         starts = itertools.accumulate(widths, initial=0)
         return [word >> at & (1 << n) - 1 for at, n in zip(starts, widths, strict=False)]
 
-    def unary(self, count: int) -> list[int]:
-        """A bit section of so many unary numbers, 0 to 15."""
+    def unary(self, count: int, most: int = 15) -> list[int]:
+        """A bit section of so many unary numbers of at most this."""
         out: list[int] = []
         bit, zeros, byte = 8, 0, 0
         while len(out) < count:
@@ -83,7 +83,7 @@ class Reader:
             if byte >> bit & 1:
                 out.append(zeros)
             zeros = 0 if byte >> bit & 1 else zeros + 1
-            check(zeros <= 15, "an octave above 15")
+            check(zeros <= most, "a unary number is too large")
             bit += 1
         return out
 

@@ -15,6 +15,7 @@ from midstream.bitstream.unit import (
     read_unit,
     write_unit,
 )
+from midstream.bitstream.update import UpdateHead, state_id
 
 __all__ = [
     "Head",
@@ -25,8 +26,10 @@ __all__ = [
     "Topology",
     "Unit",
     "UnitReader",
+    "UpdateHead",
     "partition",
     "protected_size",
     "read_unit",
+    "state_id",
     "write_unit",
 ]

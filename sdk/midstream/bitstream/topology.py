@@ -16,7 +16,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.types import DType, Tensor
 from midstream.wire import Reader, Writer
 
-__all__ = ["Topology"]
+__all__ = ["Topology", "check_filling", "read_table"]
 
 _DTYPES = {dtype.value: dtype for dtype in DType}
 _MAX_DIMENSION = 1 << 31
@@ -72,13 +72,18 @@ class Topology:
         return self._written
 
     @cached_property
-    def _written(self) -> bytes:
+    def table(self) -> bytes:
+        """The bytes of the tensor table."""
         table = Writer()
         end = 0
         for tensor in self.tensors:
             _write_tensor(table, tensor, gap=tensor.offset - end)
             end = tensor.end
-        entries = table.bytes()
+        return table.bytes()
+
+    @cached_property
+    def _written(self) -> bytes:
+        entries = self.table
         size = len(entries) + self.model_size - sum(t.length for t in self.tensors)
         out = Writer().varint(self.model_size).varint(len(self.tensors)).varint(size)
         return out.raw(pack([entries, *self.filling()], size)).bytes()
@@ -97,9 +102,9 @@ class Topology:
         content_size = reader.varint(limit=min(limits.topology_size, model_size + 64 * count))
         content = Content(frame=reader.take(reader.remaining), size=content_size)
         first = content.first(count * _MOST_OF_ENTRY)
-        tensors, size = _read_table(memoryview(first), count, model_size, limits)
+        tensors, size = read_table(memoryview(first), count, model_size, limits)
         filling = partial(content.pieces, size)
-        _check_filling(sum(map(len, filling())), model_size - sum(t.length for t in tensors))
+        check_filling(sum(map(len, filling())), tensors, model_size)
         return cls(
             model_size=model_size,
             tensors=tensors,
@@ -114,10 +119,15 @@ def _gaps(tensors: Sequence[Tensor], model_size: int) -> list[tuple[int, int]]:
     return list(zip(edges[::2], edges[1::2], strict=True))
 
 
-def _read_table(
+def read_table(
     data: memoryview, count: int, model_size: int, limits: Limits
 ) -> tuple[tuple[Tensor, ...], int]:
-    """The tensors of a table at the start of some data, and the bytes that it takes."""
+    """The tensors of a table at the start of some data, and the bytes that it takes.
+
+    Raises:
+        BitstreamError: An entry is malformed, or a hole ends outside the file.
+        LimitError: A number is over its limit.
+    """
     entries = read_entries(data, 0, count, _layout(limits))
     if entries is None:
         return _read_entry_by_entry(Reader(data, "tensor table"), count, model_size, limits)
@@ -155,7 +165,13 @@ def _read_entry_by_entry(
     return tuple(tensors), table.offset
 
 
-def _check_filling(got: int, expected: int) -> None:
+def check_filling(got: int, tensors: Sequence[Tensor], model_size: int) -> None:
+    """Make sure that what lies between the holes is as long as it must be.
+
+    Raises:
+        BitstreamError: BAD_LENGTH where it is not.
+    """
+    expected = model_size - sum(t.length for t in tensors)
     if got != expected:
         raise BitstreamError(
             ErrorCode.BAD_LENGTH, f"topology: {got} bytes between the holes, expected {expected}"

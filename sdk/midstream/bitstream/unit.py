@@ -35,6 +35,7 @@ VERSION = 0
 _E = TypeVar("_E", bound=IntEnum)
 _MAX_LAYER = 255
 _SLICES = 1 << 24
+_WITH_HEAD = (UnitKind.BASE, UnitKind.UPDATE)
 
 
 class Operation(IntEnum):
@@ -50,6 +51,8 @@ class Operation(IntEnum):
     """The values of the model file as they are, from any state."""
     VALUES = 4
     """From nothing to the values of the model file, without levels."""
+    DIFFERENCES = 5
+    """From the values of the parent's model file to those of the new one, in updates alone."""
 
 
 _OPERATIONS = tuple(Operation)
@@ -77,7 +80,7 @@ class Unit:
     layer: int
     """The quality layer that is reached with it."""
     head: memoryview | bytes
-    """Topology and tensor parameters in a base, empty otherwise."""
+    """What a decoder must know first, in bases and updates; empty otherwise."""
     records: tuple[Record, ...]
     """In order of slices; several records of one slice apply in the order they stand."""
 
@@ -160,7 +163,7 @@ def _read_header(reader: Reader, limits: Limits) -> tuple[UnitKind, int, memoryv
     kind = _member(UnitKind, reader.u8(), "kind of unit")
     layer = reader.varint(limit=_MAX_LAYER)
     head = reader.blob(limit=limits.unit_size)
-    if bool(head) != (kind is UnitKind.BASE) and kind is not UnitKind.CONTRIBUTION:
+    if bool(head) != (kind in _WITH_HEAD) and kind is not UnitKind.CONTRIBUTION:
         raise BitstreamError(
             ErrorCode.BAD_FIELD, f"unit: a head of {len(head)} bytes in a unit of kind {kind.name}"
         )

@@ -4,6 +4,7 @@ The bytes are spec/coding.md; section names in comments are its headings.
 """
 
 from midstream.codec import (
+    differences,
     digits,
     exact,
     grid,
@@ -13,6 +14,7 @@ from midstream.codec import (
     points,
     prediction,
     raw,
+    references,
     scales,
     storage,
     values,
@@ -24,6 +26,7 @@ __all__ = [
     "Context",
     "Sigmas",
     "TensorCode",
+    "differences",
     "digits",
     "exact",
     "grid",
@@ -33,6 +36,7 @@ __all__ = [
     "points",
     "prediction",
     "raw",
+    "references",
     "scales",
     "storage",
     "values",

@@ -42,19 +42,24 @@ def write_truncated(places: _Int, counts: _Int) -> list[bytes]:
 class Sections:
     """Reads the sections of a payload, never past its end.
 
+    Args:
+        payload: The bytes to read; not copied.
+        what: What they are, for error messages.
+
     Every method raises BitstreamError where the payload ends early or its bits are not
     those of an encoder.
     """
 
-    def __init__(self, payload: memoryview) -> None:
+    def __init__(self, payload: memoryview, what: str = "exact") -> None:
         self.payload = payload
         """What is left."""
+        self._what = what
 
     def take(self, size: int) -> NDArray[np.uint8]:
         """The next bytes, not copied."""
         if size > len(self.payload):
             raise BitstreamError(
-                ErrorCode.BAD_LENGTH, f"exact: {size} bytes wanted, {len(self.payload)} left"
+                ErrorCode.BAD_LENGTH, f"{self._what}: {size} bytes wanted, {len(self.payload)} left"
             )
         part = np.frombuffer(self.payload, np.uint8, size)
         self.payload = self.payload[size:]
@@ -77,7 +82,7 @@ class Sections:
         ends = np.flatnonzero(bits)[:count]
         numbers = np.diff(ends, prepend=-1) - 1
         if len(ends) < count or numbers.max(initial=0) >= below:
-            raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: a unary number is malformed")
+            raise BitstreamError(ErrorCode.BAD_SYMBOL, f"{self._what}: a unary number is malformed")
         self.take((int(ends[-1]) + 8) // 8 if count else 0)
         return numbers
 
@@ -94,7 +99,7 @@ class Sections:
         """Unsigned LEB128."""
         read = read_varints(np.frombuffer(self.payload, np.uint8), count)
         if read is None:
-            raise BitstreamError(ErrorCode.BAD_SYMBOL, "exact: a varint is malformed")
+            raise BitstreamError(ErrorCode.BAD_SYMBOL, f"{self._what}: a varint is malformed")
         self.take(read[1])
         return read[0].astype(np.int64)
 
@@ -102,5 +107,5 @@ class Sections:
         """Nothing may be left."""
         if len(self.payload):
             raise BitstreamError(
-                ErrorCode.TRAILING_BYTES, f"exact: {len(self.payload)} bytes after the end"
+                ErrorCode.TRAILING_BYTES, f"{self._what}: {len(self.payload)} bytes after the end"
             )

@@ -31,6 +31,7 @@ __all__ = [
     "Family",
     "binary_family",
     "digit_family",
+    "family_of",
     "level_family",
     "lowest_symbols",
     "value_family",
@@ -101,7 +102,8 @@ class Family:
         return frequency, np.arange(_TOTAL, dtype=np.uint16) - start, symbol
 
 
-def _family(tables: list[NDArray[np.int64]]) -> Family:
+def family_of(tables: list[NDArray[np.int64]]) -> Family:
+    """Tables of so many frequencies each, which add up to 4096."""
     sizes = np.array([len(table) for table in tables], np.int64)
     frequencies = np.concatenate(tables)
     starts = np.concatenate([np.cumsum(table) - table for table in tables])
@@ -136,7 +138,7 @@ def _committed() -> tuple[
 @cache
 def level_family() -> Family:
     """Tables of levels: index (phase * 3 + shape) * 41 + width; the last symbol is the escape."""
-    return _family(_committed()[1])
+    return family_of(_committed()[1])
 
 
 @cache
@@ -162,14 +164,14 @@ def digit_family() -> Family:
             moved[:, 3] = escapes
             moved[:, 1] = _TOTAL - escapes - moved[:, 0] - moved[:, 2]
             tables += list(np.maximum(moved, 1))
-    return _family(tables)
+    return family_of(tables)
 
 
 @cache
 def binary_family() -> Family:
     """Tables of two symbols: in table j, symbol 1 has (2 j + 1) / 64 of the total."""
     ones = (2 * np.arange(BINARY_TABLES, dtype=np.int64) + 1) << (TOTAL_BITS - 6)
-    return _family([np.array([_TOTAL - one, one]) for one in ones])
+    return family_of([np.array([_TOTAL - one, one]) for one in ones])
 
 
 @cache
@@ -190,4 +192,4 @@ def value_family() -> Family:
             parts[rows, np.argmax(parts, axis=1)] += left - parts.sum(axis=1)
             ends = np.ones((len(parts), 1), np.int64)
             tables += list(4 * np.concatenate([ends * zeros, ends * low, parts, ends], axis=1))
-    return _family(tables)
+    return family_of(tables)

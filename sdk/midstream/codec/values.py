@@ -77,7 +77,7 @@ def _cut(
     magnitude = bits & (1 << dtype.bits - 1) - 1
     octave = sigmas.quarters >> 2
     symbol = _symbols(magnitude, sign, octave, dtype)
-    trailing = _trailing(magnitude, dtype)
+    trailing = _trailing(magnitude[symbol != ZERO], dtype)
     low = int(magnitude[symbol == LOW].max(initial=0)).bit_length()
     layout = _layout(dtype, trailing, low)
     width = np.clip(sigmas.widths(), 0, _SPLITS - 1).astype(np.uint8)
@@ -219,9 +219,10 @@ def _tables(
 
 
 def _trailing(magnitude: _Int, dtype: DType) -> int:
-    """Low bits of the mantissa that are 0 in all values."""
+    """Low bits of the mantissa that are 0 in all values but 0.0 itself."""
     used = int(np.bitwise_or.reduce(magnitude, initial=0))
-    low = (used & -used).bit_length() - 1 if used else 0
+    # where there is -0.0 and nothing else, all of them are
+    low = (used & -used).bit_length() - 1 if used else dtype.bits * (len(magnitude) > 0)
     return min(low, storage.MANTISSA_BITS[dtype])
 
 

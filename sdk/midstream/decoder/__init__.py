@@ -3,5 +3,17 @@
 from midstream.decoder.contribution import decode_contribution
 from midstream.decoder.rebuild import rebuild, rebuild_into
 from midstream.decoder.stack import Stack, read_stack
+from midstream.decoder.updating import Exact, Update, apply_update, read_update, update_into
 
-__all__ = ["Stack", "decode_contribution", "read_stack", "rebuild", "rebuild_into"]
+__all__ = [
+    "Exact",
+    "Stack",
+    "Update",
+    "apply_update",
+    "decode_contribution",
+    "read_stack",
+    "read_update",
+    "rebuild",
+    "rebuild_into",
+    "update_into",
+]

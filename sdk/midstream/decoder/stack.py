@@ -141,7 +141,7 @@ def _may_follow(operations: tuple[Operation, ...], coded: bool, is_float: bool) 
     return operations == (Operation.RAW,) or (
         coded
         and (climbs or operations == (Operation.VALUES,))
-        and not {Operation.LEVELS, Operation.VALUES} & set(ends)
+        and not {Operation.LEVELS, Operation.VALUES, Operation.DIFFERENCES} & set(ends)
         and (is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure as Canvas
 from numpy.typing import NDArray
 
 import digits
@@ -164,14 +165,25 @@ def _end(curves: Sequence[Sequence[float]]) -> float:
 
 def draw_federated(runs: Mapping[str, Any], path: Path) -> None:
     """Accuracies by round as a picture: with few bytes, and with a malicious provider."""
-    curves = {"float32 weights": _mean(runs["plain"])}
-    for share, row in runs["shares"].items():
-        curves[f"{float(share):.1%} of the bytes"] = _mean(row["curves"])
-    for name, found in runs["attacks"].items():
-        curves[f"{name}, robust"] = _mean(found[_ROBUST.rule.value])
-        curves[f"{name}, mean"] = _mean(found[_PLAIN.rule.value])
-    digits.draw(curves, path)
+    figure = Canvas(figsize=(11, 4.5), layout="constrained")
+    few, attacked = figure.subplots(1, 2, sharey=True)
+    _line(few, runs["plain"], "float32 weights", "k-")
+    for at, (share, row) in enumerate(runs["shares"].items()):
+        _line(few, row["curves"], f"{float(share):.1%} of the bytes", f"C{at}-")
+    _line(attacked, runs["robust"], "no attack", "k-")
+    for at, (name, found) in enumerate(runs["attacks"].items()):
+        _line(attacked, found[_ROBUST.rule.value], f"{name}, {_ROBUST.rule.value}", f"C{at}-")
+        _line(attacked, found[_PLAIN.rule.value], f"{name}, {_PLAIN.rule.value}", f"C{at}:")
+    few.set(title="five providers", ylabel="digits read right, %", ylim=(40, 100))
+    attacked.set(title=f"one of them malicious, {_ATTACKED_SHARE:.0%} of the bytes")
+    for axes in (few, attacked):
+        axes.set(xlabel="round")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3, fontsize=8)
+    figure.savefig(path, dpi=120)
 
 
-def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
-    return [statistics.mean(values) for values in zip(*curves, strict=True)]
+def _line(axes: Any, curves: Sequence[Sequence[float]], label: str, style: str) -> None:
+    mean = [statistics.mean(values) for values in zip(*curves, strict=True)]
+    axes.plot(range(len(mean)), mean, style, linewidth=1.4, label=label)

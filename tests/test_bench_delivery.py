@@ -1,5 +1,6 @@
 """The parts of the delivery benchmark that decide what it says."""
 
+import asyncio
 import io
 import random
 from pathlib import Path
@@ -16,6 +17,7 @@ from delivery_parts.riding import Network
 from delivery_parts.sections import figures
 from delivery_parts.verification import measure_verification, verification_figures
 from delivery_parts.video import CASES, measure_video, play, turn, video_figures
+from delivery_parts.wire import metered
 from midstream.abr import Observation
 from reach.figures import Figure, Verdict
 from traces import Trace
@@ -87,11 +89,38 @@ def test_our_coder_gives_back_what_was_lost_whatever_multiplies(monkeypatch):
 
 
 def test_swaps_are_told_by_their_middle_and_by_the_slowest_in_a_hundred():
-    times = {"release 2": [at / 1000 for at in range(101)]}
-    middle, slowest = news_figures(times)
-    assert middle.values == pytest.approx({"release 2": 50.0})
-    assert slowest.values == pytest.approx({"release 2": 99.0})
-    assert (middle.verdict, slowest.verdict) == (Verdict.AIM, Verdict.AIM)
+    swaps = {
+        f"release {release}": [late + at / 1000 for at in range(101)]
+        for release, late in ((2, 0.0), (3, 0.1), (4, 9.0))
+    }
+    costs = {"release 2": {"clients_s": 0.01, "origin_s": 0.002}}
+    middle, slowest, cost = news_figures({"swaps": swaps, "costs": costs})
+    assert middle.values == pytest.approx({"3 releases": 150.0})
+    assert slowest.values == pytest.approx({"3 releases": 199.0})
+    assert (middle.verdict, slowest.verdict) == (Verdict.MUST, Verdict.AIM)
+    assert cost.values == pytest.approx({"client": 10.0, "origin": 2.0})
+
+
+def test_bytes_and_round_trips_are_counted_both_ways():
+    async def ask_twice():
+        async def answer(reader, writer):
+            while question := await reader.read(100):
+                writer.write(question * 2)
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        async with metered(f"http://{host}:{port}") as wire:
+            reader, writer = await asyncio.open_connection(host, int(wire.url.rpartition(":")[2]))
+            for _ in range(2):
+                writer.write(b"12345")
+                await reader.readexactly(10)
+            writer.close()
+        server.close()
+        return wire
+
+    wire = asyncio.run(ask_twice())
+    assert (wire.asked, wire.answered, wire.bytes) == (10, 20, 30)
+    assert (wire.connections, wire.round_trips) == (1, 2)
 
 
 def test_a_carousel_is_judged_apart_at_low_and_at_high_loss():

@@ -1,12 +1,13 @@
 """From a release's publication to its swap, in many clients that listen at one origin.
 
-The origin is a process of its own, `midstream serve`; the clients share one event loop, each
-with a store in memory and the runtime that is installed. A release is published when its
-timestamp takes the place of the one before; a client has swapped when decisions are made by the
-new release, verified, decoded and tested.
+The origin is a process of its own, `midstream serve`; the clients are in two more, each with an
+event loop, a store in memory for each client, and the runtime that is installed. A release is
+published when its timestamp takes the place of the one before; a client has swapped when
+decisions are made by the new release, verified, decoded and tested.
 """
 
-import asyncio
+import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -14,139 +15,134 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-import midstream
+from delivery_parts.releases import publish_all, put
 from reach.figures import Figure
 
-__all__ = ["measure_news", "news_figures"]
+__all__ = ["measure_news", "news_figures", "running_origin"]
 
-_NAME = "abr"
-_TIMESTAMP = Path("metadata/timestamp.json")
-_HOUR = 3600.0
-_IN_TIME = 120.0
+_PROCESSES = 2
+_WORKER = Path(__file__).with_name("news_worker.py")
+_SETTLED = 2.0
+"""Seconds until the finer layers of a release are there, and another look is due."""
 
 
 def measure_news(
     models: Sequence[Path], clients: int, advance: Callable[[str], None]
-) -> dict[str, list[float]]:
-    """Seconds to each swap, by the release that was swapped to.
+) -> dict[str, Any]:
+    """Seconds to each swap, by the release that was swapped to; and what it cost.
 
     Args:
         models: Model files, one for each release; the first is there at the start.
         clients: How many listen.
         advance: Told of each release but the first.
     """
-    with tempfile.TemporaryDirectory() as made:
-        releases = _publish(models, Path(made))
-        served = Path(made) / "served"
-        shutil.copytree(releases[0], served)
-        with _origin(served) as url:
-            return asyncio.run(_follow(url, served, releases, clients, advance))
+    with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
+        releases = publish_all(models, Path(made))
+        served = Path(shutil.copytree(releases[0], Path(made) / "served"))
+        origin, url = stack.enter_context(running_origin(served))
+        listening = [
+            stack.enter_context(_worker(url, served, clients // _PROCESSES))
+            for _ in range(_PROCESSES)
+        ]
+        for worker in listening:
+            _answer(worker)  # all of its clients listen
+        swaps: dict[str, list[float]] = {}
+        costs: dict[str, dict[str, float]] = {}
+        for number, release in enumerate(releases[1:], start=2):
+            advance(f"news of release {number}")
+            before = _processor_seconds(origin.pid)
+            began = put(release, served)
+            answers = [_answer(worker) for worker in listening]
+            swaps[f"release {number}"] = [
+                at - began for answer in answers for at in answer["swapped"]
+            ]
+            costs[f"release {number}"] = {
+                "clients_s": sum(answer["processor_s"] for answer in answers) / clients,
+                "origin_s": (_processor_seconds(origin.pid) - before) / clients,
+            }
+            time.sleep(_SETTLED)
+    return {"swaps": swaps, "costs": costs}
 
 
-def news_figures(times: Mapping[str, Sequence[float]]) -> list[Figure]:
+def news_figures(found: Mapping[str, Any]) -> list[Figure]:
     """The middle of all swaps, and the one in a hundred that takes longest."""
-    cuts = {
-        release: statistics.quantiles(all_, n=100, method="inclusive")
-        for release, all_ in times.items()
-    }
-    note = (
-        "release in place to swapped, 100 clients on one event loop, origin beside them, loopback"
+    cuts = [
+        statistics.quantiles(all_, n=100, method="inclusive")
+        for all_ in found.get("swaps", {}).values()
+    ]
+    where = (
+        f"release in place to swapped; origin in a process, clients in {_PROCESSES} more, "
+        "all on this machine: median of the releases"
     )
-    return [
+    listed = [
         Figure(
             name=f"publish to swapped, p{percent}",
             unit="ms",
             must=must,
             aim=aim,
-            values={release: 1000 * cut[percent - 1] for release, cut in cuts.items()},
-            note=note,
+            values={
+                f"{len(cuts)} releases": 1000 * statistics.median(cut[percent - 1] for cut in cuts)
+            }
+            if cuts
+            else {},
+            note=where,
         )
         for percent, must, aim in ((50, 300, 100), (99, 1000, 300))
     ]
+    return [*listed, _cost(found.get("costs", {}))]
 
 
-def _publish(models: Sequence[Path], folder: Path) -> list[Path]:
-    """The repository's folder after each release."""
-    publisher = midstream.Publisher(folder / "work", signer=midstream.Signer.generate())
-    releases = []
-    for number, model in enumerate(models, start=1):
-        publisher.publish(model, name=_NAME)
-        releases.append(Path(shutil.copytree(folder / "work", folder / str(number))))
-    return releases
+def _cost(costs: Mapping[str, Mapping[str, float]]) -> Figure:
+    values = {
+        who: 1000 * statistics.median(cost[key] for cost in costs.values())
+        for who, key in (("client", "clients_s"), ("origin", "origin_s"))
+        if costs
+    }
+    return Figure(
+        name="processor time of a swap, each client",
+        unit="ms",
+        values=values,
+        note="from the announcement to the last client's swap, of the processes whole",
+    )
 
 
 @contextmanager
-def _origin(folder: Path) -> Iterator[str]:
+def running_origin(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """`midstream serve` of a folder; the process, and its address."""
     command = [sys.executable, "-m", "midstream", "serve", str(folder), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[-1]
+            yield process, process.stdout.readline().split()[-1]
         finally:
             process.terminate()
 
 
-async def _follow(
-    url: str,
-    served: Path,
-    releases: Sequence[Path],
-    clients: int,
-    advance: Callable[[str], None],
-) -> dict[str, list[float]]:
-    swapped = _Swapped(clients)
-    times = {}
-    async with AsyncExitStack() as stack, asyncio.timeout(_IN_TIME):
-        for _ in range(clients):
-            live = midstream.connect(
-                url,
-                _NAME,
-                root=served / "1.root.json",
-                swap=midstream.SwapMode.IMMEDIATE,
-                poll=_HOUR,  # so that it is the announcement that tells
-                on_event=swapped,
-            )
-            model = await stack.enter_async_context(live)
-            await model.complete()
-        await asyncio.sleep(2)  # until the last one listens
-        for number, release in enumerate(releases[1:], start=2):
-            advance(f"news of release {number}")
-            began = _put(release, served)
-            times[f"release {number}"] = [at - began for at in await swapped.to(number)]
-            await asyncio.sleep(2)  # finer layers, and a second since the last look
-    return times
+@contextmanager
+def _worker(url: str, served: Path, clients: int) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, str(_WORKER), url, str(served / "1.root.json"), str(clients)]
+    folders = [str(_WORKER.parent.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
-def _put(release: Path, served: Path) -> float:
-    """Publish a release as a publisher does, the timestamp last; says when."""
-    ignore = shutil.ignore_patterns(_TIMESTAMP.name, "*.lock")
-    shutil.copytree(release, served, ignore=ignore, dirs_exist_ok=True)
-    new = served / ".new-timestamp"
-    shutil.copy(release / _TIMESTAMP, new)
-    began = time.perf_counter()
-    new.replace(served / _TIMESTAMP)
-    return began
+def _answer(worker: "subprocess.Popen[str]") -> dict[str, Any]:
+    assert worker.stdout is not None, "it was opened so"
+    line = worker.stdout.readline()
+    if not line:
+        raise RuntimeError("the clients' process has ended")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
 
 
-class _Swapped:
-    """When each client first decided by each release."""
-
-    def __init__(self, clients: int) -> None:
-        self._clients = clients
-        self._times: dict[int, list[float]] = {}
-        self._came = asyncio.Event()
-
-    def __call__(self, event: midstream.Event) -> None:
-        if not isinstance(event, midstream.GenerationSwapped):
-            return
-        self._times.setdefault(event.generation.release, []).append(time.perf_counter())
-        self._came.set()
-
-    async def to(self, release: int) -> list[float]:
-        """Wait until all have."""
-        while len(self._times.get(release, ())) < self._clients:
-            self._came.clear()
-            await self._came.wait()
-        return self._times[release]
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery_parts import carousel, news, recovery, verification, video
+from delivery_parts import carousel, metadata, news, recovery, verification, video
 from delivery_parts.environment import make_environment
+from delivery_parts.releases import MODELS
 from reach.figures import Figure
 
 __all__ = ["SECTIONS", "Run", "Section", "figures"]
 
 _TURNS, _QUICK_TURNS = 9, 3
 _CLIENTS, _QUICK_CLIENTS = 100, 20
-_MODELS = [
-    Path(__file__).parents[2] / f"examples/abr_client/models/abr-{release}.tflite"
-    for release in (1, 2)
-]
+_RELEASES, _QUICK_RELEASES = 4, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,12 @@ def _recovery(run: Run) -> Any:
 
 def _news(run: Run) -> Any:
     clients = _QUICK_CLIENTS if run.is_quick else _CLIENTS
-    return news.measure_news(_MODELS, clients, run.advance)
+    models = [MODELS[number % len(MODELS)] for number in range(_releases(run))]
+    return news.measure_news(models, clients, run.advance)
+
+
+def _releases(run: Run) -> int:
+    return _QUICK_RELEASES if run.is_quick else _RELEASES
 
 
 def _video(run: Run) -> Any:
@@ -80,7 +83,11 @@ SECTIONS: dict[str, Section] = {
         figures=verification.verification_figures,
         steps=lambda _: verification.STEPS,
     ),
-    "news": Section(measure=_news, figures=news.news_figures),
+    "metadata": Section(
+        measure=lambda run: metadata.measure_metadata(run.advance),
+        figures=metadata.metadata_figures,
+    ),
+    "news": Section(measure=_news, figures=news.news_figures, steps=lambda run: _releases(run) - 1),
     "video": Section(measure=_video, figures=video.video_figures, steps=lambda _: video.STEPS),
 }
 """All that is measured."""

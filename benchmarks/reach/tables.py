@@ -50,9 +50,9 @@ def _bound(value: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """A number as people read it: three decimals of a small one, all digits of a whole one."""
+    """A number as people read it: decimals of a small one, all digits of a whole one."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
-    if isinstance(value, int) or abs(value) >= 1000:
+    if isinstance(value, int) or abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.3f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"

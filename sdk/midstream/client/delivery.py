@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -327,10 +328,10 @@ class Delivery(Releases):
         watch = Watch(self._transport, self._look, version=lambda: source.version, pace=pace)
         await watch.run(push=push)
 
-    async def _look(self) -> bool:
+    async def _look(self, announced: str | None) -> bool:
         """Look once more for a newer release; say whether the look went well."""
         try:
-            await self._check(self._source.poll)
+            await self._check(partial(self._source.poll, announced))
         except MidstreamError as error:
             self._on_event(CheckFailed(error=error))
             return False

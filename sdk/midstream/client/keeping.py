@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, StoreError
@@ -18,6 +19,9 @@ from midstream.trust import tree
 from midstream.trust.manifest import UnitEntry
 
 __all__ = ["Keeper", "StoreFailed"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _WITHOUT = {ErrorCode.STORE_FULL, ErrorCode.STORE_READ_ONLY, ErrorCode.STORE_BUSY}
 """Errors of a disk that a client goes on without; any other is the caller's to mend."""
@@ -89,6 +93,11 @@ class Keeper:
                 await in_thread(keeper.copy_metadata, Path(folder) / "metadata")
             yield keeper
 
+    @property
+    def keeps_metadata(self) -> bool:
+        """Whether trusted metadata is there for the next run."""
+        return isinstance(self._store, Store) and self.metadata == self._store.metadata_dir
+
     async def move_metadata(self, error: StoreError) -> None:
         """Keep trusted metadata elsewhere for this run, since the disk does not take it.
 
@@ -118,9 +127,10 @@ class Keeper:
         Raises:
             StoreError: STORE_BUSY where another one does not come to an end of it.
         """
-        if not isinstance(self._store, Store) or self.metadata != self._store.metadata_dir:
+        if not self.keeps_metadata:
             yield  # nobody else knows of it
             return
+        assert isinstance(self._store, Store), "nothing else keeps it"
         lock = self._store.metadata_lock
         try:
             await _take(lock)
@@ -131,14 +141,14 @@ class Keeper:
     async def keep(self, entries: Iterable[UnitEntry]) -> None:
         """Say which units are in use."""
         try:
-            await in_thread(self._store.keep, frozenset(entry.id for entry in entries))
+            await self._on_disk(self._store.keep, frozenset(entry.id for entry in entries))
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
 
     async def unit(self, entry: UnitEntry) -> bytes | None:
         """A unit of an earlier run, checked; None where it is not here."""
         try:
-            return await in_thread(self._store.unit, entry.id, _verifier(entry))
+            return await self._on_disk(self._store.unit, entry.id, _verifier(entry))
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
             return None
@@ -152,8 +162,8 @@ class Keeper:
         if (data := await self.unit(entry)) is not None:
             return [(0, data)]
         try:
-            self._partial = await in_thread(self._store.partial, entry.id, entry.size)
-            return await in_thread(self._partial.received)
+            self._partial = await self._on_disk(self._store.partial, entry.id, entry.size)
+            return await self._on_disk(self._partial.received)
         except StoreError as error:
             self._give_up(error)
             return []
@@ -163,7 +173,7 @@ class Keeper:
         if self._partial is None:
             return
         try:
-            await in_thread(self._partial.write, offset, data)
+            await self._on_disk(self._partial.write, offset, data)
         except StoreError as error:
             self._give_up(error)
 
@@ -171,7 +181,7 @@ class Keeper:
         """Keep a verified unit."""
         self._partial = None
         try:
-            await in_thread(self._store.commit, entry.id, data)
+            await self._on_disk(self._store.commit, entry.id, data)
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
 
@@ -179,7 +189,15 @@ class Keeper:
         """Bytes that could not be repaired are not worth resuming from."""
         partial, self._partial = self._partial, None
         if partial is not None:
-            await in_thread(partial.discard)
+            await self._on_disk(partial.discard)
+
+    async def _on_disk(
+        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
+        """Do in a thread what may wait for a disk; in memory alone there is nothing to wait for."""
+        if isinstance(self._store, Store):
+            return await in_thread(function, *args, **kwargs)
+        return function(*args, **kwargs)
 
     def _give_up(self, error: StoreError) -> None:
         """Of this unit, no more is kept."""

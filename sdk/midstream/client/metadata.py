@@ -27,15 +27,17 @@ from midstream.errors import (
 )
 from midstream.limits import LIMITS, Limits
 from midstream.transport import Transport
+from midstream.transport.channel import version_of
 from midstream.transport.fetching import Fetch
 from midstream.transport.updater import TrustedClient
 from midstream.trust import layout
-from midstream.trust.bundle import BundleReader
+from midstream.trust.bundle import BundleReader, decompress
 from midstream.trust.manifest import Manifest
 
 __all__ = ["MetadataSource"]
 
 _Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
+_Read = Callable[[], Coroutine[Any, Any, None]]
 _PARITY = ".repair"
 _SLACK = 1024
 _REFRESHERS = ThreadPoolExecutor(8, thread_name_prefix="midstream-metadata")
@@ -74,7 +76,8 @@ class MetadataSource:
         self._keeper = keeper
         self._root = root
         self._parts: dict[str, bytes] = {}
-        self._has_bundle = False
+        self._unread: _Read | None = None
+        self._next_root: str | None = None
         self._timestamp: Version | None = None
         self._clock = clock
         self._root_looked_for = -math.inf
@@ -85,8 +88,8 @@ class MetadataSource:
 
     @property
     def version(self) -> str | None:
-        """The ETag of the timestamp that was verified last, where it was fetched and had one."""
-        return self._timestamp.etag if self._timestamp else None
+        """The timestamp that was verified last, as it is announced; None before one was fetched."""
+        return version_of(self._timestamp.data) if self._timestamp else None
 
     def forget_parts(self) -> None:
         """Let go of the bundle's bytes."""
@@ -105,8 +108,9 @@ class MetadataSource:
             StoreError: Trusted metadata can be kept nowhere.
         """
         if await in_thread(self._is_known):
-            return await self._refresh(self._get_news, newer_root=False)
-        await self._load_bundle()
+            self._unread = self._read_bundle
+            return await self._refresh(self._get_listed, newer_root=False)
+        await self._read_bundle()
         return await self._refresh(self._get, newer_root=False)
 
     async def newest(self) -> Manifest:
@@ -119,11 +123,14 @@ class MetadataSource:
         """
         return await self._follow(None, newer_root=True)
 
-    async def poll(self) -> Manifest:
-        """The same for one small answer where nothing is new.
+    async def poll(self, announced: str | None = None) -> Manifest:
+        """The same for one small answer where nothing is new, and for one more where it is.
 
         The workflow runs over the timestamp at hand then, so that what runs out is noticed;
         newer roots are looked for with any news, and once an hour without.
+
+        Args:
+            announced: The timestamp that there is said to be.
 
         Raises:
             TrustError: What was found is not signed as it must be, or what is here ran out.
@@ -131,6 +138,12 @@ class MetadataSource:
             StoreError: Trusted metadata can be kept nowhere.
         """
         is_due = self._clock() - self._root_looked_for >= _ROOT_EVERY
+        if not is_due and announced is not None and announced != self.version:
+            await self._read_news()
+            timestamp = self._parts.get(layout.TIMESTAMP_PATH, b"")
+            if version_of(timestamp) == announced:
+                found = Version(data=timestamp, etag=announced)
+                return await self._take(found, self._get, is_new=True)
         # an ETag may miss a change, so now and then it is not asked by one
         return await self._follow(None if is_due else self._timestamp, newer_root=is_due)
 
@@ -142,14 +155,34 @@ class MetadataSource:
             known=known,
             limits=self._limits,
         )
-        newer_root = newer_root or timestamp is not known
-        self._timestamp = None  # until it is verified
         self._parts = {layout.TIMESTAMP_PATH: timestamp.data}
-        manifest = await self._refresh(self._get, newer_root=newer_root)
+        self._unread = self._read_news
+        is_new = newer_root or timestamp is not known
+        return await self._take(timestamp, self._get_listed, is_new=is_new)
+
+    async def _take(self, timestamp: Version, get: _Get, *, is_new: bool) -> Manifest:
+        """Run the workflow over a timestamp that came, looking for newer roots where it is new."""
+        self._timestamp = None  # until it is verified
+        newer_root = is_new and await self._has_newer_root()
+        manifest = await self._refresh(get, newer_root=newer_root)
         self._timestamp = timestamp
-        if newer_root:
+        self.forget_parts()
+        if is_new:
             self._root_looked_for = self._clock()
         return manifest
+
+    async def _has_newer_root(self) -> bool:
+        """Ask for the next root before the workflow does, which would wait for it in its thread."""
+        if self._next_root is None:
+            return True  # nobody knows; the workflow will ask
+        try:
+            data = await self._get(self._next_root, self._limits.metadata_size)
+        except TransportError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+            return False
+        self._parts[self._next_root] = data
+        return True
 
     def _is_known(self) -> bool:
         """Whether an earlier run trusted a release; it is looked at again, with all the rest."""
@@ -159,7 +192,13 @@ class MetadataSource:
             return False
 
     def _client(self, fetch: Fetch) -> TrustedClient:
-        return TrustedClient(self._keeper.metadata, self._root, fetch, limits=self._limits)
+        return TrustedClient(
+            self._keeper.metadata,
+            self._root,
+            fetch,
+            limits=self._limits,
+            is_lasting=self._keeper.keeps_metadata,
+        )
 
     async def _refresh(self, get: _Get, *, newer_root: bool) -> Manifest:
         try:
@@ -191,17 +230,28 @@ class MetadataSource:
             bridge.end()
             job.cancel()  # where it has not begun
 
-        return await until_done(asyncio.wrap_future(job), stop)
+        manifest = await until_done(asyncio.wrap_future(job), stop)
+        self._next_root = client.next_root
+        return manifest
 
-    async def _load_bundle(self) -> None:
-        self._parts = dict(BundleReader(limits=self._limits).feed(await self._bundle()))
-        self._has_bundle = True
+    async def _read_bundle(self) -> None:
+        """Take what is in the bundle for the files of those paths, unverified."""
+        data = await self._get_if_there(layout.bundle_path(self._name), self._limits.bundle_size)
+        self._use(data)
 
-    async def _bundle(self) -> bytes:
-        """The bundle, or nothing where there is none."""
-        path = layout.bundle_path(self._name)
+    async def _read_news(self) -> None:
+        """The same for what changes with a release."""
+        data = await self._get_if_there(layout.news_path(self._name), self._limits.metadata_size)
+        self._use(decompress(data, limits=self._limits))
+
+    def _use(self, bundle: bytes) -> None:
+        self._unread = None
+        self._parts = dict(BundleReader(limits=self._limits).feed(bundle))
+
+    async def _get_if_there(self, path: str, limit: int) -> bytes:
+        """A file, or nothing where there is none."""
         try:
-            return await self._get(path, self._limits.bundle_size)
+            return await self._get(path, limit)
         except TransportError as error:
             if error.code is ErrorCode.NOT_FOUND:
                 return b""
@@ -210,11 +260,11 @@ class MetadataSource:
     async def _get(self, path: str, limit: int) -> bytes:
         return await read_all(self._transport, path, limit=limit, limits=self._limits)
 
-    async def _get_news(self, path: str, limit: int) -> bytes:
+    async def _get_listed(self, path: str, limit: int) -> bytes:
         """A file; from the bundle, where more than the timestamp has changed."""
-        if path != layout.TIMESTAMP_PATH:
-            if not self._has_bundle:
-                await self._load_bundle()
+        if path != layout.TIMESTAMP_PATH and not layout.is_root(path):
+            if self._unread is not None:
+                await self._unread()
             if (data := self._parts.get(path)) is not None and len(data) <= limit:
                 return data
         return await self._get(path, limit)

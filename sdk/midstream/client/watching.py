@@ -73,7 +73,7 @@ class Watch:
 
     Args:
         transport: May have a channel.
-        look: Looks once; says whether it went well.
+        look: Looks once, for what was announced, if anything was; says whether it went well.
         version: The ETag that was verified last; to hear of it again is no news.
         pace: When.
         clock: Seconds.
@@ -82,7 +82,7 @@ class Watch:
     def __init__(
         self,
         transport: Transport,
-        look: Callable[[], Coroutine[Any, Any, bool]],
+        look: Callable[[str | None], Coroutine[Any, Any, bool]],
         *,
         version: Callable[[], str | None],
         pace: Pace,
@@ -118,7 +118,7 @@ class Watch:
         failures = 0
         while True:
             began, announced = self._clock(), self._announced
-            failures = 0 if await self._look() else failures + 1
+            failures = 0 if await self._look(announced) else failures + 1
             if self._announced == announced:
                 self._announced = None  # true or not, it has been looked after
             await self._wait(began, failures)

@@ -74,22 +74,31 @@ class SignedFolder:
     def write(
         self, signed: Mapping[str, bytes], repository: Repository, names: Sequence[str]
     ) -> None:
-        """Write signed files in their order, then the bundles of networks.
+        """Write signed files in their order, then what clients read at once of networks.
 
         Raises:
             StoreError: They cannot be written.
         """
         self._folder.write(_with_parity(signed))
-        for name in names:
-            self._folder.write(self._bundle(name, repository))
+        read = {name: repository.bundle_files(name) for name in names}
+        for name, files in read.items():  # those who listen are told already
+            news = bundle.compress(bundle.encode(_news(files, name)))
+            self._folder.write({layout.news_path(name): news})
+        for name, files in read.items():
+            self._folder.write(self._bundle(name, files))
 
-    def _bundle(self, name: str, repository: Repository) -> Mapping[str, bytes]:
+    def _bundle(self, name: str, files: dict[str, bytes]) -> Mapping[str, bytes]:
         """What a client needs first, in one file (spec/delivery.md, "One round trip")."""
-        files = dict(repository.bundle_files(name))
         base = manifest.decode(list(files.values())[-1]).base
         if base.size <= _BUNDLED_BASE:
             files[base.path] = read_file(self._folder.path / base.path)
         return _with_parity({layout.bundle_path(name): bundle.encode(files)})
+
+
+def _news(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
+    """What a release changes: all but the roots and targets."""
+    changed = ("timestamp.json", ".snapshot.json", f".{name}.json", ".manifest")
+    return {path: data for path, data in files.items() if path.endswith(changed)}
 
 
 def _with_parity(files: Mapping[str, bytes]) -> dict[str, bytes]:

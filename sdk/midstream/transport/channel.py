@@ -4,6 +4,7 @@ What is said there is a hint, and never trusted (spec/delivery.md, "News").
 """
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Never
@@ -13,7 +14,7 @@ import aiohttp
 from midstream.errors import ErrorCode, TransportError
 from midstream.limits import Limits
 
-__all__ = ["ANNOUNCEMENT", "CHANNEL", "PROTOCOL", "open_channel"]
+__all__ = ["ANNOUNCEMENT", "CHANNEL", "PROTOCOL", "open_channel", "version_of"]
 
 CHANNEL = "news"
 """Where the channel is, below the repository's address."""
@@ -23,6 +24,11 @@ ANNOUNCEMENT = 128
 """Bytes that an announcement may have."""
 _FAREWELL = 0.5
 """Seconds that an origin has to say goodbye."""
+
+
+def version_of(timestamp: bytes) -> str:
+    """What is announced of a timestamp: half of its SHA-256, as an ETag has it."""
+    return f'"{hashlib.sha256(timestamp).hexdigest()[:32]}"'
 
 
 @asynccontextmanager

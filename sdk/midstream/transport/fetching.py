@@ -3,7 +3,6 @@
 What the library raises becomes an error of ours, on the way out.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ Raises TransportError where it cannot: NOT_FOUND, or BAD_STATUS with a `status` 
 403 or 404, where there is no such file.
 """
 
-_ROOT_VERSION = re.compile(re.escape(layout.METADATA) + r"[0-9]+\.root\.json")
 _ABSENT = {403, 404}
 _KEY_TYPE = PublicKey  # imported for its effect: it registers itself with the library
 
@@ -47,6 +45,8 @@ class Fetcher(FetcherInterface):
         self._bundle = bundle or {}
         self._newer_root = newer_root
         self._max_length = 0
+        self.next_root: str | None = None
+        """Path of the last root that was not at hand."""
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
@@ -58,8 +58,10 @@ class Fetcher(FetcherInterface):
     def _fetch(self, url: str) -> Iterator[bytes]:
         if (data := self._bundle.get(url)) is not None:
             return iter((data,))
-        if _ROOT_VERSION.fullmatch(url) and not self._newer_root:
-            raise DownloadHTTPError(f"{url}: not asked for now", 404)
+        if layout.is_root(url):
+            self.next_root = url
+            if not self._newer_root:
+                raise DownloadHTTPError(f"{url}: not asked for now", 404)
         try:
             return iter((self._get(url, self._max_length),))
         except TransportError as error:

@@ -45,15 +45,25 @@ class TrustedClient:
         root: The pinned root, `1.root.json`, which came out of band.
         fetch: How files are got.
         limits: Bounds; `metadata_size` and `manifest_size` are used here.
+        is_lasting: Whether the folder outlives the process, so that it must survive a crash.
     """
 
     def __init__(
-        self, metadata_dir: Path, root: bytes, fetch: Fetch, *, limits: Limits = LIMITS
+        self,
+        metadata_dir: Path,
+        root: bytes,
+        fetch: Fetch,
+        *,
+        limits: Limits = LIMITS,
+        is_lasting: bool = True,
     ) -> None:
         self._root = root
         self._folder = Path(metadata_dir) / hashlib.sha256(root).hexdigest()[:32]
         self._fetch = fetch
         self._limits = limits
+        self._is_lasting = is_lasting
+        self.next_root: str | None = None
+        """Path of the root after the newest one, once a look has ended there."""
         self.requests: list[str] = []
         """Paths that were asked of `fetch`, in order."""
 
@@ -112,6 +122,7 @@ class TrustedClient:
                 bootstrap=self._root,
             )
             updater.refresh()
+            self.next_root = fetcher.next_root
             role = self._delegation(name)
             release, target = self._newest(updater, name)
             data = self._target(updater, name, target)
@@ -175,7 +186,8 @@ class TrustedClient:
             _check_order(last[1], found)
         if last is None or last != (fingerprint, found):
             record = fingerprint + data
-            _write(self._trusted_path(name), record + hashlib.sha256(record).digest())
+            record += hashlib.sha256(record).digest()
+            _write(self._trusted_path(name), record, is_lasting=self._is_lasting)
         return found
 
     def _trusted_path(self, name: str) -> Path:
@@ -226,14 +238,15 @@ def _fingerprint(role: DelegatedRole) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, *, is_lasting: bool) -> None:
     """Replace a file so that a crash leaves the old one or the new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if is_lasting:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).replace(path)
     except OSError:
         with suppress(OSError):

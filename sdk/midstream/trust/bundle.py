@@ -4,6 +4,7 @@ A bundle is not signed. Each file in it is verified as if it had been fetched by
 bundle that is damaged or cut short costs requests, never trust (spec/trust.md, "Bundle").
 """
 
+import zlib
 from collections.abc import Mapping
 
 from midstream.errors import BitstreamError, ErrorCode, LimitError
@@ -11,7 +12,16 @@ from midstream.limits import LIMITS, Limits
 from midstream.trust import layout
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAGIC", "VERSION", "BundleReader", "decode", "encode", "manifest_in"]
+__all__ = [
+    "MAGIC",
+    "VERSION",
+    "BundleReader",
+    "compress",
+    "decode",
+    "decompress",
+    "encode",
+    "manifest_in",
+]
 
 MAGIC = b"MDB"
 VERSION = 0
@@ -49,6 +59,19 @@ def decode(data: bytes | memoryview, *, limits: Limits = LIMITS) -> dict[str, by
     files = dict(reader.feed(data))
     reader.close()
     return files
+
+
+def compress(data: bytes) -> bytes:
+    """A bundle as it is sent where every byte counts: signed metadata is half hexadecimal."""
+    return zlib.compress(data, zlib.Z_BEST_COMPRESSION)
+
+
+def decompress(data: bytes, *, limits: Limits = LIMITS) -> bytes:
+    """What was compressed; never more than `metadata_size`, and nothing where it is damaged."""
+    try:
+        return zlib.decompressobj().decompress(data, limits.metadata_size)
+    except zlib.error:
+        return b""
 
 
 def manifest_in(files: Mapping[str, bytes], name: str) -> bytes | None:

@@ -15,8 +15,10 @@ __all__ = [
     "is_name",
     "is_network",
     "is_path",
+    "is_root",
     "manifest_path",
     "metadata_path",
+    "news_path",
     "parcel_path",
     "providers_role",
     "release_of",
@@ -45,6 +47,7 @@ _METADATA_FILE = re.compile(r"metadata/[1-9][0-9]{0,15}\.(?P<role>[^/]+)\.json")
 _CONTRIBUTION = re.compile(
     r"(?P<role>[^/]+)/(?P<provider>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.unit"
 )
+_ROOT = re.compile(re.escape(METADATA) + r"[0-9]+\.root\.json")
 _TARGET = re.compile(r"(?P<name>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.manifest")
 
 
@@ -60,6 +63,11 @@ def is_name(name: str) -> bool:
 def is_path(path: str) -> bool:
     """Whether it stays below the repository: no empty, hidden or `..` segment, no root."""
     return len(path) <= _MAX_PATH and _PATH.fullmatch(path) is not None
+
+
+def is_root(path: str) -> bool:
+    """Whether it is that of a version of the root."""
+    return _ROOT.fullmatch(path) is not None
 
 
 def target_path(name: str, release: int) -> str:
@@ -131,3 +139,8 @@ def role_of(path: str) -> str | None:
 def parcel_path(network: str, provider: str, version: int) -> str:
     """Where a parcel is that was merged."""
     return f"{CONTRIBUTIONS}{network}/{version}.{provider}.parcel"
+
+
+def news_path(name: str) -> str:
+    """Where what a client reads of a network's next release is."""
+    return f"bundles/{name}.news"

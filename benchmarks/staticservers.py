@@ -60,7 +60,7 @@ http {{
 
 @asynccontextmanager
 async def nginx(folder: Path) -> AsyncIterator[str]:
-    """nginx as a publisher would set it up: gzip on, single ranges, caching by path."""
+    """Nginx as a publisher would set it up: gzip on, single ranges, caching by path."""
     assert NGINX is not None, "the caller looked"
     with tempfile.TemporaryDirectory() as prefix:
         with socket.create_server(("127.0.0.1", 0)) as port:

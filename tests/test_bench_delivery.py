@@ -103,9 +103,14 @@ def test_swaps_are_told_by_their_middle_and_by_the_slowest_in_a_hundred():
 
 def test_bytes_and_round_trips_are_counted_both_ways():
     async def ask_twice():
+        gone = asyncio.Event()
+
         async def answer(reader, writer):
             while question := await reader.read(100):
                 writer.write(question * 2)
+            writer.close()
+            await writer.wait_closed()
+            gone.set()
 
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
@@ -115,6 +120,7 @@ def test_bytes_and_round_trips_are_counted_both_ways():
                 writer.write(b"12345")
                 await reader.readexactly(10)
             writer.close()
+            await asyncio.gather(writer.wait_closed(), gone.wait())
         server.close()
         return wire
 

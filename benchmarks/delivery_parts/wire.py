@@ -53,9 +53,10 @@ async def metered(url: str) -> AsyncIterator[Wire]:
         try:
             await _relay(wire, (reader, far_writer), (far_reader, writer))
         finally:
-            del wire.open[task]
-            writer.close()
-            far_writer.close()
+            for end in wire.open.pop(task):
+                end.close()
+                with suppress(ConnectionError):
+                    await end.wait_closed()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()

@@ -42,32 +42,55 @@ http {{
     gzip_min_length 1;
     gzip_types *;
     max_ranges 1;
-    map $uri $caching {{
+    {more}
+    server {{
+        listen 127.0.0.1:{port};
+        location ~ /\\. {{ return 404; }}
+        {location}
+    }}
+}}
+"""
+_CACHING = """
+    map $uri $caching {
         default "no-cache, no-transform";
         "~^/(units|targets)/" "public, max-age=31536000, immutable, no-transform";
         "~^/(metadata/)?[0-9]+\\.[^/]*\\.json(\\.repair)?$"
             "public, max-age=31536000, immutable, no-transform";
-    }}
-    server {{
-        listen 127.0.0.1:{port};
-        root "{folder}";
-        location ~ /\\. {{ return 404; }}
-        add_header Cache-Control $caching;
-    }}
-}}
+    }
 """
+_CACHE = "proxy_cache_path cache keys_zone=units:1m;"
 
 
 @asynccontextmanager
 async def nginx(folder: Path) -> AsyncIterator[str]:
     """Nginx as a publisher would set it up: gzip on, single ranges, caching by path."""
+    location = f'root "{folder}"; add_header Cache-Control $caching;'
+    async with _running(_CACHING, location) as url:
+        yield url
+
+
+@asynccontextmanager
+async def nginx_before(origin: str) -> AsyncIterator[str]:
+    """Nginx as a cache before an origin."""
+    location = f"location / {{ proxy_pass {origin}; proxy_cache units; }}"
+    async with _running(_CACHE, location) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _running(more: str, location: str) -> AsyncIterator[str]:
     assert NGINX is not None, "the caller looked"
     with tempfile.TemporaryDirectory() as prefix:
         with socket.create_server(("127.0.0.1", 0)) as port:
             number = port.getsockname()[1]
-            configuration = _configure(Path(prefix), number, folder)
+            configuration = Path(prefix) / "nginx.conf"
+            configuration.write_text(
+                _CONFIGURATION.format(
+                    user=getpass.getuser(), port=number, more=more, location=location
+                )
+            )
             process = await asyncio.create_subprocess_exec(
-                *(NGINX, "-p", prefix, "-c", configuration, "-e", "error.log"),
+                *(NGINX, "-p", prefix, "-c", str(configuration), "-e", "error.log"),
                 env={**os.environ, "NGINX": f"{port.fileno()};"},
                 pass_fds=[port.fileno()],
                 stderr=asyncio.subprocess.DEVNULL,  # error.log has it
@@ -79,13 +102,6 @@ async def nginx(folder: Path) -> AsyncIterator[str]:
                 process.terminate()
             await process.wait()
             assert process.returncode == 0, _complaints(Path(prefix))
-
-
-def _configure(prefix: Path, port: int, folder: Path) -> str:
-    text = _CONFIGURATION.format(user=getpass.getuser(), port=port, folder=folder)
-    path = prefix / "nginx.conf"
-    path.write_text(text)
-    return str(path)
 
 
 def _complaints(prefix: Path) -> str:

@@ -8,18 +8,24 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from delivery_parts import damage, verification
+from delivery_parts.cache import cache_figures
 from delivery_parts.carousel import carousel_figures
+from delivery_parts.clients import clients_figures, measure_clients
 from delivery_parts.coders import OWN, PEERS, Shape
+from delivery_parts.damage import damage_figures
 from delivery_parts.news import news_figures
 from delivery_parts.recovery import recovery_figures
 from delivery_parts.report import print_report
 from delivery_parts.riding import Network
 from delivery_parts.sections import figures
+from delivery_parts.start import measure_start, start_figures
 from delivery_parts.verification import measure_verification, verification_figures
 from delivery_parts.video import CASES, measure_video, play, turn, video_figures
 from delivery_parts.wire import metered
 from midstream.abr import Observation
 from reach.figures import Figure, Verdict
+from staticservers import NGINX
 from traces import Trace
 from video import generate_video
 
@@ -144,7 +150,8 @@ def test_what_nothing_is_asked_of_is_reported():
     assert Figure(name="x", values={"a": 3.0}).verdict is Verdict.KNOWN
 
 
-def test_verification_is_told_over_the_hash_of_the_same_bytes():
+def test_verification_is_told_over_the_hash_of_the_same_bytes(monkeypatch):
+    monkeypatch.setattr(verification, "_SIZES", {"20 kB": 20_000})
     rows = measure_verification(1, lambda _: None)
     (figure,) = verification_figures(rows)
     assert set(figure.values) == {
@@ -232,3 +239,43 @@ def test_stalls_are_judged_by_the_worse_of_both_comparisons() -> None:
     assert (judged.worst[1], judged.verdict) == (0.6, Verdict.NOT)
     assert "the best in none" in judged.note
     assert elsewhere.values == larger.values == {}
+
+
+def test_damage_is_told_over_none_and_by_the_size_that_suffers_most():
+    rows = {
+        "45 kB": {"packet_size": 1024, "whole": 46_000, "damaged": 48_300.0, "seeds": 9},
+        "6 MB": {"packet_size": 16384, "whole": 6_000_000, "damaged": 6_060_000.0, "seeds": 3},
+    }
+    (figure,) = damage_figures(rows)
+    assert figure.worst == ("45 kB, packets of 1024", pytest.approx(1.05))
+    assert figure.verdict is Verdict.MUST
+
+
+def test_a_damaged_unit_is_fetched_whole_and_costs_more(monkeypatch):
+    monkeypatch.setattr(damage, "_SIZES", {"9 kB": (9_000, 900)})
+    monkeypatch.setattr(damage, "_QUICK_SEEDS", {"9 kB": 2})
+    monkeypatch.setattr(damage, "_SHARE", 0.1)
+    row = damage.measure_damage(True, lambda _: None)["9 kB"]
+    assert row["damaged"] > row["whole"] > 9_000
+
+
+def test_clients_at_once_are_counted_and_what_they_take_of_memory():
+    found = measure_clients(20, lambda _: None)
+    at_once, memory = clients_figures(found)
+    assert at_once.values == {"whole and exact": 20}
+    assert at_once.verdict is Verdict.NOT
+    assert memory.values["at the most"] > 0
+
+
+def test_a_start_costs_one_round_trip_at_nginx():
+    if NGINX is None:
+        pytest.skip("nginx is not installed")
+    found = measure_start(lambda _: None)
+    assert (found["round trips"], found["requests"]) == (1, 1)
+    assert start_figures(found)[0].verdict is Verdict.AIM
+
+
+def test_the_cache_is_only_reported():
+    (figure,) = cache_figures({"origin": 1e9, "cache": 2e9})
+    assert figure.values == {"warm": 2.0}
+    assert figure.verdict is Verdict.KNOWN

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery_parts import carousel, metadata, news, recovery, verification, video
+from delivery_parts import (
+    cache,
+    carousel,
+    clients,
+    damage,
+    metadata,
+    news,
+    recovery,
+    start,
+    verification,
+    video,
+)
 from delivery_parts.environment import make_environment
 from delivery_parts.releases import MODELS
 from reach.figures import Figure
@@ -15,6 +26,7 @@ __all__ = ["SECTIONS", "Run", "Section", "figures"]
 
 _TURNS, _QUICK_TURNS = 9, 3
 _CLIENTS, _QUICK_CLIENTS = 100, 20
+_AT_ONCE, _QUICK_AT_ONCE = 1000, 50
 _RELEASES, _QUICK_RELEASES = 4, 2
 
 
@@ -78,6 +90,12 @@ SECTIONS: dict[str, Section] = {
         figures=carousel.carousel_figures,
         steps=lambda _: carousel.STEPS,
     ),
+    "damage": Section(
+        measure=lambda run: damage.measure_damage(run.is_quick, run.advance),
+        figures=damage.damage_figures,
+        steps=lambda _: damage.STEPS,
+    ),
+    "news": Section(measure=_news, figures=news.news_figures, steps=lambda run: _releases(run) - 1),
     "verification": Section(
         measure=lambda run: verification.measure_verification(run.turns, run.advance),
         figures=verification.verification_figures,
@@ -87,8 +105,20 @@ SECTIONS: dict[str, Section] = {
         measure=lambda run: metadata.measure_metadata(run.advance),
         figures=metadata.metadata_figures,
     ),
-    "news": Section(measure=_news, figures=news.news_figures, steps=lambda run: _releases(run) - 1),
+    "start": Section(
+        measure=lambda run: start.measure_start(run.advance), figures=start.start_figures
+    ),
+    "clients": Section(
+        measure=lambda run: clients.measure_clients(
+            _QUICK_AT_ONCE if run.is_quick else _AT_ONCE, run.advance
+        ),
+        figures=clients.clients_figures,
+    ),
     "video": Section(measure=_video, figures=video.video_figures, steps=lambda _: video.STEPS),
+    "cache": Section(
+        measure=lambda run: cache.measure_cache(run.turns, run.advance),
+        figures=cache.cache_figures,
+    ),
 }
 """All that is measured."""
 

@@ -1,0 +1,142 @@
+"""A publisher whose every layer is known by its hash, and a player that is held to it."""
+
+import asyncio
+import hashlib
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from midstream import Model, Publisher, connect
+from midstream.decoder import rebuild
+from midstream.errors import DataError, TransportError, UnavailableError
+from midstream.limits import Limits
+from midstream.runtime import Backend, TensorInfo
+from midstream.session import Event
+from midstream.testing import TcpProxy
+from midstream.trust import manifest
+from models import mlp
+from published import NAME, SIZES, signer
+from soakreport import Report
+
+LIMITS = Limits(attempts=3, connect_timeout=2.0, read_timeout=1.0)
+LADDER = ("2.5b", "5b", "exact")
+WRONG = (TransportError, DataError, UnavailableError)
+"""Errors that a link, an origin or a disk may cause; no others are expected."""
+TAKEN = TensorInfo(name="input", shape=(1, SIZES[0]), dtype=np.dtype("float32"))
+"""What every network takes."""
+
+
+class World:
+    """What was published, and what every layer of it is."""
+
+    def __init__(self, folder: Path, seed: int, report: Report) -> None:
+        self.repo = folder / "repo"
+        self.report = report
+        self.hashes: dict[int, dict[int, str]] = {}
+        """SHA-256 of the model file, by release and layer."""
+        self._publisher = Publisher(self.repo, signer=signer())
+        self._seed = seed
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest release."""
+        return len(self.hashes)
+
+    def publish(self) -> None:
+        """One more release; its hashes are known before anybody can have it."""
+        number = self.newest + 1
+        model = mlp(SIZES, seed=self._seed * 1000 + number)
+        staging = self.repo.with_name("staging")
+        if self.repo.exists():
+            shutil.copytree(self.repo, staging, dirs_exist_ok=True)
+        publisher = Publisher(staging, signer=signer())
+        publisher.publish(model, name=NAME, ladder=LADDER)
+        self.hashes[number] = self._layers(staging, number)
+        assert self.hashes[number][2] == hashlib.sha256(model).hexdigest()
+        self._copy(staging)
+        self.report.counts["releases published"] += 1
+
+    def _layers(self, folder: Path, number: int) -> dict[int, str]:
+        (path,) = (folder / "targets" / NAME).glob(f"*.{number}.manifest")
+        entries = manifest.decode(path.read_bytes()).units
+        units = [(folder / entry.path).read_bytes() for entry in entries]
+        return {
+            entry.layer: hashlib.sha256(rebuild(units[: at + 1])).hexdigest()
+            for at, entry in enumerate(entries)
+        }
+
+    def _copy(self, staging: Path) -> None:
+        """What is new, the timestamp and the bundle last, each at once, as a mirror does."""
+        paths = [path for path in sorted(staging.rglob("*")) if path.is_file()]
+        late = ("timestamp.json", ".bundle")
+        for path in sorted(paths, key=lambda path: path.name.endswith(late)):
+            to = self.repo / path.relative_to(staging)
+            if not to.exists() or to.read_bytes() != path.read_bytes():
+                to.parent.mkdir(parents=True, exist_ok=True)
+                new = to.with_name(f".{to.name}.new")
+                new.write_bytes(path.read_bytes())
+                new.replace(to)
+
+    def check(self, release: int, layer: int, sha256: str, who: str) -> None:
+        """A model that somebody has is the one that was published."""
+        assert self.hashes[release][layer] == sha256, f"{who}: release {release}, layer {layer}"
+        self.report.counts[f"models checked, {who}"] += 1
+
+
+class Player:
+    """Follows, swaps and infers; leaves and comes back with the store that it had."""
+
+    def __init__(self, world: World, proxy: TcpProxy, store: Path, backend: Backend) -> None:
+        self._world = world
+        self._proxy = proxy
+        self._store = store
+        self._backend = backend
+        self.root = b""
+        self.release = 0
+        """What it has whole, in this life of it."""
+        self.seen: Counter[str] = world.report.counts
+
+    async def live(self, until: float) -> None:
+        """From its opening to its end; what goes wrong is an error of ours."""
+        try:
+            async with connect(
+                self._proxy.url,
+                NAME,
+                root=self.root,
+                store=self._store,
+                backend=self._backend,
+                poll=0.5,
+                limits=LIMITS,
+                on_event=self._heard,
+            ) as model:
+                self.seen["players opened"] += 1
+                await self._follow(model, until)
+        except WRONG as error:
+            self.seen[f"opening: {error.code.name}"] += 1
+            await asyncio.sleep(0.1)
+
+    async def _follow(self, model: Model, until: float) -> None:
+        known = None
+        while time.monotonic() < until:
+            if model.swap() is not None:
+                self.seen["swaps"] += 1
+            generation = model.generation
+            if generation is not None:
+                await model.infer(np.ones((1, SIZES[0]), "f4"))
+                self.seen["inferences"] += 1
+                if generation is not known:
+                    known = generation
+                    self._world.check(
+                        generation.release, generation.layer, generation.sha256, "running"
+                    )
+                    if generation.layer == len(LADDER) - 1:
+                        self.release = generation.release
+            await asyncio.sleep(0.05)
+
+    def _heard(self, event: Event) -> None:
+        error = getattr(event, "error", None)
+        name = type(event).__name__
+        self.seen[f"{name}: {error.code.name}" if error is not None else name] += 1

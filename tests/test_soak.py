@@ -1,0 +1,34 @@
+"""A soak of some seconds; MIDSTREAM_SOAK_SECONDS=1800 is the half hour of `tox -e break-it`."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from soak import Soak
+
+pytestmark = pytest.mark.once
+
+SECONDS = float(os.environ.get("MIDSTREAM_SOAK_SECONDS", "2"))
+LONG = 300.0
+"""Seconds from which on what it takes has settled."""
+
+
+async def test_nothing_breaks_or_leaks_over_links_and_origins_that_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if SECONDS < LONG:
+        # what was given up for long would be waited for
+        monkeypatch.setattr("midstream.session.machine._RETRY_FAILED", 0.5)
+    report = await Soak(tmp_path, SECONDS, seed=3).run()
+    print(report)  # noqa: T201 - the report is what a long soak is for
+    assert report.counts["models checked, running"] > 0
+    assert report.counts["models checked, process"] > 0
+    assert report.left["tasks"] <= 0
+    assert report.left["descriptors"] <= 0
+    assert len(asyncio.all_tasks()) == 1
+    if SECONDS >= LONG:
+        assert report.growth("resident") < 16 << 20
+        assert report.growth("descriptors") < 20
+        assert report.growth("tasks") < 20

@@ -5,7 +5,7 @@ from the tables themselves: levels are sorted into magnitude classes, and what e
 at each width is known.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from midstream.codec.axes import axis_index, axis_sizes
 from midstream.codec.correlation import choose
-from midstream.codec.costs import class_costs
+from midstream.codec.costs import class_costs, spread
 from midstream.codec.digits import width_shift
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
@@ -22,7 +22,7 @@ from midstream.kernels import fit_scales, level_classes, predict
 from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices
 from midstream.types import Tensor
 
-__all__ = ["fit"]
+__all__ = ["Ways", "fit", "fit_ways", "refit"]
 
 _SMALL = 600
 _LARGE = 8000
@@ -30,6 +30,9 @@ _UNIT = 1 << 10
 """Parts of a bit that prices are counted in."""
 _AXIS_BITS = 8
 _PREDICTOR_BITS = 12
+_CHOICES = 4
+_MUCH = 0.99
+"""Predictors that leave less of the bits than this are worth another choice."""
 _SPREADS = WIDTHS
 """Widths that log-scales may be sent with."""
 
@@ -66,20 +69,75 @@ def fit(
     plain = TensorCode(
         step=step, offset=offset, row_steps=row_steps, column_steps=column_steps, shape=1
     )
+    if may_predict:
+        return fit_ways(levels, tensor, plain, trits=trits).code
+    return _code(_fitted(levels, tensor, None), plain, trits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Ways:
+    """How a tensor's levels may be coded."""
+
+    code: TensorCode
+    """The shortest way."""
+    unpredicted: TensorCode
+    """The shortest without a predictor: levels themselves spread as it says."""
+    bits: float
+    """What the shortest takes, about, its own parameters included."""
+
+
+def fit_ways(
+    levels: NDArray[np.int32], tensor: Tensor, grid: TensorCode, *, trits: int = 0
+) -> Ways:
+    """What `fit` finds, and what it would without a predictor.
+
+    Args:
+        levels: (weights,) on the base grid refined `trits` times.
+        tensor: Where they are from.
+        grid: Steps and offset of the base grid.
+        trits: Refinements of the base grid that the levels have.
+    """
+    units = _units(grid, tensor)
     found = _fitted(levels, tensor, None)
-    code = _code(found, plain, trits)
-    if not may_predict:
-        return code
-    predictor = choose(levels, tensor, _code(found, plain, 0), _units(plain, tensor))
-    if not predictor:
-        return code
-    expecting = replace(plain, predictor=predictor)
-    expected = terms([(tensor, expecting, 0, len(levels))])
-    assert expected is not None, "chosen among neighbours that there are"
-    other = _fitted(levels, tensor, predict(levels, expected))
-    if other.bits + _PREDICTOR_BITS * _UNIT * len(predictor) >= found.bits:
-        return code
-    return _code(other, expecting, trits)
+    code = _code(found, grid, trits)
+    ways = Ways(code=code, unpredicted=code, bits=found.bits / _UNIT)
+    # neighbours that predict much are chosen anew by how wide what they leave spreads
+    for _ in range(_CHOICES):
+        predictor = choose(levels, tensor, _code(found, grid, 0), units)
+        if not predictor or predictor == ways.code.predictor:
+            break
+        expecting = replace(grid, predictor=predictor)
+        known = found if ways.code.predictor else None
+        found = _fitted(levels, tensor, _halves(levels, tensor, expecting), known)
+        bits, before = found.bits / _UNIT + _PREDICTOR_BITS * len(predictor), ways.bits
+        if bits < before:
+            ways = replace(ways, code=_code(found, expecting, trits), bits=bits)
+        if bits > _MUCH * before:
+            break
+    return ways
+
+
+def refit(levels: NDArray[np.int32], tensor: Tensor, code: TensorCode) -> TensorCode:
+    """The same parameters, as they suit other levels of the same tensor.
+
+    Args:
+        levels: (weights,) on the base grid.
+        tensor: Where they are from.
+        code: How levels much like these are coded.
+    """
+    if code.predictor:
+        chosen = choose(levels, tensor, code, _units(code, tensor))
+        code = replace(code, predictor=chosen or code.predictor)
+    deltas = {axis: own for axis, own in enumerate(code.axes) if own is not None}
+    spreads = {axis: spread(own.astype(np.int32)) for axis, own in deltas.items()}
+    known = Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=spreads, bits=0)
+    return _code(_fitted(levels, tensor, _halves(levels, tensor, code), known), code, 0)
+
+
+def _halves(levels: NDArray[np.int32], tensor: Tensor, code: TensorCode) -> _Int | None:
+    """What is expected of each level, in half steps; None for nothing at all."""
+    expected = terms([(tensor, code, 0, len(levels))])
+    return None if expected is None else predict(levels, expected)
 
 
 def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
@@ -93,9 +151,11 @@ def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
     return np.exp2(halves / 2)
 
 
-def _fitted(levels: NDArray[np.int32], tensor: Tensor, halves: _Int | None) -> Fit:
+def _fitted(
+    levels: NDArray[np.int32], tensor: Tensor, halves: _Int | None, known: Fit | None = None
+) -> Fit:
     dims, tried = _geometry(tensor)
-    return fit_scales(level_classes(levels, halves), dims, tried, _prices())
+    return fit_scales(level_classes(levels, halves), dims, tried, _prices(), known)
 
 
 @lru_cache(maxsize=1024)

@@ -111,13 +111,18 @@ def _alphabets() -> Alphabets:
 
 
 def _symbols(
-    levels: NDArray[np.int32], context: Context, phase: int, *, counts_only: bool = False
+    levels: NDArray[np.int32],
+    context: Context,
+    phase: int,
+    *,
+    counts_only: bool = False,
+    known: _Int | None = None,
 ) -> tuple[Symbols, NDArray[np.uint8]]:
     """The symbols of levels, and how many low bits each has besides; none where none has any."""
     table, shift = table_and_shift(context)
     if phase:
         table += np.uint16(phase * _NEXT_PHASE)
-    halves = context.halves(levels)
+    halves = context.halves(levels) if known is None else known
     made = level_symbols(levels, halves, table, shift, _alphabets(), counts_only=counts_only)
     return made, shift
 
@@ -205,9 +210,18 @@ def slots() -> Slots:
     )
 
 
-def cost(levels: NDArray[np.int32], context: Context, *, phase: int = 0) -> float:
-    """Bits that the levels take by the tables, without what a stream costs by itself."""
-    coded, shift = _symbols(levels, context, phase, counts_only=True)
+def cost(
+    levels: NDArray[np.int32], context: Context, *, phase: int = 0, halves: _Int | None = None
+) -> float:
+    """Bits that the levels take by the tables, without what a stream costs by itself.
+
+    Args:
+        levels: (weights,)
+        context: How they are coded.
+        phase: Half steps that are expected where nothing is predicted, 0 or 1.
+        halves: (weights,) what is expected of each, in half steps, whatever the context says.
+    """
+    coded, shift = _symbols(levels, context, phase, counts_only=True, known=halves)
     bits = float(coded.counts @ level_family().bits)
     return bits + float(shift.sum(dtype=np.int64)) + float(_escape_bits(coded).sum())
 

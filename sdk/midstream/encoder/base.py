@@ -4,23 +4,20 @@ Knows nothing of targets, nor of the rungs above.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales
-from midstream.encoder.economy import economise
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
-from midstream.encoder.steps import STEPS_PER_OCTAVE, Allocation, shifted
+from midstream.encoder.steps import Allocation, shifted
 from midstream.encoder.weights import Corrected, Weights
 from midstream.types import UnitKind
 
-__all__ = ["PLACES_PER_STEP", "Base", "Bases", "Draft"]
-
-_STEPS_PER_QUARTER = STEPS_PER_OCTAVE // 4
+__all__ = ["PLACES_PER_STEP", "Base", "Bases"]
 
 PLACES_PER_STEP = 8
 """Fineness is counted in eighths of a step index: tensors get finer one by one."""
@@ -36,18 +33,6 @@ class Base:
     """Its slices."""
     data: bytes
     """The unit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Draft:
-    """A base that is not written yet."""
-
-    codes: tuple[TensorCode, ...]
-    """Parameters of each tensor, its grid final and the others nearly so."""
-    levels: tuple[NDArray[np.int32], ...]
-    """Levels of each tensor."""
-    plans: tuple[Plan, ...]
-    """Its slices."""
 
 
 class Bases:
@@ -78,38 +63,23 @@ class Bases:
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
         sizes = [_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
         quantised = self._quantiser.quantise(sizes, recipe)
-        return self._write(grids, quantised.levels, quantised.corrected)
+        codes = _codes(self._weights, grids, quantised.levels)
+        return self.write(codes, quantised.levels, quantised.corrected)
 
-    def thrifty(self, plain: Sequence[TensorCode], allocation: Allocation, fineness: int) -> Draft:
-        """A base with fewer bytes and more error than a plain one of these steps.
+    def write(
+        self,
+        codes: Sequence[TensorCode],
+        levels: Sequence[NDArray[np.int32]],
+        corrected: Corrected | None = None,
+    ) -> Base:
+        """The base of these levels.
 
         Args:
-            plain: Parameters of one of the same allocation, and of steps not far from these.
-            allocation: How fine tensors are to each other.
-            fineness: As for `make`.
+            codes: How each tensor is coded.
+            levels: Of each tensor.
+            corrected: What they should stand for, where that is not the weights.
         """
-        grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
-        codes = [_refitted(*pair) for pair in zip(plain, grids, strict=True)]
-        none = [np.zeros(0, np.int32)] * len(codes)
-        return self._draft(*economise(self._weights, codes, self._draft(codes, none).plans))
-
-    def finish(self, draft: Draft) -> Base:
-        """The base that was drafted, its parameters fitted anew."""
-        return self._write(draft.codes, draft.levels, {})
-
-    def _draft(self, codes: Sequence[TensorCode], levels: Sequence[NDArray[np.int32]]) -> Draft:
         head = Head(topology=self._topology, codes=tuple(codes))
-        plans = make_plans(head, self._weights, levels)
-        return Draft(codes=head.codes, levels=tuple(levels), plans=plans)
-
-    def _write(
-        self,
-        grids: Sequence[TensorCode],
-        levels: Sequence[NDArray[np.int32]],
-        corrected: Corrected,
-    ) -> Base:
-        codes = _codes(self._weights, grids, levels)
-        head = Head(topology=self._topology, codes=codes)
         plans = make_plans(head, self._weights, levels, corrected)
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
@@ -125,12 +95,6 @@ def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> 
         else TensorCode(coded=False, same_as=w.same_as)
         for w, step, (rows, columns) in zip(weights, steps, axes, strict=True)
     ]
-
-
-def _refitted(code: TensorCode, chosen: TensorCode) -> TensorCode:
-    """Parameters on another grid, as far as they follow from the grid."""
-    finer = (code.step - chosen.step) / _STEPS_PER_QUARTER
-    return replace(code, step=chosen.step, width=code.width + round(finer))
 
 
 def _sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
@@ -152,13 +116,11 @@ def _codes(
 
 
 def _code(weights: Weights, chosen: TensorCode, levels: NDArray[np.int32]) -> TensorCode:
-    fitted = scales.fit(
+    return scales.fit(
         levels,
         weights.tensor,
         step=chosen.step,
         offset=chosen.offset,
         row_steps=chosen.row_steps,
         column_steps=chosen.column_steps,
-        may_predict=not chosen.lattice,
     )
-    return replace(fitted, lattice=chosen.lattice)

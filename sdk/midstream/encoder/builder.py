@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from midstream.bitstream import Topology, protected_size
-from midstream.codec import TensorCode
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.finish import exact_records
@@ -18,7 +17,6 @@ from midstream.encoder.progress import Work
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.ratio import decibels, noise_factors
 from midstream.encoder.recipes import (
-    DB_PER_BIT,
     OTHER_RECIPES,
     PLAIN,
     RECIPES,
@@ -28,10 +26,10 @@ from midstream.encoder.recipes import (
 )
 from midstream.encoder.remarks import decibels_of
 from midstream.encoder.rungs import MOST_PARTS, SLACKS, RungSearch
+from midstream.encoder.single import find_single
 from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.statistics import Statistics
 from midstream.encoder.steps import (
-    STEPS_PER_OCTAVE,
     Allocation,
     allocate,
     choose_shift,
@@ -45,10 +43,8 @@ from midstream.types import Fidelity, UnitKind
 
 __all__ = ["Builder", "planned_parts", "recipe_sets"]
 
-_THRIFTY_ROUNDS = 4
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
-_DB_PER_STEP = DB_PER_BIT / STEPS_PER_OCTAVE
 
 
 def recipe_sets(
@@ -170,6 +166,16 @@ class Builder:
             climb = Climb(bottom=rung.value, top=last)
             relative = staggered(self._weights, self._factors, relative, climb)
         aim = 10 ** (-rung.value / 10)
+        found = find_single(self._weights, self._factors, relative, aim) if is_only else None
+        if found is None:
+            return self._plain(relative, aim)
+        base = self._bases.write(found.codes, found.levels)
+        if 8 * (len(base.data) - self._bases.uncounted) <= found.plain_bits:
+            return base
+        return min(base, self._plain(relative, aim), key=lambda one: len(one.data))
+
+    def _plain(self, relative: Sequence[float], aim: float) -> Base:
+        """The nearest levels with the widest steps whose noise is at most what is aimed at."""
 
         def is_fine_enough(steps: list[int]) -> bool:
             triples = zip(self._weights, steps, self._factors, strict=True)
@@ -177,36 +183,7 @@ class Builder:
 
         guess = guess_shift(self._weights, relative, self._factors, aim)
         shift = choose_shift(self._weights, relative, is_fine_enough, guess=guess)
-        allocation = Allocation.of(relative)
-        if is_only and (found := self._thriftiest(rung, allocation, -shift)) is not None:
-            return found
-        return self._bases.make(allocation, PLAIN, -shift * PLACES_PER_STEP)
-
-    def _thriftiest(self, rung: Rung, allocation: Allocation, fineness: int) -> Base | None:
-        """A base that is finer than a plain one, and was made thrifty; None where that is larger.
-
-        Not below other rungs: a child may be out of reach of what is not its nearest parent.
-        """
-        codes, most = self._plain(allocation, fineness)
-        for _ in range(_THRIFTY_ROUNDS):
-            found, missing = self._thrifty(rung, allocation, codes, fineness)
-            if found is not None:
-                return found if len(found.data) < most else None
-            fineness += max(1, round(missing / _DB_PER_STEP))
-        return None
-
-    def _plain(self, allocation: Allocation, fineness: int) -> tuple[tuple[TensorCode, ...], int]:
-        """Parameters and bytes of a plain base, which is not kept: it is as large as its model."""
-        plain = self._bases.make(allocation, PLAIN, fineness * PLACES_PER_STEP)
-        return plain.head.codes, len(plain.data)
-
-    def _thrifty(
-        self, rung: Rung, allocation: Allocation, codes: Sequence[TensorCode], fineness: int
-    ) -> tuple[Base | None, float]:
-        """A thrifty base, or None where it does not reach its target, and how much is missing."""
-        draft = self._bases.thrifty(codes, allocation, fineness * PLACES_PER_STEP)
-        missing = rung.value - self._weight_snr(draft.plans)
-        return (self._bases.finish(draft) if missing <= 0 else None), missing
+        return self._bases.make(Allocation.of(relative), PLAIN, -shift * PLACES_PER_STEP)
 
     def _finished(self) -> tuple[Plan, ...]:
         """Integer slices as far as they go; float slices stay."""

@@ -1,108 +1,180 @@
-"""Which quantiser each tensor of a release with one rung gets. Knows nothing of targets.
+"""Which quantiser a tensor of a release with one rung gets. Knows nothing of targets.
 
 Thrifty levels on the integers, which may be predicted, or thrifty points of the lattice,
-which may not: whichever is the less of squared error and a price for each bit.
+which may not: whichever is the less of squared error and a price for each bit, by a sample.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import Context, TensorCode, grid, lattice, points, scales
+from midstream.codec import Context, TensorCode, grid, lattice, levels, points, scales, storage
+from midstream.codec.fitting import fit_ways
+from midstream.codec.prediction import terms
 from midstream.encoder import thrift
-from midstream.encoder.plan import Plan, cut, put
-from midstream.encoder.thrift import PRICE, thrifty
 from midstream.encoder.weights import Weights
-from midstream.kernels import squared_error
+from midstream.encoder.weights import squared_error as weights_error
+from midstream.kernels import nearest_levels, predict, squared_error
 
-__all__ = ["economise"]
+__all__ = ["Trial"]
 
 _FINER = 14
 """Step indices from the integers' step to the lattice's half step of about equal error."""
 _NARROWER = 4
 """Quarter octaves of that, about."""
+_STEPS_PER_QUARTER = 4
 
 _Levels = NDArray[np.int32]
 
 
-def economise(
-    weights: Sequence[Weights], codes: Sequence[TensorCode], plans: Sequence[Plan]
-) -> tuple[list[TensorCode], list[_Levels]]:
-    """Levels of fewer bytes and more error, and the grids that they are on.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Contexts:
+    """How the levels of a sample of weights are coded."""
+
+    predicted: Context
+    """On the integers, but for what is expected."""
+    halves: NDArray[np.int64] | None
+    """(sample,) what is expected of the nearest levels, in half steps."""
+    unpredicted: Context
+    """Where nothing is."""
+
+
+class Trial:
+    """One tensor at steps about one.
 
     Args:
-        weights: All tensors.
-        codes: How their nearest levels are coded.
-        plans: All slices; their levels are not looked at.
+        weights: The tensor, coded.
+        step: Step index or trit exponent.
     """
-    levels = [np.zeros(w.tensor.weights if w.coded else 0, np.int32) for w in weights]
-    chosen = list(codes)
-    for tensor, own in _by_tensor(plans).items():
-        for plan in own:
-            put(levels, plan.piece, _thrifty(plan))
-        if not _may_be_points(weights[tensor], codes[tensor]):
-            continue
-        found, price = _points(weights[tensor], codes[tensor], own)
-        if price < sum(_price(plan, cut(plan.piece, levels)) for plan in own):
-            levels[tensor] = found
-            chosen[tensor] = replace(
-                codes[tensor], step=codes[tensor].step - _FINER, lattice=True, predictor=()
-            )
-    return chosen, levels
+
+    def __init__(self, weights: Weights, step: int) -> None:
+        self.weights = weights
+        near = weights.levels(step)
+        ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
+        self.bits = ways.bits
+        """What the nearest levels take, about."""
+        self._code, self._unpredicted = ways.code, ways.unpredicted
+        self._sample = weights.sample()
+        self._numbers = storage.numbers(self._sample.stored, weights.tensor.dtype)
+        self._contexts = self._sampled(near)
+
+    def _sampled(self, near: _Levels) -> _Contexts:
+        tensor, stride = self.weights.tensor, self._sample.stride
+        expected = terms([(tensor, self._code, 0, tensor.weights)])
+        return _Contexts(
+            predicted=_context(self.weights, self._code, stride),
+            halves=None if expected is None else predict(near, expected)[::stride].copy(),
+            unpredicted=_context(self.weights, self._unpredicted, stride),
+        )
+
+    def noise(self, step: int) -> float:
+        """Sum of squared errors of thrifty levels at a step, about."""
+        if not self.weights.tensor.dtype.is_float:
+            return weights_error(self.weights, step)
+        found = self._points(step) if self.is_lattice else self._integers(step)
+        return found[0] * self._sample.share
+
+    @cached_property
+    def is_lattice(self) -> bool:
+        """Whether points of the lattice are the cheaper ones."""
+        tensor = self.weights.tensor
+        step = self._code.step
+        if (
+            not tensor.dtype.is_float
+            or tensor.weights < lattice.FEWEST_WEIGHTS
+            or step - _FINER < -grid.MAX_STEP_INDEX
+        ):
+            return False
+        square = grid.step_size(step, 0, tensor.dtype) ** 2
+        prices = [
+            noise / square + thrift.PRICE * bits
+            for noise, bits in (self._points(step), self._integers(step))
+        ]
+        return prices[0] < prices[1]
+
+    def _integers(self, step: int) -> tuple[float, float]:
+        """Squared error and bits of the sample, thrifty on the integers."""
+        numbers, size, halves = self._numbers, self._size(step), self._contexts.halves
+        context = _wider(self._contexts.predicted, self._wider(step))
+        moved = thrift.thrifty(nearest_levels(numbers, size), numbers, size, context, halves)
+        error = squared_error(numbers, size, levels=moved)
+        return error, levels.cost(moved, context, halves=halves)
+
+    def _points(self, step: int) -> tuple[float, float]:
+        """The same on the lattice."""
+        half = self._size(step - _FINER)
+        context = _wider(self._contexts.unpredicted, self._wider(step) + _NARROWER)
+        context = replace(context, lattice=True)
+        found = thrift.points(self._numbers, 2 * float(half[0]), context)
+        error = squared_error(self._numbers, half, levels=found)
+        return error, points.cost(found, context)
+
+    def _size(self, step: int) -> NDArray[np.float64]:
+        return grid.step_sizes(np.array([step], np.int32), 0, self.weights.tensor.dtype)
+
+    def _wider(self, step: int) -> int:
+        """Quarter octaves by which levels spread wider at another step."""
+        return round((self._code.step - step) / _STEPS_PER_QUARTER)
+
+    def code(self, step: int) -> TensorCode:
+        """Parameters of thrifty levels at a step, about."""
+        wider = self._wider(step)
+        if not self.is_lattice:
+            return replace(self._code, step=step, width=self._code.width + wider)
+        return replace(
+            self._unpredicted,
+            step=step - _FINER,
+            width=self._unpredicted.width + wider + _NARROWER,
+            lattice=True,
+        )
+
+    def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> _Levels:
+        """Thrifty levels at a step.
+
+        Args:
+            step: Step index or trit exponent.
+            cuts: Where the parts that are coded apart from each other start and stop.
+        """
+        if not self.weights.tensor.dtype.is_float:
+            return self.weights.levels(step)
+        found = np.empty(self.weights.tensor.weights, np.int32)
+        code = self.code(step)
+        size = self._size(code.step)
+        for start, stop in cuts:
+            numbers = storage.numbers(self.weights.stored[start:stop], self.weights.tensor.dtype)
+            context = _run_context(self.weights, code, start, stop)
+            if code.lattice:
+                found[start:stop] = thrift.points(numbers, 2 * float(size[0]), context)
+            else:
+                near = nearest_levels(numbers, size)
+                found[start:stop] = thrift.thrifty(near, numbers, size, context)
+        return found
+
+    def error(self, step: int, found: _Levels) -> float:
+        """Sum of squared errors of levels that were made at a step."""
+        w = self.weights
+        size = self._size(self.code(step).step)
+        return grid.error(w.stored, w.tensor.dtype, size, w.offset, found)
 
 
-def _by_tensor(plans: Sequence[Plan]) -> dict[int, list[Plan]]:
-    """Coded slices by the tensor of their first weights."""
-    own: dict[int, list[Plan]] = {}
-    for plan in plans:
-        if plan.piece.coded:
-            own.setdefault(plan.piece.runs[0].tensor, []).append(plan)
-    return own
-
-
-def _thrifty(plan: Plan) -> _Levels:
-    near = plan.rounded(0)
-    if not plan.piece.dtype.is_float:
-        return near
-    return thrifty(near, plan.numbers, plan.sizes(0), plan.context)
-
-
-def _may_be_points(weights: Weights, code: TensorCode) -> bool:
-    return (
-        code.coded
-        and weights.tensor.dtype.is_float
-        and weights.tensor.weights >= lattice.FEWEST_WEIGHTS
-        and code.row_steps is None
-        and code.column_steps is None
-        and code.step - _FINER >= -grid.MAX_STEP_INDEX
+def _run_context(weights: Weights, code: TensorCode, start: int, stop: int) -> Context:
+    tensor = weights.tensor
+    width = scales.contexts(tensor, code, start, stop)
+    return Context(
+        shape=np.full(len(width), code.shape, np.int8),
+        width=width,
+        terms=terms([(tensor, code, start, stop)]),
+        lattice=code.lattice,
     )
 
 
-def _price(plan: Plan, levels: _Levels) -> float:
-    """Squared error and bits of a slice of one step, in squared steps."""
-    size = plan.sizes(0)
-    error = squared_error(plan.numbers, size, levels=levels)
-    return error / float(size[0]) ** 2 + PRICE * points.cost(levels, plan.context)
+def _context(weights: Weights, code: TensorCode, stride: int) -> Context:
+    width = scales.contexts(weights.tensor, code, 0, weights.tensor.weights)[::stride].copy()
+    return Context(shape=np.full(len(width), code.shape, np.int8), width=width)
 
 
-def _points(weights: Weights, code: TensorCode, plans: Sequence[Plan]) -> tuple[_Levels, float]:
-    """Points of a tensor, and their price in squared steps of the integers."""
-    tensor = weights.tensor
-    if code.predictor:
-        near = np.concatenate([plan.rounded(0) for plan in plans])
-        code = scales.fit(near, tensor, step=code.step, may_predict=False)
-    half = grid.step_size(code.step - _FINER, 0, tensor.dtype)
-    size = grid.step_size(code.step, 0, tensor.dtype)
-    found, price = np.empty(tensor.weights, np.int32), 0.0
-    for plan in plans:
-        run = plan.piece.runs[0]
-        width = scales.contexts(tensor, code, run.start, run.stop) + np.int16(_NARROWER)
-        shape = np.full(len(width), code.shape, np.int8)
-        context = Context(shape=shape, width=width, lattice=True)
-        levels = thrift.points(plan.numbers, 2 * half, context)
-        error = squared_error(plan.numbers, np.array([half]), levels=levels)
-        price += error / size**2 + PRICE * points.cost(levels, context)
-        found[run.start : run.stop] = levels
-    return found, price
+def _wider(context: Context, quarters: int) -> Context:
+    return replace(context, width=context.width + np.int16(quarters))

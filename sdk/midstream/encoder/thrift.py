@@ -34,7 +34,11 @@ _Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
 def thrifty(
-    levels: NDArray[np.int32], numbers: _Numbers, sizes: _Float, context: Context
+    levels: NDArray[np.int32],
+    numbers: _Numbers,
+    sizes: _Float,
+    context: Context,
+    halves: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
     """Levels of one slice, some of them moved by one.
 
@@ -43,9 +47,12 @@ def thrifty(
         numbers: (weights,) the weights.
         sizes: (weights,) the step of each, or (1,) of all.
         context: How the levels are coded.
+        halves: (weights,) what is expected of each, in half steps; what the context says of
+            these levels where None.
     """
     rows = np.where(context.width < _WIDTHS, _rows(context.shape, context.width), _STAY)
-    return thrifty_levels(levels, context.halves(levels), numbers, sizes, rows, _savings())
+    expected = context.halves(levels) if halves is None else halves
+    return thrifty_levels(levels, expected, numbers, sizes, rows, _savings())
 
 
 def _rows(shape: NDArray[np.int8], width: NDArray[np.int16]) -> NDArray[np.uint8]:

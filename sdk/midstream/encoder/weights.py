@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from midstream.codec import grid, storage
 from midstream.types import DType, Tensor
 
-__all__ = ["Corrected", "Weights", "entropy_bits", "load", "squared_error", "tie"]
+__all__ = ["Corrected", "Sample", "Weights", "entropy_bits", "load", "squared_error", "tie"]
 
 _SAMPLE = 1 << 16
+_STRIDES = (31, 7)
+"""From one weight of a sample to the next; axes are seldom multiples of these long."""
+_FEWEST_SAMPLED = 1 << 13
 _FEW = 64
 """Weights that tell most tensors apart."""
 _PIECE = 1 << 16
@@ -63,9 +66,41 @@ class Weights:
         """Sum of squares about the offset."""
         return _energy(self.stored, self.tensor.dtype, self.offset)
 
+    def sample(self) -> "Sample":
+        """Some of the weights, to know about all by."""
+        stride = next((s for s in _STRIDES if len(self.stored) >= s * _FEWEST_SAMPLED), 1)
+        return Sample(
+            stored=self.stored[::stride].copy(),
+            dtype=self.tensor.dtype,
+            offset=self.offset,
+            stride=stride,
+            share=len(self.stored) / -(-len(self.stored) // stride),
+        )
+
     def levels(self, step: int) -> NDArray[np.int32]:
         """Nearest levels; (weights,)."""
         return grid.quantise(self.stored, self.tensor.dtype, step, self.offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """Some weights of a tensor, evenly spread."""
+
+    stored: NDArray[np.generic]
+    """(sample,), in storage form."""
+    dtype: DType
+    """Data type of the weights."""
+    offset: int
+    """For integers, the level that stands for zero."""
+    stride: int
+    """From one to the next."""
+    share: float
+    """Weights of the tensor for each of these."""
+
+    def squared_error(self, step: int) -> float:
+        """Sum of squared differences between all weights and their levels' values, about."""
+        sizes = grid.step_sizes(np.array([step], np.int32), 0, self.dtype)
+        return self.share * grid.error(self.stored, self.dtype, sizes, self.offset)
 
 
 def load(model: bytes | memoryview, tensor: Tensor) -> Weights:

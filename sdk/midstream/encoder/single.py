@@ -1,0 +1,194 @@
+"""The base of a ladder of one rung in weight SNR: as few bytes as reach it.
+
+Levels are thrifty: finer than a plain base would have them, and fewer bits. How fine they must
+be, samples of the weights tell; only what these tell is made in full.
+Knows nothing of other rungs and of outputs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.bitstream import partition
+from midstream.codec import TensorCode
+from midstream.codec.fitting import refit
+from midstream.encoder.economy import Trial
+from midstream.encoder.steps import choose_shift, guess_shift, shifted
+from midstream.encoder.weights import Weights
+
+__all__ = ["Single", "find_single"]
+
+_MOST_FINER = 12
+"""Step indices that thrifty levels are finer than plain ones, at most, by samples."""
+_MOST_REPAIRS = 64
+"""Tensors that are made again, a step finer, where samples promised too much."""
+_SPARE = 1e-9
+"""Of the noise aimed at: sums differ by their order."""
+_SHARE_OF_STEP = 1 - 2.0**-0.125
+"""Of a tensor's noise, what a step finer takes away."""
+
+_Levels = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Single:
+    """Thrifty levels that reach a target."""
+
+    codes: tuple[TensorCode, ...]
+    """How each tensor is coded."""
+    levels: tuple[_Levels, ...]
+    """Of each tensor; empty where it is not coded."""
+    plain_bits: float
+    """What the nearest levels of a step that reaches the target take, about."""
+
+
+class _Search:
+    """Steps and levels of one network.
+
+    Args:
+        weights: All tensors.
+        factors: What a squared error of each counts.
+        relative: Step index of each before the shift.
+    """
+
+    def __init__(
+        self, weights: Sequence[Weights], factors: Sequence[float], relative: Sequence[float]
+    ) -> None:
+        self._weights = weights
+        self._factors = factors
+        self._relative = relative
+        self._trials: list[Trial | None] = []
+        self.plain_bits = 0.0
+
+    def begin(self, aim: float) -> int:
+        """The shift at which nearest levels have about so much noise; trials are about it."""
+        samples = [
+            w.sample() if f else None for w, f in zip(self._weights, self._factors, strict=True)
+        ]
+
+        def is_fine_enough(steps: list[int]) -> bool:
+            triples = zip(samples, steps, self._factors, strict=True)
+            return sum(f * s.squared_error(step) for s, step, f in triples if s is not None) <= aim
+
+        guess = guess_shift(self._weights, self._relative, self._factors, aim)
+        shift = choose_shift(self._weights, self._relative, is_fine_enough, guess=guess)
+        pairs = zip(self._weights, self.steps(shift), strict=True)
+        self._trials = [Trial(w, step) if w.coded else None for w, step in pairs]
+        self.plain_bits = sum(trial.bits for trial in self._trials if trial is not None)
+        return shift
+
+    def steps(self, shift: int) -> list[int]:
+        """The step of each tensor."""
+        return shifted(self._weights, self._relative, shift)
+
+    def noises(self, shift: int) -> list[float]:
+        """What thrifty levels of each tensor have, about."""
+        triples = zip(self._trials, self.steps(shift), self._factors, strict=True)
+        return [f * t.noise(step) if t is not None and f else 0.0 for t, step, f in triples]
+
+    def mixed(
+        self, shift: int, fine: Sequence[float], coarse: Sequence[float], aim: float
+    ) -> list[int]:
+        """Steps of a shift, a step coarser for some tensors, the largest first.
+
+        Args:
+            shift: At which all are fine enough.
+            fine: The noise of each tensor there.
+            coarse: The same a step coarser.
+            aim: How much there may be.
+        """
+        steps, others, spare = self.steps(shift), self.steps(shift + 1), aim - sum(fine)
+        for at in sorted(range(len(steps)), key=lambda at: -self._weights[at].tensor.weights):
+            if coarse[at] - fine[at] <= spare and self._weights[at].tensor.dtype.is_float:
+                steps[at] = others[at]
+                spare -= coarse[at] - fine[at]
+        return steps
+
+    def made(self, steps: list[int], aim: float) -> list[_Levels] | None:
+        """Thrifty levels with at most so much noise; steps become finer where there is more."""
+        cuts = self._cuts()
+        pairs = [self._one(at, step, cuts[at]) for at, step in enumerate(steps)]
+        noises, levels = [noise for _, noise in pairs], [own for own, _ in pairs]
+        for _ in range(_MOST_REPAIRS):
+            if sum(noises) <= aim:
+                return levels
+            at = self._cause(noises, steps, sum(noises) - aim)
+            if at is None:
+                break
+            steps[at] -= 1
+            levels[at], noises[at] = self._one(at, steps[at], cuts[at])
+        return None
+
+    def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[_Levels, float]:
+        """Thrifty levels of a tensor, and their noise."""
+        trial, factor = self._trials[at], self._factors[at]
+        if trial is None:
+            return np.zeros(0, np.int32), 0.0
+        levels = trial.levels(step, cuts)
+        return levels, factor * trial.error(step, levels) if factor else 0.0
+
+    def _cause(self, noises: Sequence[float], steps: Sequence[int], excess: float) -> int | None:
+        """The tensor whose next finer step takes away so much and little more, or the most.
+
+        None where there are no finer steps.
+        """
+        gains = {
+            at: _SHARE_OF_STEP * noises[at]
+            for at, w in enumerate(self._weights)
+            if w.coded and w.tensor.dtype.is_float and steps[at] > w.finest
+        }
+        enough = [at for at, gain in gains.items() if gain >= excess]
+        if enough:
+            return min(enough, key=gains.__getitem__)
+        return max(gains, key=gains.__getitem__, default=None)
+
+    def _cuts(self) -> list[list[tuple[int, int]]]:
+        """Where the slices of each tensor start and stop."""
+        cuts: list[list[tuple[int, int]]] = [[] for _ in self._weights]
+        coded = [w.coded if w.same_as is None else None for w in self._weights]
+        for piece in partition([w.tensor for w in self._weights], coded):
+            for run in piece.runs:
+                cuts[run.tensor].append((run.start, run.stop))
+        return cuts
+
+    def codes(self, steps: Sequence[int], levels: Sequence[_Levels]) -> list[TensorCode]:
+        """How levels are coded, fitted to them."""
+        pairs = zip(self._weights, self._trials, strict=True)
+        return [
+            TensorCode(coded=False, same_as=w.same_as)
+            if trial is None
+            else refit(levels[at], w.tensor, trial.code(steps[at]))
+            for at, (w, trial) in enumerate(pairs)
+        ]
+
+
+def find_single(
+    weights: Sequence[Weights],
+    factors: Sequence[float],
+    relative: Sequence[float],
+    aim: float,
+) -> Single | None:
+    """Thrifty levels whose noise is at most what is aimed at; None where none were found.
+
+    Args:
+        weights: All tensors.
+        factors: What a squared error of each counts.
+        relative: Step index of each before the shift.
+        aim: The sum of what all squared errors count.
+    """
+    search = _Search(weights, factors, relative)
+    shift = search.begin(aim)
+    fine, coarse = search.noises(shift), search.noises(shift + 1)
+    for _ in range(_MOST_FINER):
+        if sum(fine) <= aim:
+            break
+        shift -= 1
+        fine, coarse = search.noises(shift), fine
+    steps = search.mixed(shift, fine, coarse, aim)
+    levels = search.made(steps, aim * (1 - _SPARE))
+    if levels is None:
+        return None
+    codes = search.codes(steps, levels)
+    return Single(codes=tuple(codes), levels=tuple(levels), plain_bits=search.plain_bits)

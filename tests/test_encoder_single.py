@@ -1,0 +1,71 @@
+"""Bases of ladders of one rung in weight SNR: targets are reached, and hardly more."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from midstream import decoder
+from midstream.encoder import Encoded, encode
+from midstream.encoder.economy import Trial
+from midstream.encoder.ratio import noise_factors
+from midstream.encoder.single import find_single
+from midstream.encoder.steps import uniform_steps
+from midstream.encoder.weights import load, tie
+from midstream.formats import open_model
+from tensorfiles import normal, safetensors
+
+
+def network() -> bytes:
+    rng = np.random.default_rng(4)
+    sizes = {"a": (120, 90), "b": (64, 300), "c": (500,), "d": (40, 30), "e": (9, 8)}
+    return safetensors(
+        {name: normal(*shape) * np.float32(2.0 ** rng.normal()) for name, shape in sizes.items()}
+    )
+
+
+def decoded(encoded: Encoded) -> bytes:
+    return bytes(decoder.rebuild([unit.data for unit in encoded.units]))
+
+
+def weights_of(model: bytes):
+    return tie([load(model, tensor) for tensor in open_model(model).tensors], vectors=False)
+
+
+@pytest.mark.parametrize("target", [3.0, 9.0, 17.3, 30.0, 60.0])
+def test_a_target_is_reached_and_hardly_more(target):
+    encoded = encode(network(), ladder=f"{target}dB")
+    reached = encoded.units[0].fidelity.weight_snr
+    assert target <= reached < target + 0.1
+
+
+def test_what_samples_promise_too_much_is_made_finer(monkeypatch):
+    monkeypatch.setattr(Trial, "noise", lambda self, step: 0.0)
+    reached = encode(network(), ladder="20dB").units[0].fidelity.weight_snr
+    assert 20 <= reached < 20.1
+
+
+@pytest.mark.parametrize("aim", [1e-1, 1e-2, 1e-3])
+def test_levels_have_the_noise_that_is_aimed_at_and_fewer_bits_than_plain_ones(aim):
+    weights = weights_of(network())
+    factors = noise_factors(weights)
+    found = find_single(weights, factors, uniform_steps(weights, factors), aim)
+    assert found is not None
+    assert [len(own) for own in found.levels] == [w.tensor.weights for w in weights]
+    assert {code.step for code in found.codes if not code.lattice}
+    assert found.plain_bits > 0
+
+
+def test_none_are_found_where_no_steps_are_fine_enough():
+    weights = weights_of(safetensors({"a": normal(20, 20)}))
+    weights = [replace(w, finest=-10) for w in weights]
+    factors = noise_factors(weights)
+    assert find_single(weights, factors, uniform_steps(weights, factors), 1e-12) is None
+
+
+def test_a_network_of_zeros_and_one_without_floats_are_encoded():
+    zeros = safetensors({"a": np.zeros((80, 80), np.float32)})
+    assert decoded(encode(zeros, ladder="20dB")) == zeros
+    whole = safetensors({"a": np.arange(-60, 60, dtype=np.int8).reshape(10, 12)})
+    encoded = encode(whole, ladder="20dB")
+    assert encoded.units[0].fidelity.weight_snr >= 20

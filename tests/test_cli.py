@@ -96,6 +96,7 @@ def test_wrong_words_end_with_2(words: list[str]) -> None:
     "verb",
     [
         "keygen",
+        "seal",
         "publish",
         "refresh",
         "renew",

@@ -8,11 +8,20 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from midstream.errors import ErrorCode, StoreError, UsageError
+from midstream.errors import ErrorCode, StoreError, TrustError, UsageError
 from midstream.store.keys import Signer, needs_passphrase
 from midstream.trust import keys
 
-__all__ = ["add_keys", "generate_keys", "has_sealed_key", "key_files", "load_keys", "retire_keys"]
+__all__ = [
+    "add_keys",
+    "generate_keys",
+    "has_plain_key",
+    "has_sealed_key",
+    "key_files",
+    "load_keys",
+    "retire_keys",
+    "seal_keys",
+]
 
 _SUFFIX = ".key"
 _RETIRED = "retired"
@@ -88,6 +97,57 @@ def has_sealed_key(folder: str | Path) -> bool:
         StoreError: One cannot be read.
     """
     return any(needs_passphrase(path) for path in _present(Path(folder)))
+
+
+def has_plain_key(folder: str | Path) -> bool:
+    """Whether a key in a folder can be had by who reads its file.
+
+    Raises:
+        UsageError: There is no key in it.
+        StoreError: One cannot be read.
+    """
+    return not all(needs_passphrase(path) for path in _present(Path(folder)))
+
+
+def seal_keys(folder: str | Path, *, old: str | None, new: str | None) -> tuple[Path, ...]:
+    """Seal all keys in a folder with another passphrase, or leave them plain.
+
+    All are opened before the first is written, and a crash leaves each as it was or as it is
+    to be: the same call does the rest.
+
+    Args:
+        folder: The keys.
+        old: What those that are sealed were sealed with; some may be with `new` already.
+        new: What seals them from now on; None leaves them plain.
+
+    Returns:
+        Their files.
+
+    Raises:
+        UsageError: There is no key in it, or one is sealed and there is no passphrase.
+        TrustError: A passphrase is wrong or a key is damaged; nothing has changed.
+        BitstreamError: One is not a key file; nothing has changed.
+        StoreError: One cannot be read or written.
+    """
+    paths = _present(Path(folder))
+    opened = [(path, _open_by(path, old, new)) for path in paths]
+    for path, signer in opened:
+        signer.replace(path, passphrase=new)
+    return tuple(paths)
+
+
+def _open_by(path: Path, old: str | None, new: str | None) -> Signer:
+    """A key that is sealed by one passphrase or by the other."""
+    try:
+        return Signer.load(path, passphrase=old)
+    except (TrustError, UsageError):
+        if new is None:
+            raise
+        try:
+            return Signer.load(path, passphrase=new)
+        except TrustError:
+            pass
+        raise
 
 
 def key_files(folder: str | Path, role: str) -> tuple[Path, ...]:

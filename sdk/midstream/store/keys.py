@@ -78,6 +78,28 @@ class Signer(keys.Signer):
                 ErrorCode.BAD_ARGUMENT, f"{path}: there is a file already, keys are not overwritten"
             )
 
+    def replace(self, path: str | Path, *, passphrase: str | None) -> None:
+        """Write this key anew over its own file; a crash leaves the old file or the new one.
+
+        Args:
+            path: The file; where it is a link, what it leads to is replaced.
+            passphrase: What seals it; None leaves the key readable for who reads the file.
+
+        Raises:
+            StoreError: It cannot be written; the old file is there.
+        """
+        data = self.to_bytes(passphrase, random=nacl.utils.random)
+        try:
+            target = Path(path).resolve(strict=True)
+            temporary = _write_beside(target, data)
+            try:
+                temporary.replace(target)
+            finally:
+                temporary.unlink(missing_ok=True)
+            _sync(target.parent)
+        except OSError as error:
+            raise StoreError.of(error, f"{path}: cannot be written") from error
+
 
 def needs_passphrase(path: str | Path) -> bool:
     """Whether a key file is sealed.
@@ -102,13 +124,8 @@ def _read(path: Path, limits: Limits = LIMITS) -> bytes:
 
 def _write_new(path: Path, data: bytes) -> bool:
     """Write and sync a file, then link it to its name; say whether that was free."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # mode 0600
-    temporary = Path(name)
+    temporary = _write_beside(path, data)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         path.hardlink_to(temporary)  # unlike a rename, it fails where there is a file
     except FileExistsError:
         return False
@@ -116,3 +133,28 @@ def _write_new(path: Path, data: bytes) -> bool:
         with suppress(OSError):
             temporary.unlink()
     return True
+
+
+def _write_beside(path: Path, data: bytes) -> Path:
+    """Write and sync a file under another name in the same folder."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,6 +1,7 @@
 """The command line as scripts rely on it: its fixed calls, its JSON, its exit codes."""
 
 import base64
+import functools
 import io
 import json
 import logging
@@ -10,9 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -540,6 +543,31 @@ def test_a_static_web_server_is_an_origin_too(made: Path, tmp_path: Path) -> Non
         finally:
             process.terminate()
     assert (tmp_path / "copy").read_bytes() == (made / "model.tflite").read_bytes()
+
+
+@pytest.mark.parametrize(("more", "is_marked"), [((), True), (("--no-marks",), False)])
+def test_fetch_marks_its_requests_for_units_or_not(
+    made: Path, tmp_path: Path, more: tuple[str, ...], is_marked: bool
+) -> None:
+    """[DEL-28]"""
+    heads = []
+
+    class Noting(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            heads.append((self.path, self.headers.get("CMCD-Object"), self.headers["Priority"]))
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Noting, directory=str(made / "repo"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as origin:
+        threading.Thread(target=origin.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{origin.server_port}"
+        assert fetch(made, tmp_path / "copy", *more, url=url) == 0
+        origin.shutdown()
+    of_units = {tuple(marks) for path, *marks in heads if path.startswith("/units/")}
+    assert of_units == ({("ot=o", "u=5, i")} if is_marked else {(None, None)})
 
 
 def test_output_that_nobody_reads_ends_quietly(made: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 
 from midstream.errors import DataError, ErrorCode, TransportError
 from midstream.session import (
+    Allowance,
     Link,
     Policy,
     ReleaseOpened,
@@ -45,7 +46,8 @@ class Sessions(RuleBasedStateMachine):
     @initialize(max_layer=st.sampled_from([None, 0, 1]))
     def begin(self, max_layer: int | None) -> None:
         self.policy = Policy(max_layer=max_layer)
-        self.session = Session(policy=self.policy)
+        self.allowance = Allowance()
+        self.session = Session(policy=self.policy, allowance=self.allowance)
         self.made: dict[int, Made] = {}
         self.now = 0.0
         self.request: Request | None = None
@@ -66,9 +68,14 @@ class Sessions(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.request is None)
     def ask(self) -> None:
+        runs = self.session.runs
         self.request = self.session.next_request(self.now)
         if self.request is not None:
             assert 0 <= self.request.start < self.request.stop <= self.request.total
+            # [DEL-26] what came since the report and what is asked for are what it allows
+            room = self.allowance.room(self.policy)
+            assert not runs or self.request.stop - self.request.start <= room
+            assert not runs or self.session.link.buffer >= self.policy.low_water
 
     @rule(
         offset=st.integers(-500, 500),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from badserver import serving, sized
 from carousels import QUICK, fetched, forged
 from midstream.client import Delivery
 from midstream.errors import ErrorCode, TransportError
@@ -19,6 +20,7 @@ from midstream.origin import Impairments, serve
 from midstream.origin.casting import Carousel
 from midstream.session.datagrams import Datagram, ObjectKey, ObjectKind
 from midstream.session.gathering import Gathered
+from midstream.transport import Hints, open_transport
 from midstream.transport.completing import Completion
 from midstream.transport.folder import FolderTransport
 from midstream.trust.manifest import UnitEntry
@@ -142,6 +144,15 @@ async def test_any_part_is_given_in_order(
     assert await drained(completion) == DATA[start:stop]
     assert completion.is_over
     assert sum(record.received for record in origin.trace) <= (1 - share) * (stop - start) + 1200
+
+
+async def test_the_origin_is_told_what_any_request_tells() -> None:
+    hints = Hints(urgency=2)
+    async with serving(sized("200 OK", body=DATA[: KEY.size])) as server:
+        async with open_transport(server.url) as origin:
+            completion = Completion(begun(0.4), origin, "unit", start=0, stop=KEY.size, hints=hints)
+            assert await drained(completion) == DATA[: KEY.size]
+        assert server.header("Priority") == "u=2"
 
 
 async def test_blocks_are_given_before_later_ones_are_asked_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from midstream.cli.output import Output, human_size
-from midstream.client import Delivery, StoreFailed
+from midstream.client import Delivery, Marks, StoreFailed
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.origin import Impairments, ServerLimits, serve
@@ -66,6 +66,11 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--store", type=Path, help="folder that keeps what was fetched")
     parser.add_argument(
         "--carousel", metavar="UDP", help="udp://ADDRESS:PORT, where `midstream cast` is heard"
+    )
+    parser.add_argument(
+        "--no-marks",
+        action="store_true",
+        help="tell servers neither HTTP priority nor CMCD (default: both, without any id)",
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     parser.set_defaults(run=_fetch)
@@ -149,6 +154,7 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             store=options.store,
             carousel=options.carousel,
             policy=Policy(max_layer=options.layer),
+            marks=None if options.no_marks else Marks(),
             on_event=show,
         ) as delivery:
             await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale

@@ -131,7 +131,9 @@ class CarouselTransport:
         data = await self._find(path, limit)
         if data is None and self._fallback is not None:
             if (begun := self._begun(path, limit)) is not None:
-                async with self._completed(begun, self._fallback, path, start, stop) as response:
+                async with self._completed(
+                    begun, self._fallback, path, start, stop, hints
+                ) as response:
                     yield response
                 return
             async with self._fallback.fetch(
@@ -183,12 +185,18 @@ class CarouselTransport:
 
     @asynccontextmanager
     async def _completed(
-        self, begun: Gathered, origin: Transport, path: str, start: int, stop: int | None
+        self,
+        begun: Gathered,
+        origin: Transport,
+        path: str,
+        start: int,
+        stop: int | None,
+        hints: Hints | None,
     ) -> AsyncIterator[Response]:
         """Some of a unit from its symbols, the rest from the origin; all of it is given once."""
         size = begun.key.size
         first, last = resolve_range(path, size, start=start, stop=stop, limit=size)
-        completion = Completion(begun, origin, path, start=first, stop=last)
+        completion = Completion(begun, origin, path, start=first, stop=last, hints=hints)
         async with aclosing(completion.chunks()) as parts:
             yield _CarouselResponse(status=206, start=first, size=size, parts=parts)
         if completion.is_over:

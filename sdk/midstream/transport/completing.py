@@ -11,6 +11,7 @@ from midstream.errors import ErrorCode, TransportError
 from midstream.fec import grids
 from midstream.session.gathering import Gathered
 from midstream.session.remainder import remainder
+from midstream.transport.hints import Hints
 from midstream.transport.protocol import Transport
 
 __all__ = ["Completion"]
@@ -25,16 +26,25 @@ class Completion:
         path: Where the unit is.
         start: First byte.
         stop: One past the last.
+        hints: What the origin may know of the requests.
     """
 
     def __init__(
-        self, gathered: Gathered, origin: Transport, path: str, *, start: int, stop: int
+        self,
+        gathered: Gathered,
+        origin: Transport,
+        path: str,
+        *,
+        start: int,
+        stop: int,
+        hints: Hints | None = None,
     ) -> None:
         self._gathered = gathered
         self._key = gathered.key
         self._grid = gathered.key.grid
         self._origin = origin
         self._path = path
+        self._hints = hints
         self._at = start
         self._stop = stop
         self._counts_on_joint = True
@@ -94,7 +104,7 @@ class Completion:
         before = self._gathered.symbols
         try:
             async with self._origin.fetch(
-                self._path, start=first, stop=last, limit=self._key.size
+                self._path, start=first, stop=last, limit=self._key.size, hints=self._hints
             ) as response:
                 at, rest = response.start, b""
                 async for chunk in response.chunks():

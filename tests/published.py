@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from midstream import Publisher, Signer
+from midstream.publisher import UpdatePolicy
 from midstream.trust import manifest
 from midstream.trust.manifest import Manifest
 from models import mlp
@@ -58,13 +59,14 @@ def published(
     ladder: tuple[str, ...] = ("2.5b", "5b", "exact"),
     sizes: tuple[int, ...] = SIZES,
     repair: float = 0.15,
+    updates: UpdatePolicy | None = None,
 ) -> Published:
     """A repository with a release for each seed."""
     models = tuple(mlp(sizes, seed=seed) for seed in seeds)
     with tempfile.TemporaryDirectory() as made:
         publisher = Publisher(made, signer=signer())
         for model in models:
-            publisher.publish(model, name=NAME, ladder=ladder, repair=repair)
+            publisher.publish(model, name=NAME, ladder=ladder, repair=repair, updates=updates)
         paths = [path for path in sorted(Path(made).rglob("*")) if path.is_file()]
         files = {
             path.relative_to(made).as_posix(): path.read_bytes()

@@ -24,6 +24,7 @@ from midstream import (
 from midstream.errors import ErrorCode, MidstreamError, RefusedError, TrustError, UsageError
 from midstream.limits import Limits
 from midstream.origin import Impairments, serve
+from midstream.publisher import FRESH
 from midstream.session import SessionState
 from midstream.testing import FakeBackend, Fault
 from published import NAME, Published, published
@@ -316,7 +317,7 @@ async def test_a_new_release_is_followed(made: Published, tmp_path: Path) -> Non
 
 
 async def test_a_new_release_waits_until_it_is_as_good(made: Published, tmp_path: Path) -> None:
-    news = published(1, 2)
+    news = published(1, 2, updates=FRESH)
     repo = made.write(tmp_path / "repo")
     async with live(repo, made, background=False) as (model, _):
         await model.complete()

@@ -8,7 +8,7 @@ import pytest
 
 from midstream.bitstream import Operation
 from midstream.errors import ErrorCode
-from midstream.trust import provenance
+from midstream.trust import provenance, updates
 from midstream.types import DType, UnitKind
 
 REGISTRIES = tomllib.loads(
@@ -33,6 +33,6 @@ def test_a_registry_lists_each_number_of_the_code_and_no_other(
 
 def test_reserved_extensions_have_to_be_understood() -> None:
     extensions = REGISTRIES["manifest_extensions"]
-    known = {"provenance": provenance.TAG}
+    known = {"provenance": provenance.TAG, "updates": updates.TAG}
     assert known.items() <= extensions.items()
     assert all(tag % 2 == 0 for name, tag in extensions.items() if name not in known)

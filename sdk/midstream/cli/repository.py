@@ -8,7 +8,7 @@ from midstream.cli.keys import add_keys, keys_of
 from midstream.cli.output import Output, human_size
 from midstream.errors import RuntimeMissingError
 from midstream.limits import LIMITS
-from midstream.publisher import Publisher, Release, Use, decibels
+from midstream.publisher import FRESH, Publisher, Release, UpdatePolicy, Use, decibels
 from midstream.publisher.audit import audit
 from midstream.publisher.calibration import read_calibration
 from midstream.runtime import Backend, Inputs, find_backend
@@ -57,6 +57,17 @@ def add_verbs(verbs: Any) -> None:
         help="http, or carousel for packets of one datagram each (default http)",
     )
     add_calibration(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--from",
+        dest="parent",
+        metavar="RELEASE",
+        type=int,
+        help="make an update from this release (default: from the last two, where it pays)",
+    )
+    which.add_argument(
+        "--fresh", action="store_true", help="make no update: all clients fetch the new units"
+    )
     parser.add_argument("--json", action="store_true", help="print the release as JSON")
     parser.set_defaults(run=_publish)
 
@@ -112,6 +123,10 @@ def layer_rows(release: Release) -> list[list[str]]:
                 decibels.as_words(entry.fidelity.output_snr),
             ]
         )
+    rows += [
+        ["-", f"update from {update.parent}", human_size(update.unit.size), "-", "exact", "-"]
+        for update in release.updates
+    ]
     return rows
 
 
@@ -127,6 +142,7 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
             loss=options.loss,
             use=options.use,
             calibration=calibration_of(options),
+            updates=FRESH if options.fresh else UpdatePolicy(only=options.parent),
             progress=output.note,
             report=report,
         )
@@ -146,6 +162,9 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
                     "output_snr": decibels.as_json(entry.fidelity.output_snr),
                 }
                 for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
+            ],
+            "updates": [
+                {"from": update.parent, "bytes": update.unit.size} for update in release.updates
             ],
             "remarks": release.remarks,
         }

@@ -20,6 +20,7 @@ from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.metadata import MetadataSource
 from midstream.client.releases import Releases
 from midstream.client.sharing import SharedLink
+from midstream.client.updating import Updates
 from midstream.client.watching import Pace, Watch
 from midstream.errors import (
     ErrorCode,
@@ -78,6 +79,7 @@ class Delivery(Releases):
         self._session = Session(policy=policy, limits=limits, allowance=link.allowance)
         self._fetcher = Fetcher(transport, self._session, keeper, seat=self._seat, marks=marks)
         self._on_event = on_event
+        self._updates = Updates(self._held, policy, limits)
         self._resumed: Assembly | None = None
         self._failure: MidstreamError | None = None
         self._source_free = asyncio.Lock()
@@ -154,13 +156,14 @@ class Delivery(Releases):
     def manifest(self) -> Manifest:
         """The newest release."""
         assert self._session.manifest is not None, "opened with a manifest"
-        return self._session.manifest
+        return self._held.manifest(self._session.manifest.release)
 
     @property
     def state(self) -> SessionState:
-        """Where the session is; it is complete once everything that it told was taken."""
+        """Where the session is; complete once all that it told was taken, and updates applied."""
         state = self._session.state
-        if state is SessionState.COMPLETE and self._session.has_events:
+        is_at_work = self._session.has_events or self._updates.is_under(self.manifest.release)
+        if state is SessionState.COMPLETE and is_at_work:
             return SessionState.REFINING
         return state
 
@@ -344,11 +347,16 @@ class Delivery(Releases):
         return self.manifest.release > before
 
     async def _start(self) -> None:
-        await self._open(await self._source.first())
+        before = await self._source.before()
+        newest = await self._source.first()
+        if before is not None and before.release < newest.release and self._updates.listed(newest):
+            await self._open(before)  # what an earlier run left may be updated
+        await self._open(newest)
         base = self.manifest.base
         part = self._source.part(base.path)
         self._source.forget_parts()
-        if part is not None and not self._held.has(self.manifest.release, 0):
+        is_wanted = not self._updates.is_under(self.manifest.release)
+        if part is not None and is_wanted and not self._held.has(self.manifest.release, 0):
             await self._take_base(part)
 
     async def _take_base(self, data: bytes) -> None:
@@ -361,16 +369,26 @@ class Delivery(Releases):
     async def _open(self, manifest: Manifest) -> None:
         if not self._held.open(manifest):
             return
-        async with self._fetcher.free:
-            self._session.open_release(manifest, time.monotonic())
-        self._is_stirred.set()
         # what runs stays until what replaces it is here
-        await self._keeper.keep([*manifest.units, *self._held.all_entries()])
+        await self._keeper.keep(*self._updates.in_use(manifest))
+        image = await self._keeper.image(manifest, self._limits)
+        if image is not None:
+            self._held.put_model(manifest.release, image)
+        way = manifest if image is not None else self._updates.way(manifest)
+        async with self._fetcher.free:
+            self._session.open_release(way, time.monotonic())
+            if image is not None:
+                self._session.settle(manifest.release)
+        self._is_stirred.set()
+        await self._offer_all(way)
+        await self._deliver()
+
+    async def _offer_all(self, manifest: Manifest) -> None:
+        """Give the session what is here already of the newest release."""
         for index, entry in enumerate(manifest.units):
             data = self._held.find(entry.id) or await self._keeper.unit(entry)
             if data is not None and await self._offer(index, data):
                 self.from_store += len(data)
-        await self._deliver()
 
     async def _offer(self, unit: int, data: bytes) -> bool:
         """Give the session a unit of the newest release."""
@@ -383,17 +401,31 @@ class Delivery(Releases):
         while (event := self._session.next_event()) is not None:
             happened = True
             if isinstance(event, UnitVerified):
-                self._held.put(event.release, event.unit, event.data)
+                if not self._updates.is_under(event.release):
+                    self._held.put(event.release, event.unit, event.data)
             elif isinstance(event, UnitFailed):
                 self._failure = event.error
             self._on_event(event)  # before the disk, which may take its time
             if isinstance(event, UnitVerified):
                 if event.entry.parent is None and event.release == self.manifest.release:
-                    await self._keeper.keep(self.manifest.units)
+                    await self._keeper.keep(*self._updates.in_use(self.manifest))
                 await self._keeper.commit(event.entry, event.data)
+                if not await self._updates.arrived(event, self._keeper, self._on_event):
+                    await self._take_other_way()
             elif isinstance(event, UnitFailed):
                 await self._keeper.drop()
+                if self._updates.is_under(event.release) and event.release == self.manifest.release:
+                    await self._take_other_way()
         return happened
+
+    async def _take_other_way(self) -> None:
+        """Fetch the fresh units of the newest release, since its updates are no way to it."""
+        manifest = self._updates.give_up()
+        async with self._fetcher.free:
+            self._session.reopen(manifest, time.monotonic())
+        self._failure = None
+        self._is_stirred.set()
+        await self._offer_all(manifest)
 
     async def _pause(self) -> None:
         """Until something is due, or a report or a release has come."""

@@ -1,5 +1,8 @@
 """Verified units of the last releases, and what they make. Knows nothing of how they came."""
 
+import math
+
+from midstream.decoder import Exact
 from midstream.errors import ErrorCode, UsageError
 from midstream.trust.manifest import Manifest, UnitEntry
 
@@ -15,6 +18,7 @@ class Holdings:
     def __init__(self) -> None:
         self._manifests: dict[int, Manifest] = {}
         self._units: dict[int, dict[int, bytes]] = {}
+        self._models: dict[int, Exact] = {}
 
     @property
     def releases(self) -> list[int]:
@@ -32,13 +36,40 @@ class Holdings:
     def put(self, release: int, unit: int, data: bytes) -> None:
         """Take a verified unit; with a base, those of releases long past are let go."""
         self._units[release][unit] = data
-        based = [number for number in self.releases if 0 in self._units[number]]
+        self._forget()
+
+    def put_model(self, release: int, model: Exact) -> None:
+        """Take the exact model of a release, which stands for all its units."""
+        self._models[release] = model
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of releases long past."""
+        based = [number for number in self.releases if self.has(number, 0)]
         for past in based[_RELEASES:]:
             self._units[past] = {}
+            self._models.pop(past, None)
 
     def has(self, release: int, unit: int) -> bool:
-        """Whether a unit is here."""
-        return unit in self._units.get(release, {})
+        """Whether a unit is here, or the exact model that it leads to."""
+        return release in self._models or unit in self._units.get(release, {})
+
+    def images(self) -> list[Manifest]:
+        """Releases whose exact model is here without their units."""
+        return [self._manifests[number] for number in self._models]
+
+    def model(self, release: int) -> Exact | None:
+        """The exact model of a release that came without its units; None elsewhere."""
+        return self._models.get(release)
+
+    def exact_releases(self) -> frozenset[int]:
+        """Releases whose exact model is here, or can be decoded from what is here."""
+        return frozenset(number for number in self._manifests if self._is_exact(number))
+
+    def _is_exact(self, release: int) -> bool:
+        units = self._manifests[release].units
+        is_exact = math.isinf(units[-1].fidelity.weight_snr)
+        return is_exact and all(self.has(release, index) for index in range(len(units)))
 
     def find(self, unit_id: str) -> bytes | None:
         """A unit by its id, of whatever release."""
@@ -86,7 +117,11 @@ class Holdings:
         """The bytes of those units.
 
         Raises:
-            UsageError: BAD_STATE where not even the base is here.
+            UsageError: BAD_STATE where not even the base is here, or an update brought it.
         """
         held = self._units.get(release, {})
+        if release in self._models:
+            raise UsageError(
+                ErrorCode.BAD_STATE, f"release {release}: it came by an update, without units"
+            )
         return [held[index] for index in range(len(self.entries(release, layer)))]

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from midstream.client.images import Image
 from midstream.client.threads import in_thread
+from midstream.decoder import Exact
 from midstream.errors import ErrorCode, StoreError
+from midstream.limits import Limits
 from midstream.session import Event
 from midstream.store import Lock, MemoryPartial, MemoryStore, PartialUnit, Store
 from midstream.trust import tree
-from midstream.trust.manifest import UnitEntry
+from midstream.trust.manifest import Manifest, UnitEntry
 
 __all__ = ["Keeper", "StoreFailed"]
 
@@ -138,10 +141,11 @@ class Keeper:
         finally:
             lock.free()
 
-    async def keep(self, entries: Iterable[UnitEntry]) -> None:
-        """Say which units are in use."""
+    async def keep(self, entries: Iterable[UnitEntry], images: Iterable[str] = ()) -> None:
+        """Say which units are in use, and which exact models by their names."""
+        names = frozenset([*(entry.id for entry in entries), *images])
         try:
-            await self._on_disk(self._store.keep, frozenset(entry.id for entry in entries))
+            await self._on_disk(self._store.keep, names)
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
 
@@ -152,6 +156,29 @@ class Keeper:
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
             return None
+
+    async def image(self, manifest: Manifest, limits: Limits) -> Exact | None:
+        """The exact model of a release that an update gave an earlier run; None without one."""
+        found: list[Exact] = []
+
+        def verify(data: bytes) -> bool:
+            exact = Image.read(data, manifest, limits)
+            found.extend([exact] if exact is not None else [])
+            return exact is not None
+
+        try:
+            await self._on_disk(self._store.unit, Image.name(manifest), verify)
+        except StoreError as error:
+            self._on_event(StoreFailed(error=error))
+        return found[-1] if found else None
+
+    async def keep_image(self, manifest: Manifest, exact: Exact) -> None:
+        """Keep the exact model of a release, which has no units to decode it from."""
+        try:
+            data = await in_thread(Image.write, exact)
+            await self._on_disk(self._store.commit, Image.name(manifest), data)
+        except StoreError as error:
+            self._on_event(StoreFailed(error=error))
 
     async def resume(self, entry: UnitEntry) -> list[tuple[int, bytes]]:
         """Begin to keep what arrives of a unit; gives what is kept of it already.

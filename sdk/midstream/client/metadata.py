@@ -95,6 +95,10 @@ class MetadataSource:
         """Let go of the bundle's bytes."""
         self._parts.clear()
 
+    async def before(self) -> Manifest | None:
+        """The manifest that an earlier run trusted last; None where there was none."""
+        return await in_thread(self._trusted)
+
     async def first(self) -> Manifest:
         """The newest manifest, in one round trip where the bundle is whole and fresh.
 
@@ -186,10 +190,13 @@ class MetadataSource:
 
     def _is_known(self) -> bool:
         """Whether an earlier run trusted a release; it is looked at again, with all the rest."""
+        return self._trusted() is not None
+
+    def _trusted(self) -> Manifest | None:
         try:
-            return self._client(_refuse).trusted(self._name) is not None
+            return self._client(_refuse).trusted(self._name)
         except StoreError:
-            return False
+            return None
 
     def _client(self, fetch: Fetch) -> TrustedClient:
         return TrustedClient(

@@ -20,6 +20,7 @@ from midstream.client.events import (
     GenerationSwapped,
 )
 from midstream.client.threads import Pulse
+from midstream.client.updating import UpdateApplied
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.runtime import Generation, PinnedNetwork, Slots
 from midstream.session import Counters, Event, Link, SessionState, UnitVerified
@@ -269,7 +270,7 @@ class Model:
 
     def heard(self, event: Event) -> None:
         """Take an event of the delivery and pass it on."""
-        if isinstance(event, UnitVerified):
+        if isinstance(event, UnitVerified | UpdateApplied):
             self._wake.set()
         self._changed.beat()
         self._on_event(event)

@@ -11,6 +11,7 @@ from midstream.client.decoding import Decoding
 from midstream.client.holdings import Holdings
 from midstream.limits import Limits
 from midstream.session import Policy
+from midstream.store.models import new_model
 from midstream.trust.manifest import Manifest
 
 __all__ = ["Releases"]
@@ -74,7 +75,7 @@ class Releases(ABC):
         return entry.fidelity.weight_snr if outputs is None else outputs
 
     async def rebuild(self, layer: int | None = None, *, release: int | None = None) -> bytearray:
-        """The model file up to a layer.
+        """The model file up to a layer; the exact one where an update brought the release.
 
         Raises:
             UsageError: BAD_STATE where not even the base is here, BAD_ARGUMENT where that
@@ -83,6 +84,8 @@ class Releases(ABC):
             LimitError: A count or size in one is over its limit, or decoding takes more memory.
             TrustError: The exact layer does not give the model that was signed for.
         """
+        if (model := self._held.model(self._number(release))) is not None:
+            return bytearray(model.model)
         decoding = await self._decoding(layer, release)
         return await asyncio.to_thread(decoding.bytes)
 
@@ -95,6 +98,9 @@ class Releases(ABC):
             StoreError: It cannot be written.
             MidstreamError: As `rebuild` does.
         """
+        if (model := self._held.model(self._number(release))) is not None:
+            await asyncio.to_thread(_write, path, model.model)
+            return
         decoding = await self._decoding(layer, release)
         await asyncio.to_thread(decoding.write, path)
 
@@ -104,3 +110,8 @@ class Releases(ABC):
 
     def _number(self, release: int | None) -> int:
         return self.manifest.release if release is None else release
+
+
+def _write(path: Path, model: bytes | bytearray | memoryview) -> None:
+    with new_model(path, len(model)) as out:
+        out[:] = model

@@ -7,5 +7,6 @@ from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.publish import Publisher
 from midstream.publisher.recovery import Use
 from midstream.publisher.release import Release
+from midstream.publisher.updating import FRESH, UpdatePolicy
 
-__all__ = ["Publisher", "Release", "RepositoryFolder", "Use"]
+__all__ = ["FRESH", "Publisher", "Release", "RepositoryFolder", "UpdatePolicy", "Use"]

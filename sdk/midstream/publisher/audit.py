@@ -15,6 +15,7 @@ from midstream.session.assembly import protection_of
 from midstream.transport.updater import TrustedClient
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest, UnitEntry
+from midstream.trust.updates import updates_of
 
 __all__ = ["Audited", "audit"]
 
@@ -59,7 +60,8 @@ def _audit_network(folder: Path, name: str, root: bytes, kept: Path) -> Audited:
         return _read(folder, path, max_length)
 
     manifest = TrustedClient(kept, root, fetch).refresh(name)
-    for entry in manifest.units:
+    updates = [update.unit for update in updates_of(manifest)]
+    for entry in (*manifest.units, *updates):
         _audit_unit(folder, entry)
     _audit_parity(folder, manifest)
     return Audited(

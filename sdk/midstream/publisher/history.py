@@ -13,7 +13,7 @@ from pathlib import Path
 from midstream import decoder
 from midstream.errors import BitstreamError, ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS
-from midstream.publisher.local import map_unit
+from midstream.publisher.mapping import map_unit
 from midstream.store.files import read_given, write_file
 from midstream.trust import layout, manifest
 from midstream.trust.manifest import Manifest

@@ -11,7 +11,8 @@ from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher import decibels
 from midstream.publisher.accounting import Account, account
-from midstream.publisher.local import MANIFEST, map_unit, unit_name
+from midstream.publisher.local import MANIFEST, unit_name
+from midstream.publisher.mapping import map_unit
 from midstream.publisher.noise import tensor_snr
 from midstream.store.files import read_given
 from midstream.trust import bundle, manifest

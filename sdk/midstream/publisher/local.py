@@ -8,8 +8,9 @@ from pathlib import Path
 
 from midstream import decoder
 from midstream.encoder.progress import Report
-from midstream.errors import BitstreamError, ErrorCode, StoreError, UsageError
+from midstream.errors import ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS
+from midstream.publisher.mapping import map_unit
 from midstream.publisher.publish import (
     describe,
     encode_checked,
@@ -20,12 +21,11 @@ from midstream.publisher.publish import (
 from midstream.publisher.recovery import Recovery
 from midstream.publisher.release import Release
 from midstream.runtime import Backend, Inputs
-from midstream.store.files import map_given, read_given, write_file
+from midstream.store.files import read_given, write_file
 from midstream.store.models import new_model, read_model
-from midstream.trust import manifest, tree
-from midstream.trust.manifest import UnitEntry
+from midstream.trust import manifest
 
-__all__ = ["MANIFEST", "decode_folder", "encode_folder", "map_unit", "unit_name"]
+__all__ = ["MANIFEST", "decode_folder", "encode_folder", "unit_name"]
 
 MANIFEST = "model.manifest"
 """The file in such a folder that names its units."""
@@ -99,20 +99,6 @@ def decode_folder(folder: Path, output: Path, *, layer: int | None) -> tuple[int
     with new_model(output, stack.model_size) as model:
         decoder.rebuild_into(stack, model)
     return stack.model_size, chosen[-1].layer
-
-
-def map_unit(path: Path, entry: UnitEntry) -> memoryview:
-    """A unit's file, mapped into memory.
-
-    Raises:
-        UsageError: There is no such file.
-        BitstreamError: BAD_HASH where it is not the one that the manifest names.
-        LimitError: It is too large.
-    """
-    data = map_given(path, limit=LIMITS.unit_size)
-    if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
-        raise BitstreamError(ErrorCode.BAD_HASH, f"{path}: not what its manifest names")
-    return data
 
 
 def unit_name(layer: int) -> str:

@@ -16,11 +16,14 @@ from midstream.publisher.measure import Outputs
 from midstream.publisher.recovery import Recovery, Use
 from midstream.publisher.release import Release
 from midstream.publisher.signing import METADATA_REPAIR, SignedFolder
+from midstream.publisher.updating import MadeUpdate, UpdatePolicy, links, make_updates
 from midstream.runtime import Backend, Inputs
 from midstream.store.models import read_model
 from midstream.trust import layout, tree
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Extension, Manifest, UnitEntry
+from midstream.trust.repository import Repository
+from midstream.trust.updates import UpdateEntry, with_updates
 
 __all__ = ["Publisher", "describe"]
 
@@ -62,6 +65,7 @@ class Publisher:
         use: Use = Use.HTTP,
         calibration: Sequence[Inputs] | None = None,
         extensions: Sequence[Extension] = (),
+        updates: UpdatePolicy | None = None,
         progress: Callable[[str], None] = lambda _: None,
         report: Report = lambda _: None,
     ) -> Release:
@@ -79,12 +83,15 @@ class Publisher:
             calibration: Inputs like those that the network will get; better than the probes
                 that are made up where there are none.
             extensions: What else the manifest says, by rising tag, such as its provenance.
+            updates: From which releases before it there are updates, where they take fewer
+                bytes than the ladder; from the last two where nothing is said.
             progress: Told what is done, for people.
             report: Told how far the encoder is.
 
         Raises:
             UsageError: The name, the ladder, the repair or the loss makes no sense, or calibration
-                inputs are not inputs of the network.
+                inputs are not inputs of the network, or there is no such release to update.
+            BitstreamError: The release that was named for updates has no exact unit.
             FormatError: The model file cannot be read.
             LimitError: The model file is too large.
             TrustError: The repository's metadata is not that of these keys.
@@ -98,7 +105,13 @@ class Publisher:
                 data, ladder, self._backend, progress, calibration=calibration, report=report
             )
         with self._folder.locked():
-            return self._write(name, data, encoded, recovery, extensions, progress)
+            repository = self._signed.open()
+            parents = repository.manifests(name)
+            policy = updates or UpdatePolicy()
+            made = make_updates(self._folder.path, parents, policy, encoded, data, progress)
+            return self._write(
+                repository, name, data, encoded, list(made), recovery, extensions, progress
+            )
 
     def renew(self) -> tuple[str, ...]:
         """Sign the metadata anew before it runs out; releases stay as they are.
@@ -164,14 +177,15 @@ class Publisher:
 
     def _write(
         self,
+        repository: Repository,
         name: str,
         model: bytes,
         encoded: Encoded,
+        updates: Sequence[MadeUpdate],
         recovery: Recovery,
         extensions: Sequence[Extension],
         progress: Callable[[str], None],
     ) -> Release:
-        repository = self._signed.open()
         entries: list[UnitEntry] = []
         for index, unit in enumerate(encoded.units):
             entry, files = protect(unit, index, recovery, peak_memory(encoded, index))
@@ -179,13 +193,35 @@ class Publisher:
             entries.append(entry)
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
         number = repository.latest(name) + 1
-        described = replace(
-            describe(name, number, model, encoded, entries), extensions=tuple(extensions)
+        described = with_updates(
+            replace(describe(name, number, model, encoded, entries), extensions=tuple(extensions)),
+            self._updates(repository, name, number, updates, recovery, progress),
         )
         signed = repository.add_release(name, described, self._clock())
         self._signed.write(signed, repository, [name])
         progress(f"{name} release {described.release} signed")
         return Release.of(described, encoded)
+
+    def _updates(
+        self,
+        repository: Repository,
+        name: str,
+        number: int,
+        updates: Sequence[MadeUpdate],
+        recovery: Recovery,
+        progress: Callable[[str], None],
+    ) -> list[UpdateEntry]:
+        """What is signed of updates, which are written; and links between earlier releases."""
+        listed = [*links(repository.manifests(name))] if updates else []
+        for made in updates:
+            entry, files = protect(made.unit, 0, recovery, made.peak_memory)
+            self._folder.write(files)
+            parent = made.parent.release
+            listed.append(
+                UpdateEntry(parent=parent, parent_id=made.parent_id, release=number, unit=entry)
+            )
+            progress(f"update from release {parent}: {entry.size} bytes written")
+        return listed
 
 
 def _coded(model: str | Path | bytes) -> bytes:

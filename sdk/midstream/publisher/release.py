@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from midstream.encoder import Encoded
 from midstream.trust.manifest import Manifest
+from midstream.trust.updates import UpdateEntry, updates_of
 from midstream.types import UnitKind
 
 __all__ = ["Release"]
@@ -28,6 +29,11 @@ class Release:
         return cls(manifest=manifest, rungs=rungs, remarks=encoded.remarks)
 
     @property
+    def updates(self) -> tuple[UpdateEntry, ...]:
+        """What makes it of earlier releases."""
+        return tuple(u for u in updates_of(self.manifest) if u.release == self.number)
+
+    @property
     def name(self) -> str:
         """The network's name."""
         return self.manifest.name
@@ -44,6 +50,7 @@ class Release:
 
     def __str__(self) -> str:
         parts = [_part(index, self.manifest) for index in range(len(self.manifest.units))]
+        parts += [f"update from v{u.parent} {u.unit.size / 1024:.1f} KiB" for u in self.updates]
         return f"{self.name} v{self.number}: {', '.join(parts)}"
 
 

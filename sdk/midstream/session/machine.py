@@ -128,6 +128,31 @@ class Session:
         self._verified(found, unit, data, repaired=0)
         return True
 
+    def reopen(self, manifest: Manifest, now: float) -> None:
+        """Take another way to the newest release; what came of it so far does not count.
+
+        Raises:
+            UsageError: BAD_STATE after `close`.
+        """
+        self._refuse_if_closed()
+        self._keep([r for r in self._releases if r.manifest.release != manifest.release])
+        self.open_release(manifest, now)
+
+    def settle(self, release: int) -> None:
+        """All of a release is here, though its units did not come this way.
+
+        Raises:
+            UsageError: BAD_STATE after `close`, BAD_ARGUMENT where that release is not open.
+        """
+        self._refuse_if_closed()
+        found = self._find(release)
+        found.verified.update(range(len(found.manifest.units)))
+        self._keep([found])
+        if self.state is SessionState.STARTING:
+            self._happened(Happening.BASE)
+        if self.state is SessionState.REFINING:
+            self._happened(Happening.NOTHING_MISSING)
+
     def restore(self, offset: int, data: bytes) -> None:
         """Give the unit under way bytes that an earlier run received."""
         if self._assembly is not None:

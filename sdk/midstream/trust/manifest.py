@@ -14,7 +14,17 @@ from midstream.trust.tree import HASH_SIZE
 from midstream.types import Fidelity, UnitKind
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAGIC", "VERSION", "Extension", "Manifest", "UnitEntry", "decode", "encode"]
+__all__ = [
+    "MAGIC",
+    "VERSION",
+    "Extension",
+    "Manifest",
+    "UnitEntry",
+    "decode",
+    "encode",
+    "read_entry",
+    "write_entry",
+]
 
 MAGIC = b"MDM"
 VERSION = 0
@@ -185,7 +195,7 @@ def encode(manifest: Manifest) -> bytes:
     out.text(manifest.format).varint(manifest.model_size).raw(manifest.model_sha256)
     out.varint(manifest.weights).varint(len(manifest.units))
     for entry in manifest.units:
-        _write_entry(out, entry)
+        write_entry(out, entry)
     out.varint(len(manifest.extensions))
     for extension in manifest.extensions:
         out.varint(extension.tag).blob(extension.value)
@@ -214,14 +224,15 @@ def decode(data: bytes | memoryview, *, limits: Limits = LIMITS) -> Manifest:
         model_size=reader.varint(limit=limits.model_size),
         model_sha256=bytes(reader.take(32)),
         weights=reader.varint(limit=_MAX_WEIGHTS),
-        units=tuple(_read_entry(reader, limits) for _ in range(reader.varint(limit=limits.units))),
+        units=tuple(read_entry(reader, limits) for _ in range(reader.varint(limit=limits.units))),
         extensions=_read_extensions(reader, limits),
     )
     reader.end()
     return manifest
 
 
-def _write_entry(out: Writer, entry: UnitEntry) -> None:
+def write_entry(out: Writer, entry: UnitEntry) -> None:
+    """Write what is signed of one unit."""
     out.u8(entry.kind).u8(_flags(entry)).varint(entry.layer)
     if entry.parent is not None:
         out.varint(entry.parent)
@@ -255,7 +266,13 @@ def _write_fidelity(out: Writer, fidelity: Fidelity) -> None:
         out.varint(fidelity.probes)
 
 
-def _read_entry(reader: Reader, limits: Limits) -> UnitEntry:
+def read_entry(reader: Reader, limits: Limits) -> UnitEntry:
+    """What `write_entry` wrote.
+
+    Raises:
+        BitstreamError: It is malformed.
+        LimitError: A count or size is over its limit.
+    """
     kind, flags = _read_kind(reader), reader.u8()
     if flags & ~_FLAGS or (flags & (_OUTPUT_EXACT | _CALIBRATED) and not flags & _OUTPUT):
         raise _bad(f"a unit with flags {flags:#04x}")

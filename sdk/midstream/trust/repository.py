@@ -274,13 +274,22 @@ class Repository:
         files[layout.TIMESTAMP_PATH] = state.data["timestamp"]
         for role in ("snapshot", "targets", name):
             files[layout.metadata_path(role, state.signed(role).version)] = state.data[role]
-        path, data = self._manifest(name)
+        path, data = self._manifest(name, self.latest(name))
         files[path] = data
         return files
 
-    def _manifest(self, name: str) -> tuple[str, bytes]:
-        target = self._state.networks[name].targets[layout.target_path(name, self.latest(name))]
-        path = layout.manifest_path(name, self.latest(name), target.hashes["sha256"])
+    def manifests(self, name: str) -> tuple[Manifest, ...]:
+        """Manifests of the releases of a network that are signed for, the newest last.
+
+        Raises:
+            TrustError: One is missing, or not the one that was signed for.
+        """
+        found = [self._manifest(name, release)[1] for release in self.releases(name)]
+        return tuple(map(manifest.decode, found))
+
+    def _manifest(self, name: str, release: int) -> tuple[str, bytes]:
+        target = self._state.networks[name].targets[layout.target_path(name, release)]
+        path = layout.manifest_path(name, release, target.hashes["sha256"])
         if (data := self._files.get(path)) is None:
             raise TrustError(ErrorCode.NOT_FOUND, f"{path}: missing from the repository")
         try:

@@ -1,0 +1,390 @@
+"""New releases over updates: the cheapest way, the same bits, fresh units where it fails."""
+
+import math
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from midstream import Publisher
+from midstream.client import Delivery
+from midstream.client.updating import UpdateApplied, UpdateRefused
+from midstream.encoder.update import holes_of
+from midstream.errors import BitstreamError, ErrorCode, UsageError
+from midstream.publisher import FRESH, UpdatePolicy
+from midstream.publisher.audit import audit
+from midstream.session import Event, Policy, SessionState, UnitVerified
+from midstream.session.paths import cheapest, steps
+from midstream.trust import manifest
+from midstream.trust.manifest import Extension, Manifest
+from midstream.trust.updates import TAG, UpdateEntry, updates_of, with_updates
+from midstream.types import Fidelity, UnitKind
+from models import mlp
+from published import NAME, signer
+from trusting import entry, release
+
+LADDER = ("2.5b", "exact")
+
+
+@cache
+def tuned(number: int) -> bytes:
+    """The model of a release: each moves the one before by a little."""
+    if number == 1:
+        return mlp((16, 64, 48, 4), seed=1)
+    model = bytearray(tuned(number - 1))
+    rng = np.random.default_rng(number)
+    for tensor in holes_of(bytes(model)):
+        old = np.frombuffer(model[tensor.offset : tensor.end], "<f4")
+        moved = old + rng.standard_normal(len(old)) * 1e-4
+        model[tensor.offset : tensor.end] = moved.astype("<f4").tobytes()
+    return bytes(model)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The repository after each release, from none on."""
+    made = tmp_path_factory.mktemp("made")
+    found = [made / "0"]
+    for number in (1, 2, 3):
+        folder = made / str(number)
+        if number > 1:
+            shutil.copytree(found[-1], folder)
+        publisher = Publisher(folder, signer=signer())
+        publisher.publish(tuned(number), name=NAME, ladder=LADDER)
+        found.append(folder)
+    return found
+
+
+def put(source: Path, repo: Path) -> None:
+    shutil.copytree(source, repo, dirs_exist_ok=True)
+
+
+@asynccontextmanager
+async def delivering(repo: Path, **more: Any) -> AsyncIterator[tuple[Delivery, list[Event]]]:
+    events: list[Event] = []
+    root = (repo / "1.root.json").read_bytes()
+    async with Delivery.open(
+        str(repo), NAME, root=root, on_event=events.append, **more
+    ) as delivery:
+        yield delivery, events
+
+
+def of(events: list[Event], kind: type[Event]) -> list[Any]:
+    return [event for event in events if type(event) is kind]
+
+
+def asked(delivery: Delivery, repo: Path) -> set[str]:
+    """Units that were asked for."""
+    return {r.path for r in delivery.trace if r.path.startswith("units/")}
+
+
+# --- on the way in ---------------------------------------------------------------------------
+
+
+async def test_a_release_comes_by_its_update(folders: list[Path], tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    put(folders[1], repo)
+    async with delivering(repo) as (delivery, events):
+        await delivery.complete()
+        before = asked(delivery, repo)
+        put(folders[2], repo)
+        assert await delivery.check()
+        await delivery.complete()
+        assert await delivery.rebuild() == tuned(2)
+        (update,) = updates_of(delivery.manifest)
+        assert asked(delivery, repo) - before == {update.unit.path}
+        assert of(events, UpdateApplied) == [
+            UpdateApplied(release=2, parent=1, size=update.unit.size)
+        ]
+        assert delivery.state is SessionState.COMPLETE
+        assert delivery.best_layer() == delivery.manifest.units[-1].layer
+        assert delivery.releases == [2, 1]
+        assert await delivery.rebuild(release=1) == tuned(1)  # to revert to costs no bytes
+        with pytest.raises(UsageError, match="by an update"):
+            delivery.units()
+
+
+@pytest.mark.parametrize("path", [(1, 2, 3), (1, 3), (2, 3), (3,)], ids=str)
+async def test_every_way_ends_in_the_same_bits(
+    folders: list[Path], tmp_path: Path, path: tuple[int, ...]
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[path[0]], repo)
+    async with delivering(repo) as (delivery, events):
+        await delivery.complete()
+        for number in path[1:]:
+            put(folders[number], repo)
+            await delivery.check()
+            await delivery.complete()
+        assert await delivery.rebuild() == tuned(3)
+        assert len(of(events, UpdateApplied)) == len(path) - 1
+        await delivery.write_model(tmp_path / "model")
+        assert (tmp_path / "model").read_bytes() == tuned(3)
+
+
+async def test_who_has_no_exact_model_fetches_fresh_units(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[1], repo)
+    async with delivering(repo, policy=Policy(max_layer=0)) as (delivery, events):
+        await delivery.complete()
+        put(folders[2], repo)
+        await delivery.check()
+        await delivery.complete()
+        assert not of(events, UpdateApplied)
+        assert delivery.best_layer() == 0
+
+
+async def test_the_next_run_goes_on_from_what_an_update_left(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo, store = tmp_path / "repo", tmp_path / "store"
+    put(folders[1], repo)
+    async with delivering(repo, store=store) as (delivery, _):
+        await delivery.complete()
+    put(folders[2], repo)
+    async with delivering(repo, store=store) as (delivery, events):  # from units on disk
+        await delivery.complete()
+        assert len(of(events, UpdateApplied)) == 1
+    async with delivering(repo, store=store) as (delivery, events):  # from the model on disk
+        assert delivery.state is SessionState.COMPLETE
+        assert await delivery.rebuild() == tuned(2)
+        assert not asked(delivery, repo)
+    put(folders[3], repo)
+    async with delivering(repo, store=store) as (delivery, events):
+        await delivery.complete()
+        assert await delivery.rebuild() == tuned(3)
+        assert len(of(events, UpdateApplied)) == 1
+        assert len(asked(delivery, repo)) == 1
+
+
+async def test_a_damaged_model_on_disk_is_fetched_again(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo, store = tmp_path / "repo", tmp_path / "store"
+    put(folders[1], repo)
+    async with delivering(repo, store=store) as (delivery, _):
+        await delivery.complete()
+        put(folders[2], repo)
+        await delivery.check()
+        await delivery.complete()
+        name = delivery.manifest.model_sha256[:16].hex()
+    (image,) = store.rglob(name)
+    image.write_bytes(image.read_bytes()[:-1] + b"x")
+    async with delivering(repo, store=store) as (delivery, _):
+        await delivery.complete()
+        assert await delivery.rebuild() == tuned(2)
+
+
+# --- where it fails --------------------------------------------------------------------------
+
+
+def spoilt(repo: Path, change: Callable[[UpdateEntry], UpdateEntry]) -> None:
+    """A release 5, the same as 2, whose manifest lists updates that are signed for and wrong."""
+    publisher = Publisher(repo, signer=signer())
+    publisher.publish(tuned(2), name=NAME, ladder=LADDER)
+    updates = updates_of(publisher.publish(tuned(3), name=NAME, ladder=LADDER).manifest)
+    described = publisher.publish(tuned(2), name=NAME, ladder=LADDER).manifest
+    wrong = with_updates(replace(described, release=5), [change(updates[0]), change(updates[1])])
+    with publisher._folder.locked():
+        repository = publisher._signed.open()
+        signed = repository.add_release(NAME, wrong, publisher._clock())
+        publisher._signed.write(signed, repository, [NAME])
+
+
+def another_parent(made: UpdateEntry) -> UpdateEntry:
+    return replace(made, parent_id=bytes(16), release=5)
+
+
+def another_end(made: UpdateEntry) -> UpdateEntry:
+    """What it gives is not the release that it is said to give."""
+    return replace(made, release=5) if made.release == 3 else made
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param(another_parent, ErrorCode.WRONG_PARENT, id="another parent"),
+        pytest.param(another_end, ErrorCode.BAD_HASH, id="another end"),
+    ],
+)
+async def test_an_update_that_does_not_fit_costs_the_fresh_units_alone(
+    folders: list[Path], tmp_path: Path, change: Any, code: ErrorCode
+) -> None:
+    """[TRU-18]"""
+    repo = tmp_path / "repo"
+    put(folders[1], repo)
+    async with delivering(repo) as (delivery, events):
+        await delivery.complete()
+        spoilt(repo, change)
+        await delivery.check()
+        await delivery.complete()
+        (refused,) = of(events, UpdateRefused)
+        assert refused.error.code is code
+        assert await delivery.rebuild() == tuned(2)
+        assert await delivery.rebuild(release=1) == tuned(1)
+        assert len(delivery.units()) == len(LADDER)
+
+
+async def test_an_update_that_is_gone_costs_the_fresh_units_alone(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[1], repo)
+    async with delivering(repo) as (delivery, events):
+        await delivery.complete()
+        put(folders[2], repo)
+        described = manifest.decode(next(repo.rglob("*.2.manifest")).read_bytes())
+        for update in updates_of(described):
+            for path in (repo / "units").glob(f"{update.unit.id}*"):
+                path.unlink()
+        await delivery.check()
+        await delivery.complete()
+        assert await delivery.rebuild() == tuned(2)
+        assert not of(events, UpdateApplied)
+        assert {event.unit for event in of(events, UnitVerified)} == {0, 1}
+
+
+# --- the publisher ---------------------------------------------------------------------------
+
+
+def test_the_last_two_releases_are_updated_from_and_older_ones_linked(folders: list[Path]) -> None:
+    described = manifest.decode(next(folders[3].rglob("*.3.manifest")).read_bytes())
+    ways = [(update.parent, update.release) for update in updates_of(described)]
+    assert ways == [(1, 2), (1, 3), (2, 3)]
+    assert audit(folders[3], (folders[3] / "1.root.json").read_bytes())
+
+
+def test_updates_are_made_as_the_publisher_says(folders: list[Path], tmp_path: Path) -> None:
+    put(folders[2], tmp_path)
+    publisher = Publisher(tmp_path, signer=signer())
+    told: list[str] = []
+    fresh = publisher.publish(tuned(3), name=NAME, ladder=LADDER, updates=FRESH)
+    assert fresh.updates == ()
+    one = publisher.publish(
+        tuned(3), name=NAME, ladder=LADDER, updates=UpdatePolicy(only=2), progress=told.append
+    )
+    assert [update.parent for update in one.updates] == [2]
+    assert "update from v2" in str(one)
+    with pytest.raises(UsageError, match="no release 1 to update from; there is 3, 4"):
+        publisher.publish(tuned(3), name=NAME, ladder=LADDER, updates=UpdatePolicy(only=1))
+
+
+def test_a_release_without_an_exact_unit_is_no_parent(tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path, signer=signer())
+    publisher.publish(tuned(1), name=NAME, ladder=("3b",))
+    told: list[str] = []
+    made = publisher.publish(tuned(2), name=NAME, ladder=LADDER, progress=told.append)
+    assert made.updates == ()
+    assert any("no update from release 1" in line for line in told)
+    with pytest.raises(UsageError, match="ends in exact"):
+        publisher.publish(tuned(2), name=NAME, ladder=("3b",), updates=UpdatePolicy(only=2))
+
+
+def test_an_update_that_does_not_pay_is_not_published(tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path, signer=signer())
+    publisher.publish(mlp((4, 3), seed=1), name=NAME, ladder="exact")
+    told: list[str] = []
+    made = publisher.publish(mlp((4, 3), seed=2), name=NAME, ladder="exact", progress=told.append)
+    sizes = sum(made.sizes)
+    assert all(update.unit.size < sizes for update in made.updates)
+
+
+# --- what a manifest says --------------------------------------------------------------------
+
+
+UNIT = entry(kind=UnitKind.UPDATE, fidelity=Fidelity(weight_snr=math.inf))
+
+
+def update(parent: int, to: int, size: int = 100, memory: int = 1000) -> UpdateEntry:
+    unit = replace(UNIT, size=size, head_size=0, peak_decode_bytes=memory)
+    return UpdateEntry(parent=parent, parent_id=bytes([parent]) * 16, release=to, unit=unit)
+
+
+def listing(*updates: UpdateEntry, number: int = 9) -> Manifest:
+    return with_updates(replace(release(), release=number), updates)
+
+
+def test_updates_are_read_as_they_were_written() -> None:
+    updates = (update(1, 2), update(1, 9), update(8, 9))
+    described = listing(*updates)
+    assert updates_of(manifest.decode(manifest.encode(described))) == updates
+    assert updates_of(release()) == ()
+
+
+@pytest.mark.parametrize(("parent", "to"), [(2, 2), (3, 2), (0, 1)])
+def test_an_update_that_leads_back_cannot_be_built(parent: int, to: int) -> None:
+    """[TRU-17]"""
+    with pytest.raises(BitstreamError) as caught:
+        update(parent, to)
+    assert caught.value.code is ErrorCode.WRONG_PARENT
+
+
+def test_updates_beyond_the_release_are_refused() -> None:
+    """[TRU-17]"""
+    with pytest.raises(BitstreamError, match="lists an update to 9"):
+        updates_of(listing(update(1, 9), number=8))
+
+
+def test_other_units_are_no_updates() -> None:
+    """[TRU-17]"""
+    with pytest.raises(BitstreamError, match="kind BASE"):
+        replace(update(1, 2), unit=entry())
+
+
+@pytest.mark.parametrize("value", [b"", b"\1", b"\xff\x7f", b"\0\0"])
+def test_a_malformed_list_is_refused(value: bytes) -> None:
+    described = replace(release(), extensions=(Extension(tag=TAG, value=value),))
+    with pytest.raises(Exception, match=r"updates at|updates:") as caught:
+        updates_of(described)
+    assert isinstance(caught.value, Exception)
+
+
+# --- the cheapest way ------------------------------------------------------------------------
+
+
+def ways(updates: list[UpdateEntry], *held: int, to: int = 9, memory: int = 10**9) -> list[int]:
+    found = cheapest(updates, held, to, memory=memory)
+    return [] if found is None else [one.parent for one in found]
+
+
+def test_bytes_count_first_then_memory() -> None:
+    direct, one, two = update(1, 9, 300), update(1, 5, 100), update(5, 9, 100)
+    assert ways([direct, two, one], 1) == [1, 5]
+    assert ways([update(1, 9, 200, 1), one, two], 1) == [1]
+    assert ways([direct, one, two], 5) == [5]
+    assert ways([direct, one, two], 2) == []
+    assert ways([direct], 1, 9) == []
+
+
+def test_what_takes_too_much_memory_is_no_way() -> None:
+    assert ways([update(1, 9, 10, 5000)], 1, memory=4999) == []
+
+
+def test_a_way_is_a_ladder_of_updates() -> None:
+    found = steps(release(), [update(1, 5), update(5, 9)])
+    assert [unit.parent for unit in found.units] == [None, 0]
+    assert [math.isinf(unit.fidelity.weight_snr) for unit in found.units] == [False, True]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 8), st.integers(1, 8), st.integers(1, 99)), max_size=14))
+def test_no_way_is_cheaper_than_the_cheapest(edges: list[tuple[int, int, int]]) -> None:
+    updates = [update(a, min(a + n, 9), size) for a, n, size in edges]
+    best: dict[int, int] = {1: 0}
+    for _ in range(9):
+        for one in updates:
+            if one.parent in best:
+                size = best[one.parent] + one.unit.size
+                best[one.release] = min(size, best.get(one.release, size))
+    found = cheapest(updates, [1], 9, memory=10**9)
+    assert (sum(one.unit.size for one in found) if found else None) == best.get(9)

@@ -51,3 +51,10 @@ def test_a_tensor_takes_so_many_bytes(
 ) -> None:
     hole = tensor(dtype, *shape)
     assert (hole.weights, hole.length, hole.end) == (weights, length, 100 + length)
+
+
+def test_a_numbered_tensor_is_as_the_constructor_gives_it() -> None:
+    made = Tensor.numbered(7, DType.INT4, (3, 5), 40, (1, None))
+    named = Tensor(name="tensor 7", dtype=DType.INT4, shape=(3, 5), offset=40, row_axis=1)
+    assert made == named
+    assert (made.weights, made.length, made.end) == (named.weights, named.length, named.end)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from midstream.codec import lattice
+from midstream.frozen import setters
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
@@ -54,7 +55,20 @@ class Slice:
     """Number of weights."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", sum([run.stop - run.start for run in self.runs]))
+        _set_weights(self, sum([run.stop - run.start for run in self.runs]))
+
+
+_, _, _, _set_weights = setters(Slice)
+_set_tensor, _set_start, _set_stop = setters(Run)
+
+
+def _run(tensor: int, start: int, stop: int) -> Run:
+    """The same as the constructor gives, twice as fast."""
+    run = object.__new__(Run)
+    _set_tensor(run, tensor)
+    _set_start(run, start)
+    _set_stop(run, stop)
+    return run
 
 
 def partition(tensors: Sequence[Tensor], coded: Sequence[bool | None]) -> tuple[Slice, ...]:
@@ -96,7 +110,7 @@ class _Group:
         self.weights = 0
 
     def add(self, index: int, weights: int) -> None:
-        self.runs.append(Run(tensor=index, start=0, stop=weights))
+        self.runs.append(_run(index, 0, weights))
         self.weights += weights
 
     def slice(self, dtype: DType, coded: bool) -> Slice:
@@ -112,7 +126,7 @@ def _cut(index: int, tensor: Tensor, coded: bool) -> list[Slice]:
     pieces = -(-tensor.weights // LIMITS.slice_weights)
     edges = [_edge(tensor.weights, piece, pieces) for piece in range(pieces + 1)]
     return [
-        Slice(dtype=tensor.dtype, coded=coded, runs=(Run(tensor=index, start=start, stop=stop),))
+        Slice(dtype=tensor.dtype, coded=coded, runs=(_run(index, start, stop),))
         for start, stop in pairwise(edges)
     ]
 

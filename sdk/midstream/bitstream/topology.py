@@ -214,14 +214,7 @@ def _tensor(
     for axis in (row, column):
         if rank <= axis < _NO_AXIS:
             raise BitstreamError(ErrorCode.BAD_FIELD, f"tensor {index}: axis {axis} of {rank}")
-    return Tensor(
-        name=f"tensor {index}",
-        dtype=_DTYPES[number],
-        shape=shape,
-        offset=offset,
-        row_axis=_AXES[row],
-        column_axis=_AXES[column],
-    )
+    return Tensor.numbered(index, _DTYPES[number], shape, offset, (_AXES[row], _AXES[column]))
 
 
 def _end_inside(tensor: Tensor, model_size: int) -> int:

@@ -34,6 +34,7 @@ from midstream.codec.parameter_lists import (
 from midstream.codec.parameters import MAX_COEFFICIENT, MAX_HALF_OCTAVES, NEIGHBOURS, TensorCode
 from midstream.codec.tables import SHAPES, WIDTHS
 from midstream.errors import BitstreamError, ErrorCode, LimitError
+from midstream.kernels import decode_lists
 from midstream.limits import LIMITS
 from midstream.types import Tensor
 from midstream.wire import Reader
@@ -44,6 +45,7 @@ _T = TypeVar("_T", bound=np.generic)
 _NO_VECTORS = (None,) * 5
 _RAW = TensorCode(coded=False)
 _MAX_WIDTH = 1 << 9
+_NO_INTEGERS = np.zeros(0, np.int32)
 
 
 def read(data: bytes | memoryview, tensors: Sequence[Tensor]) -> list[TensorCode]:
@@ -145,8 +147,20 @@ def _split(
     """Lists of so many integers each from one payload of levels, and what follows it."""
     if not any(sizes):  # no weights take no bytes
         return [[] for _ in sizes], data
+    values, taken = _integers(data, widths, sizes)
+    return [part.tolist() for part in _parts(values, sizes)], data[taken:]
+
+
+def _integers(
+    data: memoryview, widths: Sequence[int], sizes: Sequence[int]
+) -> tuple[NDArray[np.int32], int]:
+    """Integers of all lists, at least one, and the bytes that they took."""
+    found = None if decode_lists is None else decode_lists(data, widths, sizes, levels.slots())
+    if found is not None:
+        return found
+    # without C, or to say what is wrong
     values, taken = levels.decode_prefix([data], [lists_context(widths, sizes)])
-    return [part.tolist() for part in _parts(values[0], sizes)], data[taken[0] :]
+    return values[0], taken[0]
 
 
 def _parts(values: NDArray[_T], sizes: Sequence[int]) -> list[NDArray[_T]]:
@@ -160,7 +174,11 @@ def _read_vectors(
 ) -> list[NDArray[np.int8]]:
     """All vectors, tensor after tensor."""
     sizes = outline.sizes
-    values = levels.decode([data], [lists_context(spreads, sizes)])[0]
+    values, taken = _integers(data, spreads, sizes) if sizes else (_NO_INTEGERS, 0)
+    if taken != len(data):
+        raise BitstreamError(
+            ErrorCode.TRAILING_BYTES, f"levels: {len(data) - taken} bytes after the end"
+        )
     if len(values) and not (values.min() >= -128 and values.max() < 128):
         raise _bad("a scale is out of range")
     return _parts(values.astype(np.int8), sizes)
@@ -183,23 +201,15 @@ def _codes(
         if not flag:
             codes.append(_RAW)
             continue
-        rows, columns, taps, row_steps, column_steps = (
+        offset = 0 if tensor.dtype.is_float else next(offsets)
+        code = TensorCode.of_grid(
+            (next(steps), offset),
+            (flag >> SHAPE_SHIFT & 3, next(widths)),
             [next(unused) if flag & bit else None for bit in VECTOR_FLAGS]
             if flag & VECTORS
-            else _NO_VECTORS
-        )
-        code = TensorCode(
-            step=next(steps),
-            offset=0 if tensor.dtype.is_float else next(offsets),
-            shape=flag >> SHAPE_SHIFT & 3,
-            width=next(widths),
-            rows=rows,
-            columns=columns,
-            taps=taps,
-            row_steps=row_steps,
-            column_steps=column_steps,
-            predictor=_predictor(next(masks), coefficients.__next__) if flag & PREDICTOR else (),
-            lattice=bool(flag & LATTICE),
+            else _NO_VECTORS,
+            _predictor(next(masks), coefficients.__next__) if flag & PREDICTOR else (),
+            bool(flag & LATTICE),
         )
         _check_code(code, tensor)
         codes.append(code)
@@ -207,7 +217,7 @@ def _codes(
 
 
 def _predictor(mask: int, coefficient: Callable[[], int]) -> tuple[tuple[int, int], ...]:
-    return tuple((place, coefficient()) for place in range(NEIGHBOURS) if mask >> place & 1)
+    return tuple([(place, coefficient()) for place in range(NEIGHBOURS) if mask >> place & 1])
 
 
 def _tied(

@@ -1,10 +1,12 @@
 """What is sent about a tensor beside its weights. Knows nothing of how it is coded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.frozen import setters
 from midstream.kernels import predict
 from midstream.kernels.terms import MAX_HALF_OCTAVES, Terms
 
@@ -71,6 +73,50 @@ class TensorCode:
     def vectors(self) -> tuple[NDArray[np.int8] | None, ...]:
         """All that is sent for each place on an axis: log-scales, then steps."""
         return *self.axes, self.row_steps, self.column_steps
+
+    @classmethod
+    def of_grid(
+        cls,
+        grid: tuple[int, int],
+        spread: tuple[int, int],
+        vectors: Sequence[NDArray[np.int8] | None],
+        predictor: tuple[tuple[int, int], ...],
+        lattice: bool,
+    ) -> "TensorCode":
+        """The same as the constructor gives for coded weights, for parsers: twice as fast.
+
+        Args:
+            grid: Step and offset.
+            spread: Shape and width.
+            vectors: As `vectors` gives them.
+            predictor: Neighbours and their coefficients.
+            lattice: Whether levels are points of E8.
+        """
+        code = object.__new__(cls)
+        _set_coded(code, True)
+        _set_step(code, grid[0])
+        _set_offset(code, grid[1])
+        _set_shape(code, spread[0])
+        _set_width(code, spread[1])
+        for set_vector, vector in zip(_SET_VECTORS, vectors, strict=True):
+            set_vector(code, vector)
+        _set_predictor(code, predictor)
+        _set_lattice(code, lattice)
+        _set_same_as(code, None)
+        return code
+
+
+(
+    _set_coded,
+    _set_step,
+    _set_offset,
+    _set_shape,
+    _set_width,
+    *_SET_VECTORS,
+    _set_predictor,
+    _set_lattice,
+    _set_same_as,
+) = setters(TensorCode)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

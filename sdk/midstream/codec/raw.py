@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 import zstandard
 
+from midstream.codec.unpacking import unpack_small
 from midstream.errors import BitstreamError, ErrorCode
 
 __all__ = ["PROMISING", "decode", "encode", "estimate"]
@@ -99,6 +100,8 @@ def _unpack(content: bytes, length: int) -> bytes:
 
 def _decompress(frame: bytes, length: int) -> bytes:
     try:
+        if (content := unpack_small(frame, length)) is not None:
+            return content
         parameters = zstandard.get_frame_parameters(frame)
         if parameters.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, length):
             raise BitstreamError(

@@ -33,6 +33,7 @@ __all__ = [
     "decode_digits",
     "decode_floats",
     "decode_levels",
+    "decode_lists",
     "decode_stacked",
     "digit_symbols",
     "fit_scales",
@@ -80,7 +81,7 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 """Which implementation is in use, "native" or "numpy"; and what has become of the one in C."""
 
 if NAME == "native":
-    from midstream.kernels import native_cells, native_stacks
+    from midstream.kernels import native_cells, native_lists, native_stacks
     from midstream.kernels.native_entries import read_entries
     from midstream.kernels.native_fitting import fit_scales
     from midstream.kernels.native_floats import decode_floats
@@ -135,5 +136,7 @@ else:
 
 read_cells = native_cells.read_cells if NAME == "native" else None
 """Where in its level's cell each float lies; where it is None, codec.exact does it in NumPy."""
+decode_lists = native_lists.decode_lists if NAME == "native" else None
+"""Lists of integers, in C; where it is None, codec.levels decodes them as it does levels."""
 decode_stacked = native_stacks.decode_stacked if NAME == "native" else None
 """All slices of a stack, in C; where it is None, decoder.rebuild does them step by step."""

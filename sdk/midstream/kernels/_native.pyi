@@ -99,6 +99,16 @@ def decode_stacked(
     model: Buffer,
     /,
 ) -> bool: ...
+def decode_lists(
+    data: memoryview,
+    widths: bytes,
+    sizes: _Array,
+    names: _Array,
+    entries: _Array,
+    memory: _Array,
+    integers: _Array,
+    /,
+) -> int: ...
 def digit_symbols(
     parents: _Array,
     children: _Array,

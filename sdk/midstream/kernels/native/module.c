@@ -32,6 +32,8 @@ static PyMethodDef methods[] = {
     { "decode_levels", decode_levels, METH_VARARGS,
         "decode_levels(stream, lanes, rows, names, entries, next phase, low bits, shifts or nothing, "
         "escapes, runs, terms, steps, levels) -> bytes, -1 or -2" },
+    { "decode_lists", decode_lists, METH_VARARGS,
+        "decode_lists(data, widths, sizes, names, entries, memory, integers) -> bytes, or -1" },
     { "decode_stacked", decode_stacked, METH_VARARGS,
         "decode_stacked(tensors, vectors, spans, slices, operations, payloads, groups, names and "
         "entries of levels, of flags, starts of digits, frequencies of values, sizes, memory, model) -> whether all of it is sound" },

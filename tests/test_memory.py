@@ -9,6 +9,7 @@ import pytest
 
 import models
 from midstream.bitstream import Topology
+from midstream.codec import digits, levels, tables
 from midstream.decoder import read_stack, rebuild, rebuild_into
 from midstream.encoder import encode
 from tensorfiles import normal, safetensors
@@ -73,6 +74,32 @@ def test_decoding_takes_what_is_announced_and_not_much_less(units: list[bytes]) 
         taken = peak_of(work)
         assert taken <= announced
         assert announced <= 4 * taken + (24 << 20)
+
+
+def forget_tables() -> None:
+    for module in (tables, levels, digits):
+        for made in vars(module).values():
+            if hasattr(made, "cache_clear"):
+                made.cache_clear()
+
+
+def test_tables_that_are_made_for_the_first_time_are_announced_too() -> None:
+    parts = {f"t{i}": normal(40, 50, seed=i) * np.float32(2**-i) for i in range(8)}
+    units = [unit.data for unit in encode(safetensors(parts), ladder="12dB,22dB").units]
+    stack = read_stack(units)
+    assert any(len(records) > 1 for records in stack.records)
+    model = bytearray(stack.model_size)
+    forget_tables()
+
+    def work() -> None:
+        for _ in range(3):
+            rebuild_into(read_stack(units), model)
+
+    gc.disable()  # what is done with is gone, not waiting to be collected
+    try:
+        assert peak_of(work) <= stack.working_memory
+    finally:
+        gc.enable()
 
 
 def test_points_of_the_lattice_take_no_more_than_levels() -> None:

@@ -5,7 +5,7 @@ They are committed integers, computed once by spec/tables/generate.py; none is e
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 
 import numpy as np
@@ -67,7 +67,7 @@ LOW_SHARES = (1, 2, 8, 32, 64, 128, 256, 512)
 _TOTAL = 1 << TOTAL_BITS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Family:
     """Tables that are used together; all entries stand in flat arrays, table after table."""
 
@@ -79,8 +79,12 @@ class Family:
     """How often of 4096."""
     starts: NDArray[np.uint16]  # (entries,)
     """Frequencies of the symbols before, in the same table."""
-    bits: NDArray[np.float64]  # (entries,)
-    """Code length of each symbol."""
+
+    @cached_property
+    def bits(self) -> NDArray[np.float64]:
+        """Code length of each symbol, (entries,); decoders do not ask."""
+        lengths: NDArray[np.float64] = TOTAL_BITS - np.log2(self.frequencies.astype(np.float64))
+        return lengths
 
     def lookup(
         self, rows: NDArray[np.int64]
@@ -112,7 +116,18 @@ def family_of(tables: list[NDArray[np.int64]]) -> Family:
         firsts=np.cumsum(sizes) - sizes,
         frequencies=frequencies.astype(np.uint16),
         starts=starts.astype(np.uint16),
-        bits=TOTAL_BITS - np.log2(frequencies),
+    )
+
+
+def _even_family(tables: NDArray[np.uint16]) -> Family:
+    """The same of tables of as many symbols each, (tables, symbols)."""
+    count, symbols = tables.shape
+    starts = np.cumsum(tables, axis=1, dtype=np.uint16) - tables
+    return Family(
+        sizes=np.full(count, symbols, np.int64),
+        firsts=np.arange(count, dtype=np.int64) * symbols,
+        frequencies=tables.ravel(),
+        starts=starts.ravel(),
     )
 
 
@@ -156,15 +171,16 @@ def digit_family() -> Family:
     """
     base = _committed()[2]
     under_zero = (np.arange(len(base)) % len(CLASS_EDGES) == 0)[:, None]
-    tables: list[NDArray[np.int64]] = []
-    for spike in SPIKE_SHARES:
+    shape = len(SPIKE_SHARES), len(ESCAPE_SHARES), *base.shape
+    tables = np.empty(shape, np.uint16)
+    for spike, own in zip(SPIKE_SHARES, tables, strict=True):
         rarer = np.where(under_zero, np.maximum(base * spike >> 3, 1), base)
-        for escapes in ESCAPE_SHARES:
+        for escapes, table in zip(ESCAPE_SHARES, own, strict=True):
             moved = rarer * (_TOTAL - escapes) // (_TOTAL - 1)
             moved[:, 3] = escapes
             moved[:, 1] = _TOTAL - escapes - moved[:, 0] - moved[:, 2]
-            tables += list(np.maximum(moved, 1))
-    return family_of(tables)
+            table[:] = np.maximum(moved, 1)
+    return _even_family(tables.reshape(-1, base.shape[1]))
 
 
 @cache
@@ -182,7 +198,7 @@ def value_family() -> Family:
     of 4, so that a decoder needs but 1024 slots of each table.
     """
     base, total = _committed()[3], _TOTAL // 4
-    tables: list[NDArray[np.int64]] = []
+    tables: list[NDArray[np.uint16]] = []
     for zeros in ZERO_SHARES:
         for share in LOW_SHARES:
             low = max(1, (total - zeros) * share // total)
@@ -191,5 +207,6 @@ def value_family() -> Family:
             rows = np.arange(len(parts))
             parts[rows, np.argmax(parts, axis=1)] += left - parts.sum(axis=1)
             ends = np.ones((len(parts), 1), np.int64)
-            tables += list(4 * np.concatenate([ends * zeros, ends * low, parts, ends], axis=1))
-    return family_of(tables)
+            table = 4 * np.concatenate([ends * zeros, ends * low, parts, ends], axis=1)
+            tables.append(table.astype(np.uint16))
+    return _even_family(np.concatenate(tables))

@@ -140,7 +140,7 @@ class Block:
         entries = self._entries[here]
         entries += choice
         self._walk.stepper.advance(entries.reshape(-1, self._active))
-        return self._walk.values.take(entries)
+        return self._walk.values.take(entries).astype(np.int64)
 
     def slices(self, places: _Int) -> _Int:
         """The slices of some symbols of a stretch, by their places in it."""

@@ -29,7 +29,7 @@ class Lookup:
     """The symbol in each slot."""
     frequencies: NDArray[np.int64]  # (tables * 2**7,)
     starts: NDArray[np.int64]  # (tables * 2**7,)
-    values: NDArray[np.int64]  # (tables * 2**7,)
+    values: NDArray[np.int8]  # (tables * 2**7,)
     """What the symbol stands for."""
 
     @cached_property
@@ -43,14 +43,14 @@ class _Rows(dict[int, _Row]):
 
     def __init__(self, lookup: Lookup) -> None:
         super().__init__()
-        self._lookup = lookup
+        # not the lookup itself: it holds these, and who holds each other waits to be collected
+        self._names = lookup.names
+        self._columns = (lookup.frequencies, lookup.starts, lookup.values)
 
     def __missing__(self, table: int) -> _Row:
         here = slice(table << SYMBOL_BITS, table + 1 << SYMBOL_BITS)
-        lookup = self._lookup
-        columns = (lookup.frequencies, lookup.starts, lookup.values)
-        frequencies, starts, values = (tuple(column[here].tolist()) for column in columns)
-        names = lookup.names[table << TOTAL_BITS : table + 1 << TOTAL_BITS]
+        frequencies, starts, values = (tuple(part[here].tolist()) for part in self._columns)
+        names = self._names[table << TOTAL_BITS : table + 1 << TOTAL_BITS]
         self[table] = names.tobytes(), frequencies, starts, values
         return self[table]
 
@@ -86,7 +86,7 @@ class Slots:
             names=np.repeat(np.append(symbol, 0).astype(np.uint8), frequencies),
             frequencies=np.zeros(entries, np.int64),
             starts=np.zeros(entries, np.int64),
-            values=np.zeros(entries, np.int64),
+            values=np.zeros(entries, np.int8),
         )
         found.frequencies[places] = frequencies
         found.starts[places] = np.append(self.starts, 0)

@@ -1,6 +1,7 @@
 """Several models on one link: turns, and one budget."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import pairwise
@@ -109,6 +110,51 @@ async def test_a_model_that_is_closed_leaves_its_turn(made: Published, tmp_path:
             choice = other.choose()
             assert choice is not None
             assert await other.advance(choice)
+
+
+async def begun(one: Delivery, link: SharedLink) -> None:
+    """The base is there, and 5,000 bytes of the next unit."""
+    await one.base()
+    link.report(buffer=20.0, budget=5_000)
+    choice = one.choose()
+    assert choice is not None
+    assert not await one.advance(choice)
+
+
+async def test_what_is_allowed_while_a_unit_rests_is_for_its_next_turn(
+    made: Published, tmp_path: Path
+) -> None:
+    async with sharing(made, tmp_path, 1) as (link, (one,), _):
+        await begun(one, link)
+        asked = len(one.trace)
+        async with one._fetcher.free:
+            step = asyncio.create_task(one.step())
+            await asyncio.sleep(0)
+            link.report(buffer=30.0)
+        assert not await step
+        assert len(one.trace) == asked
+        await one.complete()
+
+
+async def test_a_release_that_comes_while_a_unit_waits_begins_with_what_is_kept_of_it(
+    made: Published, tmp_path: Path
+) -> None:
+    news = published(1, 2, sizes=LARGE)
+    async with sharing(made, tmp_path, 1, store=tmp_path / "store") as (link, (one,), _):
+        await begun(one, link)
+        asked = len(one.trace)
+        link.report(buffer=30.0)
+        async with one._fetcher.free:
+            step = asyncio.create_task(one.step())
+            await asyncio.sleep(0)
+            one._held.open(news.manifest)
+            one._session.open_release(news.manifest, time.monotonic())
+        assert await step  # the new base is the better one now, and was not looked for in the store
+        assert len(one.trace) == asked
+        news.write(tmp_path / "repo")
+        await one.complete()
+        assert await one.rebuild() == news.models[1]
+        assert one.counters.damaged_packets == 0
 
 
 async def test_models_share_a_link(made: Published, tmp_path: Path) -> None:

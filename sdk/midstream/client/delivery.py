@@ -237,21 +237,27 @@ class Delivery(Releases):
         if assembly is not None and assembly is not self._resumed:
             self.from_store += await self._fetcher.resume(assembly)
             self._resumed = assembly
-        if self._session.choose(now) is None:
-            return await self._ask(now)
-        worth = assembly.choice.worth if assembly else 0.0
-        async with self._seat.turn(worth=worth, is_first=not self._session.runs):
-            return await self._ask(time.monotonic())
+        if (choice := self._session.choose(now)) is None:
+            await self._fetcher.on_session(self._arrived, self._session.look, now)
+            return await self._deliver()
+        async with self._seat.turn(worth=choice.worth, is_first=not self._session.runs):
+            return await self._ask()
 
-    async def _ask(self, now: float) -> bool:
+    async def _ask(self) -> bool:
         """Make the request that the session wants, if it wants one; say if anything happened."""
-        assembly = self._session.assembly
-        arrived = assembly.received.total if assembly else 0
-        request = await self._fetcher.on_session(arrived, self._session.next_request, now)
+        now = time.monotonic()
+        request = await self._fetcher.on_session(self._arrived, self._session.next_request, now)
         happened = await self._deliver()  # that a unit was chosen is news before its bytes are
-        if request is not None:
+        # where another one became the better meanwhile, what is kept of that comes first
+        if request is not None and self._session.assembly is self._resumed:
             await self._fetcher.perform(request)
         return await self._deliver() or happened or request is not None
+
+    @property
+    def _arrived(self) -> int:
+        """Bytes of the unit under way that the session may have to look at."""
+        assembly = self._session.assembly
+        return assembly.received.total if assembly else 0
 
     async def advance(self, choice: Choice) -> bool:
         """Fetch one chosen unit to its end; say whether it is verified.

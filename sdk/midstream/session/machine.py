@@ -242,18 +242,23 @@ class Session:
         self._look_again(now)
         if self._assembly is None and (choice := self.choose(now)):
             self.begin(choice)
-        if self._assembly is not None:
-            if self._assembly.state is State.WANTED:
-                self._assembly.start()
-            else:
-                self._assembly.look()
-            self._settle(now)
+        self.look(now)
         if self._assembly is None:
             return None
         self.wait = self._hold(least=self._least)
         request = None if self.wait else self._assembly.request(self._room)
         self.counters.requests += request is not None
         return request
+
+    def look(self, now: float) -> None:
+        """See whether what has arrived of the unit under way is enough; it asks for nothing."""
+        if self._assembly is None:
+            return
+        if self._assembly.state is State.WANTED:
+            self._assembly.start()
+        else:
+            self._assembly.look()
+        self._settle(now)
 
     def receive_data(self, request: Request, offset: int, data: bytes | memoryview) -> bool:
         """Take bytes that answer a request, from wherever in the object they are.

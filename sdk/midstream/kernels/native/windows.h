@@ -9,6 +9,16 @@
 
 #include "fitting.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define WIDE __attribute__((target("avx2")))
+#define HAS_WIDE 1
+#define IS_WIDE __builtin_cpu_supports("avx2")
+#else
+#define HAS_WIDE 0
+#define IS_WIDE 0
+#endif
+
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
 #else

@@ -120,6 +120,8 @@ def _select(moments: _Float, weights: int) -> list[int]:
     chosen: list[int] = []
     first = energy = float(moments[-1, -1])
     least = max(_TERM_BITS, _LEAST_SHARE / 4 * weights)
+    if _saved(first, _least_by_one(moments), weights) < least:
+        return chosen
     while len(chosen) < _MOST_TERMS:
         others = [at for at in range(len(moments) - 1) if at not in chosen]
         if not others:
@@ -131,6 +133,12 @@ def _select(moments: _Float, weights: int) -> list[int]:
         chosen.append(others[best])
         energy = float(left[best])
     return chosen if _saved(first, energy, weights) >= _LEAST_SHARE * weights else []
+
+
+def _least_by_one(moments: _Float) -> float:
+    """The energy that the best neighbour leaves, by itself."""
+    own, target = np.diagonal(moments)[:-1], moments[:-1, -1]
+    return float(moments[-1, -1] - (target * target / np.maximum(own, 1e-12)).max())
 
 
 def _solve(moments: _Float, chosen: NDArray[np.int64]) -> tuple[_Float, _Float]:

@@ -4,7 +4,7 @@ Thrifty levels on the integers, which may be predicted, or thrifty points of the
 which may not: whichever is the less of squared error and a price for each bit, by a sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +28,7 @@ _NARROWER = 4
 _STEPS_PER_QUARTER = 4
 
 _Levels = NDArray[np.int32]
+_Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +41,20 @@ class _Contexts:
     """(sample,) what is expected of the nearest levels, in half steps."""
     unpredicted: Context
     """Where nothing is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Found:
+    """Levels of a sample."""
+
+    error: float
+    """Sum of squared errors."""
+    bits: Callable[[], float]
+    """What they take."""
+
+    def price(self, square: float) -> float:
+        """Squared error, in squares of a step, and a price for each bit."""
+        return self.error / square + thrift.PRICE * self.bits()
 
 
 class Trial:
@@ -75,7 +90,7 @@ class Trial:
         if not self.weights.tensor.dtype.is_float:
             return weights_error(self.weights, step)
         found = self._points(step) if self.is_lattice else self._integers(step)
-        return found[0] * self._sample.share
+        return self._sample.share * found.error
 
     @cached_property
     def is_lattice(self) -> bool:
@@ -89,28 +104,25 @@ class Trial:
         ):
             return False
         square = grid.step_size(step, 0, tensor.dtype) ** 2
-        prices = [
-            noise / square + thrift.PRICE * bits
-            for noise, bits in (self._points(step), self._integers(step))
-        ]
-        return prices[0] < prices[1]
+        integers, lattices = self._integers(step), self._points(step)
+        return lattices.price(square) < integers.price(square)
 
-    def _integers(self, step: int) -> tuple[float, float]:
-        """Squared error and bits of the sample, thrifty on the integers."""
+    def _integers(self, step: int) -> "_Found":
+        """The sample, thrifty on the integers."""
         numbers, size, halves = self._numbers, self._size(step), self._contexts.halves
         context = _wider(self._contexts.predicted, self._wider(step))
         moved = thrift.thrifty(nearest_levels(numbers, size), numbers, size, context, halves)
         error = squared_error(numbers, size, levels=moved)
-        return error, levels.cost(moved, context, halves=halves)
+        return _Found(error=error, bits=lambda: levels.cost(moved, context, halves=halves))
 
-    def _points(self, step: int) -> tuple[float, float]:
+    def _points(self, step: int) -> "_Found":
         """The same on the lattice."""
         half = self._size(step - _FINER)
         context = _wider(self._contexts.unpredicted, self._wider(step) + _NARROWER)
         context = replace(context, lattice=True)
         found = thrift.points(self._numbers, 2 * float(half[0]), context)
         error = squared_error(self._numbers, half, levels=found)
-        return error, points.cost(found, context)
+        return _Found(error=error, bits=lambda: points.cost(found, context))
 
     def _size(self, step: int) -> NDArray[np.float64]:
         return grid.step_sizes(np.array([step], np.int32), 0, self.weights.tensor.dtype)
@@ -131,33 +143,30 @@ class Trial:
             lattice=True,
         )
 
-    def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> _Levels:
-        """Thrifty levels at a step.
+    def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[_Levels, float]:
+        """Thrifty levels at a step, and the sum of their squared errors.
 
         Args:
             step: Step index or trit exponent.
             cuts: Where the parts that are coded apart from each other start and stop.
         """
-        if not self.weights.tensor.dtype.is_float:
-            return self.weights.levels(step)
-        found = np.empty(self.weights.tensor.weights, np.int32)
+        w = self.weights
+        if not w.tensor.dtype.is_float:
+            return w.levels(step), weights_error(w, step)
+        found, error = np.empty(w.tensor.weights, np.int32), 0.0
         code = self.code(step)
         size = self._size(code.step)
         for start, stop in cuts:
-            numbers = storage.numbers(self.weights.stored[start:stop], self.weights.tensor.dtype)
-            context = _run_context(self.weights, code, start, stop)
-            if code.lattice:
-                found[start:stop] = thrift.points(numbers, 2 * float(size[0]), context)
-            else:
-                near = nearest_levels(numbers, size)
-                found[start:stop] = thrift.thrifty(near, numbers, size, context)
-        return found
+            numbers = storage.numbers(w.stored[start:stop], w.tensor.dtype)
+            found[start:stop] = own = _levels(numbers, size, _run_context(w, code, start, stop))
+            error += squared_error(numbers, size, levels=own)
+        return found, error
 
-    def error(self, step: int, found: _Levels) -> float:
-        """Sum of squared errors of levels that were made at a step."""
-        w = self.weights
-        size = self._size(self.code(step).step)
-        return grid.error(w.stored, w.tensor.dtype, size, w.offset, found)
+
+def _levels(numbers: _Numbers, size: NDArray[np.float64], context: Context) -> _Levels:
+    if context.lattice:
+        return thrift.points(numbers, 2 * float(size[0]), context)
+    return thrift.thrifty(nearest_levels(numbers, size), numbers, size, context)
 
 
 def _run_context(weights: Weights, code: TensorCode, start: int, stop: int) -> Context:

@@ -126,8 +126,8 @@ class _Search:
         trial, factor = self._trials[at], self._factors[at]
         if trial is None:
             return np.zeros(0, np.int32), 0.0
-        levels = trial.levels(step, cuts)
-        return levels, factor * trial.error(step, levels) if factor else 0.0
+        levels, error = trial.levels(step, cuts)
+        return levels, factor * error
 
     def _cause(self, noises: Sequence[float], steps: Sequence[int], excess: float) -> int | None:
         """The tensor whose next finer step takes away so much and little more, or the most.
@@ -180,12 +180,13 @@ def find_single(
     """
     search = _Search(weights, factors, relative)
     shift = search.begin(aim)
-    fine, coarse = search.noises(shift), search.noises(shift + 1)
+    fine, coarse = search.noises(shift), None
     for _ in range(_MOST_FINER):
         if sum(fine) <= aim:
             break
         shift -= 1
         fine, coarse = search.noises(shift), fine
+    coarse = coarse or search.noises(shift + 1)
     steps = search.mixed(shift, fine, coarse, aim)
     levels = search.made(steps, aim * (1 - _SPARE))
     if levels is None:

@@ -43,6 +43,8 @@ class Weights:
     """Whether they are coded as levels."""
     offset: int
     """For integers, the level that stands for zero."""
+    energy: float
+    """Sum of squares about the offset."""
     scale: float
     """Root mean square about the offset; 1 where all are equal to it."""
     finest: int
@@ -60,11 +62,6 @@ class Weights:
         """Whether it has but one axis longer than one, as biases have."""
         tensor = self.tensor
         return tensor.column_axis is None and sum(size > 1 for size in tensor.shape) < 2
-
-    @property
-    def energy(self) -> float:
-        """Sum of squares about the offset."""
-        return _energy(self.stored, self.tensor.dtype, self.offset)
 
     def sample(self) -> "Sample":
         """Some of the weights, to know about all by."""
@@ -115,13 +112,14 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
     offset = 0
     if tensor.dtype is DType.UINT8:
         offset = round(float(np.median(numbers)))
-    energy = _energy(stored, tensor.dtype, offset) if coded else 0.0
+    energy = _energy(numbers, offset) if coded else 0.0
     spread = math.sqrt(energy / len(stored))
     return Weights(
         tensor=tensor,
         stored=stored,
         coded=coded,
         offset=offset,
+        energy=energy,
         scale=spread if spread > 0 else 1.0,
         finest=_finest(numbers) if coded else -grid.MAX_STEP_INDEX,
     )
@@ -138,11 +136,11 @@ def _is_filled(tensor: Tensor, numbers: NDArray[np.float32] | NDArray[np.float64
     return bool(first and first == numbers[-1] and (numbers == first).all())
 
 
-def _energy(stored: NDArray[np.generic], dtype: DType, offset: int) -> float:
+def _energy(stored: NDArray[np.float32] | NDArray[np.float64], offset: int) -> float:
     """Sum of squares about an offset, piece by piece: all numbers are twice the model."""
     total = 0.0
     for first in range(0, len(stored), _PIECE):
-        numbers = storage.to_float64(stored[first : first + _PIECE], dtype) - offset
+        numbers = stored[first : first + _PIECE].astype(np.float64) - offset
         total += float(numbers @ numbers)
     return total
 

@@ -44,16 +44,20 @@ def most_together(head: Head) -> int:
 def _costs(head: Head) -> list[int]:
     """Of each slice, its weights by the memory that they take."""
     pairs = zip(head.topology.tensors, head.codes, strict=True)
-    fine = [_is_finely_predicted(tensor, code) for tensor, code in pairs]
+    fine = {
+        at
+        for at, (tensor, code) in enumerate(pairs)
+        if code.predictor and _is_finely_predicted(tensor, code)
+    }
+    if not fine:
+        return [piece.weights for piece in head.slices]
     return [
-        piece.weights * (_FINELY_PREDICTED if any(fine[run.tensor] for run in piece.runs) else 1)
+        piece.weights * (_FINELY_PREDICTED if any(run.tensor in fine for run in piece.runs) else 1)
         for piece in head.slices
     ]
 
 
 def _is_finely_predicted(tensor: Tensor, code: TensorCode) -> bool:
-    if not code.predictor:
-        return False
     known = places(tensor)
     used = [place for at, _ in code.predictor if (place := known[at]) is not None]
     return min((place.stride for place in used), default=_FINE_STRIDE) < _FINE_STRIDE

@@ -1,12 +1,16 @@
 """A release that a session follows, and what became of its units. Knows no bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from midstream.errors import ErrorCode, UsageError
 from midstream.session.worth import Candidate
 from midstream.trust.manifest import Manifest
 
-__all__ = ["Followed"]
+__all__ = ["Followed", "find"]
+
+_RETRY_FAILED = 30.0
+"""Seconds until a unit that was given up is tried again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +29,18 @@ class Followed:
         """Whether it runs."""
         return any(self.manifest.units[unit].parent is None for unit in self.verified)
 
+    @property
+    def next_retry(self) -> float | None:
+        """When a unit that was given up is due again; None where none was."""
+        return min((at + _RETRY_FAILED for at in self.failed.values()), default=None)
+
+    def retry(self, now: float) -> int:
+        """Forget that units were given up, where that is long past; says of how many."""
+        due = [unit for unit, at in self.failed.items() if now - at >= _RETRY_FAILED]
+        for unit in due:
+            del self.failed[unit]
+        return len(due)
+
     def candidate(self, received: Mapping[tuple[int, int], int]) -> Candidate:
         """What the scheduler is told of it.
 
@@ -38,3 +54,15 @@ class Followed:
             failed=frozenset(self.failed),
             received=parts,
         )
+
+
+def find(releases: Sequence[Followed], number: int) -> Followed:
+    """The one of that number.
+
+    Raises:
+        UsageError: BAD_ARGUMENT where it is not followed.
+    """
+    for release in releases:
+        if release.manifest.release == number:
+            return release
+    raise UsageError(ErrorCode.BAD_ARGUMENT, f"release {number} is not open here")

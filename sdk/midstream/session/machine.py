@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS, Limits
+from midstream.session.aiming import Aim
 from midstream.session.allowance import Allowance, Link, Policy, Wait
 from midstream.session.assembly import Assembly, State
 from midstream.session.estimator import Estimator
@@ -26,7 +27,7 @@ from midstream.session.events import (
     UnitFailed,
     UnitVerified,
 )
-from midstream.session.followed import Followed
+from midstream.session.followed import Followed, find
 from midstream.session.scheduler import LEAST_PART, choose
 from midstream.session.states import TRANSITIONS, Happening, SessionState
 from midstream.trust import tree
@@ -36,8 +37,6 @@ __all__ = ["Session"]
 
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
-_RETRY_FAILED = 30.0
-"""Seconds until a unit that was given up is tried again."""
 
 
 class Session:
@@ -71,7 +70,7 @@ class Session:
         self._allowance = allowance or Allowance()
         self._reports_seen = 0
         self._has_news = False  # that may make another unit the better one
-        self._due: float | None = None
+        self._aim = Aim()
         self._sends_parts = True
         self._releases: list[Followed] = []
         self._assembly: Assembly | None = None
@@ -115,7 +114,7 @@ class Session:
             UsageError: BAD_STATE after `close`, BAD_ARGUMENT where that release is not open.
         """
         self._refuse_if_closed()
-        found = self._find(release)
+        found = find(self._releases, release)
         entry = found.manifest.units[unit]
         if unit in found.verified or len(data) != entry.size:
             return False
@@ -145,7 +144,7 @@ class Session:
             UsageError: BAD_STATE after `close`, BAD_ARGUMENT where that release is not open.
         """
         self._refuse_if_closed()
-        found = self._find(release)
+        found = find(self._releases, release)
         found.verified.update(range(len(found.manifest.units)))
         self._keep([found])
         if self.state is SessionState.STARTING:
@@ -170,7 +169,7 @@ class Session:
 
     def aim(self, within: float | None, now: float) -> None:
         """Prefer what can be activated within so many seconds; None for no such moment."""
-        self._due = None if within is None else now + within
+        self._aim.set(within, now)
         self._has_news = True
         self.wait = None
 
@@ -181,7 +180,7 @@ class Session:
 
     def within(self, now: float) -> float | None:
         """Seconds until the activation that the player aims at; None where there is none."""
-        return None if self._due is None or now >= self._due else self._due - now
+        return self._aim.within(now)
 
     @property
     def runs(self) -> bool:
@@ -222,7 +221,7 @@ class Session:
         """
         assert self._assembly is None, "one unit at a time"
         place = (choice.release, choice.unit)
-        entry = self._find(choice.release).manifest.units[choice.unit]
+        entry = find(self._releases, choice.release).manifest.units[choice.unit]
         self._assembly = self._parked.pop(place, None) or Assembly(
             entry, choice, self.counters, limits=self._limits
         )
@@ -298,8 +297,8 @@ class Session:
             return self._not_before or None
         if self._assembly is not None:
             return None
-        failed = [t + _RETRY_FAILED for r in self._releases for t in r.failed.values()]
-        return min(failed, default=None)
+        due = [release.next_retry for release in self._releases]
+        return min((at for at in due if at is not None), default=None)
 
     @property
     def has_events(self) -> bool:
@@ -337,22 +336,19 @@ class Session:
             [release.candidate(received) for release in self._releases],
             self._allowance,
             self._policy,
-            reach=self._reach(now),
+            reach=self._aim.reach(now, rate=self._rate, staging=self.staging),
         )
 
-    def _reach(self, now: float) -> float | None:
-        """Bytes that can be here and staged by the moment that the player aims at."""
+    @property
+    def _rate(self) -> float | None:
+        """Bytes per second to count on: by the player's reports, or by what came so far."""
         rate = self._allowance.rate()
-        rate = self.estimator.throughput if rate is None else rate
-        if self._due is None or rate is None:
-            return None
-        return max(self._due - now - self.staging, 0.0) * rate
+        return self.estimator.throughput if rate is None else rate
 
     def _look_again(self, now: float) -> None:
         """Drop the unit under way where news makes another the better one; it keeps its bytes."""
-        if self._due is not None and now >= self._due:
-            self._due, self._has_news = None, True
-        has_news = self._has_news or self._reports_seen != self._allowance.reports
+        is_reported = self._reports_seen != self._allowance.reports
+        has_news = self._aim.lapse(now) or self._has_news or is_reported
         self._has_news, self._reports_seen = False, self._allowance.reports
         assembly = self._assembly
         if not has_news or assembly is None or assembly.is_nearly_there:
@@ -387,19 +383,13 @@ class Session:
         if self._assembly is not None and self._assembly.choice.release not in numbers:
             self._assembly = None
 
-    def _find(self, release: int) -> Followed:
-        for known in self._releases:
-            if known.manifest.release == release:
-                return known
-        raise UsageError(ErrorCode.BAD_ARGUMENT, f"release {release} is not open here")
-
     def _settle(self, now: float) -> None:
         """Take the result of an assembly that is through."""
         assembly = self._assembly
         if assembly is None or assembly.state not in (State.VERIFIED, State.FAILED):
             return
         self._assembly = self.wait = None
-        release, unit = self._find(assembly.choice.release), assembly.choice.unit
+        release, unit = find(self._releases, assembly.choice.release), assembly.choice.unit
         if assembly.state is State.VERIFIED:
             self._not_before = now
             self._verified(release, unit, assembly.data, repaired=assembly.repaired)
@@ -441,11 +431,8 @@ class Session:
             self._happened(Happening.BASE_LOST)
 
     def _retry(self, now: float) -> None:
-        for release in self._releases:
-            due = [unit for unit, at in release.failed.items() if now - at >= _RETRY_FAILED]
-            for unit in due:
-                del release.failed[unit]
-                self._happened(Happening.RETRY)
+        for _ in range(sum(release.retry(now) for release in self._releases)):
+            self._happened(Happening.RETRY)
 
     def _happened(self, what: Happening) -> None:
         self.state = TRANSITIONS[self.state, what]

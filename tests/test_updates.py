@@ -73,6 +73,23 @@ def test_all_weights_by_a_little_cost_about_what_their_differences_say() -> None
     assert size < 1.02 * np.maximum(bits, 0).sum() / 8 + 150
 
 
+def test_rows_that_hardly_move_beside_others_cost_what_they_say() -> None:
+    weights = normal(96, 400)
+    scales = np.where(np.arange(96) % 3 == 0, 1e-3, 1e-7)[:, None]
+    other = (weights + normal(96, 400, seed=5, scale=1.0) * scales).astype("<f4")
+    size = changed({"a": weights}, {"a": other})
+    bits = np.log2(scales / np.spacing(np.abs(weights)) * np.sqrt(2 * np.pi * np.e))
+    assert size < 1.1 * np.maximum(bits, 1).sum() / 8
+
+
+def test_what_was_pruned_before_stays_cheap() -> None:
+    weights = normal(200, 100)
+    weights[np.abs(weights) < 0.07] = 0
+    other = np.where(weights == 0, weights, moved(weights, 1e-5))
+    left = int((weights != 0).sum())
+    assert changed({"a": weights}, {"a": other}) < 1.03 * 2 * left + 150
+
+
 def test_a_few_weights_cost_a_few_bytes() -> None:
     weights = normal(200, 100)
     other = weights.copy()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from midstream.codec import levels, raw
 from midstream.codec.axes import add_vector
 from midstream.codec.costs import spread
-from midstream.codec.fitting import fit
+from midstream.codec.fitting import fit, refit
 from midstream.codec.grid import MAX_STEP_INDEX
 from midstream.codec.parameter_lists import (
     CODED,
@@ -30,7 +30,7 @@ from midstream.codec.parameters import Context, TensorCode
 from midstream.types import Tensor
 from midstream.wire import Writer
 
-__all__ = ["contexts", "fit", "read", "weight_steps", "write", "write_contexts"]
+__all__ = ["contexts", "fit", "read", "refit", "weight_steps", "write", "write_contexts"]
 
 _HALF_OCTAVE = 8  # step indices
 

@@ -24,9 +24,15 @@ __all__ = ["encode_update", "holes_of"]
 _LARGEST_LEVEL = 1 << 15
 """As far as widths are fitted."""
 _MOST_LEVEL = 1 << 20
+_FEWEST = 600
+"""Weights of a tensor whose rows are looked at one by one."""
+_WIDTH_OF_ONE = 12
+_MOST_DELTA = 48
 _MOSTLY = 0.5
 """Scales are fitted to all weights of a tensor where so many of them changed."""
 
+_PRUNED = 1 / 8
+"""Of the weights of a tensor that were zero: so many are not by chance."""
 _NOT_CODED = TensorCode(coded=False)
 
 _Stored = NDArray[np.generic]
@@ -132,8 +138,10 @@ def _fit(old: _Stored, new: _Stored, tensor: Tensor) -> TensorCode:
     with np.errstate(invalid="ignore"):  # what is no number has no distance
         distance = storage.to_float64(new, tensor.dtype) - storage.to_float64(old, tensor.dtype)
     distance[~np.isfinite(distance)] = 0
+    if tensor.dtype.is_float:
+        distance = _without_zeros(distance, storage.to_float64(old, tensor.dtype) == 0)
     step, found = _levels(distance, tensor.dtype)
-    every = scales.fit(found, tensor, step=step, may_predict=False)
+    every = _fit_every(found, tensor, step)
     if changed.mean() > _MOSTLY:
         return every
     some = Tensor(name=tensor.name, dtype=tensor.dtype, shape=(int(changed.sum()),), offset=0)
@@ -141,6 +149,32 @@ def _fit(old: _Stored, new: _Stored, tensor: Tensor) -> TensorCode:
     naming = tensor.weights * _entropy(float(changed.mean()))
     is_spread = _cost(found, tensor, every) < naming + _cost(found[changed], some, few)
     return every if is_spread else few
+
+
+def _fit_every(found: NDArray[np.int32], tensor: Tensor, step: int) -> TensorCode:
+    """The better of two fits: rows that hardly moved beside others are found by their sizes."""
+    plain = scales.fit(found, tensor, step=step, may_predict=False)
+    axis = tensor.row_axis
+    if axis is None or tensor.weights < _FEWEST or tensor.shape[axis] == tensor.weights:
+        return plain
+    rows = np.moveaxis(found.reshape(tensor.shape), axis, 0).reshape(tensor.shape[axis], -1)
+    sizes = np.sqrt((rows.astype(np.float64) ** 2).mean(axis=1))
+    widths = np.rint(4 * np.log2(np.maximum(sizes, 1 / 8))).astype(np.int64) + _WIDTH_OF_ONE
+    base = int(np.median(widths))
+    deltas = np.clip(widths - base, -_MOST_DELTA, _MOST_DELTA).astype(np.int8)
+    known = TensorCode(step=step, shape=1, width=base, rows=deltas)
+    other = scales.refit(found, tensor, known)
+    return min((plain, other), key=lambda code: _cost(found, tensor, code))
+
+
+def _without_zeros(
+    distance: NDArray[np.float64], is_zero: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Where nothing was before, as in pruned weights, what moved next to it: it moves otherwise."""
+    if is_zero.all() or is_zero.mean() < _PRUNED:
+        return distance
+    place = np.where(is_zero, np.flatnonzero(~is_zero)[0], np.arange(len(distance)))
+    return distance[np.maximum.accumulate(place)]
 
 
 def _levels(distance: NDArray[np.float64], dtype: DType) -> tuple[int, NDArray[np.int32]]:

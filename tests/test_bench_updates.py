@@ -1,0 +1,42 @@
+"""The parts of the benchmark of updates that need no peers."""
+
+import io
+
+from rich.console import Console
+
+from reach.figures import Verdict
+from reach.tables import print_figures
+from update_parts.exact import best_peer, exact_figures
+
+ROWS = {
+    "a-last_operators": {
+        "update": 90,
+        "fresh": 10_000,
+        "peers": {"bsdiff": 100, "zstd": 300, "zipnn": None},
+    },
+    "b-all_weights": {"update": 60, "fresh": 100, "peers": {"bsdiff": 120, "zstd": 100}},
+}
+
+
+def test_a_peer_that_cannot_do_it_is_not_the_best() -> None:
+    assert best_peer(ROWS["a-last_operators"]) == 100
+
+
+def test_figures_are_ratios_to_the_best_peer_and_to_fresh_units() -> None:
+    over, last, every = exact_figures(ROWS)
+    assert over.values == {"a-last_operators": 0.9, "b-all_weights": 0.6}
+    assert over.verdict is Verdict.MUST
+    assert last.values == {"a-last_operators": 0.009}
+    assert last.verdict is Verdict.AIM
+    assert every.verdict is Verdict.KNOWN
+
+
+def test_one_case_above_a_peer_is_not_met() -> None:
+    worse = {**ROWS, "c": {"update": 101, "fresh": 200, "peers": {"bsdiff": 100}}}
+    assert exact_figures(worse)[0].verdict is Verdict.NOT
+
+
+def test_figures_are_printed() -> None:
+    text = io.StringIO()
+    print_figures(exact_figures(ROWS), Console(file=text, width=140))
+    assert "exact update over the best peer" in text.getvalue()

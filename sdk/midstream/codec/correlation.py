@@ -19,7 +19,7 @@ from midstream.types import Tensor
 
 __all__ = ["choose"]
 
-_SAMPLE = 1 << 17
+_SAMPLE = 1 << 15
 """Weights that are looked at, from the middle of a tensor."""
 _FEWEST = 64
 _MOST_TERMS = 6

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from midstream.bitstream import Topology, protected_size
+from midstream.codec import rans
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.finish import exact_records
@@ -43,6 +44,7 @@ from midstream.types import Fidelity, UnitKind
 
 __all__ = ["Builder", "planned_parts", "recipe_sets"]
 
+_SLICE_BYTES, _RUN_BYTES = 6, 4
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
 
@@ -170,7 +172,7 @@ class Builder:
         if found is None:
             return self._plain(relative, aim)
         base = self._bases.write(found.codes, found.levels)
-        if 8 * (len(base.data) - self._bases.uncounted) <= found.plain_bits:
+        if 8 * (len(base.data) - self._bases.uncounted - _overhead(base.plans)) <= found.plain_bits:
             return base
         return min(base, self._plain(relative, aim), key=lambda one: len(one.data))
 
@@ -247,6 +249,13 @@ class Builder:
             if plan.piece.coded
         )
         return decibels(noise, is_exact=is_exact)
+
+
+def _overhead(plans: Sequence[Plan]) -> int:
+    """Bytes that slices and tensors take, about, however few bits their levels have."""
+    coded = [plan.piece for plan in plans if plan.piece.coded]
+    lanes = sum(rans.lanes_of(piece.weights) for piece in coded)
+    return 4 * lanes + sum(_SLICE_BYTES + _RUN_BYTES * len(piece.runs) for piece in coded)
 
 
 def _ways(recipe: Recipe) -> Sequence[float]:

@@ -1,7 +1,8 @@
-"""Peak memory of decoding, beyond the model file that comes out."""
+"""Peak memory of decoding, beyond the model file that comes out, and of encoding, and its time."""
 
 import mmap
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,20 @@ def measure_memory(bench: Bench, network: Network) -> dict[str, Any]:
         beyond[ladder] = peak - baseline - pages
         if ladder == "exact" and output.read_bytes() != network.model:
             raise RuntimeError(f"{network.name}: decoding does not give the model file back")
-    return {"beyond": beyond, "most": max(beyond.values())}
+    return {"beyond": beyond, "most": max(beyond.values()), **_encoding(bench, network)}
+
+
+def _encoding(bench: Bench, network: Network) -> dict[str, Any]:
+    """Seconds that encoding takes, and its memory beyond the model file that is read, bytes."""
+    model = bench.folder / "model"
+    model.write_bytes(network.model)
+    answer = bench.ours.ask("encode", repeats=1, model=str(model), ladder=_LADDERS[0])
+    peak = _peak("encode", Path(_LADDERS[0]), [str(model)])
+    baseline = _peak("baseline", Path(_LADDERS[0]), [str(model)])
+    return {
+        "encode_s": statistics.median(answer["seconds"]),
+        "encode_mib": (peak - baseline) / (1 << 20),
+    }
 
 
 def _peak(mode: str, output: Path, units: list[str]) -> int:

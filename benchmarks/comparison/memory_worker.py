@@ -1,21 +1,27 @@
-"""Decode units into a file, or only read them, and say the most memory that this process had.
+"""Decode units into a file, or encode a model; say the most memory that this process had.
 
     python memory_worker.py {decode|baseline} OUTPUT UNIT...
+    python memory_worker.py {encode|baseline} LADDER MODEL
 
-As the command line does it: the units and the model file are mapped. Both modes import the same
-and read each unit once; `baseline` does not decode.
+As the command line does it: the units and the model file that comes out are mapped. All modes
+import the same and read each file once; `baseline` does nothing more.
 """
 
 import sys
 from mmap import ACCESS_READ, PAGESIZE, mmap
 from pathlib import Path
 
+from midstream import encode
 from midstream.decoder import read_stack, rebuild_into
 
 
 def main() -> None:
     """Print the peak of resident memory, bytes."""
     mode, output, *paths = sys.argv[1:]
+    if mode == "encode":
+        encode(Path(paths[0]).read_bytes(), ladder=output)
+        print(_peak())
+        return
     units = [_mapped(path) for path in paths]
     if mode == "decode":
         stack = read_stack(units)

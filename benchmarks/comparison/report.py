@@ -142,7 +142,7 @@ def print_report(results: Results, console: Console) -> None:
         "ladder": ("rungs_over_one", "exact"),
         "lossless": ("raw", "ours", "over_zipnn", "over_zstd", "over_xz", "over_brotli"),
         "speed": ("lossy_decode", "lossy_encode", "lossless_decode", "twin"),
-        "memory": ("most",),
+        "memory": ("most", "encode_s", "encode_mib"),
     }
     for section, names in columns.items():
         if section in results:

@@ -1,12 +1,13 @@
 """A model file to a ladder of units. Knows nothing of what moves or runs them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from midstream import formats
 from midstream.bitstream import Topology
 from midstream.encoder.builder import Builder, planned_parts, recipe_sets
 from midstream.encoder.choice import rank
-from midstream.encoder.ladder import Target, parse_ladder
+from midstream.encoder.ladder import Rung, Target, parse_ladder
 from midstream.encoder.lossless import exact_unit
 from midstream.encoder.progress import Report, Work
 from midstream.encoder.quantiser import Recipe
@@ -58,11 +59,7 @@ def encode(
         LimitError: The model file is too large.
     """
     rungs = parse_ladder(ladder)
-    if len(model) > limits.model_size:
-        raise LimitError(
-            ErrorCode.OVER_LIMIT, f"model: {len(model)} bytes, at most {limits.model_size}"
-        )
-    model = formats.prepared(model)
+    model = _prepared(model, limits)
     opened = formats.open_model(model)
     tensors = [tensor for tensor in opened.tensors if _is_hole(tensor)]
     topology = Topology.cut(model, tensors)
@@ -78,19 +75,17 @@ def encode(
     work = Work(len(sets) * planned_parts(rungs, is_known=known is not None), report)
     relative = _relative(model, weights, measure if allocates and known is None else None)
 
-    def build(recipes: Sequence[Recipe]) -> tuple[tuple[EncodedUnit, ...], Recipe]:
-        builder = Builder(
-            topology,
-            weights,
-            statistics=known,
-            relative=relative,
-            evaluate=evaluate,
-            inputs=(probes, is_calibrated),
-            work=work,
-        )
-        return builder.build(rungs, recipes), builder.recipe
-
-    units, recipe = min(map(build, sets), key=lambda built: rank(rungs, built[0]))
+    make = partial(
+        Builder,
+        topology,
+        weights,
+        statistics=known,
+        relative=relative,
+        evaluate=evaluate,
+        inputs=(probes, is_calibrated),
+        work=work,
+    )
+    units, recipe = _best(rungs, sets, make)
     work.end()
     return Encoded(
         format=opened.format,
@@ -99,6 +94,32 @@ def encode(
         recipe=str(recipe),
         remarks=remarks(rungs, units),
     )
+
+
+def _prepared(model: bytes, limits: Limits) -> bytes:
+    if len(model) > limits.model_size:
+        raise LimitError(
+            ErrorCode.OVER_LIMIT, f"model: {len(model)} bytes, at most {limits.model_size}"
+        )
+    return formats.prepared(model)
+
+
+def _best(
+    rungs: Sequence[Rung], sets: Sequence[Sequence[Recipe]], make: Callable[[], Builder]
+) -> tuple[tuple[EncodedUnit, ...], Recipe]:
+    """The units of the best of several ladders, and how its base was rounded.
+
+    Args:
+        rungs: What was asked for.
+        sets: The recipes of each ladder.
+        make: A builder for one of them.
+    """
+
+    def build(recipes: Sequence[Recipe]) -> tuple[tuple[EncodedUnit, ...], Recipe]:
+        builder = make()
+        return builder.build(rungs, recipes), builder.recipe
+
+    return min(map(build, sets), key=lambda built: rank(rungs, built[0]))
 
 
 def _is_hole(tensor: Tensor) -> bool:

@@ -11,7 +11,7 @@ HANG = b"\0hang"
 ENDLESS = b"\0endless"
 """Put behind what is sent: then zeros follow, for as long as the client takes them."""
 DRIP = b"\0drip"
-"""Put behind what is sent: then a zero follows now and then, 50 a second at most."""
+"""Put behind what is sent: then a letter follows now and then, 50 a second at most."""
 _DRIP_PAUSE = 0.02
 
 
@@ -77,7 +77,7 @@ class Origin:
 
     async def send(self, writer: asyncio.StreamWriter, answer: bytes) -> bool:
         """Send an answer, and what its end asks for; says whether the connection is kept."""
-        for mark, data, pause in ((ENDLESS, bytes(1 << 16), 0.0), (DRIP, b"\0", _DRIP_PAUSE)):
+        for mark, data, pause in ((ENDLESS, bytes(1 << 16), 0.0), (DRIP, b"y", _DRIP_PAUSE)):
             if answer.endswith(mark):
                 await self.write(writer, answer.removesuffix(mark))
                 while not writer.is_closing():

@@ -22,7 +22,7 @@ from midstream.limits import Limits
 from midstream.session import Event, UnitFailed
 from midstream.testing import FakeBackend
 from models import mlp
-from origins import DRIP, ENDLESS, Asked, Behaviour, Origin, for_units, origin
+from origins import DRIP, ENDLESS, HANG, Asked, Behaviour, Origin, for_units, origin
 from published import NAME, published
 
 LIMITS = Limits(attempts=2, metadata_size=1 << 20, bundle_size=1 << 20)
@@ -57,6 +57,25 @@ def drip(asked: Asked) -> bytes:
 
 def drip_a_head(asked: Asked) -> bytes:
     return b"HTTP/1.1 200 OK\r\nX: " + DRIP
+
+
+def drip_a_chunk(asked: Asked) -> bytes:
+    """The size of a chunk, with an extension (RFC 9112 7.1.1) that never ends: no body comes."""
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;" + DRIP
+
+
+def drip_a_failure(asked: Asked) -> bytes:
+    """The body of a failure, which nobody needs."""
+    return b"HTTP/1.1 404 Not Found\r\nContent-Length: 4000\r\n\r\n" + DRIP
+
+
+def never_end_a_head(asked: Asked) -> bytes:
+    return b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000
+
+
+def announce_an_answer_again_and_again(asked: Asked) -> bytes:
+    """Interim answers (RFC 9110 15.2), and never a last one."""
+    return b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000 + HANG
 
 
 def send_a_bomb(asked: Asked) -> bytes:
@@ -153,6 +172,10 @@ CASES = [
     (announce_more_than_comes, ErrorCode.BAD_STATUS, ErrorCode.BAD_STATUS),
     (drip, ErrorCode.TIMEOUT, ErrorCode.TIMEOUT),
     (drip_a_head, ErrorCode.TIMEOUT, ErrorCode.TIMEOUT),
+    (drip_a_chunk, ErrorCode.TIMEOUT, ErrorCode.TIMEOUT),
+    (drip_a_failure, ErrorCode.NOT_FOUND, ErrorCode.NOT_FOUND),
+    (never_end_a_head, ErrorCode.BAD_STATUS, ErrorCode.BAD_STATUS),
+    (announce_an_answer_again_and_again, ErrorCode.TIMEOUT, ErrorCode.TIMEOUT),
     (send_a_bomb, ErrorCode.BAD_STATUS, ErrorCode.BAD_STATUS),
     (send_a_bomb_unasked, ErrorCode.LONG_BODY, ErrorCode.LONG_BODY),
     (send_what_another_network_has, ErrorCode.BAD_METADATA, ErrorCode.BAD_HASH),
@@ -170,7 +193,8 @@ async def test_an_attack_is_one_clear_error_and_the_network_runs_on(
     where: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limits = QUICK if of_check is ErrorCode.TIMEOUT else LIMITS
+    is_slow = of_check is ErrorCode.TIMEOUT or behave is drip_a_failure
+    limits = QUICK if is_slow else LIMITS
     async with attacked(monkeypatch, limits) as player:
         before, generation = player.decide(), player.model.generation
         sent = player.served.sent

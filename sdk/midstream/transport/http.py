@@ -124,6 +124,10 @@ class HttpTransport:
     async def _drain(self, response: aiohttp.ClientResponse, record: RequestRecord) -> None:
         """Read a short body that nobody wants; a connection with an unread one is lost."""
         with suppress(*_FAILURES):
+            await self._drain_in_time(response, record)
+
+    async def _drain_in_time(self, response: aiohttp.ClientResponse, record: RequestRecord) -> None:
+        async with asyncio.timeout(self.limits.read_timeout):
             async for chunk in response.content.iter_chunked(_ERROR_BODY):
                 self.count(record, len(chunk))
                 if record.received > _ERROR_BODY:
@@ -199,7 +203,9 @@ class _HttpResponse:
         while True:
             began = clock()
             try:
-                chunk = await self.response.content.read(_CHUNK)
+                # aiohttp's own timeout is of any bytes, and chunks may have endless extensions
+                async with asyncio.timeout(limits.read_timeout):
+                    chunk = await self.response.content.read(_CHUNK)
             except _FAILURES as error:
                 raise _translated(error, self.record.path) from error
             if not chunk:

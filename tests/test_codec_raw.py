@@ -81,6 +81,8 @@ ZEROS = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(1 << 2
         (b"\x01" + ZEROS, ErrorCode.BAD_FIELD),
         (b"\x01" + zstandard.compress(b"abc")[:-1], ErrorCode.BAD_FIELD),
         (b"\x01" + zstandard.compress(b"abc") + b"x", ErrorCode.BAD_FIELD),
+        # RFC 8878 3.1.1.1: a window of 1 kB, a content of an exabyte; zstd would reserve it
+        (b"\x01\x28\xb5\x2f\xfd\xc0\x00" + (1 << 60).to_bytes(8, "little"), ErrorCode.BAD_LENGTH),
         (
             b"\x02" + zstandard.ZstdCompressor(write_content_size=False).compress(b"ab"),
             ErrorCode.BAD_LENGTH,

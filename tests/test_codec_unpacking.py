@@ -30,6 +30,13 @@ def test_a_truncated_frame_does_not(size: int) -> None:
     assert unpack_small(FRAME[:size], len(CONTENT)) is None
 
 
+@pytest.mark.parametrize("claimed", [len(CONTENT) + 1, 1 << 60])
+def test_a_frame_that_claims_more_reserves_nothing(claimed: int) -> None:
+    """RFC 8878 3.1.1.1: a window of 1 kB, and a content of any size."""
+    frame = b"\x28\xb5\x2f\xfd\xc0\x00" + claimed.to_bytes(8, "little")
+    assert unpack_small(frame + FRAME[6:], len(CONTENT)) is None
+
+
 def test_a_damaged_frame_does_not_spoil_the_next() -> None:
     damaged = FRAME[:-6] + bytes(6)
     assert unpack_small(damaged, len(CONTENT)) != CONTENT

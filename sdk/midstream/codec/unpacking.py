@@ -16,7 +16,11 @@ _unpackers: list[zstandard.ZstdDecompressor] = []
 
 def unpack_small(frame: bytes | memoryview, size: int) -> bytes | None:
     """The `size` bytes of a frame; None where it is not small, malformed or of another size."""
-    if size > _MOST or zstandard.get_frame_parameters(frame).window_size > _MOST:
+    claimed = zstandard.get_frame_parameters(frame)
+    if size > _MOST or claimed.window_size > _MOST:
+        return None
+    # what a frame claims to hold is reserved, whatever the most that is asked for
+    if claimed.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, size):
         return None
     try:
         unpacker = _unpackers.pop()

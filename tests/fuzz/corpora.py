@@ -14,7 +14,7 @@ __all__ = ["read", "write"]
 _FOLDER = Path(__file__).parent / "corpus"
 _LONGEST = 64
 """Bytes of an input that is kept: what is longer says little more."""
-_MOST = 4096
+_MOST = 1 << 10
 """Bytes that are kept for one target."""
 
 

@@ -394,7 +394,7 @@ async def test_an_origin_that_goes_away_leaves_the_network_running(
 async def test_a_link_that_heals_brings_what_was_given_up(
     made: Published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("midstream.session.machine._RETRY_FAILED", 0.2)
+    monkeypatch.setattr("midstream.session.followed._RETRY_FAILED", 0.2)
     async with (
         origin(made.files, for_units(fail)) as (url, served),
         Delivery.open(url, NAME, root=made.root, limits=QUICK) as delivery,

@@ -173,7 +173,7 @@ async def is_complete(model: Model) -> bool:
 async def test_what_runs_runs_on_over_a_link_that_turns_bad(
     fault: str, made: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("midstream.session.machine._RETRY_FAILED", 0.2)
+    monkeypatch.setattr("midstream.session.followed._RETRY_FAILED", 0.2)
     failures: list[Event] = []
     told = failures.append
     async with (

@@ -136,7 +136,7 @@ class Attacked:
 async def attacked(
     monkeypatch: pytest.MonkeyPatch, limits: Limits = LIMITS
 ) -> AsyncIterator[Attacked]:
-    monkeypatch.setattr("midstream.session.machine._RETRY_FAILED", 0.2)
+    monkeypatch.setattr("midstream.session.followed._RETRY_FAILED", 0.2)
     made = published(1)
     events: list[Event] = []
     async with (

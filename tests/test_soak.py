@@ -20,7 +20,7 @@ async def test_nothing_breaks_or_leaks_over_links_and_origins_that_do(
 ) -> None:
     if SECONDS < LONG:
         # what was given up for long would be waited for
-        monkeypatch.setattr("midstream.session.machine._RETRY_FAILED", 0.5)
+        monkeypatch.setattr("midstream.session.followed._RETRY_FAILED", 0.5)
     report = await Soak(tmp_path, SECONDS, seed=3).run()
     print(report)  # noqa: T201 - the report is what a long soak is for
     assert report.counts["models checked, running"] > 0

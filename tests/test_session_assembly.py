@@ -23,7 +23,7 @@ from releases import (
 )
 
 SIZE = 6000
-PACKET = 256
+PACKET = 512
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,16 @@ def test_a_damaged_hash_page_is_corrected_by_its_parity(made: Made) -> None:
         )
 
     purposes = drive(assembly, made, answer)
+    assert purposes.count(Purpose.HASHES) == 2
+    assert assembly.data == made.units[0]
+
+
+def test_parity_of_a_hash_page_that_is_as_signed_is_not_asked_for(made: Made) -> None:
+    counters = Counters()
+    assembly = assemble(made.base, counters)
+    purposes = drive(assembly, made, damaging(5000, path=made.base.path))
     assert purposes.count(Purpose.HASHES) == 1
+    assert counters.received[Purpose.HASHES] == made.base.page_size < made.base.hashes_size
     assert assembly.data == made.units[0]
 
 
@@ -293,7 +302,7 @@ def test_a_body_that_stops_short_for_good_is_completed_by_repair_symbols(made: M
 
     def answer(request: Request, data: bytes) -> Body:
         if request.purpose is Purpose.BODY:
-            return request.start, data[request.start : 5700], None
+            return request.start, data[request.start : 5400], None
         return honest(request, data)
 
     drive(assembly, made, answer)

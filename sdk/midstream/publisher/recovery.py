@@ -1,5 +1,6 @@
 """How units are cut into packets, and how much repair they get. Knows nothing of their content."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,6 +17,8 @@ _HEAD_FAILURE, _BODY_FAILURE = 1e-5, 1e-3
 """Receivers left without: 3GPP TS 22.261 asks 99.999 % for topology, 99.9 % for weights."""
 _MOST_REPAIR = 2.0
 _MOST_LOSS = 0.5
+_LEAST = 256
+_ROOTS = 8
 _DATAGRAM = 1200
 """With headers it passes where IPv6 does: 1,280 B less 48 for IP and UDP leave 32 for ours."""
 
@@ -80,6 +83,10 @@ def _check(name: str, value: float | None, most: float) -> None:
 
 
 def _packet_size(size: int) -> int:
-    """Bytes of a packet: about a hundred packets a unit, 256 B to 16 KiB, a power of two."""
-    wanted = max(256, min(LIMITS.packet_size, size // 96))
-    return 1 << wanted.bit_length() - 1
+    """Bytes of a packet: the power of two next to eight roots of the size, 256 B to 16 KiB.
+
+    Where something is damaged, a hash of each packet is fetched, and a symbol as long as one: what
+    there is more of, the other has less of.
+    """
+    nearest = 1 << round(math.log2(_ROOTS**2 * size) / 2)
+    return max(_LEAST, min(LIMITS.packet_size, nearest))

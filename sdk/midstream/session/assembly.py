@@ -191,6 +191,8 @@ class Assembly:
         is_repair = purpose is Purpose.REPAIR
         wanted = self._wanted_symbols() if is_repair else self._have[purpose].missing()
         start, stop = wanted[0]
+        if purpose is Purpose.HASHES and start < self.entry.page_size:
+            stop = min(stop, self.entry.page_size)  # its parity only where it is not as signed
         return self._request(purpose, (start, int(min(stop, start + room))))
 
     def receive(self, purpose: Purpose, offset: int, data: bytes | memoryview) -> bool:
@@ -271,11 +273,13 @@ class Assembly:
         self._check_hashes()
 
     def _check_hashes(self) -> None:
-        if not self._have[Purpose.HASHES].is_full:
+        have = self._have[Purpose.HASHES]
+        if not have.holds(0, self.entry.page_size):
             return
         self._page = self._read_page()
         if self._page is None:
-            self._refuse_page()
+            if have.is_full:
+                self._refuse_page()
             return
         self.attempts = 0
         self._find_erasures(self._page)
@@ -302,6 +306,8 @@ class Assembly:
         try:
             return self._verify_page(page)
         except DataError:
+            if not self._have[Purpose.HASHES].is_full:
+                return None  # the parity comes next
             try:
                 return self._verify_page(fec.correct(page, parity))
             except DataError:

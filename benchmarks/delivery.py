@@ -3,8 +3,8 @@
     python benchmarks/delivery.py [--quick] [--sections news,carousel] [--out DIR]
 
 Makes an environment for the peers, measures, checks every packet that comes back, and writes
-DIR/results.json and DIR/report.txt. Exits 1 where a measurement failed, not where a figure is
-not met: the report says that.
+DIR/results.json, DIR/report.txt and DIR/delivery.png. Exits 1 where a measurement failed, not
+where a figure is not met: the report says that.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from delivery_parts.plots import draw
 from delivery_parts.report import print_report
 from delivery_parts.sections import SECTIONS, Run, figures
 from midstream import kernels
@@ -38,6 +39,7 @@ def main() -> int:
         results, failed = _measure(run, options.sections)
     _save(options.out, results)
     _show(options.out, results)
+    draw(options.out / "delivery.png", results)
     return 1 if failed else 0
 
 

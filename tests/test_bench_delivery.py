@@ -15,6 +15,7 @@ from delivery_parts.clients import clients_figures, measure_clients
 from delivery_parts.coders import OWN, PEERS, Shape
 from delivery_parts.damage import damage_figures
 from delivery_parts.news import news_figures
+from delivery_parts.plots import draw
 from delivery_parts.recovery import recovery_figures
 from delivery_parts.report import print_report
 from delivery_parts.riding import Network
@@ -279,3 +280,11 @@ def test_the_cache_is_only_reported():
     (figure,) = cache_figures({"origin": 1e9, "cache": 2e9})
     assert figure.values == {"warm": 2.0}
     assert figure.verdict is Verdict.KNOWN
+
+
+def test_what_was_measured_is_drawn_and_nothing_else(tmp_path):
+    draw(tmp_path / "none.png", {"damage": {}})
+    assert not (tmp_path / "none.png").exists()
+    rows = [{"size": "6 MB", "loss": loss, "own": 1.02, "all": 1.05} for loss in (0.01, 0.3)]
+    draw(tmp_path / "some.png", {"carousel": rows, "news": {"swaps": {"release 2": [0.1, 0.3]}}})
+    assert (tmp_path / "some.png").read_bytes().startswith(b"\x89PNG")

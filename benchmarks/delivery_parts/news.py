@@ -31,7 +31,7 @@ _SETTLED = 2.0
 
 
 def measure_news(
-    models: Sequence[Path], clients: int, advance: Callable[[str], None]
+    models: Sequence[Path | bytes], clients: int, advance: Callable[[str], None]
 ) -> dict[str, Any]:
     """Seconds to each swap, by the release that was swapped to; and what it cost.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import midstream
 
-__all__ = ["MODELS", "NAME", "publish_all", "put"]
+__all__ = ["MODELS", "NAME", "models", "publish_all", "put"]
 
 NAME = "abr"
 """The network."""
@@ -19,7 +19,14 @@ MODELS = [
 _TIMESTAMP = Path("metadata/timestamp.json")
 
 
-def publish_all(models: Sequence[Path], folder: Path) -> list[Path]:
+def models(count: int) -> list[Path | bytes]:
+    """Model files of so many releases, up to four: no two of them have a unit in common."""
+    coarse = (midstream.encode(path.read_bytes(), ladder="6b") for path in MODELS)
+    more = (bytes(midstream.rebuild([unit.data for unit in one.units])) for one in coarse)
+    return [*MODELS, *(more if count > len(MODELS) else ())][:count]
+
+
+def publish_all(models: Sequence[Path | bytes], folder: Path) -> list[Path]:
     """The repository's folder after each release."""
     publisher = midstream.Publisher(folder / "work", signer=midstream.Signer.generate())
     releases = []

@@ -19,7 +19,7 @@ from delivery_parts import (
     video,
 )
 from delivery_parts.environment import make_environment
-from delivery_parts.releases import MODELS
+from delivery_parts.releases import models
 from reach.figures import Figure
 
 __all__ = ["SECTIONS", "Run", "Section", "figures"]
@@ -66,8 +66,7 @@ def _recovery(run: Run) -> Any:
 
 def _news(run: Run) -> Any:
     clients = _QUICK_CLIENTS if run.is_quick else _CLIENTS
-    models = [MODELS[number % len(MODELS)] for number in range(_releases(run))]
-    return news.measure_news(models, clients, run.advance)
+    return news.measure_news(models(_releases(run)), clients, run.advance)
 
 
 def _releases(run: Run) -> int:

@@ -84,10 +84,14 @@ class Releases(ABC):
             LimitError: A count or size in one is over its limit, or decoding takes more memory.
             TrustError: The exact layer does not give the model that was signed for.
         """
-        if (model := self._held.model(self._number(release))) is not None:
+        number = self._number(release)
+        if (model := self._held.model(number)) is not None:
             return bytearray(model.model)
-        decoding = await self._decoding(layer, release)
-        return await asyncio.to_thread(decoding.bytes)
+
+        def decode() -> bytearray:
+            return Decoding(self._held, number, layer, self._limits).bytes()
+
+        return await asyncio.to_thread(decode)
 
     async def write_model(
         self, path: Path, *, layer: int | None = None, release: int | None = None

@@ -24,6 +24,7 @@ from midstream import Publisher
 from midstream.client import Delivery
 from midstream.errors import ErrorCode, MidstreamError
 from midstream.limits import Limits
+from midstream.publisher import FRESH
 from midstream.trust import bundle, layout, manifest
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest
@@ -51,7 +52,8 @@ def read(folder: Path) -> dict[str, bytes]:
 
 
 def publish(folder: Path, model: bytes, keys: KeyRing, name: str = NAME) -> dict[str, bytes]:
-    Publisher(folder, signer=keys).publish(model, name=name, ladder="4b,exact")
+    """Without an update, which would be another way than over the units that are attacked."""
+    Publisher(folder, signer=keys).publish(model, name=name, ladder="4b,exact", updates=FRESH)
     return read(folder)
 
 

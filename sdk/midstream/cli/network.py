@@ -17,6 +17,7 @@ from midstream.origin import Impairments, ServerLimits, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
 from midstream.store.files import read_given
 from midstream.trust.manifest import Manifest
+from midstream.types import UnitKind
 
 __all__ = ["add_verbs"]
 
@@ -145,7 +146,9 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             if isinstance(event, UnitVerified):
                 bar.update(task, advance=event.entry.size)
                 repaired = f", {event.repaired} packets repaired" if event.repaired else ""
-                output.note(f"layer {event.entry.layer}: {event.entry.size} B verified{repaired}")
+                is_update = event.entry.kind is UnitKind.UPDATE
+                what = "update" if is_update else f"layer {event.entry.layer}"
+                output.note(f"{what}: {event.entry.size} B verified{repaired}")
 
         async with Delivery.open(
             options.url,

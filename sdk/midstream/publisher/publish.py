@@ -16,7 +16,7 @@ from midstream.publisher.measure import Outputs
 from midstream.publisher.recovery import Recovery, Use
 from midstream.publisher.release import Release
 from midstream.publisher.signing import METADATA_REPAIR, SignedFolder
-from midstream.publisher.updating import MadeUpdate, UpdatePolicy, links, make_updates
+from midstream.publisher.updating import MadeUpdate, UpdatePolicy, chosen, links, make_updates
 from midstream.runtime import Backend, Inputs
 from midstream.store.models import read_model
 from midstream.trust import layout, tree
@@ -98,6 +98,10 @@ class Publisher:
             StoreError: The folder cannot be written, or another publisher is at work.
         """
         check_name(name)
+        policy = updates or UpdatePolicy()
+        if policy.only is not None:
+            with self._signed.existing() as repository:
+                chosen(repository.manifests(name), policy)  # before any work is done
         recovery = Recovery(repair=repair, loss=loss, use=use)
         with naming("model" if isinstance(model, bytes) else model):
             data = _coded(model)
@@ -107,7 +111,6 @@ class Publisher:
         with self._folder.locked():
             repository = self._signed.open()
             parents = repository.manifests(name)
-            policy = updates or UpdatePolicy()
             made = make_updates(self._folder.path, parents, policy, encoded, data, progress)
             return self._write(
                 repository, name, data, encoded, list(made), recovery, extensions, progress

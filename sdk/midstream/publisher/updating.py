@@ -20,7 +20,7 @@ from midstream.trust.manifest import Manifest
 from midstream.trust.updates import UpdateEntry, updates_of
 from midstream.types import Fidelity, UnitKind
 
-__all__ = ["FRESH", "MadeUpdate", "UpdatePolicy", "links", "make_updates"]
+__all__ = ["FRESH", "MadeUpdate", "UpdatePolicy", "chosen", "links", "make_updates"]
 
 _MOST_LINKS = 8
 """Updates between earlier releases that stay listed, so that who is far behind can follow."""
@@ -89,14 +89,14 @@ def make_updates(
         UsageError: There is no release that the policy names, or the new one has no exact unit.
         BitstreamError: The release that the policy names has no exact unit.
     """
-    chosen = _chosen(parents, policy)
+    found = chosen(parents, policy)
     if encoded.units[-1].rung != "exact":
         if policy.only is not None:
             raise UsageError(ErrorCode.BAD_LADDER, "an update needs a ladder that ends in exact")
         return
-    new = _exact([unit.data for unit in encoded.units]) if chosen else None
+    new = _exact([unit.data for unit in encoded.units]) if found else None
     fresh = sum(len(unit.data) for unit in encoded.units)
-    for parent in chosen:
+    for parent in found:
         try:
             made = _make(folder, parent, encoded.units[-1].layer, model)
         except MidstreamError as error:
@@ -112,7 +112,12 @@ def make_updates(
             progress(f"no update from release {parent.release}: {size} bytes, all units {fresh}")
 
 
-def _chosen(parents: Sequence[Manifest], policy: UpdatePolicy) -> Sequence[Manifest]:
+def chosen(parents: Sequence[Manifest], policy: UpdatePolicy) -> Sequence[Manifest]:
+    """The releases that updates are made from.
+
+    Raises:
+        UsageError: NOT_FOUND where there is not the one that the policy names.
+    """
     if policy.only is None:
         return parents[-policy.last :] if policy.last else ()
     found = [parent for parent in parents if parent.release == policy.only]

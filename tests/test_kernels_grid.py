@@ -70,6 +70,18 @@ def test_floats_are_rounded_once(kernel, seed, precision, kind):
         assert found.tobytes() == (levels * sizes[steps + 40]).astype(kind).tobytes()
 
 
+@pytest.mark.parametrize("octave", [-150, -40, -30, -25, -24, -20, -9, 0, 5, 12, 125])
+def test_many_levels_of_one_step_are_the_same_float16(kernel, octave):
+    rng = np.random.default_rng(octave + 200)
+    levels = rng.integers(-2048, 2049, 5003).astype(np.int32)
+    levels[::7] = rng.integers(-(1 << 30), 1 << 30, len(levels[::7]))
+    for significand in (1.0, 1.0 + 2**-11, 1.5, *rng.uniform(1, 2, 5)):
+        sizes, steps = np.array([significand * 2.0**octave]), np.zeros(1, np.int32)
+        expected = scaled(numpy_grid, levels, steps, sizes, first=0, precision=11)
+        found = scaled(kernel, levels, steps, sizes, first=0, precision=11)
+        assert found.tobytes() == expected.tobytes()
+
+
 def test_every_tie_of_float16_goes_to_even(kernel):
     # half way between all float16 numbers, and all subnormal ones
     levels = np.concatenate([np.arange(1 << 13), -np.arange(1 << 13)]).astype(np.int32)

@@ -19,8 +19,13 @@ static double *find_sizes(const struct network *network, const struct piece *pie
     for (int64_t i = 0, done = 0; i < piece->span_count; i++) {
         const struct span *span = &piece->spans[i];
         const int64_t count = span->stop - span->start;
-        find_steps(network, span, indices);
-        for (int64_t k = 0; k < count; k++)
+        const struct tensor *tensor = &network->tensor[span->tensor];
+        const double size = size_of(tensor->step, trits, sizes);
+        for (int64_t k = done; k < done + count; k++)
+            steps[k] = size;
+        if (!is_even(tensor))
+            find_steps(network, span, indices);
+        for (int64_t k = 0; k < count && !is_even(tensor); k++)
             steps[done + k] = k && indices[k] == indices[k - 1]
                 ? steps[done + k - 1]
                 : size_of(indices[k], trits, sizes);

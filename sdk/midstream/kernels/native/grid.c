@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "halves.h"
+
 /* Sums wrap around, as NumPy's do; whoever calls sees to it that they need not. */
 static int16_t plus(int16_t total, int32_t factor, int8_t delta)
 {
@@ -115,6 +117,10 @@ static void scale_many_halves(
 
 void scale_run(uint8_t *out, int precision, const int32_t *levels, int64_t count, double size)
 {
+    int64_t done = precision == FLOAT16 ? write_halves(out, levels, count, size) : 0;
+    out += 2 * done;
+    levels += done;
+    count -= done;
     if (precision == FLOAT32)
         for (int64_t i = 0; i < count; i++) {
             float single = (float)(levels[i] * size);

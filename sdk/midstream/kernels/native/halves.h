@@ -1,0 +1,10 @@
+/* Levels as float16, many at a time, where the processor can. Same results as grid.c. */
+#ifndef MIDSTREAM_HALVES_H
+#define MIDSTREAM_HALVES_H
+
+#include <stdint.h>
+
+/* Write levels of one step, the first of them; gives how many, which may be none. */
+int64_t write_halves(uint8_t *out, const int32_t *levels, int64_t count, double size);
+
+#endif

@@ -79,7 +79,8 @@ def test_the_stacks_have_all_that_is_to_be_tested() -> None:
     assert any(code.lattice for code in codes)
     assert {place for code in codes for place, _ in code.predictor} == set(range(10))
     records = [record for stack in stacks for records in stack.records for record in records]
-    assert {record.operation for record in records} == set(Operation)
+    # what one exact model has beside another is no slice's of a stack
+    assert {record.operation for record in records} == set(Operation) - {Operation.DIFFERENCES}
     assert {t.dtype for head in heads for t in head.topology.tensors} == set(DType)
 
 

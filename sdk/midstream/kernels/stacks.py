@@ -19,7 +19,7 @@ _Int = NDArray[np.int64]
 class Network:
     """What slices are made of."""
 
-    tensors: _Int  # (tensors, 33)
+    tensors: _Int  # (tensors * 34,)
     """Of each: offset in the model, data type, weights; row axis, column axis (-1 for none),
     number of axes, eight sizes; step, value of level 0, shape, width, whether it is on the
     lattice; the place of each of its five vectors in `vectors`, -1 for none; the coefficients

@@ -6,6 +6,7 @@
 
 #define SIDE_BY_SIDE 8 /* lanes */
 #define MOST_LANES 4   /* more are as fast by themselves */
+#define GROUP 64       /* levels that are looked through for escapes at once */
 
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
@@ -95,17 +96,34 @@ static void finish_symbols(const struct level_slots *slots, struct chain *chain,
     }
 }
 
-/* Values that are levels but for escapes and low bits become levels. */
-static void finish_levels(struct job *job)
+/* Escapes among so many values; they are few. */
+static int has_escape(const int32_t *values, int64_t count)
+{
+    int found = 0;
+    for (int64_t i = 0; i < count; i++)
+        found |= values[i] == ESCAPED;
+    return found;
+}
+
+static void put_escapes(struct job *job)
 {
     int32_t *levels = job->slice.levels;
-    int escaped = 0;
-    for (int64_t i = 0; i < job->slice.count; i++)
-        escaped |= levels[i] == ESCAPED;
-    if (!escaped && !job->low.shift)
-        return;
+    for (int64_t i = 0, end; i < job->slice.count; i = end) {
+        end = i + GROUP < job->slice.count ? i + GROUP : job->slice.count;
+        if (!has_escape(levels + i, end - i))
+            continue;
+        for (; i < end; i++)
+            if (levels[i] == ESCAPED)
+                levels[i] = (int32_t)clamp(take_escape(&job->escapes), LEVEL_LIMIT);
+    }
+}
+
+/* The same with low bits. */
+static void put_low_bits(struct job *job)
+{
+    int32_t *levels = job->slice.levels;
     for (int64_t i = 0; i < job->slice.count; i++) {
-        int shift = job->low.shift ? job->low.shift[i] : 0;
+        int shift = job->low.shift[i];
         int64_t value = levels[i] == ESCAPED ? take_escape(&job->escapes) : levels[i];
         value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1);
         value += shift ? take_low(&job->low, shift) : 0;
@@ -119,7 +137,10 @@ static void finish(const struct level_slots *slots, struct chain *chain, int lan
     finish_symbols(slots, chain, lanes);
     for (int lane = 0; lane < lanes; lane++)
         job->slice.states[lane] = chain->states[lane];
-    finish_levels(job);
+    if (job->low.shift)
+        put_low_bits(job);
+    else
+        put_escapes(job);
     job->taken = bytes_taken(&job->slice, &chain->stream, &job->escapes);
 }
 

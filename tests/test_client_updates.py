@@ -1,5 +1,6 @@
 """New releases over updates: the cheapest way, the same bits, fresh units where it fails."""
 
+import asyncio
 import math
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -110,6 +111,29 @@ async def test_a_release_comes_by_its_update(folders: list[Path], tmp_path: Path
         assert await delivery.rebuild(release=1) == tuned(1)  # to revert to costs no bytes
         with pytest.raises(UsageError, match="by an update"):
             delivery.units()
+
+
+async def test_an_update_is_applied_though_who_fetched_it_is_cancelled(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[1], repo)
+    root = (repo / "1.root.json").read_bytes()
+
+    def cancel(event: Event) -> None:
+        if isinstance(event, UnitVerified) and event.release == 2:
+            fetching.cancel()
+
+    async with Delivery.open(str(repo), NAME, root=root, on_event=cancel) as delivery:
+        await delivery.complete()
+        put(folders[2], repo)
+        assert await delivery.check()
+        fetching = asyncio.create_task(delivery.complete())
+        with pytest.raises(asyncio.CancelledError):
+            await fetching
+        async with asyncio.timeout(10):
+            await delivery.complete()
+        assert await delivery.rebuild() == tuned(2)
 
 
 @pytest.mark.parametrize("path", [(1, 2, 3), (1, 3), (2, 3), (3,)], ids=str)

@@ -20,13 +20,10 @@ from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.metadata import MetadataSource
 from midstream.client.releases import Releases
 from midstream.client.sharing import SharedLink
+from midstream.client.threads import to_its_end
 from midstream.client.updating import Updates
 from midstream.client.watching import Pace, Watch
-from midstream.errors import (
-    ErrorCode,
-    MidstreamError,
-    UsageError,
-)
+from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.session import (
     Choice,
@@ -402,27 +399,31 @@ class Delivery(Releases):
         return await self._fetcher.on_session(len(data), self._session.offer, number, unit, data)
 
     async def _deliver(self) -> bool:
-        """Pass on what the session has to tell; keep what it verified."""
+        """Pass on what the session has to tell; it tells it once, whoever is cancelled."""
         happened = False
         while (event := self._session.next_event()) is not None:
             happened = True
-            if isinstance(event, UnitVerified):
-                if not self._updates.is_under(event.release):
-                    self._held.put(event.release, event.unit, event.data)
-            elif isinstance(event, UnitFailed):
-                self._failure = event.error
-            self._on_event(event)  # before the disk, which may take its time
-            if isinstance(event, UnitVerified):
-                if event.entry.parent is None and event.release == self.manifest.release:
-                    await self._keeper.keep(*self._updates.in_use(self.manifest))
-                await self._keeper.commit(event.entry, event.data)
-                if not await self._updates.arrived(event, self._keeper, self._on_event):
-                    await self._take_other_way()
-            elif isinstance(event, UnitFailed):
-                await self._keeper.drop()
-                if self._updates.is_under(event.release) and event.release == self.manifest.release:
-                    await self._take_other_way()
+            await to_its_end(self._pass_on(event))
         return happened
+
+    async def _pass_on(self, event: Event) -> None:
+        """Tell of an event; keep what is verified."""
+        if isinstance(event, UnitVerified):
+            if not self._updates.is_under(event.release):
+                self._held.put(event.release, event.unit, event.data)
+        elif isinstance(event, UnitFailed):
+            self._failure = event.error
+        self._on_event(event)  # before the disk, which may take its time
+        if isinstance(event, UnitVerified):
+            if event.entry.parent is None and event.release == self.manifest.release:
+                await self._keeper.keep(*self._updates.in_use(self.manifest))
+            await self._keeper.commit(event.entry, event.data)
+            if not await self._updates.arrived(event, self._keeper, self._on_event):
+                await self._take_other_way()
+        elif isinstance(event, UnitFailed):
+            await self._keeper.drop()
+            if self._updates.is_under(event.release) and event.release == self.manifest.release:
+                await self._take_other_way()
 
     async def _take_other_way(self) -> None:
         """Fetch the fresh units of the newest release, since its updates are no way to it."""

@@ -1,10 +1,10 @@
 """Work off the event loop that is never left running. Knows nothing of the work."""
 
 import asyncio
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["Pulse", "in_thread", "in_thread_until", "until_done"]
+__all__ = ["Pulse", "in_thread", "in_thread_until", "to_its_end", "until_done"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -25,6 +25,11 @@ async def in_thread_until(
     return await until_done(
         asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs)), stop
     )
+
+
+async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine; one that is cancelled waits for its end first."""
+    return await until_done(asyncio.ensure_future(work), _nothing)
 
 
 async def until_done(work: "asyncio.Future[_T]", stop: Callable[[], None]) -> _T:

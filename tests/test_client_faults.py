@@ -13,6 +13,7 @@ import pytest
 from faults import Fault, Faults, Killed
 from midstream.client import Delivery, StoreFailed
 from midstream.errors import ErrorCode, StoreError, TrustError
+from midstream.publisher import FRESH
 from midstream.session import Event
 from midstream.store import Store
 from published import NAME, Published, published
@@ -31,7 +32,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.old = published(1)
-        self.new = published(1, 2)
+        self.new = published(1, 2, updates=FRESH)  # each unit is to come
         self.old_origin = self.old.write(folder / "old")
         self.new_origin = self.new.write(folder / "new")
         self.prepared = folder / "prepared"

@@ -25,7 +25,7 @@ from update_parts.environment import make_environment, make_tunes, ready_peer
 from update_parts.exact import best_peer, exact_figures, measure_exact, pairs
 
 _PEERS = ("bsdiff", "xdelta3", "zstd", "zipnn")
-_WIDTH = 132
+_WIDTH = 160
 
 
 def main() -> int:

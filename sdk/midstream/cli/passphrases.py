@@ -109,6 +109,12 @@ def passphrase_for(options: argparse.Namespace, *, is_sealed: bool) -> str | Non
     given = _given(options)
     if given is None and is_sealed:
         given = _typed("Passphrase of the keys: ")
+        if not given:
+            raise UsageError(
+                ErrorCode.BAD_KEY,
+                f"the keys are sealed with a passphrase: set {VARIABLE}, or name a "
+                "--passphrase-file",
+            )
     return given or None
 
 

@@ -47,7 +47,7 @@ def open_model(data: bytes | memoryview) -> ModelFile:
     raise FormatError(
         ErrorCode.UNKNOWN_FORMAT,
         f"model: {len(data)} bytes that are neither TFLite (TFL3 at 4) nor safetensors, "
-        "ONNX or NPZ",
+        "ONNX or NPZ; convert it to one of these",
     )
 
 

@@ -1,6 +1,7 @@
 """The application on a port. Knows nothing of what it serves."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from midstream.origin.bounds import ServerLimits
 from midstream.origin.connections import Connections
 from midstream.origin.impairments import Counters, Impairments
 from midstream.origin.metrics import Metrics
+from midstream.transport.reasons import system_reason
 
 __all__ = ["serve"]
 
@@ -88,7 +90,9 @@ async def _listening(
             lambda: connections.guard(speak()), host, port, backlog=connections.limits.connections
         )
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = system_reason(error) if isinstance(error, OSError) else str(error)
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            reason += "; end what listens there, or take another port"
         raise UnavailableError(
             ErrorCode.UNREACHABLE, f"cannot listen on {host}, port {port}: {reason}"
         ) from error

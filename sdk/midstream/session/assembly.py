@@ -361,7 +361,7 @@ class Assembly:
         """Damage may be of one answer only, so ask for the same packets again, a few times."""
         self._refetched += 1
         if self._refetched > _REFETCHES:
-            self._fail(error)
+            self._fail(RecoveryError(error.code, f"{self.entry.path}: damaged, {error.message}"))
             return
         body = Ranges(self.entry.size)
         for index, good in enumerate(self._good):

@@ -15,6 +15,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.transport.channel import CHANNEL, open_channel
 from midstream.transport.hints import Hints
 from midstream.transport.protocol import RequestRecord, check_path
+from midstream.transport.reasons import system_reason
 
 __all__ = ["HttpTransport"]
 
@@ -289,12 +290,20 @@ def _wanted(record: RequestRecord, size: int | None) -> int:
     return min(ends, default=0)
 
 
+_SERVER_AT_FAULT = 500
+
+
 def _bad_status(response: aiohttp.ClientResponse, path: str) -> TransportError:
     status = response.status
     if status in (403, 404, 410):
-        return TransportError(ErrorCode.NOT_FOUND, f"{path}: the origin has none ({status})")
+        return TransportError(
+            ErrorCode.NOT_FOUND,
+            f"{path}: the origin has no such file ({status}); check the address",
+        )
     location = response.headers.get("Location", "")[:200]
     hint = f", to {location!r}, and redirects are not followed" if location else ""
+    if status >= _SERVER_AT_FAULT:
+        hint = "; the origin is at fault, try again later"
     return TransportError(ErrorCode.BAD_STATUS, f"{path}: status {status}{hint}")
 
 
@@ -308,6 +317,12 @@ def _translated(error: Exception, path: str) -> TransportError:
         return TransportError(ErrorCode.BAD_URL, f"{path}: the address cannot be used")
     if isinstance(error, aiohttp.ClientResponseError):
         return TransportError(ErrorCode.BAD_STATUS, f"{path}: the answer is not HTTP")
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return TransportError(
+            ErrorCode.UNREACHABLE,
+            f"{path}: nobody can be reached at {error.host}, port {error.port} "
+            f"({system_reason(error.os_error)}); check the address and the network",
+        )
     reason = str(error)[:200] or type(error).__name__
     return TransportError(ErrorCode.UNREACHABLE, f"{path}: {reason}")
 

@@ -32,6 +32,7 @@ from midstream.trust.manifest import Manifest
 __all__ = ["TrustedClient"]
 
 _FINGERPRINT_SIZE = 32
+_MOST_NAMES = 8
 _CHECK_SIZE = 32
 
 
@@ -143,7 +144,10 @@ class TrustedClient:
         delegations = self._read_verified("targets").delegations
         role = (delegations.roles or {}).get(name) if delegations else None
         if role is None:
-            raise TrustError(ErrorCode.UNKNOWN_ROLE, f"{name}: the repository has no such network")
+            raise TrustError(
+                ErrorCode.UNKNOWN_ROLE,
+                f"{name}: the repository has no such network; it has {_names(delegations)}",
+            )
         assert isinstance(role, DelegatedRole), "the library parsed it"
         return role
 
@@ -210,6 +214,13 @@ class TrustedClient:
         except OSError as error:
             raise StoreError.of(error, f"{self._folder}: cannot be read") from error
         return data[:_FINGERPRINT_SIZE], found
+
+
+def _names(delegations: Any) -> str:
+    """The networks of a repository, for people."""
+    names = sorted(filter(layout.is_name, (delegations and delegations.roles) or {}))
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more or "none"
 
 
 def _is_of_bundle(error: MidstreamError) -> bool:

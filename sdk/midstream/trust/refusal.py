@@ -2,6 +2,7 @@
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from tuf.api import exceptions
+from tuf.api.serialization import DeserializationError
 
 from midstream.errors import ErrorCode, TrustError
 
@@ -15,6 +16,11 @@ _CODES: tuple[tuple[type[Exception], ErrorCode], ...] = (
     (exceptions.LengthOrHashMismatchError, ErrorCode.BAD_HASH),
 )
 
+_ADVICE = {
+    ErrorCode.BAD_SIGNATURE: "; the pinned root is of another repository, or this is a forgery",
+    ErrorCode.EXPIRED: "; its publisher has to run midstream refresh",
+}
+
 
 def refusal(error: Exception, what: str) -> TrustError:
     """The error to raise for one of the TUF library's.
@@ -25,4 +31,7 @@ def refusal(error: Exception, what: str) -> TrustError:
     """
     known = (code for kind, code in _CODES if isinstance(error, kind))
     code = next(known, ErrorCode.BAD_METADATA)
-    return TrustError(code, f"{what}: {' '.join(str(error).split())[:200]}")
+    if isinstance(error, DeserializationError):
+        what += ": metadata is damaged"
+    reason = " ".join(str(error).split())[:200]
+    return TrustError(code, f"{what}: {reason}{_ADVICE.get(code, '')}")

@@ -342,7 +342,9 @@ class Repository:
         if not self._can_sign(role):
             at_hand = len(self._own(role))
             raise TrustError(
-                ErrorCode.BAD_KEY, f"{role}: {at_hand} of its keys at hand, not enough to sign"
+                ErrorCode.BAD_KEY,
+                f"{role}: {at_hand} of its keys at hand, not enough to sign; "
+                "are they the keys of this repository?",
             )
 
     def _publish(self, now: datetime) -> dict[str, bytes]:

@@ -29,6 +29,7 @@ PARTS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
             "tests/test_store_faults.py",
             "tests/test_client_faults.py",
             "tests/test_kill.py",
+            "tests/test_kill_moments.py",
         ),
     ),
     "attacks": (

@@ -17,7 +17,7 @@ import pytest
 
 from midstream import CheckFailed, Model, connect
 from midstream.client import Delivery
-from midstream.errors import MidstreamError, TransportError, TrustError
+from midstream.errors import DataError, MidstreamError, TransportError
 from midstream.limits import Limits
 from midstream.origin import serve
 from midstream.origin.casting import Carousel
@@ -72,7 +72,7 @@ async def outcome(url: str, made: Published, **more: Any) -> str:
             async with Delivery.open(url, NAME, root=made.root, limits=QUICK, **more) as delivery:
                 await delivery.complete()
                 assert bytes(await delivery.rebuild()) == made.models[-1]
-        except (TransportError, TrustError) as error:
+        except (TransportError, DataError) as error:
             is_clear = 0 < len(error.message) < 400 and "\n" not in error.message
             return error.code.name if is_clear else f"not clear: {error}"
     return "exact"

@@ -16,7 +16,6 @@ from midstream.kernels.numpy_windows import WINDOW, Windows, magnitudes, quarter
 
 __all__ = ["fit_scales"]
 
-_MOVE = WINDOW - 2
 _FIRST_SPREAD = 18
 """Width of log-scales that is assumed before any are known: sigma of 2.8 quarter octaves."""
 _FIRST_SHAPE = 1
@@ -49,7 +48,7 @@ def fit_scales(
     search = _Search(classes, dims, prices)
     if known is not None:
         search.begin(known)
-    search.choose_table(is_known=bool(search.deltas))
+    search.choose_table()
     for axis in tried:
         if axis not in search.deltas:
             search.try_axis(axis)
@@ -90,7 +89,7 @@ class _Search:
         self.spreads[axis] = _FIRST_SPREAD
         self.shape = _FIRST_SHAPE
         self._improve(axis, self._guess(axis))
-        self.choose_table(is_known=True)
+        self.choose_table()
         if self.bits >= saved[0]:
             del self.deltas[axis], self.spreads[axis]
             self.bits, self.shape, self.width = saved
@@ -107,18 +106,14 @@ class _Search:
         """Adjust each axis to the others once more."""
         for axis in sorted(self.deltas):
             self._improve(axis, None)
-        self.choose_table(is_known=True)
+        self.choose_table()
 
-    def choose_table(self, *, is_known: bool) -> None:
-        """The best shape and base width for the present log-scales, and all bits then.
-
-        Args:
-            is_known: Whether that is near the present width.
-        """
+    def choose_table(self) -> None:
+        """The best shape and base width for the present log-scales, and all bits then."""
         shifts = self._shifts(None)
         low, counts = self._count(shifts, np.zeros(len(shifts), np.int64), 1)
         bits = self._table_bits(low, counts[0])
-        best = _best_table(bits, self.width if is_known else None)
+        best = _best_table(bits)
         self.shape, self.width = best // len(bits[0]), best % len(bits[0]) - MARGIN
         side = sum(self._prices.axis + self._sent(axis) for axis in self.deltas)
         self.bits = int(bits.flat[best]) + side
@@ -202,30 +197,20 @@ class _Search:
         return bits
 
 
-def _best_table(bits: _Int, near: int | None) -> int:
-    """The place of the least: of equals the first shape, then the greatest width.
+def _best_table(bits: _Int) -> int:
+    """The place of the least: of equals in a window the first shape, then the greatest width.
 
     Args:
         bits: As `_Search._table_bits` gives them.
-        near: The width that it is near to; None where that is not known.
     """
     count = bits.shape[1]
-    last = count - WINDOW
-    starts = [*range(last, -1, -WINDOW)]
-    if near is not None:
-        starts = [min(max(near + MARGIN - WINDOW // 2, 0), last)]
     best, least = 0, np.iinfo(np.int64).max
-    while starts:
-        start = starts.pop(0)
+    for start in range(count - WINDOW, -1, -WINDOW):
         window = bits[:, start : start + WINDOW][:, ::-1]
-        if window.min() >= least:
-            continue
-        shape, back = np.unravel_index(np.argmin(window), window.shape)
-        width = start + WINDOW - 1 - int(back)
-        best, least = int(shape) * count + width, int(window.min())
-        if near is not None and width in (start, start + WINDOW - 1):
-            moved = min(max(start + (-_MOVE if width == start else _MOVE), 0), last)
-            starts = [moved] if moved != start else []
+        if window.min() < least:
+            shape, back = np.unravel_index(np.argmin(window), window.shape)
+            best = int(shape) * count + start + WINDOW - 1 - int(back)
+            least = int(window.min())
     return best
 
 

@@ -4,7 +4,6 @@
 
 #define FIRST_SPREAD 18
 #define FIRST_SHAPE 1
-#define MOVE (FIT_WINDOW - 2)
 #define NARROWEST (-FIT_MARGIN)
 #define LAST_WINDOW (FIT_WIDTHS - FIT_WINDOW)
 
@@ -142,20 +141,16 @@ struct table {
 };
 
 /* The cheapest in a window: of equals the first shape, then the greatest width. */
-static int better(struct table *best, double bits[FIT_SHAPES][FIT_WINDOW], int64_t start)
+static void better(struct table *best, double bits[FIT_SHAPES][FIT_WINDOW], int64_t start)
 {
-    int is_better = 0;
     for (int64_t shape = 0; shape < FIT_SHAPES; shape++)
         for (int64_t j = FIT_WINDOW - 1; j >= 0; j--)
-            if (bits[shape][j] < best->bits) {
+            if (bits[shape][j] < best->bits)
                 *best = (struct table) { bits[shape][j], shape, start + j };
-                is_better = 1;
-            }
-    return is_better;
 }
 
 /* Choose shape and base width for the log-scales that there are. */
-static void choose_table(struct fit *fit, int is_known)
+static void choose_table(struct fit *fit)
 {
     double bits[FIT_SHAPES][FIT_WINDOW];
     struct table best = { 1e300, 0, 0 };
@@ -163,21 +158,10 @@ static void choose_table(struct fit *fit, int is_known)
     find_shifts(fit, &low, &high);
     memset(fit->counts, 0, sizeof(uint32_t) * (size_t)((high - low + 1) * fit->depth));
     count_weights_of(fit, low);
-    int64_t start = is_known ? bounded(fit->width - FIT_WINDOW / 2, NARROWEST, LAST_WINDOW)
-                             : LAST_WINDOW;
-    for (;;) {
+    /* all widths: where rows of zeros are among very wide ones there are several valleys */
+    for (int64_t start = LAST_WINDOW; start >= NARROWEST; start -= FIT_WINDOW) {
         (IS_WIDE ? add_counts_wide : add_counts)(fit, start + low, high - low + 1, bits);
-        int is_better = better(&best, bits, start);
-        int64_t next = start;
-        if (!is_known)
-            next = start - FIT_WINDOW;
-        else if (is_better && best.width == start)
-            next = bounded(start - MOVE, NARROWEST, LAST_WINDOW);
-        else if (is_better && best.width == start + FIT_WINDOW - 1)
-            next = bounded(start + MOVE, NARROWEST, LAST_WINDOW);
-        if (next == start || next < NARROWEST)
-            break;
-        start = next;
+        better(&best, bits, start);
     }
     fit->shape = best.shape;
     fit->width = best.width;
@@ -201,7 +185,7 @@ static void try_axis(struct fit *fit, int64_t a)
     look_farther(fit, a);
     take_cheapest(fit, a);
     take_cheapest(fit, a); /* now that it is known what log-scales cost */
-    choose_table(fit, 1);
+    choose_table(fit);
     if (fit->bits < bits)
         return;
     axis->is_used = 0;
@@ -215,7 +199,7 @@ void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count)
     int known = 0, used = 0;
     for (int64_t a = 0; a < FIT_AXES; a++)
         known += fit->axes[a].is_used;
-    choose_table(fit, known > 0);
+    choose_table(fit);
     for (int64_t k = 0; k < count; k++)
         if (!fit->axes[tried[k]].is_used)
             try_axis(fit, tried[k]);
@@ -229,5 +213,5 @@ void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count)
             take_cheapest(fit, a);
         }
     if (used)
-        choose_table(fit, 1);
+        choose_table(fit);
 }

@@ -1,18 +1,20 @@
-"""Updates beside bsdiff, xdelta3, zstd --patch-from and ZipNN, on fine-tunes that are made here.
+"""Updates beside bsdiff, xdelta3, zstd --patch-from and ZipNN; and providers of one network.
 
-    python benchmarks/updates.py [--seed N] [--tunes FOLDER] [--out DIR]
+    python benchmarks/updates.py [--sections exact,providers] [--tunes FOLDER] [--out DIR]
 
 Makes an environment with PyTorch and the peers, trains two networks, fine-tunes each in every way
 (all weights by a little, last operators, low rank, pruned, pruned and trained, quantised again,
-classes added, topology changed), measures, checks every round trip, and writes DIR/results.json
-and DIR/report.txt. Exits 1 where a measurement failed, not where a figure is not met: the report
+classes added, topology changed), measures, and checks every round trip. Then five providers, one
+of them malicious, improve a third network. Writes DIR/results.json, DIR/report.txt and
+DIR/providers.png. Exits 1 where a measurement failed, not where a figure is not met: the report
 says that. Needs xdelta3 from the system.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,12 @@ from rich.table import Table
 from reach.tables import print_figures
 from update_parts.environment import make_environment, make_tunes, ready_peer
 from update_parts.exact import best_peer, exact_figures, measure_exact, pairs
+from update_parts.federated import (
+    draw_federated,
+    federated_figures,
+    measure_federated,
+    steps_of,
+)
 
 _PEERS = ("bsdiff", "xdelta3", "zstd", "zipnn")
 _WIDTH = 160
@@ -32,36 +40,80 @@ def main() -> int:
     """Measure, print and write."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
+    results = {name: _SECTIONS[name](options) for name in options.sections}
+    (options.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    _show(results, Console(width=_WIDTH))
+    with (options.out / "report.txt").open("w") as file:
+        _show(results, Console(file=file, width=_WIDTH))
+    if "providers" in results:
+        draw_federated(results["providers"], options.out / "providers.png")
+    return 0
+
+
+def _exact(options: argparse.Namespace) -> dict[str, Any]:
+    """Bytes of updates beside the peers'."""
     python = make_environment(options.out / "peers")
     tunes = options.tunes or options.out / "tunes"
     if options.tunes is None:
         make_tunes(python, tunes, options.seed)
     files = pairs(tunes)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = Progress(*columns, TimeRemainingColumn(), console=Console(file=sys.stderr))
-    with bar, ready_peer(python) as peers:
-        task = bar.add_task("fine-tunes", total=len(files))
-        rows = measure_exact(
-            files, peers, lambda name: bar.update(task, advance=1, description=name)
-        )
+    with ready_peer(python) as peers, _bar("fine-tunes", len(files)) as advance:
+        rows = measure_exact(files, peers, advance)
         assert peers.stdin is not None, "it is a pipe"
         peers.stdin.close()
-    (options.out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
-    _show(rows, Console(width=_WIDTH))
-    with (options.out / "report.txt").open("w") as file:
-        _show(rows, Console(file=file, width=_WIDTH))
-    return 0
+    return dict(rows)
+
+
+def _providers(options: argparse.Namespace) -> dict[str, Any]:
+    """Accuracies of a network that five providers improve."""
+    with _bar("providers", steps_of(options.seeds)) as advance:
+        return measure_federated(options.rounds, options.seeds, advance)
+
+
+_SECTIONS = {"exact": _exact, "providers": _providers}
+
+
+@contextmanager
+def _bar(text: str, steps: int) -> Iterator[Callable[[str], None]]:
+    """What tells a bar of a step."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(file=sys.stderr)
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(text, total=steps)
+        yield lambda name: bar.update(task, advance=1, description=name)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tunes", type=Path, help="folder that has the fine-tunes already")
+    parser.add_argument("--sections", type=_names, default=list(_SECTIONS), help="some of them")
+    parser.add_argument("--rounds", type=int, default=20, help="of providers")
+    parser.add_argument("--seeds", type=int, default=2, help="runs of providers")
     parser.add_argument("--out", type=Path, default=Path("build/bench-updates"))
     return parser.parse_args()
 
 
-def _show(rows: Mapping[str, Any], console: Console) -> None:
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := set(names) - set(_SECTIONS):
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(sorted(unknown))}: expected of {', '.join(_SECTIONS)}"
+        )
+    return names
+
+
+def _show(results: Mapping[str, Any], console: Console) -> None:
+    if "exact" in results:
+        _show_exact(results["exact"], console)
+    listed = [
+        *exact_figures(results.get("exact", {})),
+        *federated_figures(results.get("providers", {})),
+    ]
+    print_figures(listed, console)
+
+
+def _show_exact(rows: Mapping[str, Any], console: Console) -> None:
     table = Table(title="bytes of an exact update", title_justify="left", show_edge=False)
     for column in ("", "model", "fresh", *_PEERS, "ours", "over best", "decode MB/s"):
         table.add_column(column, justify="left" if not column else "right", no_wrap=True)
@@ -78,7 +130,6 @@ def _show(rows: Mapping[str, Any], console: Console) -> None:
             f"{row['model'] / row['decode_seconds'] / 1e6:.0f}",
         )
     console.print(table)
-    print_figures(exact_figures(rows), console)
 
 
 if __name__ == "__main__":

@@ -62,18 +62,26 @@ class Origin:
     behave: Behaviour
     asked: list[Asked] = field(default_factory=list)
     held: list[asyncio.StreamWriter] = field(default_factory=list)
+    at_work: set[asyncio.Task[None]] = field(default_factory=set)
     sent: int = 0
     """Bytes of all answers."""
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.at_work.add(task)
+        is_held = False
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            if await self.send(writer, self.answer(head)):
-                self.held.append(writer)
-                return
+            is_held = await self.send(writer, self.answer(head))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client has gone
-        writer.close()
+        finally:
+            self.at_work.discard(task)
+            if is_held:
+                self.held.append(writer)
+            else:
+                writer.close()
 
     async def send(self, writer: asyncio.StreamWriter, answer: bytes) -> bool:
         """Send an answer, and what its end asks for; says whether the connection is kept."""
@@ -114,8 +122,12 @@ async def origin(files: dict[str, bytes], behave: Behaviour) -> AsyncIterator[tu
         try:
             yield "http://{}:{}".format(*listener.sockets[0].getsockname()), served
         finally:
+            for task in served.at_work:
+                task.cancel()
+            await asyncio.gather(*served.at_work, return_exceptions=True)
             for writer in served.held:
                 writer.close()
+            await asyncio.sleep(0)  # transports close in the turn after
 
 
 def for_units(behave: Behaviour) -> Behaviour:

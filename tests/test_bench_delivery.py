@@ -1,6 +1,7 @@
 """The parts of the delivery benchmark that decide what it says."""
 
 import asyncio
+import importlib
 import io
 import random
 from pathlib import Path
@@ -15,7 +16,6 @@ from delivery_parts.clients import clients_figures, measure_clients
 from delivery_parts.coders import OWN, PEERS, Shape
 from delivery_parts.damage import damage_figures
 from delivery_parts.news import news_figures
-from delivery_parts.plots import draw
 from delivery_parts.recovery import recovery_figures
 from delivery_parts.report import print_report
 from delivery_parts.riding import Network
@@ -283,6 +283,8 @@ def test_the_cache_is_only_reported():
 
 
 def test_what_was_measured_is_drawn_and_nothing_else(tmp_path):
+    pytest.importorskip("matplotlib")
+    draw = importlib.import_module("delivery_parts.plots").draw
     draw(tmp_path / "none.png", {"damage": {}})
     assert not (tmp_path / "none.png").exists()
     rows = [{"size": "6 MB", "loss": loss, "own": 1.02, "all": 1.05} for loss in (0.01, 0.3)]

@@ -22,6 +22,7 @@ from midstream.origin.casting import Carousel, cast
 from midstream.session.datagrams import Datagram, ObjectKey, ObjectKind
 from midstream.transport.carousel import CarouselTransport
 from midstream.transport.datagrams import Address, open_inlet
+from midstream.trust.updates import updates_of
 from models import mlp
 from published import NAME, SIZES, Published, published, signer
 
@@ -231,7 +232,8 @@ async def test_a_new_release_goes_round_once_its_bundle_is_there(
     again = await asyncio.wait_for(told.get(), 5)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    sizes = [entry.size for entry in both.manifest.units[1:]]
+    updates = [update.unit for update in updates_of(both.manifest)]
+    sizes = [entry.size for entry in (*both.manifest.units[1:], *updates)]
     assert again.size == len(both.files[f"bundles/{NAME}.bundle"]) + sum(sizes)
 
 

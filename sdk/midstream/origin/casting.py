@@ -23,6 +23,7 @@ from midstream.session.rotation import BUNDLE_SHARE, Pacer, rotate, shares
 from midstream.transport.datagrams import Address, open_outlet
 from midstream.trust import bundle, layout, manifest, tree
 from midstream.trust.manifest import UnitEntry
+from midstream.trust.updates import updates_of
 
 __all__ = ["DATAGRAM_SIZE", "Carousel", "cast"]
 
@@ -176,13 +177,16 @@ def read_bundle(files: Files, name: str) -> bytes:
 def _units(
     files: Files, opening: bytes, name: str, layer: int | None
 ) -> list[tuple[UnitEntry, bytes]]:
-    """Units that are not in the bundle, as signed."""
+    """Units that are not in the bundle, as signed; updates too where all layers go round."""
     parts = bundle.decode(opening)
     listed = bundle.manifest_in(parts, name)
     if listed is None:
         raise UsageError(ErrorCode.NOT_FOUND, f"{name}: its bundle lists no release")
     units: list[tuple[UnitEntry, bytes]] = []
-    for entry in manifest.decode(listed).units:
+    described = manifest.decode(listed)
+    # without them, a receiver that has the release before would wait in vain
+    listed_updates = updates_of(described) if layer is None else ()
+    for entry in (*described.units, *(update.unit for update in listed_updates)):
         if entry.path in parts or (layer is not None and entry.layer > layer):
             continue
         data = _read(files, entry.path, LIMITS.unit_size)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import numpy as np
 import pytest
 
@@ -28,6 +29,8 @@ from published import NAME, published
 LIMITS = Limits(attempts=2, metadata_size=1 << 20, bundle_size=1 << 20)
 QUICK = replace(LIMITS, connect_timeout=0.4, read_timeout=0.2, least_throughput=1000.0)
 """For what ends by these alone."""
+HAS_HEAD_LIMIT = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 13)
+"""Whether aiohttp gives up a head that does not end; before, whoever sends it does."""
 SOON = 20.0
 """Seconds after which a test has failed; none is awaited where it holds."""
 BOMB = gzip.compress(bytes(64 << 20), 1)
@@ -201,7 +204,10 @@ async def test_an_attack_is_one_clear_error_and_the_network_runs_on(
         player.served.files = published(1, 2).files
         player.served.behave = behave if where == "everything" else for_units(behave)
         error = await player.error(CheckFailed if where == "everything" else UnitFailed)
-        assert error.code is (of_check if where == "everything" else of_unit)
+        expected = {of_check if where == "everything" else of_unit}
+        if behave is never_end_a_head and not HAS_HEAD_LIMIT:
+            expected.add(ErrorCode.UNREACHABLE)
+        assert error.code in expected
         assert len(error.message) < 300
         assert "\n" not in error.message
         assert player.served.sent - sent < 16 << 20

@@ -213,11 +213,12 @@ def _hearing(one: Listener, branch: Branch, common: _Show) -> Callable[[midstrea
         if not isinstance(event, midstream.UnitVerified):
             return
         verified[event.release] += 1
-        is_whole = verified[event.release] == len(LADDER)
+        is_update = event.entry.kind is midstream.UnitKind.UPDATE  # from the release before
+        is_whole = is_update or verified[event.release] == len(LADDER)
         if event.entry.parent is not None and not is_whole:
             return
         units = common.repositories.releases[event.release - 1].manifest.units
-        sought = units if is_whole else (event.entry,)
+        sought = units if is_whole and not is_update else (event.entry,)
         since = max(one.joined, common.went_out[event.release - 1])
         one.arrivals.append(
             Arrival(

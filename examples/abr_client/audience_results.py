@@ -26,11 +26,13 @@ _TITLES = {
 
 def summarise_audience(players: Sequence[Listener]) -> dict[str, Any]:
     """One JSON object for a run."""
+    # who has release 1 gets release 2 as one update, without a base
+    came = [key for key in _TITLES if _values(players, key, "seconds")]
     return {
         "players": len(players),
-        "seconds": {_TITLES[key]: _spread(_values(players, key, "seconds")) for key in _TITLES},
+        "seconds": {_TITLES[key]: _spread(_values(players, key, "seconds")) for key in came},
         "bytes_over_bound": {
-            _TITLES[key]: _spread(_values(players, key, "over_bound")) for key in _TITLES
+            _TITLES[key]: _spread(_values(players, key, "over_bound")) for key in came
         },
         "swaps": sum(player.swaps for player in players),
         "decisions": sum(player.decisions for player in players),
@@ -98,6 +100,8 @@ def _draw_players(axes: Any, players: Sequence[Listener], loss: float) -> None:
 def _draw_dots(axes: Any, players: Sequence[Listener], name: str, label: str) -> None:
     for place, key in enumerate(reversed(_TITLES)):
         values = _values(players, key, name)
+        if not values:
+            continue
         axes.plot(values, [place] * len(values), "o", color=_DOT, alpha=0.45, ms=6)
         axes.plot(float(np.mean(values)), place, "D", color=_INK, ms=6)
         axes.text(float(np.mean(values)), place + 0.18, f"{np.mean(values):.2f}", ha="center")

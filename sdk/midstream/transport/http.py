@@ -323,6 +323,8 @@ def _translated(error: Exception, path: str) -> TransportError:
             f"{path}: nobody can be reached at {error.host}, port {error.port} "
             f"({system_reason(error.os_error)}); check the address and the network",
         )
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return TransportError(ErrorCode.UNREACHABLE, f"{path}: the origin hung up")
     reason = str(error)[:200] or type(error).__name__
     return TransportError(ErrorCode.UNREACHABLE, f"{path}: {reason}")
 

@@ -87,7 +87,7 @@ def _draw_scores(axes: Any, summary: Mapping[str, Any]) -> None:
     axes.set(xlabel="QoE_lin, mean over traces")
     axes.margins(x=0.09)
     axes.set_title(f"{summary['traces']} traces")
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
     axes.grid(axis="x", color=_GRID)
     axes.set_axisbelow(True)
 

@@ -1,7 +1,8 @@
 """Providers contribute, a publisher merges, clients get a release that says what it is of."""
 
 import asyncio
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from midstream.merging import MergePolicy, Rule
 from midstream.publisher import history
 from midstream.publisher.contributing import contribute, read_left_over, write_left_over
 from midstream.publisher.providers import Providers
-from midstream.trust import layout
+from midstream.trust import layout, manifest
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.parcel import Evidence
-from midstream.trust.provenance import provenance_of
+from midstream.trust.provenance import Part, Provenance, encode, provenance_of
 from tensorfiles import normal, safetensors
 from trusting import ring, signer
 
@@ -227,6 +228,20 @@ def test_a_release_that_is_not_there_is_said(place: Place) -> None:
         place.merge([], release=9)
     with pytest.raises(UsageError, match="no network 'other'"):
         place.providers.merge("other", [], policy=POLICY)
+
+
+def test_what_a_killed_publisher_never_signed_is_no_release(place: Place) -> None:
+    """Neither of the next number nor of one that was signed after all."""
+    part = Part(provider="east", version=1 << 40, unit=bytes(16), share=1.0)
+    made = Provenance(parent=1, rule="mean", parts=(part,))
+    signed = history.manifest_of(place.folder, "net", None)
+    for number in (1, 2):
+        orphan = replace(signed, release=number, extensions=(encode(made),))
+        data = manifest.encode(orphan)
+        path = layout.manifest_path("net", number, hashlib.sha256(data).hexdigest())
+        (place.folder / path).write_bytes(data)
+    assert history.releases(place.folder, "net") == (signed,)
+    assert place.merge(place.parcels()).release.number == 2
 
 
 def test_a_damaged_record_of_refusals_is_said(place: Place) -> None:

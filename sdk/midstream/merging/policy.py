@@ -17,8 +17,6 @@ from midstream.types import Tensor
 
 __all__ = ["Gate", "MergePolicy", "Merged", "Offer", "merge"]
 
-_APART = "never together with"
-
 Gate = Callable[[bytes], float]
 """From a model file to how good it is on inputs that no provider has; more is better."""
 
@@ -107,7 +105,8 @@ def merge(
     _check_names(offers)
     before = gate(parent) if gate is not None else None
     judge = None if gate is None or before is None else _Judge(gate=gate, before=before)
-    kept, refused = _sieved(parent, tensors, offers, policy, judge)
+    kept, apart, suspects = _sieved(parent, tensors, offers, policy, judge)
+    refused = apart | suspects
     if not kept:
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"merge: nothing is left, {_listed(refused)}")
     change, shares = combine(
@@ -115,7 +114,7 @@ def merge(
         policy.rule,
         sizes=[float(offer.samples) for offer in kept],
         # who was left out for its norm or by the gate was one of the bad ones
-        most_bad=max(0, policy.most_bad - _suspects(refused)),
+        most_bad=max(0, policy.most_bad - len(suspects)),
     )
     model = apply_change(parent, tensors, change)
     after = judge.accept(model, policy) if judge is not None else None
@@ -154,24 +153,16 @@ def _sieved(
     offers: Sequence[Offer],
     policy: MergePolicy,
     judge: _Judge | None,
-) -> tuple[list[Offer], dict[str, str]]:
-    """Offers that count, by name, and why the others do not."""
-    refused: dict[str, str] = {}
-
-    def left() -> list[Offer]:
-        ordered = sorted(offers, key=lambda offer: offer.provider)
-        return [offer for offer in ordered if offer.provider not in refused]
-
-    refused |= _apart(left(), policy)
-    refused |= _large(left(), policy)
+) -> tuple[list[Offer], dict[str, str], dict[str, str]]:
+    """Offers that count, by name; why others do not: for who else offers, for what they do."""
+    ordered = sorted(offers, key=lambda offer: offer.provider)
+    apart = _apart(ordered, policy)
+    kept = [offer for offer in ordered if offer.provider not in apart]
+    suspects = _large(kept, policy)
+    kept = [offer for offer in kept if offer.provider not in suspects]
     if judge is not None and policy.gates_each:
-        for offer in left():
-            found = judge.gate(apply_change(parent, tensors, offer.change))
-            if judge.is_harmful(found, policy):
-                refused[offer.provider] = (
-                    f"the gate says {found:g} of it alone, {judge.before:g} without it"
-                )
-    return left(), refused
+        suspects |= _harmful(parent, tensors, kept, policy, judge)
+    return [offer for offer in kept if offer.provider not in suspects], apart, suspects
 
 
 def _check_names(offers: Sequence[Offer]) -> None:
@@ -189,7 +180,7 @@ def _apart(offers: Sequence[Offer], policy: MergePolicy) -> dict[str, str]:
     for names in policy.never_together:
         here = [o.provider for o in offers if o.provider in names and o.provider not in refused]
         if len(here) > 1:
-            refused |= dict.fromkeys(here[1:], f"{_APART} {here[0]}")
+            refused |= dict.fromkeys(here[1:], f"never together with {here[0]}")
     return refused
 
 
@@ -204,8 +195,22 @@ def _large(offers: Sequence[Offer], policy: MergePolicy) -> dict[str, str]:
     }
 
 
-def _suspects(refused: dict[str, str]) -> int:
-    return sum(not why.startswith(_APART) for why in refused.values())
+def _harmful(
+    parent: bytes,
+    tensors: Sequence[Tensor],
+    offers: Sequence[Offer],
+    policy: MergePolicy,
+    judge: _Judge,
+) -> dict[str, str]:
+    """Those that by themselves make the parent worse than the policy allows."""
+    refused: dict[str, str] = {}
+    for offer in offers:
+        found = judge.gate(apply_change(parent, tensors, offer.change))
+        if judge.is_harmful(found, policy):
+            refused[offer.provider] = (
+                f"the gate says {found:g} of it alone, {judge.before:g} without it"
+            )
+    return refused
 
 
 def _listed(refused: dict[str, str]) -> str:

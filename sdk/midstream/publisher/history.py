@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from tuf.api.metadata import Targets
+
 from midstream import decoder
 from midstream.errors import BitstreamError, ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.mapping import map_unit
 from midstream.store.files import read_given, write_file
-from midstream.trust import layout, manifest
+from midstream.trust import layout, manifest, roles
 from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Provenance, provenance_of
 
@@ -46,14 +48,28 @@ def releases(folder: Path, name: str) -> tuple[Manifest, ...]:
 
     Raises:
         UsageError: NOT_FOUND where there is none.
-        DataError: One is malformed.
+        DataError: One is malformed, or the metadata that lists them.
     """
-    files = (folder / layout.TARGETS / name).glob("*.manifest")
-    found = [manifest.decode(read_given(file, limit=LIMITS.manifest_size)) for file in files]
-    if not found:
+    files = sorted((folder / layout.TARGETS / name).glob("*.manifest"))
+    if not files:
         raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: no network {name!r} in it")
+    signed = _signed_hashes(folder, name)
+    data = [read_given(file, limit=LIMITS.manifest_size) for file in files]
     # a publisher that was killed before it signed leaves a manifest whose number comes again
+    found = [manifest.decode(one) for one in data if hashlib.sha256(one).hexdigest() in signed]
     return tuple(sorted(found, key=lambda described: described.release))
+
+
+def _signed_hashes(folder: Path, name: str) -> set[str]:
+    """Hashes of all manifests that some version of the network's role lists."""
+    found: set[str] = set()
+    for file in (folder / layout.METADATA).glob(f"*.{name}.json"):
+        path = file.relative_to(folder).as_posix()
+        if layout.role_of(path) == name:
+            files = {path: read_given(file, limit=LIMITS.metadata_size)}
+            targets = roles.parse(Targets, files, path).targets.values()
+            found |= {target.hashes["sha256"] for target in targets}
+    return found
 
 
 def manifest_of(folder: Path, name: str, release: int | None) -> Manifest:

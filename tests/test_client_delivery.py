@@ -99,6 +99,18 @@ async def test_every_layer_is_a_model(made: Published, repo: Path) -> None:
             assert delivery.best_layer(entry.layer) == entry.layer
 
 
+async def test_what_is_complete_is_all_here_in_each_turn_of_the_loop(
+    made: Published, repo: Path
+) -> None:
+    last = made.manifest.units[-1].layer
+    async with Delivery.open(str(repo), NAME, root=made.root) as delivery:
+        fetching = asyncio.create_task(delivery.complete())
+        while delivery.state is not SessionState.COMPLETE:  # noqa: ASYNC110 - each turn counts
+            await asyncio.sleep(0)
+        assert delivery.layer_here(made.manifest.release) == last
+        await fetching
+
+
 async def test_layers_above_the_policy_are_not_fetched(made: Published, repo: Path) -> None:
     async with delivering(repo, made, policy=Policy(max_layer=1)) as (delivery, _):
         await delivery.complete()

@@ -282,10 +282,7 @@ class Delivery(Releases):
         Raises:
             MidstreamError: The reason why it cannot be had.
         """
-        while not self._held.has(self.manifest.release, 0):
-            if not await self.step():
-                self._raise_if_failed()
-                await self._pause()
+        await self._step_until(lambda: self._held.has(self.manifest.release, 0))
 
     async def complete(self) -> None:
         """Fetch all that the policy wants.
@@ -293,9 +290,13 @@ class Delivery(Releases):
         Raises:
             MidstreamError: The reason why a unit cannot be had.
         """
-        while self.state is not SessionState.COMPLETE:
+        await self._step_until(lambda: self.state is SessionState.COMPLETE)
+
+    async def _step_until(self, is_done: Callable[[], bool]) -> None:
+        while not is_done():
             if not await self.step():
-                self._raise_if_failed()
+                if self.failure is not None:
+                    raise self.failure
                 await self._pause()
 
     async def run(self) -> None:
@@ -403,17 +404,21 @@ class Delivery(Releases):
         happened = False
         while (event := self._session.next_event()) is not None:
             happened = True
-            await to_its_end(self._pass_on(event))
+            # in the turn in which it is taken: until then, what is complete is not all here
+            self._pass_on(event)
+            await to_its_end(self._settle(event))
         return happened
 
-    async def _pass_on(self, event: Event) -> None:
-        """Tell of an event; keep what is verified."""
-        if isinstance(event, UnitVerified):
-            if not self._updates.is_under(event.release):
-                self._held.put(event.release, event.unit, event.data)
+    def _pass_on(self, event: Event) -> None:
+        """Tell of an event, before the disk, which may take its time."""
+        if isinstance(event, UnitVerified) and not self._updates.is_under(event.release):
+            self._held.put(event.release, event.unit, event.data)
         elif isinstance(event, UnitFailed):
             self._failure = event.error
-        self._on_event(event)  # before the disk, which may take its time
+        self._on_event(event)
+
+    async def _settle(self, event: Event) -> None:
+        """Keep what is verified; drop what failed."""
         if isinstance(event, UnitVerified):
             if event.entry.parent is None and event.release == self.manifest.release:
                 await self._keeper.keep(*self._updates.in_use(self.manifest))
@@ -443,7 +448,3 @@ class Delivery(Releases):
             async with asyncio.timeout(pause):
                 await self._is_stirred.wait()
         self._is_stirred.clear()
-
-    def _raise_if_failed(self) -> None:
-        if (failure := self.failure) is not None:
-            raise failure

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 import midstream
-from midstream.errors import BitstreamError, ErrorCode, FormatError, MidstreamError, UsageError
+from midstream.errors import (
+    BitstreamError,
+    ErrorCode,
+    FormatError,
+    MidstreamError,
+    StoreError,
+    UsageError,
+)
 from midstream.merging import MergePolicy, Rule
 from midstream.publisher import history
 from midstream.publisher.contributing import contribute, read_left_over, write_left_over
@@ -242,6 +249,54 @@ def test_what_a_killed_publisher_never_signed_is_no_release(place: Place) -> Non
         (place.folder / path).write_bytes(data)
     assert history.releases(place.folder, "net") == (signed,)
     assert place.merge(place.parcels()).release.number == 2
+
+
+def test_a_role_that_was_signed_but_never_led_to_makes_no_release(place: Place) -> None:
+    """A publisher that was killed between the network's role and the timestamp."""
+    before = {path: (place.folder / path).read_bytes() for path in _leading(place)}
+    place.merge(place.parcels())
+    for path, data in before.items():
+        (place.folder / path).write_bytes(data)
+    assert [one.release for one in history.releases(place.folder, "net")] == [1]
+    assert history.taken(place.folder, "net") == {}
+    assert place.merge(place.parcels()).release.number == 2
+
+
+def _leading(place: Place) -> list[str]:
+    """What leads a reader to the other files."""
+    return [layout.TIMESTAMP_PATH, f"{layout.TIMESTAMP_PATH}.repair"]
+
+
+def test_two_merges_at_one_time_do_not_count_a_parcel_twice(place: Place) -> None:
+    """[CON-8]."""
+    parcels = place.parcels()
+    others = Providers(place.folder, signer=ring(), clock=place.clock)
+    met: list[MidstreamError] = []
+
+    def merge_meanwhile(_: bytes) -> float:
+        if not met:
+            with pytest.raises(StoreError, match="another merge") as caught:
+                others.merge("net", parcels, policy=POLICY, ladder="exact", release=1)
+            met.append(caught.value)
+        return 0.0
+
+    place.merge(parcels, gate=merge_meanwhile)
+    assert [one.release for one in history.releases(place.folder, "net")] == [1, 2]
+    assert met
+    with pytest.raises(UsageError, match="nothing is left"):
+        others.merge("net", parcels, policy=POLICY, ladder="exact", release=1)
+
+
+def test_nobody_is_revoked_while_contributions_are_merged(place: Place) -> None:
+    """Else what was just revoked would still be merged."""
+
+    def revoke_meanwhile(_: bytes) -> float:
+        with pytest.raises(StoreError, match="another merge"):
+            place.providers.revoke("net", "south")
+        return 0.0
+
+    place.merge(place.parcels(), gate=revoke_meanwhile)
+    assert place.providers.revoke("net", "south") == (2,)
 
 
 def test_a_damaged_record_of_refusals_is_said(place: Place) -> None:

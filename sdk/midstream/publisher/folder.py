@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from midstream.errors import ErrorCode, StoreError
+from midstream.errors import ErrorCode, StoreError, UsageError
 from midstream.store.files import NEW_PREFIX, read_file, write_file
 
 __all__ = ["RepositoryFolder"]
@@ -32,20 +32,41 @@ class RepositoryFolder:
         Raises:
             StoreError: The folder cannot be made, or another publisher is at work.
         """
-        lock = self.path / ".lock"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError.of(error, f"{self.path}: cannot be made") from error
+        with self._alone(".lock", "another publisher"):
+            self._remove_leftovers()
+            yield
+
+    @contextmanager
+    def merging(self) -> Iterator[None]:
+        """Keep out other merges and changes of who may contribute, but no publisher.
+
+        From the look at what counted already to the release that counts more, nobody else may
+        count the same.
+
+        Raises:
+            UsageError: NOT_FOUND where there is no such folder.
+            StoreError: Another merge is at work.
+        """
+        if not self.path.is_dir():
+            raise UsageError(ErrorCode.NOT_FOUND, f"{self.path}: there is no such folder")
+        with self._alone(".merge.lock", "another merge"):
+            yield
+
+    @contextmanager
+    def _alone(self, name: str, other: str) -> Iterator[None]:
+        """Hold a lock, or say who holds it."""
+        lock = self.path / name
+        try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StoreError.of(error, f"{lock}: cannot be opened") from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._remove_leftovers()
+            _take(handle, f"{self.path}: {other} is at work there")
             yield
-        except BlockingIOError:
-            raise StoreError(
-                ErrorCode.STORE_IO, f"{self.path}: another publisher is at work there"
-            ) from None
         finally:
             os.close(handle)
 
@@ -69,3 +90,10 @@ class RepositoryFolder:
         """Write files in the order given, each one whole."""
         for path, data in files.items():
             write_file(self.path / path, data)
+
+
+def _take(handle: int, problem: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StoreError(ErrorCode.STORE_IO, problem) from None

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from tuf.api.metadata import Targets
+from tuf.api.metadata import Signed, Snapshot, Targets, Timestamp
 
 from midstream import decoder
 from midstream.errors import BitstreamError, ErrorCode, MidstreamError, UsageError
@@ -23,6 +24,7 @@ from midstream.trust.provenance import Provenance, provenance_of
 
 __all__ = ["Refusal", "add_refusal", "exact_model", "manifest_of", "refusals", "releases", "taken"]
 
+_S = TypeVar("_S", bound=Signed)
 _REFUSALS = ".refused"
 """Folder of what was refused; hidden, so that no origin serves it."""
 _MOST_REFUSALS = 1000
@@ -61,15 +63,32 @@ def releases(folder: Path, name: str) -> tuple[Manifest, ...]:
 
 
 def _signed_hashes(folder: Path, name: str) -> set[str]:
-    """Hashes of all manifests that some version of the network's role lists."""
+    """Hashes of all manifests that some version of the network's role lists.
+
+    A version beyond the one that the timestamp leads to is of a publisher that was killed before
+    it signed that: no client ever saw it, and the number comes again.
+    """
     found: set[str] = set()
+    newest = _newest_version(folder, name)
     for file in (folder / layout.METADATA).glob(f"*.{name}.json"):
         path = file.relative_to(folder).as_posix()
-        if layout.role_of(path) == name:
-            files = {path: read_given(file, limit=LIMITS.metadata_size)}
-            targets = roles.parse(Targets, files, path).targets.values()
-            found |= {target.hashes["sha256"] for target in targets}
+        role = _signed(Targets, folder, path) if layout.role_of(path) == name else None
+        if role is not None and role.version <= newest:
+            found |= {target.hashes["sha256"] for target in role.targets.values()}
     return found
+
+
+def _newest_version(folder: Path, name: str) -> int:
+    """The version of a network's role that the timestamp leads to; 0 where there is none."""
+    timestamp = _signed(Timestamp, folder, layout.TIMESTAMP_PATH)
+    path = layout.metadata_path("snapshot", timestamp.snapshot_meta.version)
+    listed = _signed(Snapshot, folder, path).meta.get(f"{name}.json")
+    return listed.version if listed is not None else 0
+
+
+def _signed(kind: type[_S], folder: Path, path: str) -> _S:
+    data = read_given(folder / path, limit=LIMITS.metadata_size)
+    return roles.parse(kind, {path: data}, path)
 
 
 def manifest_of(folder: Path, name: str, release: int | None) -> Manifest:

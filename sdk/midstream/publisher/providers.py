@@ -24,6 +24,7 @@ from midstream.publisher.signing import SignedFolder
 from midstream.runtime import Backend
 from midstream.trust import layout, provenance, providers
 from midstream.trust.keys import KeyRing, PublicKey, Signer
+from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Part, Provenance
 from midstream.trust.providers import DEFAULT_QUOTA, Provider
 
@@ -155,30 +156,23 @@ class Providers:
             UsageError: There is no such network or release, nothing is left to merge, too
                 little for the rule, or the gate refuses what comes out.
             DataError: The release cannot be read.
-            StoreError: The folder cannot be written, or another publisher is at work.
+            StoreError: The folder cannot be written, or another publisher or merge is at work.
         """
-        parent = history.manifest_of(self._folder.path, network, release)
-        model = history.exact_model(self._folder.path, parent)
-        with self._signed.existing() as repository:
-            role = repository.providers_role(network)
-        now = self._clock()
-        checker = Checker(self._folder.path, parent, model, role, now, progress)
-        checked = checker.check(parcels)
-        try:
-            merged = _merged(model, checked, policy, gate)
-        except UsageError as error:
-            if checked:
-                checker.refuse(", ".join(one.provider for one in checked), error)
-            raise
-        self._keep(network, checked)
-        made = _provenance(parent.release, policy, merged, checked)
-        published = self._publisher.publish(
-            merged.model,
-            name=network,
-            ladder=ladder,
-            extensions=(provenance.encode(made),),
-            progress=progress,
-        )
+        with self._folder.merging():
+            parent = history.manifest_of(self._folder.path, network, release)
+            model = history.exact_model(self._folder.path, parent)
+            checker = self._checker(parent, model, progress)
+            checked = checker.check(parcels)
+            merged = _merged(model, checker, checked, policy, gate)
+            self._keep(network, checked)
+            made = _provenance(parent.release, policy, merged, checked)
+            published = self._publisher.publish(
+                merged.model,
+                name=network,
+                ladder=ladder,
+                extensions=(provenance.encode(made),),
+                progress=progress,
+            )
         return MergedRelease(release=published, merged=merged)
 
     def revert(self, network: str, release: int) -> Release:
@@ -197,8 +191,13 @@ class Providers:
             extensions=(provenance.encode(made),),
         )
 
-    def _change(self, network: str, change: Callable[[Targets], None]) -> None:
+    def _checker(self, parent: Manifest, model: bytes, progress: Callable[[str], None]) -> Checker:
         with self._signed.existing() as repository:
+            role = repository.providers_role(parent.name)
+        return Checker(self._folder.path, parent, model, role, self._clock(), progress)
+
+    def _change(self, network: str, change: Callable[[Targets], None]) -> None:
+        with self._folder.merging(), self._signed.existing() as repository:
             signed = repository.change_providers(network, change, self._clock())
             self._signed.write(signed, repository, repository.networks)
 
@@ -210,10 +209,20 @@ class Providers:
 
 
 def _merged(
-    model: bytes, checked: Sequence[Checked], policy: MergePolicy, gate: Gate | None
+    model: bytes,
+    checker: Checker,
+    checked: Sequence[Checked],
+    policy: MergePolicy,
+    gate: Gate | None,
 ) -> Merged:
+    """What offers make; where they are refused together, that is put down."""
     tensors = formats.open_model(model).tensors
-    return merge(model, tensors, [one.offer for one in checked], policy, gate=gate)
+    try:
+        return merge(model, tensors, [one.offer for one in checked], policy, gate=gate)
+    except UsageError as error:
+        if checked:
+            checker.refuse(", ".join(one.provider for one in checked), error)
+        raise
 
 
 def _provenance(

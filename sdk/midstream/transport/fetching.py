@@ -6,9 +6,15 @@ What the library raises becomes an error of ours, on the way out.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import IO
 
-from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.exceptions import (
+    DownloadError,
+    DownloadHTTPError,
+    DownloadLengthMismatchError,
+    RepositoryError,
+)
 from tuf.ngclient import FetcherInterface
 
 from midstream.errors import ErrorCode, MidstreamError, StoreError, TransportError
@@ -50,10 +56,12 @@ class Fetcher(FetcherInterface):
 
     @contextmanager
     def download_file(self, url: str, max_length: int) -> Iterator[IO[bytes]]:
-        """The same as ever, but the bound is known before the request is made."""
+        """The same in memory: no file here is large, and the bound is known before the request."""
         self._max_length = max_length
-        with super().download_file(url, max_length) as file:
-            yield file
+        data = b"".join(self.fetch(url))
+        if len(data) > max_length:
+            raise DownloadLengthMismatchError(f"{url}: {len(data)} bytes, at most {max_length}")
+        yield BytesIO(data)
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         if (data := self._bundle.get(url)) is not None:

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ __all__ = ["TrustedClient"]
 _FINGERPRINT_SIZE = 32
 _MOST_NAMES = 8
 _CHECK_SIZE = 32
+_REMEMBERED = 8
+"""Manifests that stay parsed: the last two of a few networks."""
 
 
 class TrustedClient:
@@ -178,7 +181,7 @@ class TrustedClient:
 
     def _accept(self, name: str, release: int, role: DelegatedRole, data: bytes) -> Manifest:
         """[TRU-9] to [TRU-11]: it is what its path says, and no older than what was trusted."""
-        found = manifest.decode(data, limits=self._limits)
+        found = _decode(data, self._limits)
         if found.name != name or found.release != release:
             raise TrustError(
                 ErrorCode.BAD_METADATA,
@@ -208,12 +211,18 @@ class TrustedClient:
             data, check = data[:-_CHECK_SIZE], data[-_CHECK_SIZE:]
             if hashlib.sha256(data).digest() != check:
                 return None
-            found = manifest.decode(data[_FINGERPRINT_SIZE:], limits=self._limits)
+            found = _decode(data[_FINGERPRINT_SIZE:], self._limits)
         except (FileNotFoundError, DataError):
             return None
         except OSError as error:
             raise StoreError.of(error, f"{self._folder}: cannot be read") from error
         return data[:_FINGERPRINT_SIZE], found
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _decode(data: bytes, limits: Limits) -> Manifest:
+    """A manifest; each is met when it comes, and again where the next one is held against it."""
+    return manifest.decode(data, limits=limits)
 
 
 def _names(delegations: Any) -> str:

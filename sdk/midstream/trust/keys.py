@@ -23,6 +23,7 @@ from securesystemslib.formats import encode_canonical
 
 from midstream.errors import BitstreamError, ErrorCode, TrustError, UsageError
 from midstream.limits import LIMITS, Limits
+from midstream.trust.checked import CheckedSignatures
 from midstream.wire import Reader, Writer
 
 __all__ = [
@@ -49,6 +50,7 @@ _PLAIN, _SEALED = 0, 1
 _SEED_SIZE = 32
 _MAX_OPERATIONS = 16
 _MAX_MEMORY = 1 << 30
+_CHECKED = CheckedSignatures()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ class PublicKey(sslib.Key):
                 good signatures early, so one bad signature would refuse a whole role.
         """
         try:
-            self._verify_key.verify(data, _from_hex(signature.signature))
+            _CHECKED.check(self._verify_key, _from_hex(signature.signature), data)
         except (BadSignatureError, ValueError) as error:
             raise UnverifiedSignatureError(f"not signed by {self.keyid}") from error
 

@@ -7,6 +7,7 @@ in a circle (spec/trust.md, "Updates").
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
@@ -21,6 +22,8 @@ TAG = 3
 MAX_UPDATES = 64
 """Of one release."""
 _ID_SIZE = 16
+_REMEMBERED = 8
+"""Extensions that stay parsed: those of the releases that a few networks are at."""
 _MAX_RELEASE = 2**31 - 1
 
 
@@ -81,17 +84,22 @@ def updates_of(manifest: Manifest, *, limits: Limits = LIMITS) -> tuple[UpdateEn
         LimitError: A count or size is over its limit.
     """
     found = [extension.value for extension in manifest.extensions if extension.tag == TAG]
-    if not found:
-        return ()
-    reader = Reader(found[0], "updates")
-    updates = tuple(_read(reader, limits) for _ in range(reader.varint(limit=MAX_UPDATES)))
-    reader.end()
+    updates = _read_all(found[0], limits) if found else ()
     for update in updates:
         if update.release > manifest.release:
             raise BitstreamError(
                 ErrorCode.WRONG_PARENT,
                 f"manifest: release {manifest.release} lists an update to {update.release}",
             )
+    return updates
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_all(value: bytes, limits: Limits) -> tuple[UpdateEntry, ...]:
+    """What an extension lists; it is asked for several times a release, and never changes."""
+    reader = Reader(value, "updates")
+    updates = tuple(_read(reader, limits) for _ in range(reader.varint(limit=MAX_UPDATES)))
+    reader.end()
     return updates
 
 

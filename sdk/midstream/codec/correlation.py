@@ -5,6 +5,8 @@ one pays for itself. Knows nothing of tables: whether a predictor pays in bytes 
 """
 
 import math
+from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,9 @@ _NEAREST = 16
 _NEAREST_IN_SMALL = 8
 """The same in tensors so small that they share a slice."""
 _SMALL = 4096
+_RIDGE = 1e-6
+"""Of a neighbour's energy, added to it: others may be nearly the same."""
+_LEAST_ENERGY = 1e-12
 
 _Float = NDArray[np.float64]
 
@@ -65,13 +70,12 @@ def choose(
     values = levels if units is None else levels * units
     moments = _moments(values, spread, list(known.values()), start)
     chosen = _select(moments, len(levels))
-    if not chosen:
-        return ()
-    names = [list(known)[at] for at in chosen]
-    pairs = zip(names, _rounded(_solve(moments, np.array([chosen]))[0][0]), strict=True)
+    names = list(known)
+    pairs = ((names[at], number) for at, number in _rounded(chosen))
     return tuple(sorted((name, number) for name, number in pairs if number))
 
 
+@lru_cache(maxsize=1024)
 def _candidates(tensor: Tensor) -> dict[int, Place]:
     lanes = rans.lanes_of(min(tensor.weights, LIMITS.slice_weights))
     least = min(lanes, _NEAREST) if tensor.weights >= _SMALL else _NEAREST_IN_SMALL
@@ -115,48 +119,38 @@ def _inside(place: Place, start: int, weights: int) -> NDArray[np.int16]:
     return inside
 
 
-def _select(moments: _Float, weights: int) -> list[int]:
-    """The neighbours that pay, one added after the other."""
+def _select(moments: _Float, weights: int) -> dict[int, float]:
+    """The neighbours that pay, one added after the other, and their coefficients.
+
+    Gauss-Jordan elimination: what is left of the last column are the coefficients of those
+    that are chosen, and what the others still have in common with the weights.
+    """
+    left = moments.copy()
+    own, target = left.diagonal()[:-1], left[:-1, -1]
+    np.fill_diagonal(left[:-1], own * (1 + _RIDGE) + _LEAST_ENERGY)
     chosen: list[int] = []
     first = energy = float(moments[-1, -1])
     least = max(_TERM_BITS, _LEAST_SHARE / 4 * weights)
-    if _saved(first, _least_by_one(moments), weights) < least:
-        return chosen
-    while len(chosen) < _MOST_TERMS:
-        others = [at for at in range(len(moments) - 1) if at not in chosen]
-        if not others:
+    for _ in range(min(_MOST_TERMS, len(own))):
+        gains = target * target / own
+        gains[chosen] = -1
+        best = int(gains.argmax())
+        after = energy - float(gains[best])
+        if _saved(energy, after, weights) < least:
             break
-        left = _solve(moments, np.array([[*chosen, at] for at in others]))[1]
-        best = int(np.argmin(left))
-        if _saved(energy, float(left[best]), weights) < least:
-            break
-        chosen.append(others[best])
-        energy = float(left[best])
-    return chosen if _saved(first, energy, weights) >= _LEAST_SHARE * weights else []
+        chosen.append(best)
+        energy = after
+        _eliminate(left, best)
+    if _saved(first, energy, weights) < _LEAST_SHARE * weights:
+        return {}
+    return dict(zip(chosen, target[chosen].tolist(), strict=True))
 
 
-def _least_by_one(moments: _Float) -> float:
-    """The energy that the best neighbour leaves, by itself."""
-    own, target = np.diagonal(moments)[:-1], moments[:-1, -1]
-    return float(moments[-1, -1] - (target * target / np.maximum(own, 1e-12)).max())
-
-
-def _solve(moments: _Float, chosen: NDArray[np.int64]) -> tuple[_Float, _Float]:
-    """Coefficients of least squares, and the energy that they leave.
-
-    Args:
-        moments: As `_moments` gives them.
-        chosen: (sets, neighbours)
-
-    Returns:
-        (sets, neighbours) and (sets,)
-    """
-    square = moments[chosen[:, :, None], chosen[:, None, :]]
-    target = moments[chosen, -1]
-    ridge = 1e-6 * np.trace(square, axis1=1, axis2=2) + 1e-12
-    square += ridge[:, None, None] * np.eye(chosen.shape[1])
-    coefficients: _Float = np.linalg.solve(square, target[:, :, None])[:, :, 0]
-    return coefficients, moments[-1, -1] - np.einsum("sn,sn->s", coefficients, target)
+def _eliminate(left: _Float, at: int) -> None:
+    """Take a neighbour's part out of all others and of the weights; `left` is changed."""
+    row = left[at] / left[at, at]
+    left -= left[:, at, None] * row
+    left[at] = row
 
 
 def _saved(before: float, after: float, weights: int) -> float:
@@ -164,6 +158,8 @@ def _saved(before: float, after: float, weights: int) -> float:
     return 0.5 * weights * math.log2(max(before, 1e-9) / max(after, 1e-9))
 
 
-def _rounded(coefficients: _Float) -> list[int]:
-    fixed = np.clip(np.rint(32 * coefficients), -MAX_COEFFICIENT, MAX_COEFFICIENT)
-    return [int(number) for number in fixed]
+def _rounded(coefficients: Mapping[int, float]) -> list[tuple[int, int]]:
+    return [
+        (at, min(max(round(32 * number), -MAX_COEFFICIENT), MAX_COEFFICIENT))
+        for at, number in coefficients.items()
+    ]

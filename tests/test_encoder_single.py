@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from midstream import decoder
-from midstream.encoder import Encoded, encode
-from midstream.encoder.economy import Trial
+from midstream.encoder import Encoded, encode, single
+from midstream.encoder.economy import Trial, noises
 from midstream.encoder.ratio import noise_factors
+from midstream.encoder.samples import pooled
 from midstream.encoder.single import find_single
 from midstream.encoder.steps import uniform_steps
-from midstream.encoder.weights import load, tie
+from midstream.encoder.weights import load, squared_error, tie
 from midstream.formats import open_model
 from tensorfiles import normal, safetensors
 
@@ -40,7 +41,7 @@ def test_a_target_is_reached_and_hardly_more(target):
 
 
 def test_what_samples_promise_too_much_is_made_finer(monkeypatch):
-    monkeypatch.setattr(Trial, "noise", lambda self, step: 0.0)
+    monkeypatch.setattr(single, "noises", lambda trials, steps: [0.0] * len(trials))
     reached = encode(network(), ladder="20dB").units[0].fidelity.weight_snr
     assert 20 <= reached < 20.1
 
@@ -69,3 +70,22 @@ def test_a_network_of_zeros_and_one_without_floats_are_encoded():
     whole = safetensors({"a": np.arange(-60, 60, dtype=np.int8).reshape(10, 12)})
     encoded = encode(whole, ladder="20dB")
     assert encoded.units[0].fidelity.weight_snr >= 20
+
+
+def test_tensors_together_have_the_noise_that_each_has_by_itself():
+    trials = [Trial(w, -60) for w in weights_of(network())]
+    steps = [-60, -60, -61, -61, -61]
+    apart = [noises([trial], [step])[0] for trial, step in zip(trials, steps, strict=True)]
+    assert noises(trials, steps) == pytest.approx(apart, rel=1e-12)
+    assert all(noise > 0 for noise in apart)
+
+
+def test_a_pool_has_the_noise_of_its_members_also_where_steps_differ():
+    weights = weights_of(network())
+    factors = noise_factors(weights)
+    (pool,) = pooled(weights, factors, uniform_steps(weights, factors))
+    same, other = [-60] * 5, [-60, -60, -61, -60, -60]
+    apart = [f * squared_error(w, -60) for w, f in zip(weights, factors, strict=True)]
+    assert pool.noise(same) == pytest.approx(sum(apart), rel=1e-9)
+    finer = factors[2] * squared_error(weights[2], -61)
+    assert pool.noise(other) == pytest.approx(sum(apart) - apart[2] + finer, rel=1e-9)

@@ -19,7 +19,7 @@ from midstream.encoder.weights import Weights
 from midstream.encoder.weights import squared_error as weights_error
 from midstream.kernels import nearest_levels, predict, squared_error
 
-__all__ = ["Trial"]
+__all__ = ["Trial", "noises"]
 
 _FINER = 14
 """Step indices from the integers' step to the lattice's half step of about equal error."""
@@ -41,6 +41,13 @@ class _Contexts:
     """(sample,) what is expected of the nearest levels, in half steps."""
     unpredicted: Context
     """Where nothing is."""
+
+    @property
+    def means(self) -> NDArray[np.int64]:
+        """What is expected, 0 where nothing is."""
+        if self.halves is not None:
+            return self.halves
+        return np.zeros(len(self.predicted.width), np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,12 +79,18 @@ class Trial:
         self.bits = ways.bits
         """What the nearest levels take, about."""
         self._code, self._unpredicted = ways.code, ways.unpredicted
-        self._sample = weights.sample()
-        self._numbers = storage.numbers(self._sample.stored, weights.tensor.dtype)
-        self._contexts = self._sampled(near)
+        self.step = step
+        """The one that others are about."""
+        sample = weights.sample()
+        self.share = sample.share
+        """Weights for each that is in the sample."""
+        self.numbers = sample.numbers
+        """(sample,), some of the weights."""
+        self.contexts = self._sampled(near, sample.stride)
+        """How the levels of these are coded."""
 
-    def _sampled(self, near: _Levels) -> _Contexts:
-        tensor, stride = self.weights.tensor, self._sample.stride
+    def _sampled(self, near: _Levels, stride: int) -> _Contexts:
+        tensor = self.weights.tensor
         expected = terms([(tensor, self._code, 0, tensor.weights)])
         return _Contexts(
             predicted=_context(self.weights, self._code, stride),
@@ -86,17 +99,21 @@ class Trial:
         )
 
     def noise(self, step: int) -> float:
-        """Sum of squared errors of thrifty levels at a step, about."""
+        """Sum of squared errors of thrifty levels at a step, about, if not on the integers."""
         if not self.weights.tensor.dtype.is_float:
             return weights_error(self.weights, step)
-        found = self._points(step) if self.is_lattice else self._integers(step)
-        return self._sample.share * found.error
+        return self.share * self._points(step).error
+
+    @property
+    def is_together(self) -> bool:
+        """Whether its levels are thrifty on the integers, and its noise found with others'."""
+        return self.weights.tensor.dtype.is_float and not self.is_lattice
 
     @cached_property
     def is_lattice(self) -> bool:
         """Whether points of the lattice are the cheaper ones."""
         tensor = self.weights.tensor
-        step = self._code.step
+        step = self.step
         if (
             not tensor.dtype.is_float
             or tensor.weights < lattice.FEWEST_WEIGHTS
@@ -109,31 +126,32 @@ class Trial:
 
     def _integers(self, step: int) -> "_Found":
         """The sample, thrifty on the integers."""
-        numbers, size, halves = self._numbers, self._size(step), self._contexts.halves
-        context = _wider(self._contexts.predicted, self._wider(step))
+        numbers, size, halves = self.numbers, self.size(step), self.contexts.halves
+        context = _wider(self.contexts.predicted, self.wider(step))
         moved = thrift.thrifty(nearest_levels(numbers, size), numbers, size, context, halves)
         error = squared_error(numbers, size, levels=moved)
         return _Found(error=error, bits=lambda: levels.cost(moved, context, halves=halves))
 
     def _points(self, step: int) -> "_Found":
         """The same on the lattice."""
-        half = self._size(step - _FINER)
-        context = _wider(self._contexts.unpredicted, self._wider(step) + _NARROWER)
+        half = self.size(step - _FINER)
+        context = _wider(self.contexts.unpredicted, self.wider(step) + _NARROWER)
         context = replace(context, lattice=True)
-        found = thrift.points(self._numbers, 2 * float(half[0]), context)
-        error = squared_error(self._numbers, half, levels=found)
+        found = thrift.points(self.numbers, 2 * float(half[0]), context)
+        error = squared_error(self.numbers, half, levels=found)
         return _Found(error=error, bits=lambda: points.cost(found, context))
 
-    def _size(self, step: int) -> NDArray[np.float64]:
+    def size(self, step: int) -> NDArray[np.float64]:
+        """What a step is, (1,)."""
         return grid.step_sizes(np.array([step], np.int32), 0, self.weights.tensor.dtype)
 
-    def _wider(self, step: int) -> int:
+    def wider(self, step: int) -> int:
         """Quarter octaves by which levels spread wider at another step."""
-        return round((self._code.step - step) / _STEPS_PER_QUARTER)
+        return round((self.step - step) / _STEPS_PER_QUARTER)
 
     def code(self, step: int) -> TensorCode:
         """Parameters of thrifty levels at a step, about."""
-        wider = self._wider(step)
+        wider = self.wider(step)
         if not self.is_lattice:
             return replace(self._code, step=step, width=self._code.width + wider)
         return replace(
@@ -155,12 +173,45 @@ class Trial:
             return w.levels(step), weights_error(w, step)
         found, error = np.empty(w.tensor.weights, np.int32), 0.0
         code = self.code(step)
-        size = self._size(code.step)
+        size = self.size(code.step)
         for start, stop in cuts:
             numbers = storage.numbers(w.stored[start:stop], w.tensor.dtype)
             found[start:stop] = own = _levels(numbers, size, _run_context(w, code, start, stop))
             error += squared_error(numbers, size, levels=own)
         return found, error
+
+
+def noises(trials: Sequence[Trial], steps: Sequence[int]) -> list[float]:
+    """Sums of squared errors of thrifty levels at a step of each, about."""
+    found = [0.0] * len(trials)
+    alike: dict[tuple[int, int], list[int]] = {}
+    for at, (trial, step) in enumerate(zip(trials, steps, strict=True)):
+        if trial.is_together:
+            alike.setdefault((trial.step, step), []).append(at)
+        else:
+            found[at] = trial.noise(step)
+    for (_, step), places in alike.items():
+        errors = _together([trials[at] for at in places], step)
+        for at, error in zip(places, errors, strict=True):
+            found[at] = error
+    return found
+
+
+def _together(trials: Sequence[Trial], step: int) -> list[float]:
+    """The noise of thrifty levels on the integers, of trials of one step, at another one."""
+    numbers = np.concatenate([trial.numbers for trial in trials])
+    contexts = [trial.contexts for trial in trials]
+    context = Context(
+        shape=np.concatenate([own.predicted.shape for own in contexts]),
+        width=np.concatenate([own.predicted.width for own in contexts]),
+    )
+    halves = np.concatenate([own.means for own in contexts])
+    size = trials[0].size(step)
+    context = _wider(context, trials[0].wider(step))
+    moved = thrift.thrifty(nearest_levels(numbers, size), numbers, size, context, halves)
+    starts = np.cumsum([0] + [len(trial.numbers) for trial in trials[:-1]])
+    sums = np.add.reduceat(np.square(numbers - moved * size), starts).tolist()
+    return [trial.share * error for trial, error in zip(trials, sums, strict=True)]
 
 
 def _levels(numbers: _Numbers, size: NDArray[np.float64], context: Context) -> _Levels:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from midstream.bitstream import partition
 from midstream.codec import TensorCode
 from midstream.codec.fitting import refit
-from midstream.encoder.economy import Trial
+from midstream.encoder.economy import Trial, noises
+from midstream.encoder.samples import pooled
 from midstream.encoder.steps import choose_shift, guess_shift, shifted
 from midstream.encoder.weights import Weights
 
@@ -64,13 +65,10 @@ class _Search:
 
     def begin(self, aim: float) -> int:
         """The shift at which nearest levels have about so much noise; trials are about it."""
-        samples = [
-            w.sample() if f else None for w, f in zip(self._weights, self._factors, strict=True)
-        ]
+        pools = pooled(self._weights, self._factors, self._relative)
 
         def is_fine_enough(steps: list[int]) -> bool:
-            triples = zip(samples, steps, self._factors, strict=True)
-            return sum(f * s.squared_error(step) for s, step, f in triples if s is not None) <= aim
+            return sum(pool.noise(steps) for pool in pools) <= aim
 
         guess = guess_shift(self._weights, self._relative, self._factors, aim)
         shift = choose_shift(self._weights, self._relative, is_fine_enough, guess=guess)
@@ -85,8 +83,12 @@ class _Search:
 
     def noises(self, shift: int) -> list[float]:
         """What thrifty levels of each tensor have, about."""
-        triples = zip(self._trials, self.steps(shift), self._factors, strict=True)
-        return [f * t.noise(step) if t is not None and f else 0.0 for t, step, f in triples]
+        counted = [at for at, f in enumerate(self._factors) if f and self._trials[at] is not None]
+        trials = [trial for at in counted if (trial := self._trials[at]) is not None]
+        steps, found = self.steps(shift), [0.0] * len(self._factors)
+        for at, noise in zip(counted, noises(trials, [steps[at] for at in counted]), strict=True):
+            found[at] = self._factors[at] * noise
+        return found
 
     def mixed(
         self, shift: int, fine: Sequence[float], coarse: Sequence[float], aim: float

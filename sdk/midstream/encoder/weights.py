@@ -94,10 +94,10 @@ class Sample:
     share: float
     """Weights of the tensor for each of these."""
 
-    def squared_error(self, step: int) -> float:
-        """Sum of squared differences between all weights and their levels' values, about."""
-        sizes = grid.step_sizes(np.array([step], np.int32), 0, self.dtype)
-        return self.share * grid.error(self.stored, self.dtype, sizes, self.offset)
+    @property
+    def numbers(self) -> NDArray[np.float32] | NDArray[np.float64]:
+        """(sample,), as numbers."""
+        return storage.numbers(self.stored, self.dtype)
 
 
 def load(model: bytes | memoryview, tensor: Tensor) -> Weights:

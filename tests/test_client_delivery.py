@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -164,7 +165,8 @@ async def test_a_model_that_is_not_the_one_signed_for_is_refused(
 ) -> None:
     async with delivering(repo, made) as (delivery, _):
         await delivery.complete()
-        object.__setattr__(delivery.manifest, "model_sha256", bytes(32))
+        other = replace(delivery.manifest, model_sha256=bytes(32))
+        monkeypatch.setitem(delivery._held._manifests, other.release, other)
         with pytest.raises(TrustError) as caught:
             await delivery.rebuild()
         assert caught.value.code is ErrorCode.BAD_HASH

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
@@ -18,6 +17,7 @@ from midstream.errors import ErrorCode, StoreError
 from midstream.limits import Limits
 from midstream.session import Event
 from midstream.store import Lock, MemoryPartial, MemoryStore, PartialUnit, Store
+from midstream.store.scratch import scratch_folder
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest, UnitEntry
 
@@ -91,7 +91,9 @@ class Keeper:
                     if error.code not in _WITHOUT:
                         raise
                     on_event(StoreFailed(error=error))
-            keeper = cls(store, metadata or _temporary(scratch), on_event, scratch)
+            keeper = cls(
+                store, metadata or scratch.enter_context(scratch_folder()), on_event, scratch
+            )
             if folder is not None and metadata is None:
                 await in_thread(keeper.copy_metadata, Path(folder) / "metadata")
             yield keeper
@@ -109,7 +111,8 @@ class Keeper:
         """
         if error.code not in _WITHOUT:
             raise error
-        before, self.metadata = self.metadata, _temporary(self._scratch)
+        before = self.metadata
+        self.metadata = self._scratch.enter_context(scratch_folder(away_from=before))
         await in_thread(self.copy_metadata, before)
         self._on_event(StoreFailed(error=error))
 
@@ -251,13 +254,6 @@ async def _take(lock: Lock) -> None:
 def _unsettled(folder: str, names: list[str]) -> set[str]:  # noqa: ARG001 - the shape of a filter
     """What another process may be making just now; the last is a link made anew at each start."""
     return {name for name in names if _IN_MAKING.fullmatch(name)}
-
-
-def _temporary(scratch: ExitStack) -> Path:
-    try:
-        return Path(scratch.enter_context(tempfile.TemporaryDirectory("-midstream")))
-    except OSError as error:
-        raise StoreError.of(error, "no temporary folder can be made") from error
 
 
 def _verifier(entry: UnitEntry) -> Callable[[bytes], bool]:

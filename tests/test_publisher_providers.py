@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,85 +24,17 @@ from midstream.publisher import history
 from midstream.publisher.contributing import contribute, read_left_over, write_left_over
 from midstream.publisher.providers import Providers
 from midstream.trust import layout, manifest
-from midstream.trust.keys import KeyRing, Signer
-from midstream.trust.parcel import Evidence
+from midstream.trust.keys import KeyRing
 from midstream.trust.provenance import Part, Provenance, encode, provenance_of
-from tensorfiles import normal, safetensors
+from providing import NAMES, POLICY, Place, distance, model
 from trusting import ring, signer
 
 pytestmark = pytest.mark.once
-
-NAMES = ("east", "north", "south", "west")
-POLICY = MergePolicy(rule=Rule.MEAN)
-TRUTH = normal(40, 30, seed=99, scale=0.02)
-
-
-def model(move: float = 0.0, *, seed: int = 0) -> bytes:
-    """A network, moved towards a better one with some noise of its own."""
-    noise = normal(40, 30, seed=seed, scale=0.002) if move else 0
-    return safetensors({"a": (normal(40, 30) + move * TRUTH + noise).astype("<f4")})
-
-
-@dataclass
-class Clock:
-    """Time that a test moves."""
-
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
-
-
-@dataclass
-class Place:
-    """A repository with four providers."""
-
-    folder: Path
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        keys = ring()
-        publisher = midstream.Publisher(self.folder, signer=keys, clock=self.clock)
-        publisher.publish(model(), name="net", ladder="exact")
-        self.providers = Providers(self.folder, signer=keys, clock=self.clock)
-        for place, name in enumerate(NAMES):
-            self.providers.add("net", name, [signer(50 + place).public])
-
-    def parcel(self, provider: str, move: float = 1.0, **changes: Any) -> bytes:
-        place = NAMES.index(provider)
-        key: Signer = changes.pop("key", signer(50 + place))
-        values: dict[str, Any] = {
-            "network": "net",
-            "release": 1,
-            "provider": provider,
-            "keys": KeyRing(signers={provider: (key,)}),
-            "now": self.clock(),
-            "evidence": Evidence(samples=100, metrics={"accuracy": 0.9}),
-            "share": 0.2,
-        }
-        parent = changes.pop("parent", model())
-        return contribute(parent, model(move, seed=place + 1), **(values | changes))[0]
-
-    def parcels(self) -> list[bytes]:
-        return [self.parcel(name) for name in NAMES]
-
-    def merge(self, parcels: list[bytes], policy: MergePolicy = POLICY, **options: Any) -> Any:
-        return self.providers.merge("net", parcels, policy=policy, ladder="exact", **options)
-
-    def refusals(self) -> list[tuple[str, str]]:
-        return [(one.provider, one.error) for one in history.refusals(self.folder, "net")]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "repo")
-
-
-def distance(data: bytes) -> float:
-    """How far a network is from the better one."""
-    made = np.frombuffer(data[-4 * 1200 :], "<f4").reshape(40, 30)
-    return float(np.linalg.norm(made - normal(40, 30) - TRUTH))
 
 
 def test_a_merged_release_is_better_and_says_what_it_is_of(place: Place) -> None:

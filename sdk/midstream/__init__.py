@@ -17,6 +17,8 @@ Errors are in `midstream.errors`, fakes for tests in `midstream.testing`.
 """
 
 from midstream.client import (
+    AdaptersMerged,
+    AdaptersRefused,
     CheckFailed,
     Delivery,
     GenerationRefused,
@@ -51,6 +53,8 @@ from midstream.types import DType, Fidelity, UnitKind
 from midstream.version import __version__
 
 __all__ = [
+    "AdaptersMerged",
+    "AdaptersRefused",
     "CheckFailed",
     "Choice",
     "DType",

@@ -4,6 +4,7 @@
 runtime, for those who only want the file.
 """
 
+from midstream.client.adapting import AdaptersMerged, AdaptersRefused
 from midstream.client.connecting import connect
 from midstream.client.delivery import Delivery
 from midstream.client.events import (
@@ -18,6 +19,8 @@ from midstream.client.model import Model, SwapMode
 from midstream.client.sharing import SharedLink
 
 __all__ = [
+    "AdaptersMerged",
+    "AdaptersRefused",
     "CheckFailed",
     "Delivery",
     "GenerationRefused",

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from midstream.client.adapting import Adapting
 from midstream.client.delivery import Delivery
 from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.model import Model, SwapMode
@@ -34,6 +35,7 @@ async def connect(
     link: SharedLink | None = None,
     weight: float = 1.0,
     marks: Marks | None = ANONYMOUS,
+    adapters: str | None = None,
     on_event: Callable[[Event], None] = lambda _: None,
     limits: Limits = LIMITS,
 ) -> AsyncIterator[Model]:
@@ -55,6 +57,8 @@ async def connect(
         link: The link, where other models share it: they take turns, and one report is for all.
         weight: Share of its bytes, against those of the others.
         marks: What requests for units say of themselves to servers; None for nothing.
+        adapters: Name of the signed policy by which adapters of providers are merged into each
+            release; None for none. They come after the exact layer.
         on_event: Called for each event, on the loop or where `swap` is called; it must not
             block.
         limits: Bounds on what is read from outside.
@@ -85,7 +89,10 @@ async def connect(
             on_event=model.heard,
             limits=limits,
         ) as delivery:
-            model.start(delivery, poll=poll, push=push, background=background)
+            adapting = None
+            if adapters is not None:
+                adapting = Adapting(delivery, adapters, tell=on_event, limits=limits)
+            model.start(delivery, adapting=adapting, poll=poll, push=push, background=background)
             try:
                 yield model
             finally:

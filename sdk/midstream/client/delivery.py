@@ -56,9 +56,8 @@ class Delivery(Releases):
     def __init__(
         self,
         transport: Transport,
-        name: str,
+        source: MetadataSource,
         *,
-        root: bytes,
         keeper: Keeper,
         policy: Policy,
         on_event: Callable[[Event], None],
@@ -70,7 +69,8 @@ class Delivery(Releases):
         self._transport = transport
         self._keeper = keeper
         super().__init__(policy=policy, limits=limits)
-        self._source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
+        self.source = source
+        """Where manifests come from."""
         self._is_stirred = asyncio.Event()
         self._seat = link.join(weight, self._is_stirred.set)
         self._session = Session(policy=policy, limits=limits, allowance=link.allowance)
@@ -130,10 +130,10 @@ class Delivery(Releases):
                 open_transport(url, carousel=carousel, limits=limits)
             )
             keeper = await stack.enter_async_context(Keeper.open(store, on_event=on_event))
+            source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
             delivery = cls(
                 transport,
-                name,
-                root=root,
+                source,
                 keeper=keeper,
                 policy=policy or Policy(),
                 on_event=on_event,
@@ -312,7 +312,7 @@ class Delivery(Releases):
             TrustError: What was found is not signed as it must be; nothing changes.
             TransportError: The origin does not answer; nothing changes.
         """
-        return await self._check(self._source.newest)
+        return await self._check(self.source.newest)
 
     async def watch(self, *, poll: float, push: bool = True) -> None:
         """Look for newer releases until cancelled; each that is found is opened at once.
@@ -331,14 +331,14 @@ class Delivery(Releases):
             UsageError: BAD_ARGUMENT where `poll` is not above 0.
         """
         pace = Pace(poll)
-        source = self._source
+        source = self.source
         watch = Watch(self._transport, self._look, version=lambda: source.version, pace=pace)
         await watch.run(push=push)
 
     async def _look(self, announced: str | None) -> bool:
         """Look once more for a newer release; say whether the look went well."""
         try:
-            await self._check(partial(self._source.poll, announced))
+            await self._check(partial(self.source.poll, announced))
         except MidstreamError as error:
             self._on_event(CheckFailed(error=error))
             return False
@@ -351,14 +351,14 @@ class Delivery(Releases):
         return self.manifest.release > before
 
     async def _start(self) -> None:
-        before = await self._source.before()
-        newest = await self._source.first()
+        before = await self.source.before()
+        newest = await self.source.first()
         if before is not None and before.release < newest.release and self._updates.listed(newest):
             await self._open(before)  # what an earlier run left may be updated
         await self._open(newest)
         base = self.manifest.base
-        part = self._source.part(base.path)
-        self._source.forget_parts()
+        part = self.source.part(base.path)
+        self.source.forget_parts()
         is_wanted = not self._updates.is_under(self.manifest.release)
         if part is not None and is_wanted and not self._held.has(self.manifest.release, 0):
             await self._take_base(part)

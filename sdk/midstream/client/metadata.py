@@ -9,8 +9,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from midstream import fec
 from midstream.client.keeping import Keeper
@@ -27,9 +26,9 @@ from midstream.errors import (
 )
 from midstream.limits import LIMITS, Limits
 from midstream.transport import Transport
+from midstream.transport.adapters import AdapterClient, Offer
 from midstream.transport.channel import version_of
 from midstream.transport.fetching import Fetch
-from midstream.transport.updater import TrustedClient
 from midstream.trust import layout
 from midstream.trust.bundle import BundleReader, decompress
 from midstream.trust.manifest import Manifest
@@ -38,6 +37,9 @@ __all__ = ["MetadataSource"]
 
 _Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
 _Read = Callable[[], Coroutine[Any, Any, None]]
+_T = TypeVar("_T")
+_DAMAGED = {ErrorCode.BAD_HASH, ErrorCode.BAD_METADATA, ErrorCode.BAD_SIGNATURE}
+"""What damage on the way looks like, which parity may mend."""
 _PARITY = ".repair"
 _SLACK = 1024
 _REFRESHERS = ThreadPoolExecutor(8, thread_name_prefix="midstream-metadata")
@@ -81,6 +83,8 @@ class MetadataSource:
         self._timestamp: Version | None = None
         self._clock = clock
         self._root_looked_for = -math.inf
+        self.on_change: Callable[[], None] = lambda: None
+        """Called on the loop when metadata has changed."""
 
     def part(self, path: str) -> bytes | None:
         """A file that came with the bundle, not verified; None where it did not."""
@@ -173,7 +177,30 @@ class MetadataSource:
         self.forget_parts()
         if is_new:
             self._root_looked_for = self._clock()
+            self.on_change()
         return manifest
+
+    async def offer(self, policy: str, release: int) -> Offer:
+        """What an adapter policy may merge into a release; who asks for none pays nothing for it.
+
+        Raises:
+            TrustError: There is no such policy, or something is not signed as it must be.
+            BitstreamError: The policy is malformed.
+            LimitError: Something is too large.
+            TransportError: The origin does not answer.
+            StoreError: Trusted metadata can be kept nowhere.
+        """
+        at_hand = {layout.TIMESTAMP_PATH: self._timestamp.data} if self._timestamp else {}
+
+        def ask(client: AdapterClient) -> Offer:
+            return client.offer(self._name, policy, release, at_hand=at_hand)
+
+        try:
+            return await self._in_turn(self._get, ask)
+        except TrustError as error:
+            if error.code not in _DAMAGED:
+                raise
+            return await self._in_turn(self._get_corrected, ask)
 
     async def _has_newer_root(self) -> bool:
         """Ask for the next root before the workflow does, which would wait for it in its thread."""
@@ -198,8 +225,8 @@ class MetadataSource:
         except StoreError:
             return None
 
-    def _client(self, fetch: Fetch) -> TrustedClient:
-        return TrustedClient(
+    def _client(self, fetch: Fetch) -> AdapterClient:
+        return AdapterClient(
             self._keeper.metadata,
             self._root,
             fetch,
@@ -217,29 +244,31 @@ class MetadataSource:
                 raise error from None  # the first one says what is wrong, not what was tried
 
     async def _try(self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
+        def refresh(client: AdapterClient) -> tuple[Manifest, str | None]:
+            found = client.refresh(self._name, bundle=bundle, newer_root=newer_root)
+            return found, client.next_root
+
+        manifest, self._next_root = await self._in_turn(get, refresh)
+        return manifest
+
+    async def _in_turn(self, get: _Get, ask: Callable[[AdapterClient], _T]) -> _T:
         """Once more elsewhere, where the disk does not take what is trusted."""
         try:
             async with self._keeper.metadata_turn():
-                return await self._update(get, bundle, newer_root=newer_root)
+                return await self._in_job(get, ask)
         except StoreError as error:
             await self._keeper.move_metadata(error)
-            return await self._update(get, bundle, newer_root=newer_root)
+            return await self._in_job(get, ask)
 
-    async def _update(
-        self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool
-    ) -> Manifest:
+    async def _in_job(self, get: _Get, ask: Callable[[AdapterClient], _T]) -> _T:
         bridge = _Bridge(get)
-        client = self._client(bridge.fetch)
-        refresh = partial(client.refresh, self._name, bundle=bundle, newer_root=newer_root)
-        job = _REFRESHERS.submit(refresh)
+        job = _REFRESHERS.submit(ask, self._client(bridge.fetch))
 
         def stop() -> None:
             bridge.end()
             job.cancel()  # where it has not begun
 
-        manifest = await until_done(asyncio.wrap_future(job), stop)
-        self._next_root = client.next_root
-        return manifest
+        return await until_done(asyncio.wrap_future(job), stop)
 
     async def _read_bundle(self) -> None:
         """Take what is in the bundle for the files of those paths, unverified."""

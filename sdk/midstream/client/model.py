@@ -7,11 +7,12 @@ import asyncio
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from enum import Enum
 from typing import Any
 
+from midstream.client.adapting import Adapting
 from midstream.client.delivery import Delivery
 from midstream.client.events import (
     CheckFailed,
@@ -51,7 +52,9 @@ class Model:
         self._mode = mode
         self._on_event = on_event
         self._delivery: Delivery | None = None
+        self._adapting: Adapting | None = None
         self._wake = asyncio.Event()
+        self._has_news = asyncio.Event()
         self._changed = Pulse()
         self._staging = asyncio.Lock()
         self._refused: set[tuple[int, int]] = set()
@@ -232,6 +235,7 @@ class Model:
             self._raise_if_stopped()
             await self._changed.wait()
         await self.stage()
+        await self.adapt()
 
     async def stage(self) -> bool:
         """Decode, load and test the best generation that has arrived, off the loop.
@@ -247,6 +251,21 @@ class Model:
             best = self._best()
             return best is not None and await self._try(*best)
 
+    async def adapt(self) -> bool:
+        """Merge providers' adapters into the newest release, where a policy was named.
+
+        Adapters come last: the exact layer has to be here. What is refused is an event,
+        `AdaptersRefused`.
+
+        Returns:
+            Whether a new generation is staged (and active, where that is the mode).
+
+        Raises:
+            UsageError: BAD_STATE after `aclose`.
+        """
+        self._check_open()
+        return self._adapting is not None and await self._adapting.step(self._stage_adapted)
+
     async def aclose(self) -> None:
         """Stop fetching and let go of the interpreters; calling it again does nothing."""
         self._is_closed = True
@@ -258,12 +277,21 @@ class Model:
         await asyncio.to_thread(self._slots.close)
 
     def start(
-        self, delivery: Delivery, *, poll: float | None, push: bool, background: bool
+        self,
+        delivery: Delivery,
+        *,
+        adapting: Adapting | None,
+        poll: float | None,
+        push: bool,
+        background: bool,
     ) -> None:
         """Begin to follow a delivery; with `background`, in tasks of its own."""
         self._delivery = delivery
+        self._adapting = adapting
+        delivery.source.on_change = self._has_news.set
         if background:
             jobs = [self._fetch(), self._stage_all(), self._look(poll, push=push)]
+            jobs += [self._adapt_all(adapting)] if adapting is not None else []
             self._tasks = [asyncio.create_task(job) for job in jobs]
             for task in self._tasks:
                 task.add_done_callback(self._ended)
@@ -272,15 +300,31 @@ class Model:
         """Take an event of the delivery and pass it on."""
         if isinstance(event, UnitVerified | UpdateApplied):
             self._wake.set()
+            self._has_news.set()
         self._changed.beat()
         self._on_event(event)
 
     async def _try(self, release: int, layer: int) -> bool:
         """Stage one generation; one that is refused is not tried again."""
+
+        async def rebuilt() -> bytes:
+            return bytes(await self.delivery.rebuild(layer, release=release))
+
+        return await self._stage_made(rebuilt, release, layer)
+
+    async def _stage_adapted(self, model: bytes, release: int, layer: int) -> bool:
+        async def made() -> bytes:
+            return model
+
+        async with self._staging:
+            return await self._stage_made(made, release, layer)
+
+    async def _stage_made(
+        self, make: Callable[[], Awaitable[bytes]], release: int, layer: int
+    ) -> bool:
         began = time.monotonic()
         try:
-            model = bytes(await self.delivery.rebuild(layer, release=release))
-            await asyncio.to_thread(self._stage, model, release, layer)
+            await asyncio.to_thread(self._stage, await make(), release, layer)
             self.delivery.staged(time.monotonic() - began)
         except MidstreamError as error:
             self._refused.add((release, layer))
@@ -355,6 +399,14 @@ class Model:
                 pass
             await self._wake.wait()
             self._wake.clear()
+
+    async def _adapt_all(self, adapting: Adapting) -> None:
+        while True:
+            await self.adapt()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(adapting.pause):
+                    await self._has_news.wait()
+            self._has_news.clear()
 
     async def _look(self, poll: float | None, *, push: bool) -> None:
         """Newer roots are looked for once the base runs, and from then on newer releases."""

@@ -68,9 +68,16 @@ class Releases(ABC):
         wanted = self._policy.max_layer
         return layer >= (highest if wanted is None else min(highest, wanted))
 
+    def has_exact(self, release: int) -> bool:
+        """Whether the exact model of a release is here, or can be decoded from what is."""
+        return release in self._held.exact_releases()
+
     def fidelity(self, release: int, layer: int) -> float:
-        """What the manifest says of a layer: SNR of outputs if known, of weights if not, dB."""
-        entry = next(e for e in self._held.manifest(release).units if e.layer == layer)
+        """What the manifest says of a layer: SNR of outputs if known, of weights if not, dB.
+
+        With adapters, which count as a layer above the last, it is that of the last.
+        """
+        entry = [e for e in self._held.manifest(release).units if e.layer <= layer][-1]
         outputs = entry.fidelity.output_snr
         return entry.fidelity.weight_snr if outputs is None else outputs
 

@@ -4,7 +4,7 @@ Knows nothing of how offers are merged.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +49,8 @@ class Checker:
         role: Who may contribute; None where nobody may.
         now: The time, with its zone.
         progress: Told of each parcel that is refused.
+        taken: The last version of each provider's metadata that was taken; what counted in
+            releases where None.
     """
 
     def __init__(
@@ -59,15 +61,18 @@ class Checker:
         role: Targets | None,
         now: datetime,
         progress: Callable[[str], None],
+        *,
+        taken: Mapping[str, int] | None = None,
     ) -> None:
+        self.parent = parent
+        """The release that was changed."""
         self._folder = folder
-        self._parent = parent
         self._role = role
         self._now = now
         self._progress = progress
         self._tensors = formats.open_model(model).tensors
         self._sha256 = hashlib.sha256(model).digest()
-        self._taken = history.taken(folder, parent.name)
+        self._taken = history.taken(folder, parent.name) if taken is None else taken
 
     def check(self, parcels: Sequence[bytes]) -> list[Checked]:
         """Those that may be merged."""
@@ -87,22 +92,22 @@ class Checker:
     def refuse(self, provider: str, error: MidstreamError) -> None:
         """Put down that something was refused, and say it."""
         self._progress(f"refused: {error}")
-        history.add_refusal(self._folder, self._parent.name, provider, error, self._now)
+        history.add_refusal(self._folder, self.parent.name, provider, error, self._now)
 
     def _checked(self, data: bytes) -> Checked:
-        opened = parcel.open_parcel(data, self._parent.name, self._role, self._now)
+        opened = parcel.open_parcel(data, self.parent.name, self._role, self._now)
         taken = self._taken.get(opened.provider, 0)
         if opened.version <= taken:
             raise TrustError(
                 ErrorCode.ROLLBACK,
                 f"contribution of {opened.provider}: version {opened.version}, "
-                f"{taken} was merged already",
+                f"{taken} was taken already",
             )
-        if opened.release != self._parent.release:
+        if opened.release != self.parent.release:
             raise TrustError(
                 ErrorCode.WRONG_PARENT,
                 f"contribution of {opened.provider}: to release {opened.release}, "
-                f"not to {self._parent.release}",
+                f"not to {self.parent.release}",
             )
         change = decoder.decode_contribution(opened.unit, self._tensors, self._sha256)
         offer = Offer(provider=opened.provider, change=change, samples=opened.evidence.samples)

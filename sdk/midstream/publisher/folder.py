@@ -12,6 +12,8 @@ from midstream.store.files import NEW_PREFIX, read_file, write_file
 __all__ = ["RepositoryFolder"]
 
 _METADATA = ("1.root.json", "metadata", "targets")
+_OTHERS = {".repair", ".parcel", ".policy"}
+"""Files among them that nothing is built on."""
 
 
 class RepositoryFolder:
@@ -77,12 +79,13 @@ class RepositoryFolder:
                 path.unlink()
 
     def metadata(self) -> dict[str, bytes]:
-        """All signed files, by their path in the folder."""
+        """Metadata and manifests, by their path in the folder."""
         found: dict[str, bytes] = {}
         for name in _METADATA:
             top = self.path / name
             for file in [top] if top.is_file() else sorted(top.rglob("*")):
-                if file.is_file() and file.suffix != ".repair" and not file.name.startswith("."):
+                is_signed = file.suffix not in _OTHERS and not file.name.startswith(".")
+                if is_signed and file.is_file():
                     found[file.relative_to(self.path).as_posix()] = read_file(file)
         return found
 

@@ -99,7 +99,7 @@ class Providers:
         self._change(network, change)
 
     def revoke(self, network: str, provider: str) -> tuple[int, ...]:
-        """Take a provider's right away, for good.
+        """Take a provider's right away, for good, and its adapters off offer.
 
         Returns:
             The releases that its contributions counted in.
@@ -109,7 +109,12 @@ class Providers:
             TrustError: A key that has to sign is not at hand.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
-        self._change(network, lambda role: providers.remove(role, provider))
+
+        def change(role: Targets) -> None:
+            providers.remove(role, provider)
+            providers.withdraw(role, network, provider)
+
+        self._change(network, change)
         return tuple(
             described.release
             for described in history.releases(self._folder.path, network)

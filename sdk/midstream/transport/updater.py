@@ -116,21 +116,26 @@ class TrustedClient:
 
     def _update(self, name: str, fetcher: Fetcher) -> Manifest:
         with translated(name):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            updater = Updater(
-                str(self._folder),
-                layout.METADATA,
-                target_base_url=layout.TARGETS,
-                fetcher=fetcher,
-                config=self._config(),
-                bootstrap=self._root,
-            )
-            updater.refresh()
+            updater = self._refreshed(fetcher)
             self.next_root = fetcher.next_root
             role = self._delegation(name)
             release, target = self._newest(updater, name)
-            data = self._target(updater, name, target)
+            data = self._target(updater, target, f"{name}.manifest", self._limits.manifest_size)
             return self._accept(name, release, role, data)
+
+    def _refreshed(self, fetcher: Fetcher) -> Updater:
+        """The library, after [TRU-3] to [TRU-6]."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        updater = Updater(
+            str(self._folder),
+            layout.METADATA,
+            target_base_url=layout.TARGETS,
+            fetcher=fetcher,
+            config=self._config(),
+            bootstrap=self._root,
+        )
+        updater.refresh()
+        return updater
 
     def _config(self) -> UpdaterConfig:
         size = self._limits.metadata_size
@@ -165,14 +170,13 @@ class TrustedClient:
             raise TrustError(ErrorCode.NOT_FOUND, f"{name}: no release is signed for")
         return newest, target
 
-    def _target(self, updater: Updater, name: str, target: TargetFile) -> bytes:
-        """[TRU-8] The manifest's bytes, of the length and hash that are signed for."""
-        if target.length > self._limits.manifest_size:
+    def _target(self, updater: Updater, target: TargetFile, file: str, limit: int) -> bytes:
+        """[TRU-8] A target's bytes, of the length and hash that are signed for."""
+        if target.length > limit:
             raise LimitError(
-                ErrorCode.OVER_LIMIT,
-                f"{target.path}: {target.length} bytes, at most {self._limits.manifest_size}",
+                ErrorCode.OVER_LIMIT, f"{target.path}: {target.length} bytes, at most {limit}"
             )
-        path = str(self._folder / f"{name}.manifest")
+        path = str(self._folder / file)
         if updater.find_cached_target(target, path) is None:
             updater.download_target(target, path)
         data = Path(path).read_bytes()

@@ -8,6 +8,8 @@ __all__ = [
     "PINNED_ROOT",
     "TARGETS",
     "TIMESTAMP_PATH",
+    "adapter_path",
+    "adapter_provider",
     "bundle_path",
     "contributed_release",
     "contribution_path",
@@ -20,9 +22,12 @@ __all__ = [
     "metadata_path",
     "news_path",
     "parcel_path",
+    "policy_name",
+    "policy_path",
     "providers_role",
     "release_of",
     "role_of",
+    "stored_path",
     "target_path",
 ]
 
@@ -47,6 +52,8 @@ _METADATA_FILE = re.compile(r"metadata/[1-9][0-9]{0,15}\.(?P<role>[^/]+)\.json")
 _CONTRIBUTION = re.compile(
     r"(?P<role>[^/]+)/(?P<provider>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.unit"
 )
+_ADAPTER = re.compile(r"(?P<role>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.(?P<provider>[^/]+)\.parcel")
+_POLICY = re.compile(r"(?P<role>[^/]+)/(?P<policy>[^/]+)\.policy")
 _ROOT = re.compile(re.escape(METADATA) + r"[0-9]+\.root\.json")
 _TARGET = re.compile(r"(?P<name>[^/]+)/(?P<release>[1-9][0-9]{0,9})\.manifest")
 
@@ -128,6 +135,41 @@ def contributed_release(target: str, network: str, provider: str) -> int | None:
     if match is None or match["role"] != providers_role(network) or match["provider"] != provider:
         return None
     return int(match["release"])
+
+
+def adapter_path(network: str, provider: str, release: int) -> str:
+    """What TUF calls a provider's adapter to a release, as it is on offer to clients."""
+    return f"{providers_role(network)}/{release}.{provider}.parcel"
+
+
+def adapter_provider(target: str, network: str, release: int | None = None) -> str | None:
+    """Whose adapter a target is; None where it is none to that release, or to any."""
+    match = _ADAPTER.fullmatch(target)
+    if match is None or match["role"] != providers_role(network):
+        return None
+    return match["provider"] if release in (None, int(match["release"])) else None
+
+
+def policy_path(network: str, policy: str) -> str:
+    """What TUF calls an adapter policy."""
+    return f"{providers_role(network)}/{policy}.policy"
+
+
+def policy_name(target: str, network: str) -> str | None:
+    """The name of the adapter policy that a target is; None where it is none."""
+    match = _POLICY.fullmatch(target)
+    return match["policy"] if match and match["role"] == providers_role(network) else None
+
+
+def stored_path(target: str, sha256: str) -> str:
+    """Where a target is (TUF 6.2, consistent snapshots).
+
+    Args:
+        target: What TUF calls it.
+        sha256: Hash of its bytes, hex.
+    """
+    folder, _, name = target.rpartition("/")
+    return f"{TARGETS}{folder}/{sha256}.{name}"
 
 
 def role_of(path: str) -> str | None:

@@ -19,7 +19,7 @@ from midstream.trust import bundle, layout, providers, roles
 from midstream.trust.keys import Signer
 from midstream.trust.refusal import refusal
 
-__all__ = ["Evidence", "Parcel", "open_parcel", "provider_of", "seal_parcel"]
+__all__ = ["Evidence", "Parcel", "open_parcel", "provider_of", "seal_parcel", "version_of"]
 
 _MAX_METRICS = 32
 _MAX_METRIC_NAME = 64
@@ -86,6 +86,18 @@ def provider_of(data: bytes, *, limits: Limits = LIMITS) -> str:
         return _parts(data, limits)[0]
     except (BitstreamError, LimitError):
         return "unknown"
+
+
+def version_of(data: bytes, *, limits: Limits = LIMITS) -> int:
+    """The version of a provider's metadata in a parcel that was taken; nothing is checked.
+
+    Raises:
+        BitstreamError: It is malformed.
+        LimitError: It is over a limit.
+        TrustError: Its metadata is malformed.
+    """
+    _, files = _parts(data, limits)
+    return roles.parse(Targets, files, next(iter(files)), limits=limits).version
 
 
 def open_parcel(

@@ -1,20 +1,30 @@
 """Who may contribute to a network. Knows nothing of what they contribute.
 
 Providers are delegated by a role of the network's own, `NAME.providers`, which clients of the
-network never read: it may grow without costing them a byte (spec/contributions.md,
-"Providers").
+network do not read unless they merge adapters: it may grow without costing the others a byte
+(spec/contributions.md, "Providers").
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tuf.api.metadata import DelegatedRole, Delegations, Key, Targets
+from tuf.api.metadata import DelegatedRole, Delegations, Key, TargetFile, Targets
 
 from midstream.errors import ErrorCode, TrustError, UsageError
 from midstream.trust import layout, roles
 from midstream.trust.keys import PublicKey
 
-__all__ = ["DEFAULT_QUOTA", "Provider", "add", "provider", "providers", "public_key", "remove"]
+__all__ = [
+    "DEFAULT_QUOTA",
+    "Provider",
+    "add",
+    "offered",
+    "provider",
+    "providers",
+    "public_key",
+    "remove",
+    "withdraw",
+]
 
 DEFAULT_QUOTA = 16 << 20
 """Bytes of one contribution."""
@@ -148,6 +158,23 @@ def provider(delegator: Targets | None, name: str) -> Provider:
         if one.name == name:
             return one
     raise UsageError(ErrorCode.UNKNOWN_ROLE, f"provider {name}: there is none of that name")
+
+
+def offered(delegator: Targets | None, network: str, release: int) -> dict[str, TargetFile]:
+    """Adapters to a release that are on offer to clients, by provider; none of None."""
+    found: dict[str, TargetFile] = {}
+    for target, described in (delegator.targets if delegator is not None else {}).items():
+        if (name := layout.adapter_provider(target, network, release)) is not None:
+            found[name] = described
+    return found
+
+
+def withdraw(delegator: Targets, network: str, name: str) -> bool:
+    """Take all adapters of a provider off offer; say whether there were any."""
+    gone = [t for t in delegator.targets if layout.adapter_provider(t, network) == name]
+    for target in gone:
+        del delegator.targets[target]
+    return bool(gone)
 
 
 def _described(role: DelegatedRole) -> Provider:

@@ -1,0 +1,240 @@
+"""Adapters on offer to clients, and the policies by which these merge them.
+
+A publisher checks what a client will check, with the same code, before it signs: what is refused
+here is in the log, and no client meets it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tuf.api.metadata import TargetFile, Targets
+
+from midstream.errors import DataError, ErrorCode, MidstreamError, UsageError
+from midstream.limits import LIMITS
+from midstream.publisher import history
+from midstream.publisher.checking import Checked, Checker
+from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.signing import SignedFolder
+from midstream.session.adapting import Adapted, adapt, check_norm
+from midstream.store.files import read_given
+from midstream.trust import adapters, layout, parcel, providers
+from midstream.trust.adapters import AdapterPolicy
+from midstream.trust.keys import KeyRing, Signer
+from midstream.trust.repository import Repository
+
+__all__ = ["Adapters", "Listed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What is signed for clients that merge adapters."""
+
+    policies: dict[str, AdapterPolicy]
+    """By name."""
+    sizes: dict[int, dict[str, int]]
+    """Bytes of the adapters to each release, by provider."""
+
+
+class Adapters:
+    """Adapters and policies of a repository's networks.
+
+    Args:
+        folder: The repository's folder.
+        signer: One key for all roles, or a ring of keys.
+        clock: The time that metadata is dated with.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        signer: Signer | KeyRing,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        keys = signer if isinstance(signer, KeyRing) else KeyRing.single(signer)
+        self._folder = RepositoryFolder(folder)
+        self._signed = SignedFolder(self._folder, keys, clock)
+        self._clock = clock
+
+    def offer(
+        self,
+        network: str,
+        parcels: Sequence[bytes],
+        *,
+        release: int | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> tuple[str, ...]:
+        """Put contributions on offer to clients, as adapters to the release that they change.
+
+        One that is refused is put down in the repository's log. A provider's adapter takes the
+        place of its last one to that release.
+
+        Args:
+            network: The network.
+            parcels: What providers sent.
+            release: The release that was changed; the newest for None.
+            progress: Told what is refused, for people.
+
+        Returns:
+            The providers whose adapters are on offer now.
+
+        Raises:
+            UsageError: There is no such network or release, or all are refused.
+            DataError: The release cannot be read.
+            TrustError: A key that has to sign is not at hand.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        with self._opened() as repository:
+            role = repository.providers_role(network)
+            checker = self._checker(role, network, release, progress)
+            policies = list(self._policies(role, network).values())
+            taken = [one for one in checker.check(parcels) if _is_borne(one, policies, checker)]
+            if not taken:
+                raise UsageError(ErrorCode.BAD_ARGUMENT, f"{network}: all adapters are refused")
+            number = checker.parent.release
+            files = {layout.adapter_path(network, t.provider, number): t.data for t in taken}
+            self._sign(repository, network, files)
+        return tuple(sorted(one.provider for one in taken))
+
+    def withdraw(self, network: str, provider: str) -> None:
+        """Take all adapters of a provider off offer; it may contribute as before.
+
+        Raises:
+            UsageError: There is no such network, or nothing of that provider is on offer.
+            TrustError: A key that has to sign is not at hand.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+
+        def change(role: Targets) -> None:
+            if not providers.withdraw(role, network, provider):
+                raise UsageError(ErrorCode.NOT_FOUND, f"{provider}: nothing of it is on offer")
+
+        with self._opened() as repository:
+            signed = repository.change_providers(network, change, self._clock())
+            self._signed.write(signed, repository, [network])
+
+    def sign_policy(self, network: str, name: str, policy: AdapterPolicy) -> Adapted | None:
+        """Sign a policy; one of that name is replaced.
+
+        It is tried on what is on offer for the newest release first. One that is refused is put
+        down in the repository's log.
+
+        Returns:
+            What clients will run; None where nothing of its providers is on offer yet.
+
+        Raises:
+            UsageError: There is no such network or provider, or the name makes no sense.
+            DataError: What is on offer cannot be merged so: see `session.adapting.adapt`.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        if not layout.is_name(name):
+            raise UsageError(ErrorCode.BAD_NAME, f"policy {name[:80]!r} is no name")
+        with self._opened() as repository:
+            role = repository.providers_role(network)
+            try:
+                for part in policy.parts:
+                    providers.provider(role, part.provider)
+                adapted = self._tried(role, network, policy)
+            except (DataError, UsageError) as error:
+                self._put_down(network, f"policy {name}", error)
+                raise
+            path = layout.policy_path(network, name)
+            self._sign(repository, network, {path: adapters.encode(policy)})
+        return adapted
+
+    def listed(self, network: str) -> Listed:
+        """What is signed for clients that merge adapters.
+
+        Raises:
+            UsageError: There is no repository in the folder.
+            DataError: What is there cannot be read.
+        """
+        with self._signed.existing() as repository:
+            role = repository.providers_role(network)
+            sizes = {
+                number: {name: t.length for name, t in found.items()}
+                for number in repository.releases(network)
+                if (found := providers.offered(role, network, number))
+            }
+            return Listed(policies=self._policies(role, network), sizes=sizes)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Repository]:
+        with self._folder.merging(), self._signed.existing() as repository:
+            yield repository
+
+    def _checker(
+        self,
+        role: Targets | None,
+        network: str,
+        release: int | None,
+        progress: Callable[[str], None],
+    ) -> Checker:
+        """Checks parcels; each has to be newer than what is on offer of its provider."""
+        parent = history.manifest_of(self._folder.path, network, release)
+        model = history.exact_model(self._folder.path, parent)
+        offered = providers.offered(role, network, parent.release)
+        taken = {name: parcel.version_of(self._read(target)) for name, target in offered.items()}
+        now = self._clock()
+        return Checker(self._folder.path, parent, model, role, now, progress, taken=taken)
+
+    def _tried(self, role: Targets | None, network: str, policy: AdapterPolicy) -> Adapted | None:
+        """What clients at the newest release will run."""
+        newest = history.manifest_of(self._folder.path, network, None)
+        named = {part.provider for part in policy.parts}
+        offered = providers.offered(role, network, newest.release)
+        found = {name: self._read(target) for name, target in offered.items() if name in named}
+        if not found:
+            return None
+        model = history.exact_model(self._folder.path, newest)
+        return adapt(newest, model, policy, found, role, self._clock())
+
+    def _policies(self, role: Targets | None, network: str) -> dict[str, AdapterPolicy]:
+        found: dict[str, AdapterPolicy] = {}
+        for path, target in (role.targets if role is not None else {}).items():
+            if (name := layout.policy_name(path, network)) is not None:
+                found[name] = adapters.decode(self._read(target))
+        return found
+
+    def _read(self, target: TargetFile) -> bytes:
+        path = layout.stored_path(target.path, target.hashes["sha256"])
+        return read_given(self._folder.path / path, limit=LIMITS.bundle_size)
+
+    def _sign(self, repository: Repository, network: str, files: dict[str, bytes]) -> None:
+        """Sign for files; adapters to releases that are signed for no more are let go."""
+        described = {path: TargetFile.from_data(path, files[path], ["sha256"]) for path in files}
+        kept = set(repository.releases(network))
+
+        def change(role: Targets) -> None:
+            role.targets |= described
+            for path in list(role.targets):
+                is_adapter = layout.adapter_provider(path, network) is not None
+                if is_adapter and not any(
+                    layout.adapter_provider(path, network, number) for number in kept
+                ):
+                    del role.targets[path]
+
+        signed = repository.change_providers(network, change, self._clock())
+        stored = {
+            layout.stored_path(path, described[path].hashes["sha256"]): data
+            for path, data in files.items()
+        }
+        self._signed.write(stored | dict(signed), repository, [network])
+
+    def _put_down(self, network: str, who: str, error: MidstreamError) -> None:
+        history.add_refusal(self._folder.path, network, who, error, self._clock())
+
+
+def _is_borne(checked: Checked, policies: Sequence[AdapterPolicy], checker: Checker) -> bool:
+    """Whether each policy that names its provider bears an adapter."""
+    try:
+        for policy in policies:
+            if checked.provider in {part.provider for part in policy.parts}:
+                check_norm(checked.provider, checked.offer.change, policy)
+    except DataError as error:
+        checker.refuse(checked.provider, error)
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""Adapter policies, and adapters of providers, by TUF's client workflow. Synchronous, as that is.
+
+What is got here is what the network's keys sign for as on offer; whether it may be merged is
+`session.adapting`'s to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuf.api.metadata import Targets
+from tuf.ngclient import Updater
+
+from midstream.errors import ErrorCode, TrustError
+from midstream.transport.fetching import Fetcher, translated
+from midstream.transport.updater import TrustedClient
+from midstream.trust import adapters, layout, providers
+from midstream.trust.adapters import AdapterPolicy
+
+__all__ = ["AdapterClient", "Offer"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Offer:
+    """What a policy may merge into a release, of the length and hash that were signed for."""
+
+    release: int
+    """The release's number."""
+    policy: AdapterPolicy
+    """The policy."""
+    parcels: Mapping[str, bytes]
+    """Adapters of the policy's providers, those that there are; not looked into."""
+    role: Targets
+    """Who the network's providers are now."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """What identifies it: where this is the same, all is."""
+        return self.release, self.role.version
+
+
+class AdapterClient(TrustedClient):
+    """A client that reads the role of a network's providers too."""
+
+    def offer(self, name: str, policy: str, release: int, *, at_hand: Mapping[str, bytes]) -> Offer:
+        """What a policy may merge into a release.
+
+        Args:
+            name: The network.
+            policy: The policy's name.
+            release: The release's number.
+            at_hand: Files that need not be fetched, unverified.
+
+        Raises:
+            TrustError: NOT_FOUND where no such policy is signed for; something is not signed as
+                it must be.
+            BitstreamError: The policy is malformed.
+            LimitError: Something is too large.
+            TransportError: A file could not be fetched.
+            StoreError: The folder cannot be written.
+        """
+        role = layout.providers_role(name)
+        with translated(role):
+            updater = self._refreshed(Fetcher(self.fetch, at_hand, newer_root=False))
+            found = self._policy(updater, name, policy)
+            signed: Any = self._read_verified(role)
+            wanted = {part.provider for part in found.parts}
+            parcels = {
+                provider: self._target(
+                    updater, target, _file(target.path), self._limits.bundle_size
+                )
+                for provider, target in providers.offered(signed, name, release).items()
+                if provider in wanted
+            }
+            self._forget(role, {_file(layout.adapter_path(name, one, release)) for one in parcels})
+        return Offer(release=release, policy=found, parcels=parcels, role=signed)
+
+    def _policy(self, updater: Updater, name: str, policy: str) -> AdapterPolicy:
+        path = layout.policy_path(name, policy)
+        if not layout.is_name(policy) or (target := updater.get_targetinfo(path)) is None:
+            raise TrustError(
+                ErrorCode.NOT_FOUND, f"{name}: no adapter policy {policy[:80]!r} is signed for"
+            )
+        data = self._target(updater, target, _file(path), self._limits.manifest_size)
+        return adapters.decode(data, limits=self._limits)
+
+    def _forget(self, role: str, used: set[str]) -> None:
+        """Let go of adapters to releases before, or of providers that are gone."""
+        for file in self._folder.glob(f"{role}.*.parcel"):
+            if file.name not in used:
+                file.unlink(missing_ok=True)
+
+
+def _file(target: str) -> str:
+    """What a target is called among trusted files."""
+    return target.replace("/", ".")

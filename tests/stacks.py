@@ -17,6 +17,7 @@ from midstream.codec import (
     storage,
     values,
 )
+from midstream.kernels.codewords import CODEWORDS
 from midstream.types import DType, Tensor, UnitKind
 
 Rng = np.random.Generator
@@ -87,11 +88,11 @@ def levels_of(rng: Rng, context: Context) -> Any:
     far = rng.random(count) < rng.choice([0, 0.001, 0.05])
     levels[far] = rng.integers(-1 << int(rng.integers(3, 26)), 1 << 9, int(far.sum()))
     if context.lattice:
-        inside = levels[: count // 8 * 8].reshape(8, -1)
+        inside = levels[: count // 16 * 16].reshape(16, -1)
         inside *= 2
-        inside += rng.integers(0, 2, inside.shape[1])
-        inside[7] += -inside.sum(axis=0) & 3
-        levels[count // 8 * 8 :] *= 2
+        inside += CODEWORDS[rng.integers(0, 32, inside.shape[1])].T
+        inside[15] += -inside.sum(axis=0) & 3
+        levels[count // 16 * 16 :] *= 2
     return levels
 
 

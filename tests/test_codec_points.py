@@ -48,8 +48,8 @@ def test_bytes_are_as_many_as_the_tables_say(width):
     assert 0 <= excess <= 26 * 40 + 32
 
 
-def test_a_tenth_of_a_bit_is_saved_at_equal_error():
-    """The gain that E8 has over integers at a rate where tables are fine."""
+def test_a_seventh_of_a_bit_is_saved_at_equal_error():
+    """The gain that the lattice has over integers at a rate where tables are fine."""
     width, count = 24, 200_000
     sigma = 2.0 ** (width / 4 - 3)
     numbers = np.random.default_rng(1).normal(size=count) * sigma
@@ -61,20 +61,20 @@ def test_a_tenth_of_a_bit_is_saved_at_equal_error():
     assert (
         abs(np.square(numbers - scalar * step).mean() / np.square(numbers - near).mean() - 1) < 0.02
     )
-    assert 0.09 < entropy - bits < 0.12
+    assert 0.125 < entropy - bits < 0.155
 
 
 @pytest.mark.parametrize(
     ("damage", "code"),
     [
         (lambda data: b"", ErrorCode.BAD_LENGTH),
-        (lambda data: bytes([32]) + data[1:], ErrorCode.BAD_FIELD),
-        (lambda data: data[:3], ErrorCode.BAD_LENGTH),
+        (lambda data: data[:159], ErrorCode.BAD_LENGTH),
+        (lambda data: data[:162], ErrorCode.BAD_LENGTH),
         (lambda data: data + b"\0", ErrorCode.TRAILING_BYTES),
-        (lambda data: data[:1] + bytes([data[1] ^ 1]) + data[2:], ErrorCode.BAD_SYMBOL),
+        (lambda data: data[:161] + bytes([data[161] ^ 1]) + data[162:], ErrorCode.BAD_SYMBOL),
     ],
 )
-def test_damage_is_refused(damage, code):  # COD-1, COD-4, COD-14
+def test_damage_is_refused(damage, code):  # COD-1, COD-4
     payload = damage(points.encode_many([normal(4096)], [context(4096)])[0])
     with pytest.raises(BitstreamError) as caught:
         points.decode([memoryview(payload)], [context(4096)])

@@ -249,7 +249,7 @@ def test_the_lattice_comes_back():
 @pytest.mark.parametrize(
     ("where", "predictor"), [(tensor(64, 63), ()), (tensor(64, 64), ((0, 20),))]
 )
-def test_small_and_predicted_tensors_are_not_on_the_lattice(where, predictor):  # COD-15
+def test_small_and_predicted_tensors_are_not_on_the_lattice(where, predictor):  # COD-14
     data = scales.write([TensorCode(lattice=True, predictor=predictor)], [where])
     with pytest.raises(BitstreamError, match="lattice") as caught:
         scales.read(data, [where])

@@ -1,12 +1,12 @@
 """Thrifty levels and points: what they minimise, and each implementation against the other."""
 
 from importlib.util import find_spec
-from itertools import product
 
 import numpy as np
 import pytest
 
 from midstream.kernels import numpy_thrift
+from midstream.kernels.codewords import CODEWORDS, codewords_of
 
 if find_spec("midstream.kernels._native"):
     from midstream.kernels import native_thrift
@@ -16,7 +16,7 @@ else:  # no compiler here
     IMPLEMENTATIONS = [numpy_thrift]
 
 REACH, ROWS = 4, 5
-COUNTS = [0, 1, 7, 8, 9, 803]
+COUNTS = [0, 1, 15, 16, 17, 803]
 KINDS = [np.float32, np.float64]
 
 
@@ -61,31 +61,43 @@ def test_levels_move_where_that_saves_more_than_it_costs(kernel, count, kind, is
     assert count < 100 or (expected != levels).any()
 
 
-def price(point: np.ndarray, places: np.ndarray, rows: np.ndarray, prices: np.ndarray) -> float:
-    """Squared error and prices of eight integers, or such and a half."""
-    odd = int(2 * point[0]) % 2
-    numbers = np.clip(point + odd / 2, -99, 99).astype(int) + REACH
-    return float(np.square(point - places).sum() + prices[odd, rows, numbers].sum())
+def price(levels: np.ndarray, places: np.ndarray, rows: np.ndarray, prices: np.ndarray) -> float:
+    """Squared error and prices of a point."""
+    odd = levels & 1
+    numbers = np.clip((levels + odd) // 2, -99, 99) + REACH
+    return float(np.square(levels / 2 - places).sum() + prices[odd, rows, numbers].sum())
+
+
+def least_price(
+    word: np.ndarray, places: np.ndarray, rows: np.ndarray, prices: np.ndarray
+) -> float:
+    """Of all points of a codeword whose levels are next to the weights."""
+    total, odd = np.zeros(1), np.zeros(1, bool)
+    for place, row, phase in zip(places.tolist(), rows, word, strict=True):
+        low = int(np.floor(place - phase / 2))
+        each = [
+            np.square(place - phase / 2 - number) + prices[phase, row, number + phase + REACH]
+            for number in (low, low + 1)
+        ]
+        total = np.concatenate([total + each[0], total + each[1]])
+        odd = np.concatenate([odd ^ bool(low & 1), odd ^ bool(~low & 1)])
+    return float(total[~odd].min())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_point_near_by_is_cheaper(kernel, kind):
     prices = table(2 * REACH + 3)
     rng = np.random.default_rng(8)
-    places = rng.uniform(-2, 2, (8, 20)).astype(kind)
-    rows = rng.integers(0, ROWS, (8, 20)).astype(np.uint8)
+    places = rng.uniform(-2, 2, (16, 20)).astype(kind)
+    rows = rng.integers(0, ROWS, (16, 20)).astype(np.uint8)
     found = kernel.thrifty_points(places.ravel(), np.ones(1), rows.ravel(), prices)
-    points = found.reshape(8, 20)
+    points = found.reshape(16, 20)
+    assert np.array_equal(points % 2, CODEWORDS[codewords_of(points.astype(np.int8) & 1)].T)
+    assert (points.sum(axis=0) % 4 == 0).all()
     for column in range(20):
         own, where = places[:, column].astype(float), rows[:, column]
-        least = price(points[:, column] / 2, own, where, prices)
-        others = []
-        for odd in (0, 1):
-            low = np.floor(own - odd / 2)
-            for more in product((0, 1), repeat=8):
-                point = low + more
-                if point.sum() % 2 == 0:
-                    others.append(price(point + odd / 2, own, where, prices))
+        others = [least_price(word, own, where, prices) for word in CODEWORDS]
+        least = price(points[:, column], own, where, prices)
         assert least == pytest.approx(min(others), abs=1e-9)
 
 
@@ -104,11 +116,12 @@ def test_all_find_the_same_points(kernel, count, kind, scale):
 
 
 def test_points_of_what_is_no_number_are_points(kernel):
-    numbers = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1e300, -1e300, 0.5, np.nan])
-    rows, prices = np.zeros(9, np.uint8), table(2 * REACH + 3)
+    few = [np.nan, np.inf, -np.inf, 0, -0.0, 1e300, -1e300, 0.5]
+    numbers = np.array([*few, *few, np.nan])
+    rows, prices = np.zeros(17, np.uint8), table(2 * REACH + 3)
     found = kernel.thrifty_points(numbers, np.ones(1), rows, prices)
     assert found.tolist() == numpy_thrift.thrifty_points(numbers, np.ones(1), rows, prices).tolist()
-    assert found[:8].sum() % 4 == 0
+    assert found[:16].sum() % 4 == 0
 
 
 OF_BOTH = [

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from reference.bits import Reader, Stream, bounded, check
-from reference.tables import Tables, binary_table, digit_table
+from reference.tables import Tables, digit_table
 from reference.tensors import Slice
 
 LEVEL_LIMIT = 1 << 30
@@ -54,21 +54,21 @@ def read_levels(
 
 def read_points(reader: Reader, tables: Tables, contexts: Sequence[tuple[int, int]]) -> list[int]:
     """Levels of weights on the lattice."""
-    n, m = len(contexts), len(contexts) // 8
-    table, stream = binary_table(reader.integer(1)), Stream(reader, m)
-    odd = [stream.next(table) for _ in range(m)]
-    stream.end()
-    kept = [*range(7 * m), *range(8 * m, n)]
-    phases = odd * 7 + [0] * (n - 8 * m)
+    n, m = len(contexts), len(contexts) // 16
+    words = reader.bits([5] * m)
+    # the parity of the bits of k that a codeword takes, with its lowest bit
+    odd = [(w & 2 * k + 1).bit_count() & 1 for k in range(15) for w in words]
+    kept = [*range(15 * m), *range(16 * m, n)]
+    phases = odd + [0] * (n - 16 * m)
     narrower = [(contexts[i][0], contexts[i][1] - 4) for i in kept]
     numbers = read_levels(reader, tables, narrower, no_mean, 32, phases)
     first = [2 * k - p for k, p in zip(numbers, phases, strict=True)]
-    rests = [-sum(first[b : 7 * m : m]) % 4 for b in range(m)]
-    narrowest = [(kind, w - 8) for kind, w in contexts[7 * m : 8 * m]]
+    rests = [-sum(first[b : 15 * m : m]) % 4 for b in range(m)]
+    narrowest = [(kind, w - 8) for kind, w in contexts[15 * m : 16 * m]]
     phases = [(0, 2, 1, 2)[r] for r in rests]
     numbers = read_levels(reader, tables, narrowest, no_mean, 32, phases)
     last = [1 - 4 * k if r == 1 else 4 * k - -r % 4 for k, r in zip(numbers, rests, strict=True)]
-    levels = first[: 7 * m] + last + first[7 * m :]
+    levels = first[: 15 * m] + last + first[15 * m :]
     check(all(abs(level) <= LEVEL_LIMIT for level in levels), "a level is too far from zero")
     return levels
 

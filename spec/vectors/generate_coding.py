@@ -88,8 +88,8 @@ def _lattice_case(name: str, numbers: NDArray[np.float64], width: list[int]) -> 
 
 def _lattice() -> list[Any]:
     return [
-        _lattice_case("twelve points and four weights", bell(100, 21, 90) / 16.0, [18, 14, 16]),
-        _lattice_case("low bits and escapes", bell(24, 22, 9000) / 16.0, [44, 10, 30]),
+        _lattice_case("six points and four weights", bell(100, 21, 90) / 16.0, [18, 14, 16]),
+        _lattice_case("low bits and escapes", bell(40, 22, 9000) / 16.0, [44, 10, 30]),
         _lattice_case("fewer weights than a point", bell(5, 23, 60) / 16.0, [16]),
     ]
 

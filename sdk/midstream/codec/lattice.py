@@ -1,17 +1,19 @@
-"""The E8 lattice in place of the integers: the nearest point to eight weights at once.
+"""The lattice of Barnes and Wall in place of the integers: sixteen weights are one point.
 
-Knows nothing of how levels are coded. E8 is all points of eight integers with an even sum,
-and the same shifted by one half; its cells are as large as a unit cube and 0.65 dB rounder.
-The nearest point is found as Conway and Sloane do (IEEE Transactions on Information Theory
-28, 1982): the better of the two nearest in either half (spec/coding.md, "Lattice").
+Knows nothing of how levels are coded. Its points are sixteen integers that are odd where a
+codeword of the first-order Reed-Muller code is 1, their sum a multiple of four; its cells are as
+large as a cube and 0.86 dB rounder (Conway and Sloane, Sphere Packings, Lattices and Groups,
+chapter 4, section 10; spec/coding.md, "Lattice").
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.kernels.codewords import CODEWORDS
+
 __all__ = ["BLOCK", "FEWEST_WEIGHTS", "blocks", "nearest", "quantise"]
 
-BLOCK = 8
+BLOCK = 16
 """Weights of one lattice point."""
 FEWEST_WEIGHTS = 4096
 """Of a tensor on the lattice: smaller ones share their slices."""
@@ -25,9 +27,9 @@ def blocks(weights: int) -> int:
 
 
 def quantise(numbers: _Float) -> NDArray[np.int32]:
-    """Levels in half steps: all eight of a block even, or all odd, their sum a multiple of 4.
+    """Levels in half steps: points of the lattice.
 
-    Block b has weights b, b + m, ..., b + 7 m of m blocks: far apart, so that a decoder
+    Block b has weights b, b + m, ..., b + 15 m of m blocks: far apart, so that a decoder
     may go through a slice in order. Weights after the last block have even levels.
 
     Args:
@@ -42,10 +44,15 @@ def quantise(numbers: _Float) -> NDArray[np.int32]:
 
 
 def nearest(points: _Float) -> NDArray[np.int32]:
-    """Twice the nearest lattice point to each column; (8, points)."""
-    whole, far_whole = _nearest_even(points)
-    half, far_half = _nearest_even(points - 0.5)
-    return np.where(far_half < far_whole, 2 * half + 1, 2 * whole)
+    """The nearest lattice point to each column, in half steps; (16, points)."""
+    best = np.full(points.shape[1], np.inf)
+    levels = np.zeros(points.shape, np.int32)
+    for codeword in CODEWORDS.astype(np.int32)[:, :, None]:
+        whole, far = _nearest_even(points - codeword / 2)
+        nearer = far < best
+        levels = np.where(nearer, 2 * whole + codeword, levels)
+        best = np.where(nearer, far, best)
+    return levels
 
 
 def _nearest_even(points: _Float) -> tuple[NDArray[np.int32], _Float]:

@@ -55,7 +55,7 @@ class TensorCode:
     predictor: tuple[tuple[int, int], ...] = ()
     """Neighbours that predict a level, rising, and their coefficients in 1/32."""
     lattice: bool = False
-    """Whether levels are points of E8, in half steps, float dtypes only."""
+    """Whether levels are points of a lattice, in half steps, float dtypes only."""
     same_as: int | None = None
     """Index of an earlier tensor of the same bytes; all other fields are then unused."""
 
@@ -90,7 +90,7 @@ class TensorCode:
             spread: Shape and width.
             vectors: As `vectors` gives them.
             predictor: Neighbours and their coefficients.
-            lattice: Whether levels are points of E8.
+            lattice: Whether levels are points of a lattice.
         """
         code = object.__new__(cls)
         _set_coded(code, True)
@@ -132,7 +132,7 @@ class Context:
     phase: NDArray[np.int8] | None = None
     """(weights,) which tables: centred on 0, 1/2, 1/4; None for 0 or what terms say."""
     lattice: bool = False
-    """Whether levels are points of E8, in half steps."""
+    """Whether levels are points of a lattice, in half steps."""
 
     def __post_init__(self) -> None:
         assert self.shape.shape == self.width.shape, "one of each for a weight"

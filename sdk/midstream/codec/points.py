@@ -1,27 +1,25 @@
-"""Levels of slices to bytes and back, where they may be points of the E8 lattice.
+"""Levels of slices to bytes and back, where they may be points of a lattice.
 
-Knows nothing of steps and values. What eight weights of a point share is sent first: whether
-they are whole or half. Of the last weight of a point only half a bit less is open, since the
-sum of all is known modulo four (spec/coding.md, "Lattice").
+Knows nothing of steps and values. The codeword of a point, which says which of its levels are
+odd, is sent first. Of its last weight half as many levels are open, since the sum of all is
+known modulo four (spec/coding.md, "Lattice").
 """
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import levels as level_coding
-from midstream.codec import rans
 from midstream.codec.lattice import BLOCK, blocks
 from midstream.codec.parameters import MAX_LEVEL, Context
-from midstream.codec.tables import BINARY_TABLES, binary_family
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import decode_levels
-from midstream.kernels.slots import Slots
-from midstream.kernels.terms import LowBits
+from midstream.kernels import pack_bits, unpack_bits
+from midstream.kernels.codewords import CODEWORDS, codewords_of
 
-__all__ = ["binary_slots", "cost", "decode", "encode_many"]
+__all__ = ["cost", "decode", "encode_many"]
+
+_CODEWORD_BITS = 5
 
 _OCTAVE = 4  # quarter octaves
 _LAST_PHASES = np.array([0, 2, 1, 2], np.int8)
@@ -31,9 +29,7 @@ _MOVES = np.array([0, 1, -2, -1], np.int32)
 """What is added to four times the number of the last weight, for each rest; for rest 1 to minus
 that."""
 
-_NO_LOW_BITS = LowBits(data=memoryview(b""), shifts=np.zeros(0, np.uint8))
-
-_Cosets = NDArray[np.int8]
+_Odd = NDArray[np.int8]
 _Levels = NDArray[np.int32]
 
 
@@ -78,17 +74,11 @@ def cost(levels: _Levels, context: Context) -> float:
     odd, first, rests, last = _split(levels)
     bits = level_coding.cost(first, _first_context(context, odd))
     bits += level_coding.cost(last, _last_context(context, rests))
-    return bits + float(_coset_bits(odd).min())
+    return bits + float(_CODEWORD_BITS * odd.shape[1])
 
 
 def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> list[bytes]:
     parts = [_split(values) for values in levels]
-    tables = [int(_coset_bits(odd).argmin()) for odd, _, _, _ in parts]
-    cosets = rans.encode(
-        binary_family(),
-        [np.full(len(part[0]), table, np.int64) for part, table in zip(parts, tables, strict=True)],
-        [part[0].astype(np.int64) for part in parts],
-    )
     pairs = list(zip(contexts, parts, strict=True))
     firsts = level_coding.encode_many(
         [first for _, first, _, _ in parts], [_first_context(c, part[0]) for c, part in pairs]
@@ -96,33 +86,53 @@ def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> li
     lasts = level_coding.encode_many(
         [last for _, _, _, last in parts], [_last_context(c, part[2]) for c, part in pairs]
     )
-    heads = [bytes([table]) for table in tables]
-    return [b"".join(payload) for payload in zip(heads, cosets, firsts, lasts, strict=True)]
+    heads = [_write_codewords(part[0]) for part in parts]
+    return [b"".join(payload) for payload in zip(heads, firsts, lasts, strict=True)]
 
 
-def _split(levels: _Levels) -> tuple[_Cosets, _Levels, _Cosets, _Levels]:
-    """Cosets, numbers for all weights but the last ones, what is known of those, theirs."""
+def _write_codewords(odd: _Odd) -> bytes:
+    numbers = codewords_of(odd).astype(np.uint64)
+    return pack_bits(numbers, np.full(len(numbers), _CODEWORD_BITS))
+
+
+def _read_codewords(payload: memoryview, count: int) -> _Odd:
+    """Which levels of so many points are odd; (16, points)."""
+    size = _codeword_bytes(count)
+    if size > len(payload):
+        raise BitstreamError(
+            ErrorCode.BAD_LENGTH, f"lattice: {len(payload)} bytes, {size} for its codewords"
+        )
+    numbers = unpack_bits(np.frombuffer(payload[:size], np.uint8), np.full(count, _CODEWORD_BITS))
+    return np.ascontiguousarray(CODEWORDS[numbers.astype(np.intp)].T)
+
+
+def _codeword_bytes(count: int) -> int:
+    return (_CODEWORD_BITS * count + 7) // 8
+
+
+def _split(levels: _Levels) -> tuple[_Odd, _Levels, _Odd, _Levels]:
+    """Which are odd, numbers for all weights but the last ones, what is known of those, theirs."""
     count = blocks(len(levels))
     inside = levels[: BLOCK * count].reshape(BLOCK, count)
-    odd = inside[0] & 1
-    first = inside[:-1] + odd >> 1
+    odd = (inside & 1).astype(np.int8)
+    first = inside[:-1] + odd[:-1] >> 1
     rests = -inside[:-1].sum(axis=0, dtype=np.int32) & 3  # what overflows does not matter
     last = np.where(rests == 1, 1 - inside[-1], inside[-1] + (-rests & 3)) >> 2
     numbers = np.concatenate([first.ravel(), levels[BLOCK * count :] >> 1])
-    return odd.astype(np.int8), numbers, rests.astype(np.int8), last
+    return odd, numbers, rests.astype(np.int8), last
 
 
-def _joined(odd: _Cosets, numbers: _Levels, rests: _Cosets, last: _Levels) -> _Levels:
+def _joined(odd: _Odd, numbers: _Levels, rests: _Odd, last: _Levels) -> _Levels:
     """What `_split` took apart."""
     # wider than these by one, so that nothing overflows
     if _reach(numbers) > MAX_LEVEL // 2 + 1 or _reach(last) > MAX_LEVEL // 4 + 1:
         raise _beyond()
-    count = len(odd)
+    count = odd.shape[1]
     levels = np.empty(len(numbers) + count, np.int32)
     first, ends, over = np.split(levels, [(BLOCK - 1) * count, BLOCK * count])
     np.multiply(numbers[: len(first)], 2, out=first)
     rows = first.reshape(BLOCK - 1, count)
-    rows -= odd
+    rows -= odd[:-1]
     np.multiply(last, 4, out=ends)
     np.negative(ends, out=ends, where=rests == 1)
     ends += _MOVES[rests]
@@ -141,29 +151,29 @@ def _beyond() -> BitstreamError:
     return BitstreamError(ErrorCode.BAD_SYMBOL, f"lattice: a level is beyond {MAX_LEVEL}")
 
 
-def _rests(odd: _Cosets, numbers: _Levels) -> _Cosets:
+def _rests(odd: _Odd, numbers: _Levels) -> _Odd:
     """What is known of the last levels, modulo four."""
-    count = len(odd)
+    count = odd.shape[1]
     first = numbers[: (BLOCK - 1) * count].reshape(BLOCK - 1, count)
-    # what overflows does not matter
+    # what overflows does not matter; all of a codeword add up to a multiple of four
     total = first.sum(axis=0, dtype=np.int32).astype(np.int8)
-    rests: _Cosets = (BLOCK - 1) * odd - 2 * total & 3
+    rests: _Odd = -odd[-1] - 2 * total & 3
     return rests
 
 
-def _first_context(context: Context, odd: _Cosets) -> Context:
+def _first_context(context: Context, odd: _Odd) -> Context:
     """How the numbers of all weights but the last of each point are distributed."""
-    count = len(odd)
+    count = odd.shape[1]
     shape, width = (
         np.concatenate([values[: (BLOCK - 1) * count], values[BLOCK * count :]])
         for values in (context.shape, context.width)
     )
     phase = np.zeros(len(shape), np.int8)
-    phase[: (BLOCK - 1) * count] = np.tile(odd, BLOCK - 1)
+    phase[: (BLOCK - 1) * count] = odd[:-1].ravel()
     return Context(shape=shape, width=_narrowed(width, 1), phase=phase)
 
 
-def _last_context(context: Context, rests: _Cosets) -> Context:
+def _last_context(context: Context, rests: _Odd) -> Context:
     """The same for the last weight of each point."""
     count = len(rests)
     kept = slice((BLOCK - 1) * count, BLOCK * count)
@@ -178,16 +188,10 @@ def _narrowed(width: NDArray[np.int16], octaves: int) -> NDArray[np.int16]:
     return width - np.int16(_OCTAVE * octaves)
 
 
-def _coset_bits(odd: _Cosets) -> NDArray[np.float64]:
-    """Bits of all cosets with each binary table."""
-    family = binary_family()
-    ones = int(odd.sum())
-    bits: NDArray[np.float64] = family.bits.reshape(BINARY_TABLES, 2) @ [len(odd) - ones, ones]
-    return bits
-
-
 def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[_Levels]:
-    odd, rests = _decode_cosets(payloads, [blocks(len(context.width)) for context in contexts])
+    counts = [blocks(len(context.width)) for context in contexts]
+    odd = [_read_codewords(*pair) for pair in zip(payloads, counts, strict=True)]
+    rests = [p[_codeword_bytes(count) :] for p, count in zip(payloads, counts, strict=True)]
     pairs = list(zip(contexts, odd, strict=True))
     numbers, sizes = level_coding.decode_prefix(rests, [_first_context(*pair) for pair in pairs])
     rests = [payload[size:] for payload, size in zip(rests, sizes, strict=True)]
@@ -195,34 +199,3 @@ def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) 
     lasts = [_last_context(*pair) for pair in zip(contexts, known, strict=True)]
     last = level_coding.decode(rests, lasts)
     return [_joined(*parts) for parts in zip(odd, numbers, known, last, strict=True)]
-
-
-def _decode_cosets(
-    payloads: Sequence[memoryview], counts: Sequence[int]
-) -> tuple[list[_Cosets], list[memoryview]]:
-    """The cosets of so many points of each slice, and what follows them."""
-    tables = [_read_table(payload) for payload in payloads]
-    odd, rests = [np.zeros(0, np.int8)] * len(payloads), [payload[1:] for payload in payloads]
-    chosen = [at for at, count in enumerate(counts) if count]
-    streams = [rans.stream(rests[at], np.full(counts[at], tables[at], np.uint16)) for at in chosen]
-    found = decode_levels(streams, [_NO_LOW_BITS] * len(chosen), binary_slots(), next_phase=0)
-    for at, decoded in zip(chosen, found, strict=True):
-        rans.check(decoded, f"lattice: slice {at} of {len(payloads)}")
-        odd[at], rests[at] = decoded.levels.astype(np.int8), rests[at][decoded.taken :]
-    return odd, rests
-
-
-@cache
-def binary_slots() -> Slots:
-    """All binary tables; their symbols stand for themselves."""
-    family = binary_family()
-    values = np.tile(np.arange(2, dtype=np.int8), BINARY_TABLES)
-    return Slots(frequencies=family.frequencies, starts=family.starts, values=values)
-
-
-def _read_table(payload: memoryview) -> int:
-    if not len(payload):
-        raise BitstreamError(ErrorCode.BAD_LENGTH, "lattice: no bytes at all")
-    if payload[0] >= BINARY_TABLES:
-        raise BitstreamError(ErrorCode.BAD_FIELD, f"lattice: binary table {payload[0]}")
-    return payload[0]

@@ -1,7 +1,7 @@
 """All slices of a stack by one call of a kernel. Knows nothing of what is wrong with a payload."""
 
 from midstream.bitstream import Operation
-from midstream.codec import digits, grid, levels, points, values
+from midstream.codec import digits, grid, levels, values
 from midstream.decoder.layout import network_of, work_of
 from midstream.decoder.memory import most_together
 from midstream.decoder.stack import Stack
@@ -26,7 +26,6 @@ def rebuild_at_once(stack: Stack, model: memoryview) -> bool:
         network_of(stack.head),
         work_of(stack),
         levels=levels.slots(),
-        flags=points.binary_slots(),
         digits=digits.starts(),
         values=values.frequencies(),
         sizes=grid.float_sizes(0),

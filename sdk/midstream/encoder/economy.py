@@ -21,9 +21,9 @@ from midstream.kernels import nearest_levels, predict, squared_error
 
 __all__ = ["Trial", "noises"]
 
-_FINER = 14
+_FINER = 10
 """Step indices from the integers' step to the lattice's half step of about equal error."""
-_NARROWER = 4
+_NARROWER = 2
 """Quarter octaves of that, about."""
 _STEPS_PER_QUARTER = 4
 

@@ -21,7 +21,7 @@ PRICE = 0.11
 """Squared steps for a bit: what a bit brings a uniform quantiser, 2 ln(2) / 12."""
 _REACH = 15
 """Levels at most so far from what is expected may move; farther ones hardly differ in bits."""
-_POINT_PRICE = 0.1
+_POINT_PRICE = 0.067
 """The same on the lattice, in steps of the integers."""
 _OCTAVE = 4
 _WIDTHS = UNSHIFTED_WIDTH + 1
@@ -94,7 +94,7 @@ def points(numbers: _Numbers, size: float, context: Context) -> NDArray[np.int32
 
 @cache
 def _point_prices() -> _Float:
-    """What numbers that stand for points cost: (cosets, shapes * widths, numbers)."""
+    """What numbers that stand for points cost: (phases, shapes * widths, numbers)."""
     numbers = np.arange(-_REACH, _REACH + 3, dtype=np.int32)
     return _POINT_PRICE * np.array(
         [

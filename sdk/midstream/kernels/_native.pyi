@@ -90,8 +90,6 @@ def decode_stacked(
     groups: _Array,
     level_names: _Array,
     level_entries: _Array,
-    flag_names: _Array,
-    flag_entries: _Array,
     digit_starts: _Array,
     frequencies: _Array,
     sizes: _Array,

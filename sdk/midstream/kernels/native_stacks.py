@@ -24,7 +24,6 @@ def decode_stacked(
     work: Work,
     *,
     levels: Slots,
-    flags: Slots,
     digits: NDArray[np.uint16],
     values: NDArray[np.uint16],
     sizes: NDArray[np.float64],
@@ -37,7 +36,6 @@ def decode_stacked(
         network: Its tensors.
         work: On its slices.
         levels: Tables of levels.
-        flags: Binary tables.
         digits: Where the slots of each digit start; (tables, 4).
         values: Frequencies of tables of values; (tables, 40).
         sizes: The size of every step.
@@ -60,7 +58,6 @@ def decode_stacked(
         work.payloads,
         plain(work.groups, np.int64),
         *levels.packed,
-        *flags.packed,
         plain(digits, np.uint16),
         plain(values, np.uint16),
         plain(sizes, np.float64),

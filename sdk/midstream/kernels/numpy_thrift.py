@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.kernels.codewords import CODEWORDS
+
 __all__ = ["thrifty_levels", "thrifty_points"]
 
-_BLOCK = 8
+_BLOCK = 16
 """Weights of a point."""
 _MOST = float(1 << 28)
 
@@ -55,22 +57,34 @@ def thrifty_points(
         numbers: (weights,) the weights.
         sizes: (weights,) the step of the integers for each, or (1,) of all.
         rows: (weights,) the row of prices of each.
-        prices: In squared steps: (2, rows, 2 * reach + 3), by coset, row, and number that
+        prices: In squared steps: (2, rows, 2 * reach + 3), by phase, row, and number that
             stands for a point, from -reach on.
     """
     places = np.fmin(np.fmax(numbers.astype(np.float64) / sizes, -_MOST), _MOST)
     count = len(places) // _BLOCK
     inside = places[: _BLOCK * count].reshape(_BLOCK, count)
     own = rows[: _BLOCK * count].reshape(_BLOCK, count).astype(np.int64)
-    whole, price_whole = _cheapest(inside, own, 0, prices)
-    half, price_half = _cheapest(inside, own, 1, prices)
-    levels = np.where(price_half < price_whole, half, whole)
+    ways = [_nearest(inside, own, odd, prices) for odd in (0, 1)]
+    chosen, price, gap, up = (np.stack(parts, axis=1) for parts in zip(*ways, strict=True))
+    codeword = _cheapest(price, chosen, gap)
+    phase = CODEWORDS[codeword].T[:, None]
+    chosen, gap, up = (np.take_along_axis(v, phase, 1)[:, 0] for v in (chosen, gap, up))
+    uneven = np.flatnonzero(chosen.sum(axis=0) % 2)
+    # the coordinate whose other neighbour costs least more
+    moved = gap[:, uneven].argmin(axis=0)
+    chosen[moved, uneven] += np.where(up[moved, uneven], -1, 1)
     over = 2 * np.rint(places[_BLOCK * count :])
-    return np.concatenate([levels.ravel(), over]).astype(np.int32)
+    return np.concatenate([(2 * chosen + phase[:, 0]).ravel(), over]).astype(np.int32)
 
 
-def _cheapest(places: _Float, rows: _Int, odd: int, prices: _Float) -> tuple[_Float, _Float]:
-    """Twice the cheapest point of a coset for each column, and its price."""
+def _nearest(
+    places: _Float, rows: _Int, odd: int, prices: _Float
+) -> tuple[_Float, _Float, _Float, NDArray[np.bool_]]:
+    """The cheaper number of each coordinate in a phase.
+
+    Returns:
+        It, its price, how much more the other one takes, and whether it is the upper one.
+    """
     numbers = prices.shape[2]
     reach = (numbers - 3) // 2
     low = np.floor(places - odd / 2)
@@ -80,12 +94,24 @@ def _cheapest(places: _Float, rows: _Int, odd: int, prices: _Float) -> tuple[_Fl
     below = np.square(part) + prices[odd].take(entry)
     above = np.square(1 - part) + prices[odd].take(entry + 1)
     up = above < below
-    chosen = low + up
-    price: _Float = np.minimum(below, above).sum(axis=0)
-    uneven = np.flatnonzero(chosen.sum(axis=0) % 2)
-    gap = np.abs(above[:, uneven] - below[:, uneven])
-    # the coordinate whose other neighbour costs least more
-    moved = gap.argmin(axis=0)
-    chosen[moved, uneven] += np.where(up[moved, uneven], -1, 1)
-    price[uneven] += gap.min(axis=0)
-    return 2 * chosen + odd, price
+    return low + up, np.minimum(below, above), np.abs(above - below), up
+
+
+def _cheapest(price: _Float, total: _Float, gap: _Float) -> _Int:
+    """The codeword of each point.
+
+    Args:
+        price: (coordinates, phases, points).
+        total: The numbers themselves, the same.
+        gap: What turning a number the other way costs, the same.
+    """
+    while len(price) > 1:
+        # in their upper half codewords are what they are in the lower one, or its opposite,
+        # which is the codeword beside it
+        beside = np.arange(price.shape[1]) ^ 1
+        price, total, gap = (
+            np.concatenate([join(v[::2], v[1::2]), join(v[::2], v[1::2, beside])], axis=1)
+            for v, join in ((price, np.add), (total, np.add), (gap, np.minimum))
+        )
+    found: _Int = np.argmin(price[0] + np.where(total[0] % 2, gap[0], 0), axis=0)
+    return found

@@ -4,21 +4,47 @@
 
 #define MAX_LEVEL (1 << 30)
 
-void choose_first_rows(const int32_t *odd, int64_t points, uint16_t *restrict rows)
+/* The codewords of the first-order Reed-Muller code: bit k of word w is bit 0 of w, and of each
+ * bit j of k that is 1, bit j + 1 of w. */
+static const uint16_t codewords[1 << CODEWORD_BITS] = { 0x0000, 0xFFFF, 0xAAAA, 0x5555, 0xCCCC,
+    0x3333, 0x6666, 0x9999, 0xF0F0, 0x0F0F, 0x5A5A, 0xA5A5, 0x3C3C, 0xC3C3, 0x9696, 0x6969, 0xFF00,
+    0x00FF, 0x55AA, 0xAA55, 0x33CC, 0xCC33, 0x9966, 0x6699, 0x0FF0, 0xF00F, 0xA55A, 0x5AA5, 0xC33C,
+    0x3CC3, 0x6996, 0x9669 };
+
+int read_codewords(const uint8_t *data, int64_t size, int64_t points, uint16_t *restrict odd)
+{
+    if (size < codeword_bytes(points))
+        return 0;
+    uint32_t bits = 0;
+    int held = 0;
+    for (int64_t b = 0; b < points; b++) {
+        if (held < CODEWORD_BITS) {
+            bits |= (uint32_t)*data++ << held;
+            held += 8;
+        }
+        odd[b] = codewords[bits & ((1 << CODEWORD_BITS) - 1)];
+        bits >>= CODEWORD_BITS;
+        held -= CODEWORD_BITS;
+    }
+    return 1;
+}
+
+void choose_first_rows(const uint16_t *odd, int64_t points, uint16_t *restrict rows)
 {
     for (int k = 0; k < POINT - 1; k++)
         for (int64_t b = 0; b < points; b++)
-            rows[k * points + b] = (uint16_t)(rows[k * points + b] + odd[b] * NEXT_PHASE);
+            rows[k * points + b] = (uint16_t)(rows[k * points + b] + (odd[b] >> k & 1) * NEXT_PHASE);
 }
 
-void choose_last_rows(const int32_t *odd, const int32_t *numbers, int64_t points,
+void choose_last_rows(const uint16_t *odd, const int32_t *numbers, int64_t points,
     uint8_t *restrict rests, uint16_t *restrict rows)
 {
     for (int64_t b = 0; b < points; b++) {
         uint32_t total = 0; /* what overflows does not matter */
         for (int k = 0; k < POINT - 1; k++)
             total += (uint32_t)numbers[k * points + b];
-        uint32_t rest = ((POINT - 1) * (uint32_t)odd[b] - 2 * total) & 3;
+        /* all of a codeword add up to a multiple of four */
+        uint32_t rest = (0 - (uint32_t)(odd[b] >> (POINT - 1)) - 2 * total) & 3;
         /* phases 0, 2, 1, 2 */
         uint32_t phase = rest & 1 ? 2 : rest >> 1;
         rests[b] = (uint8_t)rest;
@@ -35,7 +61,7 @@ static int are_within(const int32_t *numbers, int64_t count, int32_t limit)
     return !beyond;
 }
 
-int join_points(int32_t *levels, int64_t weights, const int32_t *odd, const uint8_t *rests)
+int join_points(int32_t *levels, int64_t weights, const uint16_t *odd, const uint8_t *rests)
 {
     static const int32_t moves[] = { 0, 1, -2, -1 };
     int64_t points = weights / POINT, firsts = (POINT - 1) * points, end = POINT * points;
@@ -44,9 +70,9 @@ int join_points(int32_t *levels, int64_t weights, const int32_t *odd, const uint
     if (!are_within(levels, firsts, MAX_LEVEL / 2 + 1) || !are_within(last, points, MAX_LEVEL / 4 + 1)
         || !are_within(levels + end, weights - end, MAX_LEVEL / 2 + 1))
         return 0;
-    for (int64_t i = 0; i < firsts; i += points)
+    for (int k = 0; k < POINT - 1; k++)
         for (int64_t b = 0; b < points; b++)
-            levels[i + b] = 2 * levels[i + b] - odd[b];
+            levels[k * points + b] = 2 * levels[k * points + b] - (odd[b] >> k & 1);
     for (int64_t b = 0; b < points; b++) {
         int32_t level = 4 * last[b];
         last[b] = (rests[b] == 1 ? -level : level) + moves[rests[b]];

@@ -1,20 +1,29 @@
-/* Points of E8 from what is sent of them. Knows nothing of streams (spec/coding.md, "Lattice"). */
+/* Points of the lattice from what is sent of them. Knows nothing of streams (spec/coding.md, "Lattice"). */
 #ifndef MIDSTREAM_POINTS_H
 #define MIDSTREAM_POINTS_H
 
 #include <stdint.h>
 
-#define POINT 8 /* weights */
+#define POINT 16 /* weights */
+#define CODEWORD_BITS 5
 
-/* Add to the tables of all weights but the last of each point those of odd levels. */
-void choose_first_rows(const int32_t *odd, int64_t points, uint16_t *rows);
+/* Which levels of each point are odd, a bit for each weight; false where bytes are missing. */
+int read_codewords(const uint8_t *data, int64_t size, int64_t points, uint16_t *odd);
+
+static inline int64_t codeword_bytes(int64_t points)
+{
+    return (CODEWORD_BITS * points + 7) / 8;
+}
+
+/* Move the tables of all weights but the last of each point to those of odd levels. */
+void choose_first_rows(const uint16_t *odd, int64_t points, uint16_t *rows);
 
 /* What is known of the last level of each point, modulo four; its table is added to. */
 void choose_last_rows(
-    const int32_t *odd, const int32_t *numbers, int64_t points, uint8_t *rests, uint16_t *rows);
+    const uint16_t *odd, const int32_t *numbers, int64_t points, uint8_t *rests, uint16_t *rows);
 
 /* Levels in place of numbers: those of all weights but the last ones, of these, of what is over.
  * False where one is out of range. */
-int join_points(int32_t *levels, int64_t weights, const int32_t *odd, const uint8_t *rests);
+int join_points(int32_t *levels, int64_t weights, const uint16_t *odd, const uint8_t *rests);
 
 #endif

@@ -15,7 +15,7 @@ struct work {
     int16_t *widths;
     struct bytes rest; /* of the payload */
     int64_t points;    /* of the lattice; 0 where it is not on it */
-    int32_t *odd;      /* whether the levels of each point are */
+    uint16_t *odd;     /* whether the levels of each point are, a bit for each */
     uint8_t *rests;    /* what is known of the last ones */
 };
 
@@ -40,6 +40,18 @@ static struct job *next_job(struct round *round, const uint16_t *rows, int64_t c
     return job;
 }
 
+static int start_points(struct work *work, struct room *room)
+{
+    int64_t points = work->points, size = codeword_bytes(points);
+    work->odd = take_room(room, points, sizeof *work->odd);
+    work->rests = take_room(room, points, sizeof *work->rests);
+    if (!work->odd || !work->rests
+        || !read_codewords(work->rest.data, work->rest.size, points, work->odd))
+        return 0;
+    work->rest = (struct bytes){ work->rest.data + size, work->rest.size - size };
+    return 1;
+}
+
 static int start_work(const struct network *network, struct piece *piece, struct room *room,
     struct work *work)
 {
@@ -54,27 +66,12 @@ static int start_work(const struct network *network, struct piece *piece, struct
     }
     work->points = is_lattice ? piece->weights / POINT : 0;
     /* tensors on the lattice share their slices with none, and are not as small */
-    return work->widths && (!is_lattice || (piece->span_count == 1 && work->points));
+    if (!work->widths || (is_lattice && (piece->span_count != 1 || !work->points)))
+        return 0;
+    return !is_lattice || start_points(work, room);
 }
 
 /* --- points of the lattice ----------------------------------------------------------------- */
-
-static int start_cosets(const struct tables *tables, struct work *work, struct round *round)
-{
-    int64_t points = work->points;
-    uint16_t *rows = take_room(round->room, points, sizeof *rows);
-    work->odd = take_room(round->room, points, sizeof *work->odd);
-    work->rests = take_room(round->room, points, sizeof *work->rests);
-    if (!rows || !work->odd || !work->rests || !work->rest.size
-        || work->rest.data[0] >= tables->flags.rows)
-        return 0;
-    for (int64_t i = 0; i < points; i++)
-        rows[i] = work->rest.data[0];
-    struct job *job = next_job(round, rows, points, work->odd, 0);
-    job->data = work->rest.data + 1;
-    job->size = work->rest.size - 1;
-    return 1;
-}
 
 static int64_t shape_of(const struct network *network, const struct work *work, int64_t span)
 {
@@ -159,19 +156,7 @@ static int decode_round(const struct level_slots *slots, struct round *round, st
     return 1;
 }
 
-static int decode_cosets(const struct tables *tables, struct work *works, int64_t count,
-    struct room *room)
-{
-    struct round round;
-    if (!start_round(&round, room, count))
-        return 0;
-    for (int64_t i = 0; i < count; i++)
-        if (works[i].points && !start_cosets(tables, &works[i], &round))
-            return 0;
-    return decode_round(&tables->flags, &round, works, count, 1);
-}
-
-static int decode_firsts(const struct network *network, const struct tables *tables,
+static int decode_firsts(const struct network *network, const struct level_slots *slots,
     struct work *works, int64_t count, struct room *room)
 {
     struct round round;
@@ -183,10 +168,10 @@ static int decode_firsts(const struct network *network, const struct tables *tab
         if (!is_started)
             return 0;
     }
-    return decode_round(&tables->levels, &round, works, count, 0);
+    return decode_round(slots, &round, works, count, 0);
 }
 
-static int decode_lasts(const struct network *network, const struct tables *tables,
+static int decode_lasts(const struct network *network, const struct level_slots *slots,
     struct work *works, int64_t count, struct room *room)
 {
     struct round round;
@@ -195,7 +180,7 @@ static int decode_lasts(const struct network *network, const struct tables *tabl
     for (int64_t i = 0; i < count; i++)
         if (works[i].points && !start_lasts(network, &works[i], &round))
             return 0;
-    if (!decode_round(&tables->levels, &round, works, count, 1))
+    if (!decode_round(slots, &round, works, count, 1))
         return 0;
     for (int64_t i = 0; i < count; i++)
         if (works[i].points
@@ -205,7 +190,7 @@ static int decode_lasts(const struct network *network, const struct tables *tabl
     return 1;
 }
 
-int decode_levels_of(const struct network *network, const struct tables *tables,
+int decode_levels_of(const struct network *network, const struct level_slots *slots,
     struct piece *pieces, int64_t count, struct room room)
 {
     struct work *works = take_room(&room, count, sizeof *works);
@@ -214,9 +199,8 @@ int decode_levels_of(const struct network *network, const struct tables *tables,
     for (int64_t i = 0; i < count; i++)
         if (!start_work(network, &pieces[i], &room, &works[i]))
             return 0;
-    if (!decode_cosets(tables, works, count, &room)
-        || !decode_firsts(network, tables, works, count, &room)
-        || !decode_lasts(network, tables, works, count, &room))
+    if (!decode_firsts(network, slots, works, count, &room)
+        || !decode_lasts(network, slots, works, count, &room))
         return 0;
     for (int64_t i = 0; i < count; i++)
         if (works[i].rest.size)

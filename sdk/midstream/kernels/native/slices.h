@@ -13,11 +13,6 @@ struct bytes {
     int64_t size;
 };
 
-/* Tables of the entropy coder. */
-struct tables {
-    struct level_slots levels, flags;
-};
-
 /* One slice. */
 struct piece {
     const struct span *spans;
@@ -29,7 +24,7 @@ struct piece {
 
 /* Decode the levels of some slices into their pieces. False where one of them is damaged, or
  * there is no room. */
-int decode_levels_of(const struct network *network, const struct tables *tables,
+int decode_levels_of(const struct network *network, const struct level_slots *slots,
     struct piece *pieces, int64_t count, struct room room);
 
 #endif

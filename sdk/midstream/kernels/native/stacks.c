@@ -60,7 +60,7 @@ int is_stack(const struct stack *stack)
             return 0;
         left -= stack->group[i];
     }
-    return !left && stack->tables.levels.rows >= LEVEL_TABLES;
+    return !left && stack->levels.rows >= LEVEL_TABLES;
 }
 
 /* --- groups -------------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ static int finish_piece(
         piece->payload = stack->payload[i];
         switch (stack->operation[i]) {
         case DIGITS:
-            if (!decode_digits_of(&stack->network, &stack->tables.levels, stack->digit_starts,
+            if (!decode_digits_of(&stack->network, &stack->levels, stack->digit_starts,
                     stack->digit_tables, piece, trits++, room))
                 return 0;
             break;
@@ -155,7 +155,7 @@ static int decode_group(struct group *group, struct room room)
 {
     const struct stack *stack = group->stack;
     if (!find_pieces(group, &room)
-        || !decode_levels_of(&stack->network, &stack->tables, group->pieces, group->found, room))
+        || !decode_levels_of(&stack->network, &stack->levels, group->pieces, group->found, room))
         return 0;
     for (int64_t i = 0; i < group->found; i++)
         if (!finish_piece(stack, group->of[i], &group->pieces[i], room))

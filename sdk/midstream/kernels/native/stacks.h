@@ -18,7 +18,7 @@ struct entry {
 
 struct stack {
     struct network network;
-    struct tables tables;
+    struct level_slots levels;
     const uint16_t *digit_starts; /* four of each table */
     int64_t digit_tables;
     const uint16_t *frequencies; /* of tables of values */

@@ -6,7 +6,7 @@
 #include "stacks.h"
 
 enum { TENSORS, VECTOR_ITEMS, SPANS, ENTRIES, OPERATIONS, GROUPS, LEVEL_NAMES, LEVEL_ENTRIES,
-    FLAG_NAMES, FLAG_ENTRIES, DIGIT_STARTS, FREQUENCIES, SIZES, MEMORY, MODEL, BUFFERS };
+    DIGIT_STARTS, FREQUENCIES, SIZES, MEMORY, MODEL, BUFFERS };
 
 #define DIGITS_OF_TABLE 4
 
@@ -75,8 +75,7 @@ static int stack_fits(const Py_buffer *b, const struct payloads *payloads, struc
         && rows_fit(&b[ENTRIES], sizeof(struct entry) / 8, &stack->entries)
         && rows_fit(&b[GROUPS], 1, &stack->groups) && rows_fit(&b[OPERATIONS], 1, &operations)
         && has_items(&b[OPERATIONS], 8, payloads->count) && has_items(&b[SIZES], 8, STEP_SIZES)
-        && slots_fit(&b[LEVEL_NAMES], &b[LEVEL_ENTRIES], NEXT_PHASE, &stack->tables.levels)
-        && slots_fit(&b[FLAG_NAMES], &b[FLAG_ENTRIES], 0, &stack->tables.flags)
+        && slots_fit(&b[LEVEL_NAMES], &b[LEVEL_ENTRIES], NEXT_PHASE, &stack->levels)
         && items(&b[MEMORY], 8) >= 0 && items(&b[DIGIT_STARTS], 2) >= 0
         && items(&b[FREQUENCIES], 2) >= 0
         && (is_stack(stack) || refuse("tensors, slices or records that there are not"));
@@ -90,9 +89,9 @@ PyObject *decode_stacked(PyObject *module, PyObject *args)
     struct payloads payloads = { 0 };
     struct stack stack;
     int done = 0;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*O!y*y*y*y*y*y*y*y*w*w*", &b[TENSORS], &b[VECTOR_ITEMS],
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*O!y*y*y*y*y*y*w*w*", &b[TENSORS], &b[VECTOR_ITEMS],
             &b[SPANS], &b[ENTRIES], &b[OPERATIONS], &PyList_Type, &list, &b[GROUPS], &b[LEVEL_NAMES],
-            &b[LEVEL_ENTRIES], &b[FLAG_NAMES], &b[FLAG_ENTRIES], &b[DIGIT_STARTS],
+            &b[LEVEL_ENTRIES], &b[DIGIT_STARTS],
             &b[FREQUENCIES], &b[SIZES], &b[MEMORY], &b[MODEL]))
         return NULL;
     int fits = hold(list, &payloads) && stack_fits(b, &payloads, &stack);

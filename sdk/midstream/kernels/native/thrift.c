@@ -43,28 +43,35 @@ INLINE double below(double number)
     return near > number ? near - 1 : near;
 }
 
-enum { TOGETHER = 16 };
+enum { TOGETHER = 8, KEPT = 2 * BLOCK };
 
 /* So many points while they are looked for: loops over them have no branches. */
-struct points {
-    double chosen[BLOCK][TOGETHER];
-    double price[TOGETHER], sum[TOGETHER];
-    double least[TOGETHER], worst[TOGETHER], turn[TOGETHER]; /* of turning one the other way */
+struct sums {
+    double price[KEPT][TOGETHER], sum[KEPT][TOGETHER];
+    double least[KEPT][TOGETHER]; /* that turning one coordinate the other way costs */
 };
 
-/* The next coordinate of all, and what is cheaper for it: down or up. */
-INLINE void add_coordinate(struct points *points, const double places[TOGETHER],
-    const uint8_t rows[TOGETHER], int k, int odd, const struct prices *prices)
+/* What each coordinate would be in either phase. */
+struct phases {
+    double chosen[BLOCK][2][TOGETHER];
+    double gap[BLOCK][2][TOGETHER]; /* what turning it the other way costs */
+    double turn[BLOCK][2][TOGETHER];
+};
+
+/* What is cheaper for a coordinate of all in a phase: down or up. */
+INLINE void choose(struct phases *phases, struct sums *sums,
+    const double places[TOGETHER], const uint8_t rows[TOGETHER], int k, int odd,
+    const struct prices *prices)
 {
-    double part[TOGETHER], down[TOGETHER], up[TOGETHER];
+    double part[TOGETHER], low[TOGETHER], down[TOGETHER], up[TOGETHER];
     int32_t near[TOGETHER];
     double reach = (double)prices->reach;
     for (int i = 0; i < TOGETHER; i++) {
-        double place = places[i] - odd * 0.5, low = below(place);
-        double inside = low < -reach ? -reach : low;
-        part[i] = place - low;
+        double place = places[i] - odd * 0.5;
+        low[i] = below(place);
+        double inside = low[i] < -reach ? -reach : low[i];
+        part[i] = place - low[i];
         near[i] = (int32_t)(inside > reach ? reach : inside);
-        points->chosen[k][i] = low;
     }
     const double *first = prices->price + odd * prices->rows * prices->numbers;
     for (int i = 0; i < TOGETHER; i++) {
@@ -75,54 +82,103 @@ INLINE void add_coordinate(struct points *points, const double places[TOGETHER],
     for (int i = 0; i < TOGETHER; i++) {
         double below_it = part[i] * part[i] + down[i];
         double above_it = (1 - part[i]) * (1 - part[i]) + up[i];
-        double step = above_it < below_it ? 1 : 0, gap = fabs(above_it - below_it);
-        points->chosen[k][i] += step;
-        points->sum[i] += points->chosen[k][i];
-        points->price[i] += above_it < below_it ? above_it : below_it;
-        points->worst[i] = gap < points->least[i] ? k : points->worst[i];
-        points->turn[i] = gap < points->least[i] ? 1 - 2 * step : points->turn[i];
-        points->least[i] = gap < points->least[i] ? gap : points->least[i];
+        double step = above_it < below_it ? 1 : 0;
+        phases->chosen[k][odd][i] = sums->sum[2 * k + odd][i] = low[i] + step;
+        phases->turn[k][odd][i] = 1 - 2 * step;
+        phases->gap[k][odd][i] = sums->least[2 * k + odd][i] = fabs(above_it - below_it);
+        sums->price[2 * k + odd][i] = above_it < below_it ? above_it : below_it;
     }
 }
 
-/* The cheapest points of a coset: all whole, or all a half off. */
-INLINE void find_cheapest(struct points *points, const double places[BLOCK][TOGETHER],
-    const uint8_t rows[BLOCK][TOGETHER], int odd, const struct prices *prices)
+/* The sums of a codeword from those of its halves. */
+INLINE void add_halves(struct sums *out, int to, const struct sums *sums, int one, int other)
 {
     for (int i = 0; i < TOGETHER; i++) {
-        points->price[i] = points->sum[i] = points->worst[i] = points->turn[i] = 0;
-        points->least[i] = INFINITY;
+        double least = sums->least[one][i], least_other = sums->least[other][i];
+        out->price[to][i] = sums->price[one][i] + sums->price[other][i];
+        out->sum[to][i] = sums->sum[one][i] + sums->sum[other][i];
+        out->least[to][i] = least_other < least ? least_other : least;
     }
-    for (int k = 0; k < BLOCK; k++)
-        add_coordinate(points, places[k], rows[k], k, odd, prices);
-    for (int i = 0; i < TOGETHER; i++)
-        if ((int64_t)points->sum[i] & 1) {
-            points->chosen[(int)points->worst[i]][i] += points->turn[i];
-            points->price[i] += points->least[i];
+}
+
+/* Twice as many codewords of twice as many coordinates: in their upper half they are what they
+ * are in the lower one, or its opposite, which is the codeword beside it. */
+INLINE void double_codewords(struct sums *out, const struct sums *sums, const int codewords)
+{
+    for (int first = 0; first < KEPT; first += 2 * codewords)
+        for (int word = 0; word < codewords; word++) {
+            int other = first + codewords + word;
+            add_halves(out, first + word, sums, first + word, other);
+            add_halves(out, first + codewords + word, sums, first + word, other ^ 1);
         }
+}
+
+/* The cheapest codeword of each point, and what turns a coordinate, or -1 where none need be. */
+INLINE void find_cheapest(const struct sums *sums, int codewords[TOGETHER], double turned[TOGETHER])
+{
+    double least[TOGETHER];
+    for (int i = 0; i < TOGETHER; i++) {
+        codewords[i] = 0;
+        turned[i] = -1;
+        least[i] = INFINITY;
+    }
+    for (int word = 0; word < KEPT; word++)
+        for (int i = 0; i < TOGETHER; i++) {
+            double sum = sums->sum[word][i], half = sum * 0.5, odd = below(half) != half;
+            double price = sums->price[word][i] + (odd ? sums->least[word][i] : 0);
+            turned[i] = price < least[i] ? (odd ? sums->least[word][i] : -1) : turned[i];
+            codewords[i] = price < least[i] ? word : codewords[i];
+            least[i] = price < least[i] ? price : least[i];
+        }
+}
+
+static inline int phase_of(int codeword, int k)
+{
+    int chosen = codeword >> 1 & k;
+    return (codeword ^ chosen ^ chosen >> 1 ^ chosen >> 2 ^ chosen >> 3) & 1;
+}
+
+/* The levels of one point; a coordinate that costs so much is turned, or none. */
+INLINE void put_point(int32_t *levels, int64_t points, const struct phases *phases, int64_t i,
+    int codeword, double turned)
+{
+    for (int k = 0; k < BLOCK; k++) {
+        int odd = phase_of(codeword, k);
+        double chosen = phases->chosen[k][odd][i];
+        if (phases->gap[k][odd][i] == turned) {
+            chosen += phases->turn[k][odd][i];
+            turned = -1;
+        }
+        levels[k * points] = 2 * (int32_t)chosen + odd;
+    }
 }
 
 /* Points from `first` on, at most TOGETHER of them. */
 INLINE void find_some(int32_t *levels, const struct weights *weights, const uint8_t *rows,
     int64_t first, int64_t points, const struct prices *prices)
 {
-    double places[BLOCK][TOGETHER] = { { 0 } };
-    uint8_t own[BLOCK][TOGETHER] = { { 0 } };
-    struct points whole, half;
+    struct phases phases;
+    struct sums sums, others;
+    double turned[TOGETHER];
+    int codewords[TOGETHER];
     int64_t some = points - first < TOGETHER ? points - first : TOGETHER;
-    for (int k = 0; k < BLOCK; k++)
+    for (int k = 0; k < BLOCK; k++) {
+        double places[TOGETHER] = { 0 };
+        uint8_t own[TOGETHER] = { 0 };
         for (int64_t i = 0; i < some; i++) {
-            places[k][i] = bounded(place_of(weights, k * points + first + i));
-            own[k][i] = rows[k * points + first + i];
+            places[i] = bounded(place_of(weights, k * points + first + i));
+            own[i] = rows[k * points + first + i];
         }
-    find_cheapest(&whole, places, own, 0, prices);
-    find_cheapest(&half, places, own, 1, prices);
-    for (int k = 0; k < BLOCK; k++)
-        for (int64_t i = 0; i < some; i++) {
-            int odd = half.price[i] < whole.price[i];
-            double chosen = odd ? half.chosen[k][i] : whole.chosen[k][i];
-            levels[k * points + first + i] = 2 * (int32_t)chosen + odd;
-        }
+        for (int odd = 0; odd < 2; odd++)
+            choose(&phases, &sums, places, own, k, odd, prices);
+    }
+    double_codewords(&others, &sums, 2);
+    double_codewords(&sums, &others, 4);
+    double_codewords(&others, &sums, 8);
+    double_codewords(&sums, &others, 16);
+    find_cheapest(&sums, codewords, turned);
+    for (int64_t i = 0; i < some; i++)
+        put_point(levels + first + i, points, &phases, i, codewords[i], turned[i]);
 }
 
 INLINE void find_all(int32_t *levels, const struct weights *weights, const uint8_t *rows,

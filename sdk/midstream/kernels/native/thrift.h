@@ -8,7 +8,7 @@
 
 #include "nearest.h"
 
-#define BLOCK 8 /* weights of one point */
+#define BLOCK 16 /* weights of one point */
 #define MOST_STEPS (1 << 28)
 
 /* What numbers from -reach to reach and so many more cost in each row: (2, rows, numbers). */
@@ -23,8 +23,7 @@ void move_levels(int32_t *moved, const int32_t *levels, const int64_t *halves,
     const struct weights *weights, const uint8_t *rows, int64_t count,
     const struct prices *prices);
 
-/* The cheapest points of eight integers of one parity and an even sum, or half that; in half
- * steps. Rows are in range. */
+/* The cheapest points of the lattice, in half steps. Rows are in range. */
 void find_points(int32_t *levels, const struct weights *weights, const uint8_t *rows,
     int64_t count, const struct prices *prices);
 

@@ -1,0 +1,32 @@
+"""Which weights of a lattice point have odd levels. Knows nothing of how points are coded.
+
+The first-order Reed-Muller code of length 16 (spec/coding.md, "Lattice").
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CODEWORDS", "codewords_of"]
+
+_BITS = 5
+_PLACES = np.arange(16)
+
+
+def _codewords() -> NDArray[np.int8]:
+    numbers = np.arange(1 << _BITS)[:, None]
+    phases = np.zeros((len(numbers), len(_PLACES)), np.int8) + (numbers & 1)
+    for bit in range(_BITS - 1):
+        phases ^= numbers >> (bit + 1) & _PLACES >> bit & 1
+    return phases.astype(np.int8)
+
+
+CODEWORDS = _codewords()
+"""(32, 16): whether the level of each weight is odd."""
+
+
+def codewords_of(odd: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """The number of each column's codeword; (16, points)."""
+    numbers: NDArray[np.uint8] = odd[0].astype(np.uint8)
+    for bit in range(_BITS - 1):
+        numbers |= (odd[0] ^ odd[1 << bit]).astype(np.uint8) << np.uint8(bit + 1)
+    return numbers

@@ -16,6 +16,12 @@ _TABLE_COST = 16
 """What visiting a table counts as, bytes; about what the smallest table takes in a file."""
 _LEAST_BUDGET = 1 << 16
 _MOST_BUDGET = 16 << 20
+_NUMBERS = {
+    (size, signed): struct.Struct("<" + (code if signed else code.upper())).unpack_from
+    for size, code in {1: "b", 2: "h", 4: "i", 8: "q"}.items()
+    for signed in (False, True)
+}
+"""What reads an integer, by its bytes and whether it may be negative."""
 
 
 class Buffer:
@@ -24,6 +30,8 @@ class Buffer:
     def __init__(self, data: bytes | memoryview) -> None:
         self.data = memoryview(data).cast("B")
         """All of them."""
+        self._size = len(self.data)
+        self._vtables: dict[int, int] = {}
         # a file that shares nothing is read once at most; twice leaves room for honest sharing
         self._budget = min(2 * len(self.data) + _LEAST_BUDGET, _MOST_BUDGET)
 
@@ -41,12 +49,26 @@ class Buffer:
             )
 
     def number(self, offset: int, size: int, *, signed: bool = False) -> int:
-        """A little-endian integer."""
-        return int.from_bytes(self.span(offset, size), "little", signed=signed)
+        """A little-endian integer of 1, 2, 4 or 8 bytes."""
+        if offset < 0 or offset + size > self._size:
+            self.span(offset, size)
+        number: int = _NUMBERS[size, signed](self.data, offset)[0]
+        return number
+
+    def vtable_size(self, offset: int) -> int:
+        """Bytes of a vtable, which must be there; most tables share theirs with others."""
+        size = self._vtables.get(offset)
+        if size is None:
+            size = self.number(offset, 2)
+            if size < 4 or size % 2:
+                raise FormatError(ErrorCode.BAD_HEADER, f"flatbuffer: a vtable of {size} bytes")
+            self.span(offset, size)
+            self._vtables[offset] = size
+        return size
 
     def span(self, offset: int, size: int) -> memoryview:
         """Bytes [offset, offset + size), which must be there."""
-        if offset < 0 or size < 0 or offset + size > len(self.data):
+        if offset < 0 or size < 0 or offset + size > self._size:
             raise FormatError(
                 ErrorCode.BAD_OFFSET,
                 f"flatbuffer: {size} bytes at {offset} of {len(self.data)}",
@@ -68,11 +90,7 @@ class Table:
         self._buffer = buffer
         self._offset = offset
         self._vtable = offset - buffer.number(offset, 4, signed=True)
-        size = buffer.number(self._vtable, 2)
-        if size < 4 or size % 2:
-            raise FormatError(ErrorCode.BAD_HEADER, f"flatbuffer: a vtable of {size} bytes")
-        buffer.span(self._vtable, size)
-        self._vtable_size = size
+        self._vtable_size = buffer.vtable_size(self._vtable)
 
     def _place(self, field: int) -> int | None:
         entry = 4 + 2 * field

@@ -19,7 +19,7 @@ from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
 from midstream.codec.tables import WIDTHS
 from midstream.kernels import fit_scales, level_classes, predict
-from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices
+from midstream.kernels.fits import AXES, MARGIN, PADDING, Dims, Fit, Prices
 from midstream.types import Tensor
 
 __all__ = ["Ways", "fit", "fit_ways", "refit"]
@@ -189,13 +189,12 @@ def _axes_for(weights: int) -> tuple[int, ...]:
 
 def _code(found: Fit, known: TensorCode, trits: int) -> TensorCode:
     """Parameters as found."""
-    return replace(
-        known,
-        shape=found.shape,
-        width=found.width - width_shift(trits),
-        rows=found.deltas.get(0),
-        columns=found.deltas.get(1),
-        taps=found.deltas.get(2),
+    return TensorCode.of_grid(
+        (known.step, known.offset),
+        (found.shape, found.width - width_shift(trits)),
+        (*map(found.deltas.get, range(AXES)), known.row_steps, known.column_steps),
+        known.predictor,
+        known.lattice,
     )
 
 

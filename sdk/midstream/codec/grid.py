@@ -22,6 +22,7 @@ __all__ = [
     "error",
     "float_sizes",
     "nearest",
+    "one_size",
     "quantise",
     "reconstruct",
     "reconstruct_into",
@@ -94,7 +95,15 @@ def _powers(trits: int) -> NDArray[np.int64]:
 
 def step_size(step: int, trits: int, dtype: DType) -> float:
     """The step after so many refinements of base step `step`."""
-    return float(step_sizes(np.array([step], np.int32), trits, dtype)[0])
+    return float(one_size(step, trits, dtype)[0])
+
+
+@lru_cache(maxsize=1024)
+def one_size(step: int, trits: int, dtype: DType) -> NDArray[np.float64]:
+    """The same, (1,): of all weights of a tensor."""
+    sizes = step_sizes(np.array([step], np.int32), trits, dtype)
+    sizes.setflags(write=False)
+    return sizes
 
 
 def step_index(size: float) -> int:
@@ -114,7 +123,7 @@ def quantise(
         offset: The value of level 0, integer dtypes only.
         trits: Refinements of the base grid.
     """
-    sizes = step_sizes(np.array([step], np.int32), trits, dtype)
+    sizes = one_size(step, trits, dtype)
     return nearest(values, dtype, sizes, offset)
 
 

@@ -68,6 +68,8 @@ def terms(runs: Sequence[tuple[Tensor, TensorCode, int, int]]) -> Terms | None:
         runs: For each its tensor, the parameters of that, and its first and last weight but
             one; nothing before its start is looked at.
     """
+    if not any(code.predictor for _, code, _, _ in runs):
+        return None
     found: list[tuple[int, int, int, int]] = []
     rows: list[tuple[int, int, int, int, int]] = []
     steps: list[NDArray[np.int8]] = []

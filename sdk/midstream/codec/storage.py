@@ -102,6 +102,8 @@ def to_float64(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float64]
 
 def numbers(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float32] | NDArray[np.float64]:
     """The numbers of a storage array, exactly, in the lesser of these types."""
+    if dtype is DType.FLOAT32:
+        return values.astype(np.float32, copy=False)
     if dtype is DType.INT32:
         return to_float64(values, dtype)
     if dtype is DType.BFLOAT16:

@@ -136,14 +136,14 @@ class Trial:
         """The same on the lattice."""
         half = self.size(step - _FINER)
         context = _wider(self.contexts.unpredicted, self.wider(step) + _NARROWER)
-        context = replace(context, lattice=True)
+        context = Context(shape=context.shape, width=context.width, lattice=True)
         found = thrift.points(self.numbers, 2 * float(half[0]), context)
         error = squared_error(self.numbers, half, levels=found)
         return _Found(error=error, bits=lambda: points.cost(found, context))
 
     def size(self, step: int) -> NDArray[np.float64]:
         """What a step is, (1,)."""
-        return grid.step_sizes(np.array([step], np.int32), 0, self.weights.tensor.dtype)
+        return grid.one_size(step, 0, self.weights.tensor.dtype)
 
     def wider(self, step: int) -> int:
         """Quarter octaves by which levels spread wider at another step."""
@@ -237,4 +237,5 @@ def _context(weights: Weights, code: TensorCode, stride: int) -> Context:
 
 
 def _wider(context: Context, quarters: int) -> Context:
-    return replace(context, width=context.width + np.int16(quarters))
+    """Of weights by themselves, which nothing predicts."""
+    return Context(shape=context.shape, width=context.width + np.int16(quarters))

@@ -103,9 +103,9 @@ class Plan:
     def sizes(self, trits: int) -> NDArray[np.float64]:
         """The step of each weight after so many refinements; (1,) where all have the same."""
         code = self.head.codes[self.piece.runs[0].tensor]
-        is_one = len(self.piece.runs) == 1 and code.is_even
-        steps = np.array([code.step], np.int32) if is_one else self.head.steps(self.piece)
-        return grid.step_sizes(steps, trits, self.piece.dtype)
+        if len(self.piece.runs) == 1 and code.is_even:
+            return grid.one_size(code.step, trits, self.piece.dtype)
+        return grid.step_sizes(self.head.steps(self.piece), trits, self.piece.dtype)
 
     def nearest(self, trits: int) -> _Levels:
         """The levels nearest to the targets, after more refinements than made so far.

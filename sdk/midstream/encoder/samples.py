@@ -47,7 +47,7 @@ class Pool:
         )
 
     def _noise(self, numbers: NDArray[np.float32] | NDArray[np.float64], step: int) -> float:
-        sizes = grid.step_sizes(np.array([step], np.int32), 0, self.dtype)
+        sizes = grid.one_size(step, 0, self.dtype)
         return self.weight * squared_error(numbers, sizes, self.offset)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from midstream.codec import Context
 from midstream.codec.levels import code_lengths
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH
-from midstream.kernels import thrifty_levels, thrifty_points
+from midstream.kernels import table_rows, thrifty_levels, thrifty_points
 
 __all__ = ["PRICE", "points", "thrifty"]
 
@@ -50,15 +50,25 @@ def thrifty(
         halves: (weights,) what is expected of each, in half steps; what the context says of
             these levels where None.
     """
-    rows = np.where(context.width < _WIDTHS, _rows(context.shape, context.width), _STAY)
+    rows = _rows(context.shape, context.width)
+    if context.width.max(initial=0) >= _WIDTHS:
+        rows[context.width >= _WIDTHS] = _STAY
     expected = context.halves(levels) if halves is None else halves
     return thrifty_levels(levels, expected, numbers, sizes, rows, _savings())
 
 
 def _rows(shape: NDArray[np.int8], width: NDArray[np.int16]) -> NDArray[np.uint8]:
     """The row of each weight in tables of all shapes and widths."""
-    bounded = np.clip(width, 0, _WIDTHS - 1).astype(np.uint8)
-    return shape.astype(np.uint8) * np.uint8(_WIDTHS) + bounded
+    rows = table_rows(
+        shape,
+        width,
+        None,
+        last_width=_WIDTHS - 1,
+        each_width=1,
+        each_shape=_WIDTHS,
+        each_phase=0,
+    )
+    return rows.astype(np.uint8)
 
 
 @cache

@@ -200,5 +200,5 @@ def entropy_bits(weights: Weights, step: int) -> float:
 def squared_error(weights: Weights, step: int) -> float:
     """Sum of squared differences between the weights and their levels' values."""
     dtype = weights.tensor.dtype
-    sizes = grid.step_sizes(np.array([step], np.int32), 0, dtype)
+    sizes = grid.one_size(step, 0, dtype)
     return grid.error(weights.stored, dtype, sizes, weights.offset)

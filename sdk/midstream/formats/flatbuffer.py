@@ -22,6 +22,7 @@ _NUMBERS = {
     for signed in (False, True)
 }
 """What reads an integer, by its bytes and whether it may be negative."""
+_DISTANCE = _NUMBERS[2, False]
 
 
 class Buffer:
@@ -96,7 +97,7 @@ class Table:
         entry = 4 + 2 * field
         if entry >= self._vtable_size:
             return None
-        distance = self._buffer.number(self._vtable + entry, 2)
+        distance = _DISTANCE(self._buffer.data, self._vtable + entry)[0]  # in a checked vtable
         return self._offset + distance if distance else None
 
     def number(self, field: int, size: int, *, default: int = 0, signed: bool = False) -> int:

@@ -1,6 +1,7 @@
 """The functions of numpy_fitting in C, same results. Knows nothing of tensors."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +27,14 @@ def fit_scales(
     """As numpy_fitting.fit_scales; ValueError where anything is of other weights."""
     sizes = axis_sizes(dims)
     state = np.array([0, 0, 0] + [-1] * AXES, np.int64)
-    deltas = [np.zeros(size, np.int8) for size in sizes]
+    stops = list(accumulate(sizes))
+    vector = np.zeros(stops[-1], np.int8)
+    parts = [slice(stop - size, stop) for stop, size in zip(stops, sizes, strict=True)]
     if known is not None:
         state[:3] = known.shape, known.width, 0
         for axis, own in known.deltas.items():
             state[3 + axis] = known.spreads[axis]
-            deltas[axis] = own
-    vector = np.concatenate(deltas)
+            vector[parts[axis]] = own
     _native.fit_scales(
         plain(classes, np.uint8),
         plain(dims, np.int64),
@@ -46,6 +48,5 @@ def fit_scales(
     )
     shape, width, bits, *spreads = state.tolist()
     used = {axis: spread for axis, spread in enumerate(spreads) if spread >= 0}
-    stops = np.cumsum(sizes).tolist()
-    found = {axis: vector[stops[axis] - sizes[axis] : stops[axis]].copy() for axis in used}
+    found = {axis: vector[parts[axis]].copy() for axis in used}
     return Fit(shape=shape, width=width, deltas=found, spreads=used, bits=bits)

@@ -7,6 +7,7 @@ which may not: whichever is the less of squared error and a price for each bit, 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,9 +210,12 @@ def _together(trials: Sequence[Trial], step: int) -> list[float]:
     size = trials[0].size(step)
     context = _wider(context, trials[0].wider(step))
     moved = thrift.thrifty(nearest_levels(numbers, size), numbers, size, context, halves)
-    starts = np.cumsum([0] + [len(trial.numbers) for trial in trials[:-1]])
-    sums = np.add.reduceat(np.square(numbers - moved * size), starts).tolist()
-    return [trial.share * error for trial, error in zip(trials, sums, strict=True)]
+    stops = accumulate(len(trial.numbers) for trial in trials)
+    return [
+        trial.share
+        * squared_error(trial.numbers, size, levels=moved[stop - len(trial.numbers) : stop])
+        for trial, stop in zip(trials, stops, strict=True)
+    ]
 
 
 def _levels(numbers: _Numbers, size: NDArray[np.float64], context: Context) -> _Levels:

@@ -14,7 +14,7 @@ from midstream.types import DType, Tensor
 __all__ = ["Corrected", "Sample", "Weights", "entropy_bits", "load", "squared_error", "tie"]
 
 _SAMPLE = 1 << 16
-_STRIDES = (31, 7)
+_STRIDES = (31, 7, 3)
 """From one weight of a sample to the next; axes are seldom multiples of these long."""
 _FEWEST_SAMPLED = 1 << 13
 _FEW = 64

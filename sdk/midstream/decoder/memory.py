@@ -12,10 +12,10 @@ from midstream.codec import TensorCode
 from midstream.codec.prediction import places
 from midstream.types import Tensor
 
-__all__ = ["group_sizes", "most_together", "working_memory"]
+__all__ = ["TOGETHER", "group_sizes", "most_together", "working_memory"]
 
 _MOST_GROUP = 1 << 18
-_GROUP_WEIGHTS = 1 << 16 if kernels.NAME == "native" else _MOST_GROUP
+TOGETHER = 1 << 16 if kernels.NAME == "native" else _MOST_GROUP
 """Of a group: NumPy's steps cost by the step, so it takes more lanes at once."""
 _WEIGHT_MEMORY = 80
 """Of one weight in a group; a test holds the decoder to it."""
@@ -31,7 +31,7 @@ _TABLES_MEMORY = 6 << 20
 
 def group_sizes(head: Head) -> Iterator[int]:
     """How many slices are decoded together, group by group."""
-    ends = list(_group_ends(_costs(head), _GROUP_WEIGHTS))
+    ends = list(_group_ends(_costs(head), TOGETHER))
     yield from (stop - start for start, stop in pairwise([0, *ends]))
 
 

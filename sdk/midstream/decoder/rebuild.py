@@ -11,6 +11,7 @@ from midstream.bitstream import Head
 from midstream.decoder.at_once import rebuild_at_once
 from midstream.decoder.stack import Stack, read_stack
 from midstream.decoder.steps import rebuild_slices
+from midstream.decoder.straight import Straight, open_straight
 from midstream.errors import ErrorCode, UsageError
 from midstream.kernels import blank
 from midstream.limits import LIMITS, Limits
@@ -37,9 +38,16 @@ def rebuild(
         LimitError: A count or size is over its limit.
         UsageError: There is no unit.
     """
+    straight = open_straight(units, limits)
+    if straight is not None:
+        model = blank(straight.model_size)
+        if _goes_straight(straight, model):
+            return model
+    # object by object what is wrong is found out
     stack = read_stack(units, limits=limits)
     model = blank(stack.model_size)
-    rebuild_into(stack, model)
+    with memoryview(model) as view:
+        _rebuild_slices(stack, view)
     return model
 
 
@@ -61,12 +69,28 @@ def rebuild_into(stack: Stack, model: bytearray | memoryview | mmap) -> None:
                 ErrorCode.BAD_ARGUMENT,
                 f"a buffer of {len(view)} bytes for a model of {stack.model_size}",
             )
-        stack.head.topology.fill(view)
-        if not rebuild_at_once(stack, view):
-            # step by step what is wrong is found out
-            rebuild_slices(stack, view)
-        _copy_tied(view, stack.head)
-        formats.settle(view)
+        straight = open_straight(stack.units, LIMITS)
+        if straight is None or not _goes_straight(straight, view):
+            _rebuild_slices(stack, view)
+
+
+def _goes_straight(straight: Straight, model: bytearray | memoryview) -> bool:
+    """Whether a model was made by one call."""
+    with memoryview(model) as view:
+        done = straight.decode_into(view)
+        if done:
+            formats.settle(view)
+    return done
+
+
+def _rebuild_slices(stack: Stack, model: memoryview) -> None:
+    """Slices from what is known of their stack."""
+    stack.head.topology.fill(model)
+    if not rebuild_at_once(stack, model):
+        # step by step what is wrong is found out
+        rebuild_slices(stack, model)
+    _copy_tied(model, stack.head)
+    formats.settle(model)
 
 
 def _copy_tied(model: memoryview, head: Head) -> None:

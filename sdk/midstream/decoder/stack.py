@@ -29,6 +29,8 @@ class Stack:
     """For each slice, what is done to it, in order."""
     size: int
     """Bytes of the units."""
+    units: tuple[bytes | bytearray | memoryview, ...] = ()
+    """The units themselves, where they are a base and what is on top of it."""
 
     @property
     def model_size(self) -> int:
@@ -66,27 +68,33 @@ def read_stack(
     parsed = [read_unit(data, limits=limits) for data in units]
     _check_order(parsed)
     head = Head.read(parsed[0].head, limits=limits)
-    size = sum(map(len, units))
-    return stack_of(head, [unit.records for unit in parsed], size=size, limits=limits)
+    records = [unit.records for unit in parsed]
+    return stack_of(head, records, size=sum(map(len, units)), limits=limits, units=units)
 
 
 def stack_of(
-    head: Head, units: Sequence[Sequence[Record]], *, size: int, limits: Limits = LIMITS
+    head: Head,
+    records: Sequence[Sequence[Record]],
+    *,
+    size: int,
+    limits: Limits = LIMITS,
+    units: Sequence[bytes | bytearray | memoryview] = (),
 ) -> Stack:
     """Check what units do to each slice.
 
     Args:
         head: Topology and parameters.
-        units: The records of each unit, in order.
+        records: Those of each unit, in order.
         size: Bytes of all units.
         limits: Bounds on what they claim.
+        units: What the stack is decoded from at once, where it can be.
 
     Raises:
         BitstreamError: Operations are on no slice, or cannot follow each other.
     """
-    records = _sort(units, len(head.slices))
-    _check_operations(head, records, limits)
-    return Stack(head=head, records=records, size=size)
+    sorted_records = _sort(records, len(head.slices))
+    _check_operations(head, sorted_records, limits)
+    return Stack(head=head, records=sorted_records, size=size, units=tuple(units))
 
 
 def _check_order(units: Sequence[Unit]) -> None:

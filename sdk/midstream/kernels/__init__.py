@@ -35,12 +35,14 @@ __all__ = [
     "decode_levels",
     "decode_lists",
     "decode_stacked",
+    "decode_units",
     "digit_symbols",
     "fit_scales",
     "fold_widths",
     "level_classes",
     "level_symbols",
     "nearest_levels",
+    "outline_base",
     "pack_bits",
     "predict",
     "rans_decode",
@@ -81,7 +83,7 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 """Which implementation is in use, "native" or "numpy"; and what has become of the one in C."""
 
 if NAME == "native":
-    from midstream.kernels import native_cells, native_lists, native_stacks
+    from midstream.kernels import native_cells, native_lists, native_stacks, native_units
     from midstream.kernels.native_entries import read_entries
     from midstream.kernels.native_fitting import fit_scales
     from midstream.kernels.native_floats import decode_floats
@@ -140,3 +142,7 @@ decode_lists = native_lists.decode_lists if NAME == "native" else None
 """Lists of integers, in C; where it is None, codec.levels decodes them as it does levels."""
 decode_stacked = native_stacks.decode_stacked if NAME == "native" else None
 """All slices of a stack, in C; where it is None, decoder.rebuild does them step by step."""
+outline_base = native_units.outline_base if NAME == "native" else None
+"""Where things are in a base, in C; where it is None, bitstream reads it to objects."""
+decode_units = native_units.decode_units if NAME == "native" else None
+"""Whole models from units, in C; where it is None, decoder.rebuild reads units to objects first."""

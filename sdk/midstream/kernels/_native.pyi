@@ -97,6 +97,22 @@ def decode_stacked(
     model: Buffer,
     /,
 ) -> bool: ...
+def decode_units(
+    units: list[bytes | bytearray | memoryview],
+    bounds: _Array,
+    content: bytes,
+    flags: bytes,
+    level_names: _Array,
+    level_entries: _Array,
+    digit_starts: _Array,
+    frequencies: _Array,
+    sizes: _Array,
+    model: Buffer,
+    /,
+) -> tuple[list[tuple[bytes, int, list[tuple[int, int]]]], list[tuple[int, int, int]]] | None: ...
+def outline_base(
+    unit: bytes | bytearray | memoryview, bounds: _Array, numbers: _Array, /
+) -> bool: ...
 def decode_lists(
     data: memoryview,
     widths: bytes,

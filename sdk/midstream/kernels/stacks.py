@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AXES", "NEIGHBOURS", "Network", "Work"]
+__all__ = ["AXES", "NEIGHBOURS", "Network", "Tables", "Work"]
 
 AXES = 8
 """Of a tensor, at most."""
@@ -13,6 +13,15 @@ NEIGHBOURS = 10
 """That a level may be predicted from."""
 
 _Int = NDArray[np.int64]
+
+Tables = tuple[
+    NDArray[np.uint8],
+    NDArray[np.uint32],
+    NDArray[np.uint16],
+    NDArray[np.uint16],
+    NDArray[np.float64],
+]
+"""Names and entries of levels, starts of digits, frequencies of values, sizes of steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -37,6 +37,9 @@ static PyMethodDef methods[] = {
     { "decode_stacked", decode_stacked, METH_VARARGS,
         "decode_stacked(tensors, vectors, spans, slices, operations, payloads, groups, names and "
         "entries of levels, of flags, starts of digits, frequencies of values, sizes, memory, model) -> whether all of it is sound" },
+    { "decode_units", decode_units, METH_VARARGS,
+        "decode_units(units, bounds, content, flags, tables as those of decode_stacked, model) -> "
+        "raw slices and tied tensors, or None" },
     { "digit_symbols", digit_symbols, METH_VARARGS,
         "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
         "counts, moved) -> escapes written" },
@@ -51,6 +54,8 @@ static PyMethodDef methods[] = {
         "next phase, symbols or nothing, low, counts, places, escapes) -> escapes written" },
     { "nearest_levels", nearest_levels, METH_VARARGS,
         "nearest_levels(numbers, item size, sizes, offset, levels)" },
+    { "outline_base", outline_base, METH_VARARGS,
+        "outline_base(unit, bounds, numbers) -> whether it starts as a base" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
     { "predict", predict, METH_VARARGS,
         "predict(levels, runs, terms, steps, halves)" },

@@ -68,7 +68,7 @@ static struct places places_of(const struct tensor *tensor, int vector)
     return places;
 }
 
-static int64_t items_of(const struct tensor *tensor, int vector)
+int64_t items_of(const struct tensor *tensor, int vector)
 {
     struct places places = places_of(tensor, vector);
     int64_t items = 1;

@@ -56,6 +56,9 @@ int bits_of(int64_t type);
  * so many bytes. */
 int is_tensor(const struct network *network, const struct tensor *tensor, int64_t model_size);
 
+/* Items of a vector of a tensor, which has its axis. */
+int64_t items_of(const struct tensor *tensor, int vector);
+
 /* Widths of the weights of a span, in quarter octaves, not clamped. */
 void find_widths(const struct network *network, const struct span *span, int16_t *widths);
 

@@ -43,7 +43,7 @@ from midstream.trust.manifest import Manifest
 
 __all__ = ["Delivery"]
 
-_IDLE = 0.25
+_IDLE = 2.0
 """Seconds until the session is asked again, though nothing was due."""
 
 

@@ -9,12 +9,14 @@ import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from midstream import fec
 from midstream.client.keeping import Keeper
 from midstream.client.reading import Version, read_all, read_version
 from midstream.client.threads import in_thread, until_done
+from midstream.client.workers import Step, in_worker
 from midstream.errors import (
     BitstreamError,
     ErrorCode,
@@ -248,19 +250,26 @@ class MetadataSource:
             found = client.refresh(self._name, bundle=bundle, newer_root=newer_root)
             return found, client.next_root
 
-        manifest, self._next_root = await self._in_turn(get, refresh)
+        manifest, self._next_root = await self._in_turn(get, refresh, is_at_hand=bool(bundle))
         return manifest
 
-    async def _in_turn(self, get: _Get, ask: Callable[[AdapterClient], _T]) -> _T:
+    async def _in_turn(
+        self, get: _Get, ask: Callable[[AdapterClient], _T], *, is_at_hand: bool = False
+    ) -> _T:
         """Once more elsewhere, where the disk does not take what is trusted."""
         try:
             async with self._keeper.metadata_turn():
-                return await self._in_job(get, ask)
+                return await self._in_job(get, ask, is_at_hand=is_at_hand)
         except StoreError as error:
             await self._keeper.move_metadata(error)
-            return await self._in_job(get, ask)
+            return await self._in_job(get, ask, is_at_hand=is_at_hand)
 
-    async def _in_job(self, get: _Get, ask: Callable[[AdapterClient], _T]) -> _T:
+    async def _in_job(
+        self, get: _Get, ask: Callable[[AdapterClient], _T], *, is_at_hand: bool
+    ) -> _T:
+        if is_at_hand and not self._keeper.keeps_metadata:
+            with suppress(_NotAtHandError):  # there is something to wait for after all
+                return await in_worker(Step.VERIFY, ask, self._client(_refuse))
         bridge = _Bridge(get)
         job = _REFRESHERS.submit(ask, self._client(bridge.fetch))
 
@@ -341,6 +350,10 @@ class _Bridge:
         return await self._get(path, max_length)
 
 
+class _NotAtHandError(TransportError):
+    """A file would have to be asked for."""
+
+
 def _refuse(path: str, max_length: int) -> bytes:  # noqa: ARG001 - the shape of a fetch
     """For what is looked up without asking anybody."""
-    raise TransportError(ErrorCode.UNREACHABLE, f"{path}: not asked for")
+    raise _NotAtHandError(ErrorCode.UNREACHABLE, f"{path}: not asked for")

@@ -22,6 +22,7 @@ from midstream.client.events import (
 )
 from midstream.client.threads import Pulse
 from midstream.client.updating import UpdateApplied
+from midstream.client.workers import Step, in_worker
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.runtime import Generation, PinnedNetwork, Slots
 from midstream.session import Counters, Event, Link, SessionState, UnitVerified
@@ -324,7 +325,7 @@ class Model:
     ) -> bool:
         began = time.monotonic()
         try:
-            await asyncio.to_thread(self._stage, await make(), release, layer)
+            await in_worker(Step.STAGE, self._stage, await make(), release, layer)
             self.delivery.staged(time.monotonic() - began)
         except MidstreamError as error:
             self._refused.add((release, layer))

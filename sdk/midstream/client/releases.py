@@ -9,6 +9,7 @@ from pathlib import Path
 
 from midstream.client.decoding import Decoding
 from midstream.client.holdings import Holdings
+from midstream.client.workers import Step, in_worker
 from midstream.limits import Limits
 from midstream.session import Policy
 from midstream.store.models import new_model
@@ -98,7 +99,7 @@ class Releases(ABC):
         def decode() -> bytearray:
             return Decoding(self._held, number, layer, self._limits).bytes()
 
-        return await asyncio.to_thread(decode)
+        return await in_worker(Step.DECODE, decode)
 
     async def write_model(
         self, path: Path, *, layer: int | None = None, release: int | None = None

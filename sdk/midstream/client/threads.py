@@ -32,7 +32,7 @@ async def to_its_end(work: Coroutine[Any, Any, _T]) -> _T:
     return await until_done(asyncio.ensure_future(work), _nothing)
 
 
-async def until_done(work: "asyncio.Future[_T]", stop: Callable[[], None]) -> _T:
+async def until_done(work: "asyncio.Future[_T]", stop: Callable[[], object]) -> _T:
     """What a thread's work gives; the same for work that has begun already."""
     try:
         return await asyncio.shield(work)

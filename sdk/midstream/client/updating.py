@@ -12,7 +12,7 @@ from midstream import decoder
 from midstream.client.holdings import Holdings
 from midstream.client.images import Image
 from midstream.client.keeping import Keeper
-from midstream.client.threads import in_thread
+from midstream.client.workers import Step, in_worker
 from midstream.decoder import Exact
 from midstream.errors import BitstreamError, DataError, ErrorCode, TrustError
 from midstream.limits import Limits
@@ -117,7 +117,7 @@ class Updates:
         if len(under.came) < len(under.updates):
             return True
         try:
-            model, applied = await in_thread(self._apply, under)
+            model, applied = await in_worker(Step.DECODE, self._apply, under)
         except DataError as error:
             tell(UpdateRefused(release=event.release, error=error))
             return False

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError, UsageError
 from midstream.publisher import history
+from midstream.publisher.adapters import default_norm, listed
 from midstream.trust import layout
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
 from providing import NAMES, Place, model, not_finite, of_other_shape, sealed
@@ -33,22 +35,22 @@ def test_what_is_offered_and_signed_is_listed(place: Place) -> None:
     found = place.adapters.sign_policy("net", "city", made)
     assert found is not None
     assert list(found.shares) == ["east"]
-    listed = place.adapters.listed("net")
-    assert listed.policies == {"early": policy("east"), "city": made}
-    assert sorted(listed.sizes[1]) == sorted(NAMES)
+    signed = listed(place.folder, "net")
+    assert signed.policies == {"early": policy("east"), "city": made}
+    assert sorted(signed.sizes[1]) == sorted(NAMES)
 
 
 def test_a_policy_is_replaced_by_one_of_its_name(place: Place) -> None:
     place.adapters.sign_policy("net", "city", policy("east"))
     place.adapters.sign_policy("net", "city", policy("west"))
-    assert place.adapters.listed("net").policies == {"city": policy("west")}
+    assert listed(place.folder, "net").policies == {"city": policy("west")}
 
 
 def test_an_adapter_takes_the_place_of_its_provider_s_last_one(place: Place) -> None:
     first, second = place.parcel("east"), place.parcel("east", 0.5)
     place.adapters.offer("net", [first])
     place.adapters.offer("net", [second])
-    assert place.adapters.listed("net").sizes[1] == {"east": len(second)}
+    assert listed(place.folder, "net").sizes[1] == {"east": len(second)}
     with pytest.raises(UsageError, match="all adapters are refused"):
         place.adapters.offer("net", [first])
     assert place.refusals() == [("east", "ROLLBACK")]
@@ -72,7 +74,7 @@ def test_a_bad_adapter_is_put_down_and_the_others_are_on_offer(
     place.adapters.sign_policy("net", "city", policy("east", "north"))
     assert place.adapters.offer("net", [place.parcel("east"), make(place)]) == ("east",)
     assert place.refusals() == [("north", code)]
-    assert place.adapters.listed("net").sizes[1].keys() == {"east"}
+    assert listed(place.folder, "net").sizes[1].keys() == {"east"}
 
 
 def test_a_policy_of_a_stranger_is_refused_and_put_down(place: Place) -> None:
@@ -80,7 +82,7 @@ def test_a_policy_of_a_stranger_is_refused_and_put_down(place: Place) -> None:
         place.adapters.sign_policy("net", "city", policy("east", "nobody"))
     assert caught.value.code is ErrorCode.UNKNOWN_ROLE
     assert place.refusals() == [("policy city", "UNKNOWN_ROLE")]
-    assert place.adapters.listed("net").policies == {}
+    assert listed(place.folder, "net").policies == {}
 
 
 def test_a_policy_whose_combination_is_excluded_is_refused(place: Place) -> None:
@@ -107,7 +109,7 @@ def test_a_policy_that_requires_what_it_cannot_bear_is_refused(place: Place) -> 
 def test_a_revoked_provider_is_off_offer(place: Place) -> None:
     place.adapters.offer("net", place.parcels())
     place.providers.revoke("net", "south")
-    assert place.adapters.listed("net").sizes[1].keys() == set(NAMES) - {"south"}
+    assert listed(place.folder, "net").sizes[1].keys() == set(NAMES) - {"south"}
     with pytest.raises(UsageError, match="refused"):
         place.adapters.offer("net", [place.parcel("south")])
     assert place.refusals() == [("south", "UNKNOWN_ROLE")]
@@ -117,7 +119,7 @@ def test_what_is_withdrawn_is_off_offer_and_may_come_again(place: Place) -> None
     parcels = place.parcels()
     place.adapters.offer("net", parcels)
     place.adapters.withdraw("net", "east")
-    assert "east" not in place.adapters.listed("net").sizes[1]
+    assert "east" not in listed(place.folder, "net").sizes[1]
     with pytest.raises(UsageError, match="nothing of it is on offer"):
         place.adapters.withdraw("net", "east")
     assert place.adapters.offer("net", parcels[:1]) == ("east",)
@@ -130,7 +132,7 @@ def test_adapters_to_releases_of_the_past_are_let_go(place: Place) -> None:
         newest = history.exact_model(place.folder, history.manifest_of(place.folder, "net", number))
         parcel = place.parcel("west", release=number, parent=newest)
         place.adapters.offer("net", [parcel])
-    assert place.adapters.listed("net").sizes.keys() == {2, 3}
+    assert listed(place.folder, "net").sizes.keys() == {2, 3}
     role = history.manifest_of(place.folder, "net", None)
     assert role.release == 3
 
@@ -142,6 +144,11 @@ def test_files_are_there_before_what_lists_them(place: Place) -> None:
     (file,) = folder.glob("*.1.east.parcel")
     assert layout.stored_path("net.providers/1.east.parcel", file.name[:64]).endswith(file.name)
     assert file.with_name(file.name + ".repair").is_file()
+
+
+def test_a_norm_is_a_quarter_of_the_weights_where_nobody_says(place: Place) -> None:
+    weights = np.frombuffer(model()[-4 * 1200 :], "<f4").astype(float)
+    assert default_norm(place.folder, "net") == pytest.approx(np.linalg.norm(weights) / 4)
 
 
 def test_a_name_that_is_none_is_refused(place: Place) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from midstream.cli import (
+    adapting,
     casting,
     doctor,
     files,
@@ -46,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"midstream {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for module in (keys, repository, upkeep, providing, releasing):
+    for module in (keys, repository, upkeep, providing, adapting, releasing):
         module.add_verbs(verbs)
     for module in (network, casting, files, inspecting, doctor):
         module.add_verbs(verbs)

@@ -11,11 +11,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from midstream.cli.output import Output, human_size
 from midstream.client import Delivery, Marks, StoreFailed
+from midstream.client.adapting import Adapting
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.origin import Impairments, ServerLimits, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
-from midstream.store.files import read_given
+from midstream.store.files import read_given, write_file
 from midstream.trust.manifest import Manifest
 from midstream.types import UnitKind
 
@@ -65,6 +66,9 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, help="the model file to write")
     parser.add_argument("--layer", type=int, help="the highest layer to fetch (default: all)")
     parser.add_argument("--store", type=Path, help="folder that keeps what was fetched")
+    parser.add_argument(
+        "--adapters", metavar="POLICY", help="merge providers' adapters as this signed policy says"
+    )
     parser.add_argument(
         "--carousel", metavar="UDP", help="udp://ADDRESS:PORT, where `midstream cast` is heard"
     )
@@ -130,6 +134,10 @@ def _fetch(options: argparse.Namespace, output: Output) -> None:
 
 
 async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
+    if options.adapters is not None and options.layer is not None:
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT, "--adapters are of the exact model: leave out --layer"
+        )
     root = read_given(options.root, limit=LIMITS.metadata_size)
     bar = Progress(
         TextColumn("{task.description}"),
@@ -163,8 +171,21 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale
             _check_layer(options, delivery.manifest)
             await delivery.complete()
-            await delivery.write_model(options.output, layer=options.layer)
+            if options.adapters is None:
+                await delivery.write_model(options.output, layer=options.layer)
+            else:
+                await _write_adapted(options, output, delivery)
     _tell(options, output, delivery)
+
+
+async def _write_adapted(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:
+    adapting = Adapting(delivery, options.adapters, tell=lambda _: None, limits=LIMITS)
+    adapted = await adapting.adapted()
+    await asyncio.to_thread(write_file, options.output, adapted.model)
+    for provider, share in adapted.shares.items():
+        output.note(f"adapter of {provider}: counts {share:g}")
+    for error in adapted.left_out.values():
+        output.note(f"left out: {error}")
 
 
 def _check_layer(options: argparse.Namespace, manifest: Manifest) -> None:

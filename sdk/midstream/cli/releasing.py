@@ -5,8 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from midstream.cli.adapting import listed_as_json, say_listed
 from midstream.cli.output import Output, human_size
 from midstream.publisher import decibels, history
+from midstream.publisher.adapters import listed
 from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Provenance, provenance_of
 
@@ -22,7 +24,8 @@ def add_verbs(verbs: Any) -> None:
         "log",
         help="list releases, their parents and providers, and what was refused",
         description="List the releases of a network that are in a repository's folder: what each "
-        "was made of, by whom, how good and how large it is; and contributions that were refused.",
+        "was made of, by whom, how good and how large it is; what clients may merge by themselves; "
+        "and what was refused.",
     )
     parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
     parser.add_argument("network", metavar="NETWORK", help="the network's name")
@@ -34,6 +37,7 @@ def add_verbs(verbs: Any) -> None:
 def _log(options: argparse.Namespace, output: Output) -> None:
     found = [(m, provenance_of(m)) for m in history.releases(options.repo, options.network)]
     refusals = history.refusals(options.repo, options.network)
+    offers = listed(options.repo, options.network)
     if options.graph:
         for line in graph(found):
             output.say(line)
@@ -41,6 +45,7 @@ def _log(options: argparse.Namespace, output: Output) -> None:
         rows = [_row(described, made) for described, made in reversed(found)]
         output.table(f"{options.network} in {options.repo}", _COLUMNS, rows)
         _say_parts(found[-1][1], output)
+    say_listed(offers, output)
     for refusal in refusals[-_LAST_REFUSALS:]:
         output.say(f"{refusal.at}  refused {refusal.provider}: {refusal.message} [{refusal.error}]")
     output.result(
@@ -49,6 +54,7 @@ def _log(options: argparse.Namespace, output: Output) -> None:
             "releases": [_as_json(described, made) for described, made in found],
             "refused": [asdict(refusal) for refusal in refusals],
         }
+        | listed_as_json(offers)
     )
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
 from midstream.client.threads import in_thread
-from midstream.errors import MidstreamError, TransportError
+from midstream.errors import ErrorCode, MidstreamError, TransportError, UsageError
 from midstream.limits import Limits
 from midstream.session import Event
 from midstream.session.adapting import Adapted, adapt
@@ -101,9 +101,16 @@ class Adapting:
         """The newest release with what is on offer for it, for those who only want the file.
 
         Raises:
+            UsageError: BAD_STATE where not all of the release is here.
             MidstreamError: Why it cannot be had.
         """
         manifest = self._delivery.manifest
+        if not self._delivery.has_exact(manifest.release):
+            raise UsageError(
+                ErrorCode.BAD_STATE,
+                f"{manifest.name} release {manifest.release}: its exact model is not here, and "
+                "adapters are of that",
+            )
         offer = await self._delivery.source.offer(self._policy, manifest.release)
         return await self._adapt(manifest, offer)
 

@@ -4,14 +4,18 @@ A publisher checks what a client will check, with the same code, before it signs
 here is in the log, and no client meets it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from tuf.api.metadata import TargetFile, Targets
 
+from midstream import formats
+from midstream.codec import storage
 from midstream.errors import DataError, ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher import history
@@ -25,7 +29,10 @@ from midstream.trust.adapters import AdapterPolicy
 from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.repository import Repository
 
-__all__ = ["Adapters", "Listed"]
+__all__ = ["Adapters", "Listed", "default_norm", "listed"]
+
+
+_SHARE_OF_NORM = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,39 @@ class Listed:
     """By name."""
     sizes: dict[int, dict[str, int]]
     """Bytes of the adapters to each release, by provider."""
+
+
+def listed(folder: Path, network: str) -> Listed:
+    """What is signed for clients that merge adapters; nothing is verified.
+
+    Raises:
+        DataError: It is malformed.
+        StoreError: It cannot be read.
+    """
+    role = history.newest_role(folder, layout.providers_role(network))
+    sizes: dict[int, dict[str, int]] = {}
+    for described in history.releases(folder, network):
+        found = providers.offered(role, network, described.release)
+        if found:
+            sizes[described.release] = {name: target.length for name, target in found.items()}
+    return Listed(policies=_policies(folder, role, network), sizes=sizes)
+
+
+def default_norm(folder: Path, network: str) -> float:
+    """The largest norm of an adapter, where a policy names none: of the floats, a quarter.
+
+    Raises:
+        UsageError: There is no such network.
+        DataError: Its newest release cannot be read, or its floats are not all finite.
+    """
+    newest = history.manifest_of(folder, network, None)
+    model = history.exact_model(folder, newest)
+    squares = 0.0
+    for tensor in formats.open_model(model).tensors:
+        if tensor.dtype.is_float:
+            data = storage.load(model[tensor.offset : tensor.end], tensor.dtype, tensor.weights)
+            squares += float(np.square(storage.to_float64(data, tensor.dtype)).sum())
+    return _SHARE_OF_NORM * math.sqrt(squares)
 
 
 class Adapters:
@@ -90,7 +130,7 @@ class Adapters:
         with self._opened() as repository:
             role = repository.providers_role(network)
             checker = self._checker(role, network, release, progress)
-            policies = list(self._policies(role, network).values())
+            policies = list(_policies(self._folder.path, role, network).values())
             taken = [one for one in checker.check(parcels) if _is_borne(one, policies, checker)]
             if not taken:
                 raise UsageError(ErrorCode.BAD_ARGUMENT, f"{network}: all adapters are refused")
@@ -145,22 +185,6 @@ class Adapters:
             self._sign(repository, network, {path: adapters.encode(policy)})
         return adapted
 
-    def listed(self, network: str) -> Listed:
-        """What is signed for clients that merge adapters.
-
-        Raises:
-            UsageError: There is no repository in the folder.
-            DataError: What is there cannot be read.
-        """
-        with self._signed.existing() as repository:
-            role = repository.providers_role(network)
-            sizes = {
-                number: {name: t.length for name, t in found.items()}
-                for number in repository.releases(network)
-                if (found := providers.offered(role, network, number))
-            }
-            return Listed(policies=self._policies(role, network), sizes=sizes)
-
     @contextmanager
     def _opened(self) -> Iterator[Repository]:
         with self._folder.merging(), self._signed.existing() as repository:
@@ -177,7 +201,10 @@ class Adapters:
         parent = history.manifest_of(self._folder.path, network, release)
         model = history.exact_model(self._folder.path, parent)
         offered = providers.offered(role, network, parent.release)
-        taken = {name: parcel.version_of(self._read(target)) for name, target in offered.items()}
+        taken = {
+            name: parcel.version_of(_read(self._folder.path, target))
+            for name, target in offered.items()
+        }
         now = self._clock()
         return Checker(self._folder.path, parent, model, role, now, progress, taken=taken)
 
@@ -192,16 +219,8 @@ class Adapters:
         model = history.exact_model(self._folder.path, newest)
         return adapt(newest, model, policy, found, role, self._clock())
 
-    def _policies(self, role: Targets | None, network: str) -> dict[str, AdapterPolicy]:
-        found: dict[str, AdapterPolicy] = {}
-        for path, target in (role.targets if role is not None else {}).items():
-            if (name := layout.policy_name(path, network)) is not None:
-                found[name] = adapters.decode(self._read(target))
-        return found
-
     def _read(self, target: TargetFile) -> bytes:
-        path = layout.stored_path(target.path, target.hashes["sha256"])
-        return read_given(self._folder.path / path, limit=LIMITS.bundle_size)
+        return _read(self._folder.path, target)
 
     def _sign(self, repository: Repository, network: str, files: dict[str, bytes]) -> None:
         """Sign for files; adapters to releases that are signed for no more are let go."""
@@ -238,3 +257,16 @@ def _is_borne(checked: Checked, policies: Sequence[AdapterPolicy], checker: Chec
         checker.refuse(checked.provider, error)
         return False
     return True
+
+
+def _policies(folder: Path, role: Targets | None, network: str) -> dict[str, AdapterPolicy]:
+    found: dict[str, AdapterPolicy] = {}
+    for path, target in (role.targets if role is not None else {}).items():
+        if (name := layout.policy_name(path, network)) is not None:
+            found[name] = adapters.decode(_read(folder, target))
+    return found
+
+
+def _read(folder: Path, target: TargetFile) -> bytes:
+    path = layout.stored_path(target.path, target.hashes["sha256"])
+    return read_given(folder / path, limit=LIMITS.bundle_size)

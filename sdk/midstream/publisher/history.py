@@ -22,7 +22,16 @@ from midstream.trust import layout, manifest, roles
 from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Provenance, provenance_of
 
-__all__ = ["Refusal", "add_refusal", "exact_model", "manifest_of", "refusals", "releases", "taken"]
+__all__ = [
+    "Refusal",
+    "add_refusal",
+    "exact_model",
+    "manifest_of",
+    "newest_role",
+    "refusals",
+    "releases",
+    "taken",
+]
 
 _S = TypeVar("_S", bound=Signed)
 _REFUSALS = ".refused"
@@ -89,6 +98,16 @@ def _newest_version(folder: Path, name: str) -> int:
 def _signed(kind: type[_S], folder: Path, path: str) -> _S:
     data = read_given(folder / path, limit=LIMITS.metadata_size)
     return roles.parse(kind, {path: data}, path)
+
+
+def newest_role(folder: Path, name: str) -> Targets | None:
+    """What a network, or what names its providers, says now; None where there is none.
+
+    Raises:
+        DataError: It is malformed.
+    """
+    version = _newest_version(folder, name)
+    return _signed(Targets, folder, layout.metadata_path(name, version)) if version else None
 
 
 def manifest_of(folder: Path, name: str, release: int | None) -> Manifest:

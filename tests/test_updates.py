@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import models
 from midstream.bitstream import Operation, Topology, UnitReader, read_unit, write_unit
 from midstream.codec import references
-from midstream.codec.references import LowRank, Pruned, Scaled
+from midstream.codec.references import Decayed, LowRank, Pruned, Scaled
 from midstream.decoder import Exact, apply_update, read_update, rebuild, update_into
 from midstream.encoder import encode
 from midstream.encoder.update import encode_update, holes_of
@@ -110,6 +110,34 @@ def test_pruning_costs_a_threshold(has_signs: bool) -> None:
     product = weights * (np.abs(weights) >= 0.07)
     other = product if has_signs else np.where(product == 0, np.float32(0), weights)
     assert changed({"a": weights}, {"a": other}) < 70
+
+
+@pytest.mark.parametrize(("steps", "decay"), [(60, 1e-6), (60, 1e-7), (1, 1e-3), (255, 1e-5)])
+def test_weights_that_decay_alone_cost_next_to_nothing(steps: int, decay: float) -> None:
+    weights, live = normal(200, 100), np.arange(200) % 4 == 0
+    other = weights.copy()
+    for _ in range(steps):
+        other *= np.float32(1 - decay)
+    other[live] += normal(200, 100, seed=3, scale=1e-3)[live]
+    alone = changed({"a": weights[live]}, {"a": other[live]})
+    assert changed({"a": weights}, {"a": other}) < 1.03 * alone + 250
+
+
+def test_decay_is_found_beside_pruning() -> None:
+    weights = normal(200, 100)
+    other = weights * (np.abs(weights) >= 0.07)
+    for _ in range(60):
+        other *= np.float32(1 - 1e-6)
+    assert changed({"a": weights}, {"a": other}) < 80
+
+
+def test_weights_that_an_optimiser_moved_do_not_pass_for_decayed() -> None:
+    weights = normal(200, 100)
+    head = read_update(
+        update_of(safetensors({"a": weights}), safetensors({"a": moved(weights, 1e-4)})),
+        exact(safetensors({"a": weights})),
+    ).head
+    assert not head.references
 
 
 def test_new_scales_of_integers_cost_a_number_a_row() -> None:
@@ -328,6 +356,10 @@ LARGE = normal(300, 500)
 GROWING: dict[str, Callable[[], tuple[bytes, bytes]]] = {
     "moved": lambda: (safetensors({"a": LARGE}), safetensors({"a": moved(LARGE, 0.01)})),
     "far": lambda: (safetensors({"a": LARGE}), safetensors({"a": LARGE[::-1] * np.float32(2)})),
+    "decayed": lambda: (
+        safetensors({"a": LARGE}),
+        safetensors({"a": LARGE * np.float32(1 - 2**-14)}),
+    ),
     "integers": lambda: (
         safetensors({"a": (LARGE * 300).clip(-100, 100).astype("|i1")}),
         safetensors({"a": (moved(LARGE, 0.02) * 300).clip(-100, 100).astype("|i1")}),
@@ -371,6 +403,8 @@ WHOLE = Tensor(name="t", dtype=DType.INT8, shape=(6, 4), offset=0)
         (Pruned(threshold=77), TENSOR),
         (Pruned(threshold=1 << 30, is_signed=True), TENSOR),
         (Pruned(threshold=9), WHOLE),
+        (Decayed(steps=1, decay=-(1 << 39)), TENSOR),
+        (Decayed(steps=60, decay=-17 << 16, then=Pruned(threshold=1 << 29)), TENSOR),
         (Scaled(scales=np.array([0, 65536, 9, 1 << 20, 70000, 65535], np.int32)), WHOLE),
         (
             LowRank(
@@ -393,7 +427,13 @@ def test_a_reference_is_read_as_it_was_written(
     assert read.apply(old[5:19], tensor, 5).tobytes() == whole[5:19].tobytes()
 
 
-@pytest.mark.parametrize("data", [b"", b"\3", b"\1\0\0", b"\1\x41\0", b"\0\x80\0"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"\4", b"\1\0\0", b"\1\x41\0", b"\0\x80\0", b"\3", b"\3\1", b"\3\0\1"),
+        *(b"\3\1\1\3\1\1", b"\3\1\1\0", b"\3\1\1\2\0"),
+    ],
+)
 def test_any_other_reference_is_refused(data: bytes) -> None:
     with pytest.raises(DataError):
         references.read(data, TENSOR)

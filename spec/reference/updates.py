@@ -146,9 +146,17 @@ def read_patch(reader: Reader, old: Exact) -> tuple[Exact, list[Tensor | None]]:
     return Exact(tensors, table, model), sources
 
 
-def read_reference(reader: Reader, tables: Tables, tensor: Tensor) -> Expect:
+def read_reference(
+    reader: Reader, tables: Tables, tensor: Tensor, *, may_decay: bool = True
+) -> Expect:
     """What is expected of a part."""
     kind, rows = reader.integer(1), tensor.shape[0] if tensor.shape else 0
+    if kind == 3 and may_decay:
+        times, d = reader.integer(1), reader.svarint()
+        check(tensor.is_float and times > 0 and abs(d) <= 1 << 39, "no such decay")
+        rest = reader.at < len(reader.data)
+        then = read_reference(reader, tables, tensor, may_decay=False) if rest else keep
+        return lambda i, bits: then(i, decay(tensor.dtype, times, 1 + d * 2.0**-40, bits))
     check(kind <= 2, "no such reference")
     if kind == 0:
         value = reader.varint()
@@ -186,6 +194,20 @@ def read_lists_of(reader: Reader, tables: Tables, sizes: Sequence[int]) -> list[
     contexts = [(1, w) for w, n in zip(widths, sizes, strict=True) for _ in range(n)]
     values = iter(read_levels(reader, tables, contexts, no_mean))
     return [list(itertools.islice(values, n)) for n in sizes]
+
+
+def keep(_: int, bits: int) -> int:
+    """What is there already."""
+    return bits
+
+
+def decay(dtype: int, times: int, factor: float, bits: int) -> int:
+    """A factor again and again."""
+    if math.isinf(bits_float(bits, dtype)) or math.isnan(bits_float(bits, dtype)):
+        return bits
+    for _ in range(times):
+        bits = float_bits(bits_float(bits, dtype) * factor, dtype)
+    return bits
 
 
 def prune(dtype: int, threshold: int, signed: int, _: int, bits: int) -> int:

@@ -11,6 +11,7 @@ PYTHONPATH=sdk python spec/vectors/generate_updates.py
 import json
 import runpy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Topology, read_unit, state_id
 from midstream.codec import references
-from midstream.codec.references import LowRank, Pruned, Scaled
+from midstream.codec.references import Decayed, LowRank, Pruned, Scaled
 from midstream.encoder.update import encode_update, holes_of
+from midstream.types import DType, Tensor
 from midstream.wire import Writer
 
 FOLDER = Path(__file__).parent
@@ -64,6 +66,7 @@ OLD: Arrays = {
     "d": _floats(7, (9,)),
     "e": np.arange(6, dtype="<i4"),
 }
+TENSOR = Tensor(name="b", dtype=DType.FLOAT16, shape=(24, 20), offset=0)
 PLACES = np.arange(640).reshape(40, 16)
 
 
@@ -92,6 +95,16 @@ def _expected() -> Arrays:
     return {**OLD, "a": a, "b": b.astype("<f2"), "c": np.rint(OLD["c"] * 0.75).astype("|i1")}
 
 
+def _decayed() -> Arrays:
+    """Decayed in 20 steps, half of the rows; of the others some were pruned before."""
+    a = OLD["a"].copy()
+    a[np.abs(a) < 0.2] = 0
+    for _ in range(20):
+        a *= np.float32(1 - 2**-17)
+    a[::2] += _floats(31, (20, 16)) / 256 * (a[::2] != 0)
+    return {**OLD, "a": a}
+
+
 def _resized() -> Arrays:
     """Another topology: rows added, one tensor gone, one new, one renamed."""
     grown = np.concatenate([OLD["a"], _floats(23, (3, 16))])
@@ -107,6 +120,14 @@ def _case(name: str, new: Arrays) -> dict[str, Any]:
     old = model(OLD)
     unit = encode_update(Topology.cut(old, holes_of(old)), old, model(new), layer=3)
     return {"name": name, "old": old.hex(), "units": [unit.hex()], "model": model(new).hex()}
+
+
+def _written(name: str, reference: references.Reference) -> dict[str, Any]:
+    """An update that has a reference of the second tensor, and nothing else."""
+    after = reference.apply(OLD["b"].ravel(), TENSOR, 0).reshape(24, 20)
+    unit = _referring(reference, 1)
+    new = model({**OLD, "b": after})
+    return {"name": name, "old": model(OLD).hex(), "units": [unit.hex()], "model": new.hex()}
 
 
 def _chain() -> dict[str, Any]:
@@ -132,6 +153,8 @@ def valid() -> list[dict[str, Any]]:
         _case("all weights by a little", _moved()),
         _case("few weights", _sparse()),
         _case("pruned, of low rank, scaled", _expected()),
+        _case("decayed and pruned", _decayed()),
+        _written("decayed, float16", Decayed(steps=3, decay=-(1 << 33) - 1)),
         _case("another topology", _resized()),
         _chain(),
     ]
@@ -160,8 +183,8 @@ def _head(
     return out.blob(bytes(1 + 2 * count)).raw(bytes(7)).bytes()
 
 
-def _wrong_reference(reference: references.Reference, place: int) -> bytes:
-    """A reference for a part that cannot have it."""
+def _referring(reference: references.Reference, place: int) -> bytes:
+    """An update that says what to expect of one tensor, and nothing else."""
     return _unit(_head(changed=1 << place, listed=[references.write(reference)]), [])
 
 
@@ -174,20 +197,26 @@ def invalid() -> list[dict[str, Any]]:
     product = LowRank(left=one, right=np.ones((1, 16), np.int32), shift=3)
     large = LowRank(left=one << 29, right=np.full((1, 16), 1 << 29), shift=3)
     scaled = Scaled(scales=np.full(16, 65536, np.int32))
+    once = Decayed(steps=1, decay=-9)
+    twice = replace(once, then=once)
     wrong = [
         ("UPD-1", "another parent", "WRONG_PARENT", _unit(_head(parent=bytes(16)), [])),
         ("UPD-2", "a truncated update", "BAD_LENGTH", good[:-1]),
         ("UPD-3", "unknown flags", "BAD_FIELD", _unit(_head(flags=2), [])),
         ("UPD-4", "a source that is not there", "BAD_FIELD", _sourced(7)),
         ("UPD-4", "a source of another kind", "BAD_FIELD", _sourced(2)),
-        ("UPD-5", "a product of integers", "BAD_FIELD", _wrong_reference(product, 2)),
-        ("UPD-5", "a scale of floats", "BAD_FIELD", _wrong_reference(scaled, 0)),
-        ("UPD-5", "factors that are too large", "BAD_FIELD", _wrong_reference(large, 0)),
+        ("UPD-5", "a product of integers", "BAD_FIELD", _referring(product, 2)),
+        ("UPD-5", "a scale of floats", "BAD_FIELD", _referring(scaled, 0)),
+        ("UPD-5", "decay of integers", "BAD_FIELD", _referring(once, 2)),
+        ("UPD-5", "no steps of decay", "BAD_FIELD", _referring(replace(once, steps=0), 0)),
+        ("UPD-5", "too much decay", "OVER_LIMIT", _referring(replace(once, decay=1 << 40), 0)),
+        ("UPD-5", "decay in decay", "BAD_FIELD", _referring(twice, 0)),
+        ("UPD-5", "factors that are too large", "BAD_FIELD", _referring(large, 0)),
         (
             "UPD-5",
             "a sign of an integer's 0",
             "BAD_FIELD",
-            _wrong_reference(Pruned(threshold=1, is_signed=True), 2),
+            _referring(Pruned(threshold=1, is_signed=True), 2),
         ),
         ("UPD-6", "two records of one slice", "BAD_FIELD", _unit(head, [records[0], *records])),
         ("UPD-6", "digits", "WRONG_PARENT", _unit(head, [(0, 1, b"\0"), *records[1:]])),

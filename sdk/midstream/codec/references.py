@@ -1,8 +1,9 @@
 """What is expected of a tensor's weights, given those of the parent. Knows nothing of files.
 
 As a rule it is the parent's weights themselves. Where a fine-tune is of low rank, what was
-pruned is told from what was left by its size, or integers were scaled anew, a few numbers say so
-for the whole tensor, and what is then left to code is little (spec/updates.md, "References").
+pruned is told from what was left by its size, integers were scaled anew, or weights that nothing
+else moved decayed, a few numbers say so for the whole tensor, and what is then left to code is
+little (spec/updates.md, "References").
 All of it is integers, or floating point with one rounding for each operation.
 """
 
@@ -21,10 +22,27 @@ from midstream.errors import BitstreamError, ErrorCode, LimitError
 from midstream.types import DType, Tensor
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAX_RANK", "LowRank", "Pruned", "Reference", "Scaled", "read", "write"]
+__all__ = [
+    "DECAY_BITS",
+    "MAX_DECAYS",
+    "MAX_RANK",
+    "Decayed",
+    "LowRank",
+    "Pruned",
+    "Reference",
+    "Scaled",
+    "read",
+    "write",
+]
 
 MAX_RANK = 64
 """Of a low-rank change."""
+MAX_DECAYS = 255
+"""Steps of decay."""
+DECAY_BITS = 40
+"""A decay counts so many halvings."""
+_MAX_DECAY = 1 << DECAY_BITS - 1
+_DECAYED = 3
 _MAX_SHIFT = 200
 _MAX_SUM = 1 << 53
 """Products of factors add up to less: they are exact in binary64, in any order."""
@@ -93,8 +111,47 @@ class Scaled:
         return found
 
 
-Reference = Pruned | LowRank | Scaled
-_KINDS: tuple[type[Reference], ...] = (Pruned, LowRank, Scaled)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decayed:
+    """Weights shrink step by step, as weight decay shrinks them; floats alone."""
+
+    steps: int
+    """How often, 1 to 255."""
+    decay: int
+    """What each step adds of a weight, in 2**-40 of it; below 0 where weights shrink."""
+    then: "Pruned | LowRank | None" = None
+    """What is expected of them after that."""
+
+    def apply(self, old: _Stored, tensor: Tensor, start: int) -> _Stored:
+        """What is expected of the weights from `start` on."""
+        found = self._shrink(old, tensor.dtype)
+        return found if self.then is None else self.then.apply(found, tensor, start)
+
+    def _shrink(self, old: _Stored, dtype: DType) -> _Stored:
+        factor = 1 + math.ldexp(self.decay, -DECAY_BITS)
+        if dtype is DType.FLOAT32 and float(np.float32(factor)) == factor:
+            # a product of two of them is exact in binary64: here it is rounded once as well
+            return _repeat(old, np.float32(factor), self.steps)
+        result = old
+        for _ in range(self.steps):
+            numbers = storage.to_float64(result, dtype)
+            shrunk = storage.from_float64(numbers * factor, dtype)
+            result = np.where(np.isfinite(numbers), shrunk, result)
+        return result
+
+
+def _repeat(old: _Stored, factor: np.float32, steps: int) -> _Stored:
+    numbers = old.astype(np.float32)
+    with np.errstate(over="ignore", under="ignore"):
+        for _ in range(steps):
+            numbers *= factor
+    kept = np.isfinite(old.view(np.float32))
+    found: _Stored = np.where(kept, numbers, old)
+    return found
+
+
+Reference = Pruned | LowRank | Scaled | Decayed
+_KINDS: tuple[type[Reference], ...] = (Pruned, LowRank, Scaled, Decayed)
 
 
 def _first_stride(tensor: Tensor) -> int:
@@ -113,6 +170,9 @@ def write(reference: Reference) -> bytes:
     out = Writer().u8(_KINDS.index(type(reference)))
     if isinstance(reference, Pruned):
         return out.varint(reference.threshold << 1 | reference.is_signed).bytes()
+    if isinstance(reference, Decayed):
+        out.u8(reference.steps).signed(reference.decay)
+        return out.raw(b"" if reference.then is None else write(reference.then)).bytes()
     if isinstance(reference, Scaled):
         return out.raw(_write_list([reference.scales - (1 << _SCALE_BITS)])).bytes()
     columns = [*reference.left.T, *reference.right]
@@ -146,8 +206,22 @@ def read(data: bytes | memoryview, tensor: Tensor) -> Reference:
     """
     reader = Reader(data, "reference")
     kind = reader.u8()
-    if kind >= len(_KINDS):
-        raise _bad(f"{kind} is no kind")
+    return _read_decay(reader, tensor) if kind == _DECAYED else _read_plain(reader, kind, tensor)
+
+
+def _read_decay(reader: Reader, tensor: Tensor) -> Decayed:
+    steps, decay = reader.u8(), reader.signed(limit=_MAX_DECAY)
+    if not steps or not tensor.dtype.is_float:
+        raise _bad(f"{steps} steps of decay of a tensor of {tensor.dtype.name}")
+    then = _read_plain(reader, reader.u8(), tensor) if reader.remaining else None
+    assert not isinstance(then, Scaled), "that is of integers"
+    return Decayed(steps=steps, decay=decay, then=then)
+
+
+def _read_plain(reader: Reader, kind: int, tensor: Tensor) -> Pruned | LowRank | Scaled:
+    """One that does not stand on another."""
+    if kind >= _DECAYED:
+        raise _bad(f"{kind} is no kind here")
     if kind == 0:
         return _read_threshold(reader, tensor)
     is_product = kind == 1

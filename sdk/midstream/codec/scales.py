@@ -30,7 +30,16 @@ from midstream.codec.parameters import Context, TensorCode
 from midstream.types import Tensor
 from midstream.wire import Writer
 
-__all__ = ["contexts", "fit", "read", "refit", "weight_steps", "write", "write_contexts"]
+__all__ = [
+    "contexts",
+    "fit",
+    "read",
+    "refit",
+    "vectors_cost",
+    "weight_steps",
+    "write",
+    "write_contexts",
+]
 
 _HALF_OCTAVE = 8  # step indices
 
@@ -59,6 +68,13 @@ def weight_steps(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDA
         if halves is not None:
             add_vector(steps, halves, tensor, axis, start, factor=_HALF_OCTAVE)
     return np.clip(steps, -MAX_STEP_INDEX, MAX_STEP_INDEX).astype(np.int32)
+
+
+def vectors_cost(code: TensorCode) -> float:
+    """About the bits that the log-scales and half octaves of a tensor take."""
+    vectors = [v.astype(np.int32) for v in code.vectors if v is not None]
+    context = lists_context([spread(v) for v in vectors], [len(v) for v in vectors])
+    return levels.cost(np.concatenate([np.zeros(0, np.int32), *vectors]), context)
 
 
 def write(codes: Sequence[TensorCode], tensors: Sequence[Tensor]) -> bytes:

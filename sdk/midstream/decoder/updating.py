@@ -13,7 +13,7 @@ from mmap import mmap
 from midstream.bitstream import Operation, Record, Slice, Topology, UpdateHead, read_unit, state_id
 from midstream.bitstream.update import STATE_ID_SIZE
 from midstream.codec import differences, kept
-from midstream.codec.references import LowRank
+from midstream.codec.references import Decayed, LowRank, Reference
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.kernels import blank
 from midstream.limits import LIMITS, Limits
@@ -73,11 +73,7 @@ class Update:
             for part in head.parts
             if not part.is_whole
         )
-        factors = sum(
-            16 * (found.left.size + found.right.size)
-            for found in head.references.values()
-            if isinstance(found, LowRank)
-        )
+        factors = sum(16 * _factors(found) for found in head.references.values())
         # a slice of a product is made of whole rows
         shapes = [head.parts[at].tensor.shape for at in head.references]
         rows = max((math.prod(shape[1:]) for shape in shapes), default=0)
@@ -170,6 +166,12 @@ def update_into(update: Update, old: Exact, model: bytearray | memoryview | mmap
         _copy(update.head, parent, view)
         for piece, records in zip(update.head.slices, update.records, strict=True):
             _apply(update.head, piece, records, parent, view)
+
+
+def _factors(reference: Reference) -> int:
+    """Numbers of a product."""
+    plain = reference.then if isinstance(reference, Decayed) else reference
+    return plain.left.size + plain.right.size if isinstance(plain, LowRank) else 0
 
 
 def _check_parent(parent: bytes, old: Exact) -> None:

@@ -1,16 +1,18 @@
 """What a fine-tune did to a whole tensor, where a few numbers say it. Knows nothing of bytes.
 
 A product of low rank is found by singular values, pruning by the sizes of what became zero, new
-scales of integers by least squares, row by row.
+scales of integers by least squares, row by row; decay by what most weights have in common.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import storage
 from midstream.codec.references import MAX_RANK, LowRank, Pruned, Reference, Scaled
+from midstream.encoder.decaying import find_decay
 from midstream.types import DType, Tensor
 
 __all__ = ["expect"]
@@ -38,7 +40,11 @@ def expect(old: _Stored, new: _Stored, tensor: Tensor) -> Reference | None:
         return None
     if not tensor.dtype.is_float:
         return _scaled(old, new, tensor)
-    return _pruned(old, new, tensor) or _low_rank(old, new, tensor)
+    decayed = find_decay(old, new, tensor)
+    if decayed is not None:
+        old = decayed.apply(old, tensor, 0)
+    found = _pruned(old, new, tensor) or _low_rank(old, new, tensor)
+    return found if decayed is None else replace(decayed, then=found)
 
 
 def _pruned(old: _Stored, new: _Stored, tensor: Tensor) -> Pruned | None:

@@ -5,7 +5,7 @@ and how what came is spread; then each slice is coded in the way that takes the 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ _FEWEST = 600
 """Weights of a tensor whose rows are looked at one by one."""
 _WIDTH_OF_ONE = 12
 _MOST_DELTA = 48
+_DEAD = -100
+"""Quarter octaves of rows and columns in which nothing is new."""
 _MOSTLY = 0.5
 """Scales are fitted to all weights of a tensor where so many of them changed."""
 
@@ -36,6 +38,9 @@ _PRUNED = 1 / 8
 _NOT_CODED = TensorCode(coded=False)
 
 _Stored = NDArray[np.generic]
+_Flags = NDArray[np.bool_]
+_Levels = NDArray[np.int32]
+_Deltas = NDArray[np.int8]
 
 
 def holes_of(model: bytes | memoryview) -> tuple[Tensor, ...]:
@@ -141,7 +146,7 @@ def _fit(old: _Stored, new: _Stored, tensor: Tensor) -> TensorCode:
     if tensor.dtype.is_float:
         distance = _without_zeros(distance, storage.to_float64(old, tensor.dtype) == 0)
     step, found = _levels(distance, tensor.dtype)
-    every = _fit_every(found, tensor, step)
+    every = _fit_all(found, changed, tensor, step)
     if changed.mean() > _MOSTLY:
         return every
     some = Tensor(name=tensor.name, dtype=tensor.dtype, shape=(int(changed.sum()),), offset=0)
@@ -151,7 +156,46 @@ def _fit(old: _Stored, new: _Stored, tensor: Tensor) -> TensorCode:
     return every if is_spread else few
 
 
-def _fit_every(found: NDArray[np.int32], tensor: Tensor, step: int) -> TensorCode:
+def _fit_all(found: _Levels, changed: _Flags, tensor: Tensor, step: int) -> TensorCode:
+    """The better of two fits, where there are rows or columns in which nothing is new."""
+    plain = _fit_every(found, tensor, step)
+    is_live = [_any_along(changed, tensor, axis) for axis in (tensor.row_axis, tensor.column_axis)]
+    if tensor.weights < _FEWEST or all(own is None or own.all() for own in is_live):
+        return plain
+    live = _fit_live(found, is_live, tensor, step)
+    return min((plain, live), key=lambda code: _cost(found, tensor, code))
+
+
+def _any_along(changed: _Flags, tensor: Tensor, axis: int | None) -> _Flags | None:
+    """Whether anything changed, for each place on an axis."""
+    if axis is None:
+        return None
+    others = tuple(at for at in range(len(tensor.shape)) if at != axis)
+    return np.asarray(changed.reshape(tensor.shape).any(axis=others))
+
+
+def _fit_live(
+    found: _Levels, is_live: Sequence[_Flags | None], tensor: Tensor, step: int
+) -> TensorCode:
+    """Rows and columns in which nothing is new cost next to nothing, and tell nothing of others."""
+    block = found.reshape(tensor.shape)
+    for axis, own in zip((tensor.row_axis, tensor.column_axis), is_live, strict=True):
+        if axis is not None and own is not None:
+            block = np.compress(own, block, axis=axis)
+    code = _fit_every(block.ravel(), replace(tensor, shape=block.shape), step)
+    rows, columns = map(_with_dead, code.axes[:2], is_live)
+    return replace(code, rows=rows, columns=columns)
+
+
+def _with_dead(deltas: _Deltas | None, is_live: _Flags | None) -> _Deltas | None:
+    if is_live is None or is_live.all():
+        return deltas
+    result = np.full(len(is_live), _DEAD, np.int8)
+    result[is_live] = 0 if deltas is None else deltas
+    return result
+
+
+def _fit_every(found: _Levels, tensor: Tensor, step: int) -> TensorCode:
     """The better of two fits: rows that hardly moved beside others are found by their sizes."""
     plain = scales.fit(found, tensor, step=step, may_predict=False)
     axis = tensor.row_axis
@@ -177,7 +221,7 @@ def _without_zeros(
     return distance[np.maximum.accumulate(place)]
 
 
-def _levels(distance: NDArray[np.float64], dtype: DType) -> tuple[int, NDArray[np.int32]]:
+def _levels(distance: NDArray[np.float64], dtype: DType) -> tuple[int, _Levels]:
     """Differences as levels: a step index, and of integers themselves."""
     if not dtype.is_float:
         return 0, distance.astype(np.int32)
@@ -187,9 +231,11 @@ def _levels(distance: NDArray[np.float64], dtype: DType) -> tuple[int, NDArray[n
     return step, np.clip(near, -_MOST_LEVEL, _MOST_LEVEL).astype(np.int32)
 
 
-def _cost(found: NDArray[np.int32], tensor: Tensor, code: TensorCode) -> float:
+def _cost(found: _Levels, tensor: Tensor, code: TensorCode) -> float:
+    """Bits of differences and of what says how they spread."""
     width = scales.contexts(tensor, code, 0, tensor.weights)
-    return levels.cost(found, Context(shape=np.full(len(width), code.shape, np.int8), width=width))
+    context = Context(shape=np.full(len(width), code.shape, np.int8), width=width)
+    return levels.cost(found, context) + scales.vectors_cost(code)
 
 
 def _entropy(share: float) -> float:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 import models
 from midstream.bitstream import Operation, Topology, UnitReader, read_unit, write_unit
-from midstream.codec import references
+from midstream.codec import differences, references
 from midstream.codec.references import Decayed, LowRank, Pruned, Scaled
+from midstream.codec.sigmas import Sigmas
 from midstream.decoder import Exact, apply_update, read_update, rebuild, update_into
 from midstream.encoder import encode
 from midstream.encoder.update import encode_update, holes_of
@@ -191,6 +192,16 @@ def test_numbers_that_are_none_and_the_greatest_ones_come_back() -> None:
         with np.errstate(over="ignore"):
             pairs = np.tile(every, (4, 1)).astype(kind)
         changed({"a": pairs[:, 0].copy()}, {"a": pairs[:, 1].copy()})
+
+
+def test_tables_that_take_as_many_bytes_as_the_fixed_ones_are_not_mistaken_for_them() -> None:
+    rng = np.random.default_rng(5)
+    for count in range(40, 120, 2):
+        old = rng.integers(-90, 90, count).astype("<i4")
+        new = old + np.rint(rng.standard_normal(count)).astype("<i4")
+        sigmas = Sigmas.uniform(count, shape=1, quarters=4)
+        payload = differences.encode(new, old, sigmas, DType.INT32)
+        assert (differences.decode(memoryview(payload), old, sigmas, DType.INT32) == new).all()
 
 
 def test_bfloat16_moves() -> None:

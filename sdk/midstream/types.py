@@ -50,6 +50,8 @@ class UnitKind(IntEnum):
     """From one release to the next."""
     CONTRIBUTION = 4
     """Another provider's correction."""
+    LOSSY_UPDATE = 5
+    """From the lower rungs of one release to those of the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,7 @@ class Slice:
         self.state: int | None = None  # the last operation
         self.digits = 0
         self.levels: list[int] = []
+        self.climb: list[list[int]] = []  # levels of the base, and after each digit
         self.data = b""
         near = (d for w in self.weights if w[0].neighbours for _, _, d in neighbours_of(*w))
         self.nearest = min(near, default=32)

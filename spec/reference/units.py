@@ -34,9 +34,7 @@ class Decoder:
         check(self.layer < layer <= 255, "layers rise to at most 255")
         head = Reader(reader.take(reader.varint()))
         if kind == BASE:
-            self.tensors, self.model = read_topology(Reader(head.take(head.varint())))
-            read_parameters(head, self.tensors, self.tables)
-            self.slices = cut(self.tensors)
+            self.start(head.rest())
         head.end()
         last = 0
         for _ in range(reader.varint()):
@@ -49,6 +47,14 @@ class Decoder:
         reader.end()
         check(all(s.state is not None for s in self.slices), "a slice without a first record")
         self.layer = layer
+
+    def start(self, data: bytes) -> None:
+        """Take the head of a base."""
+        head = Reader(data)
+        self.tensors, self.model = read_topology(Reader(head.take(head.varint())))
+        read_parameters(head, self.tensors, self.tables)
+        self.slices = cut(self.tensors)
+        head.end()
 
     def operate(self, piece: Slice, operation: int, payload: Reader) -> None:
         """Apply one record to its slice."""
@@ -63,9 +69,11 @@ class Decoder:
         check(allowed.get(operation, False), "no such operation, or not on what there is")
         if operation == LEVELS:
             piece.levels = self.first_levels(piece, payload)
+            piece.climb = [piece.levels]
         elif operation == DIGITS:
             check_digits(piece)
             piece.levels = read_digits(payload, self.tables, piece)
+            piece.climb.append(piece.levels)
             piece.digits += 1
         else:
             piece.data = self.values(piece, operation, payload)

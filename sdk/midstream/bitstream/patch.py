@@ -13,7 +13,7 @@ from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
 from midstream.wire import Reader, Writer
 
-__all__ = ["DICTIONARY", "read_patch", "write_patch"]
+__all__ = ["DICTIONARY", "read_patch", "read_sources", "write_patch", "write_sources"]
 
 DICTIONARY = 1 << 22
 """Bytes of the parent's content that are looked back to, its first ones."""
@@ -26,7 +26,7 @@ Sources = Sequence[int | None]
 def write_patch(new: Topology, old: Topology, sources: Sources) -> bytes:
     """The bytes of a topology on its parent's, and of where its tensors come from."""
     filling = b"".join(map(bytes, new.filling()))
-    content = _write_sources(sources) + new.table + filling
+    content = write_sources(sources) + new.table + filling
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL, window_log=_WINDOW_BITS, write_content_size=False
     )
@@ -49,7 +49,7 @@ def read_patch(
     count = reader.varint(limit=limits.tensors)
     size = reader.varint(limit=min(limits.topology_size, model_size + 128 * count))
     content = Reader(_unpack(bytes(reader.take(reader.remaining)), size, old), "topology")
-    sources = _read_sources(content, count, len(old.tensors))
+    sources = read_sources(content, count, len(old.tensors))
     rest = content.take(content.remaining)
     tensors, taken = read_table(rest, count, model_size, limits)
     filling = rest[taken:]
@@ -101,7 +101,7 @@ def _unpack(frame: bytes, size: int, old: Topology) -> bytes:
     return content
 
 
-def _write_sources(sources: Sources) -> bytes:
+def write_sources(sources: Sources) -> bytes:
     """0 for none, else one more than the zigzag distance from the one after the last."""
     out, expected = Writer(), 0
     for source in sources:
@@ -114,7 +114,12 @@ def _write_sources(sources: Sources) -> bytes:
     return out.bytes()
 
 
-def _read_sources(reader: Reader, count: int, tensors: int) -> tuple[int | None, ...]:
+def read_sources(reader: Reader, count: int, tensors: int) -> tuple[int | None, ...]:
+    """Parse what `write_sources` gives.
+
+    Raises:
+        BitstreamError: It is malformed, or names a tensor that there is not.
+    """
     sources: list[int | None] = []
     expected = 0
     for folded in reader.varints(count, limit=2 * LIMITS.tensors + 1):

@@ -35,7 +35,7 @@ VERSION = 0
 _E = TypeVar("_E", bound=IntEnum)
 _MAX_LAYER = 255
 _SLICES = 1 << 24
-_WITH_HEAD = (UnitKind.BASE, UnitKind.UPDATE)
+_WITH_HEAD = (UnitKind.BASE, UnitKind.UPDATE, UnitKind.LOSSY_UPDATE)
 
 
 class Operation(IntEnum):
@@ -53,6 +53,8 @@ class Operation(IntEnum):
     """From nothing to the values of the model file, without levels."""
     DIFFERENCES = 5
     """From the values of the parent's model file to those of the new one, in updates alone."""
+    MOVES = 6
+    """From the levels of the parent's slices to those of a new one, in lossy updates alone."""
 
 
 _OPERATIONS = tuple(Operation)

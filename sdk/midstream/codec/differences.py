@@ -163,7 +163,7 @@ def _integers(new: _Stored, plan: _Plan) -> tuple[bool, bytes]:
     distance = new.astype(np.int64) - plan.reference.astype(np.int64)
     fixed = levels.encode(distance.astype(np.int32), plan.context)
     own = histograms.write(distance, plan.context.width)
-    return len(own) < len(fixed), min(own, fixed, key=len)
+    return len(own) < len(fixed), min(fixed, own, key=len)
 
 
 def _write_small(stored: _Stored, sigmas: Sigmas, dtype: DType) -> bytes:

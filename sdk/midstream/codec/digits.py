@@ -94,28 +94,44 @@ def encode_many(
     children: Sequence[NDArray[np.int32]],
     contexts: Sequence[Context],
     trits: Sequence[int],
+    heads: bytes | None = None,
 ) -> list[bytes]:
-    """The payloads of several slices, much faster than one by one."""
-    heads, folded, moved_contexts, symbols = [], [], [], []
-    for parent, child, context, trit in zip(parents, children, contexts, trits, strict=True):
+    """The payloads of several slices, much faster than one by one.
+
+    Args:
+        parents: (weights,) of each, levels before the refinement.
+        children: (weights,) of each, levels after it.
+        contexts: Distribution of the weights, at the base grid.
+        trits: Refinements applied before this one.
+        heads: First byte of each payload, where it is known; else that which is best.
+    """
+    fronts, folded, moved_contexts, symbols = [], [], [], []
+    for place, (parent, child, context, trit) in enumerate(
+        zip(parents, children, contexts, trits, strict=True)
+    ):
         made = _digits(parent, child, context, trit)
-        kind = _slice_class(made)
         folded.append(_fold(made.moved))
-        half_width = _moved_cost(folded[-1])[0]
+        head = _best_head(made, folded[-1]) if heads is None else heads[place]
+        kind, half_width = head & 15, head >> 4
         count = write_varints(np.array([len(made.moved)], np.uint64))
-        heads.append(bytes([kind | half_width << 4]) + count)
+        fronts.append(bytes([head]) + count)
         moved_contexts.append(_moved_context(len(made.moved), half_width))
         symbols.append(made.symbols + np.int32(kind * made.counts.size))
     lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
     streams = rans.encode_entries(digit_family(), symbols, lanes)
     escaped = level_coding.encode_many(folded, moved_contexts, phase=1)
-    return [b"".join(parts) for parts in zip(heads, escaped, streams, strict=True)]
+    return [b"".join(parts) for parts in zip(fronts, escaped, streams, strict=True)]
 
 
 @cache
 def _bits() -> NDArray[np.float64]:
     """Bits of each symbol of each table of each class of slices: (kinds, tables, 4)."""
     return digit_family().bits.reshape(-1, DIGIT_TABLES, _ESCAPE + 1)
+
+
+def _best_head(made: Digits, folded: NDArray[np.int32]) -> int:
+    """The first byte of the shortest payload: class of the slice, half width of escaped digits."""
+    return _slice_class(made) | _moved_cost(folded)[0] << 4
 
 
 def _slice_class(made: Digits) -> int:

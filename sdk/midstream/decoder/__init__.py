@@ -1,6 +1,7 @@
 """Units to a model file, in bounded memory. Knows nothing of where units come from."""
 
 from midstream.decoder.contribution import decode_contribution
+from midstream.decoder.lossy import apply_lossy_update, lossy_memory
 from midstream.decoder.rebuild import rebuild, rebuild_into
 from midstream.decoder.stack import Stack, read_stack
 from midstream.decoder.updating import Exact, Update, apply_update, read_update, update_into
@@ -9,8 +10,10 @@ __all__ = [
     "Exact",
     "Stack",
     "Update",
+    "apply_lossy_update",
     "apply_update",
     "decode_contribution",
+    "lossy_memory",
     "read_stack",
     "read_update",
     "rebuild",

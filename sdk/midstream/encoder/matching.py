@@ -3,10 +3,19 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from midstream import formats
 from midstream.bitstream.parts import is_resizable
 from midstream.types import Tensor
 
-__all__ = ["match"]
+__all__ = ["match", "named"]
+
+
+def named(tensors: Sequence[Tensor], model: bytes | memoryview) -> tuple[Tensor, ...]:
+    """The same holes, by the names that they have in their file, which a topology lacks."""
+    found = {tensor.offset: tensor for tensor in formats.open_model(model).tensors}
+    known = [found.get(tensor.offset, tensor) for tensor in tensors]
+    pairs = zip(known, tensors, strict=True)
+    return tuple(own if own.length == tensor.length else tensor for own, tensor in pairs)
 
 
 def match(new: Sequence[Tensor], old: Sequence[Tensor]) -> tuple[int | None, ...]:

@@ -16,7 +16,7 @@ from midstream.bitstream.parts import Part, parts_of
 from midstream.codec import Context, TensorCode, differences, grid, kept, levels, scales, storage
 from midstream.codec.references import Reference
 from midstream.encoder.expecting import expect
-from midstream.encoder.matching import match
+from midstream.encoder.matching import match, named
 from midstream.types import DType, Tensor, UnitKind
 
 __all__ = ["encode_update", "holes_of"]
@@ -81,7 +81,7 @@ def encode_update(
     tensors = holes_of(new_model)
     topology = Topology.cut(new_model, tensors)
     with memoryview(old_model).cast("B") as parent, memoryview(new_model) as model:
-        sources = match(tensors, _named(old.tensors, parent))
+        sources = match(tensors, named(old.tensors, parent))
         if _is_same(old, topology, parent, model) and sources == tuple(range(len(tensors))):
             topology = old
         parts = parts_of(tensors, old.tensors, sources)
@@ -92,14 +92,6 @@ def encode_update(
         head = _head(state_id(old, old_model), old, topology, sources, looks)
         records = _records(head, parent, model)
     return write_unit(UnitKind.UPDATE, layer, head.write(), records)
-
-
-def _named(tensors: Sequence[Tensor], model: memoryview) -> tuple[Tensor, ...]:
-    """The same holes, by the names that they have in their file, which a topology lacks."""
-    found = {tensor.offset: tensor for tensor in formats.open_model(model).tensors}
-    named = [found.get(tensor.offset, tensor) for tensor in tensors]
-    pairs = zip(named, tensors, strict=True)
-    return tuple(own if own.length == tensor.length else tensor for own, tensor in pairs)
 
 
 def _is_same(old: Topology, new: Topology, parent: memoryview, model: memoryview) -> bool:

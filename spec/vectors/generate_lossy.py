@@ -1,0 +1,206 @@
+"""Writes valid/lossy.json and invalid/lossy.json: units of one release, and lossy updates on them.
+
+The models are small ones of generate_updates.py; what the invalid ones change is one field of a
+valid one, whose parent is that of the first valid one. What zstd and the encoder give differs by
+version, so a test holds the committed ones to the units that they give, not to what this writes.
+
+PYTHONPATH=sdk python spec/vectors/generate_lossy.py
+"""
+
+import json
+import runpy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midstream.bitstream import Head, Operation, Record, read_unit, write_unit
+from midstream.bitstream.climbs import climbs_of, expect, records_of
+from midstream.bitstream.lossy import LossyHead, Outline, Place, Way
+from midstream.codec import moves
+from midstream.encoder import encode
+from midstream.encoder.lossy import encode_lossy_update
+from midstream.types import UnitKind
+
+FOLDER = Path(__file__).parent
+UPDATES = runpy.run_path(str(FOLDER / "generate_updates.py"))
+OLD = UPDATES["OLD"]
+LADDER = ("1.5b", "3b", "exact")
+
+Units = Sequence[bytes]
+
+
+def _moved() -> Any:
+    """All weights by a little, some by more."""
+    moved = UPDATES["_moved"]()
+    a, places = OLD["a"].copy(), np.arange(640).reshape(40, 16)
+    a += np.where(places % 3 == 0, np.float32(0.04), np.float32(-0.01))
+    return {**moved, "a": a}
+
+
+def units_of(arrays: Any, rungs: int = 2) -> list[bytes]:
+    """The lower units of a model."""
+    units = encode(UPDATES["model"](arrays), ladder=LADDER).units
+    return [unit.data for unit in units[:rungs]]
+
+
+def _finer(arrays: Any) -> list[bytes]:
+    """A base that takes other steps than the first rung of the ladder."""
+    return [encode(UPDATES["model"](arrays), ladder=("2.5b", "exact")).units[0].data]
+
+
+def _case(name: str, old: Units, new: Units) -> dict[str, Any]:
+    update = encode_lossy_update(old, new)
+    return {
+        "name": name,
+        "old": [unit.hex() for unit in old],
+        "update": update.hex(),
+        "new": [unit.hex() for unit in new],
+    }
+
+
+def valid() -> list[dict[str, Any]]:
+    """Lossy updates, and the units that they give."""
+    old, moved = units_of(OLD), units_of(_moved())
+    return [
+        _case("all weights by a little", old, moved),
+        _case("a base alone", old[:1], moved[:1]),
+        _case("to fewer units", old, moved[:1]),
+        _case("to more units", old[:1], moved),
+        _case("nothing new", old, old),
+        _case("few weights", old, units_of(UPDATES["_sparse"]())),
+        _case("another topology", old, units_of(UPDATES["_resized"]())),
+        _case("other steps", old, _finer(_moved())),
+    ]
+
+
+class _Parts:
+    """A valid update, taken apart."""
+
+    def __init__(self, old: Units, new: Units) -> None:
+        self.unit = read_unit(encode_lossy_update(old, new))
+        self.before = [Outline.of(read_unit(unit)) for unit in old]
+        self.tensors = len(Head.read(self.before[0].head).topology.tensors)
+        self.head = LossyHead.read(self.unit.head, self.before, self.tensors)
+
+    def whole(
+        self, head: LossyHead | None = None, records: Sequence[Record] | None = None
+    ) -> bytes:
+        """The update, with another head or other records."""
+        data = (head or self.head).write(self.before, self.tensors)
+        own = self.unit.records if records is None else records
+        return write_unit(UnitKind.LOSSY_UPDATE, self.unit.layer, data, own)
+
+    def placed(self, at: int, row: int, place: Place) -> bytes:
+        """The update, one record of a unit told otherwise."""
+        units = list(self.head.units)
+        places = list(units[at].places)
+        places[row] = place
+        units[at] = replace(units[at], places=tuple(places))
+        return self.whole(replace(self.head, units=tuple(units)))
+
+
+def invalid() -> list[dict[str, Any]]:
+    """Lossy updates, each with what is wrong in it."""
+    old, new = units_of(OLD), units_of(_moved())
+    parts = _Parts(old, new)
+    records = list(parts.unit.records)
+    first = parts.head.units[0].places[0]
+    moved = next(at for at, record in enumerate(records) if record.operation is Operation.MOVES)
+    far = _far(parts, old, records[moved])
+    wrong = [
+        (
+            "LOS-1",
+            "another parent",
+            "WRONG_PARENT",
+            parts.whole(replace(parts.head, parent=bytes(16))),
+        ),
+        ("LOS-2", "a truncated update", "BAD_LENGTH", parts.whole()[:-1]),
+        ("LOS-3", "a base on a base", "BAD_FIELD", _kinds(parts)),
+        ("LOS-3", "nothing to keep", "BAD_FIELD", _kept(parts)),
+        ("LOS-3", "raw weights that are moved", "BAD_FIELD", _raw_moved(parts)),
+        ("LOS-4", "a source that is not there", "BAD_FIELD", _sourced(parts, 7)),
+        ("LOS-4", "a source of another kind", "BAD_FIELD", _sourced(parts, 2)),
+        (
+            "LOS-5",
+            "levels given, digits moved",
+            "BAD_FIELD",
+            parts.placed(0, 0, replace(first, way=Way.GIVEN)),
+        ),
+        ("LOS-6", "a record too many", "BAD_FIELD", parts.whole(records=[*records, records[-1]])),
+        ("LOS-6", "a record too few", "BAD_FIELD", parts.whole(records=records[1:])),
+        (
+            "LOS-6",
+            "a slice beyond the last",
+            "BAD_FIELD",
+            parts.whole(records=[*records, replace(records[-1], slice=99)]),
+        ),
+        (
+            "LOS-7",
+            "a level beyond all",
+            "BAD_SYMBOL",
+            parts.whole(records=[*records[:moved], far, *records[moved + 1 :]]),
+        ),
+        ("LOS-7", "layers that do not rise", "WRONG_PARENT", _layers(parts)),
+        ("", "a base", "WRONG_PARENT", old[0]),
+    ]
+    return [{"requirement": r, "name": n, "error": e, "update": u.hex()} for r, n, e, u in wrong]
+
+
+def _far(parts: _Parts, old: Units, record: Record) -> Record:
+    """Moves of a level beyond all."""
+    head = Head.read(parts.head.units[0].head)
+    units = [read_unit(unit) for unit in old]
+    before = Head.read(units[0].head)
+    climbs = climbs_of(before, records_of(units, len(before.slices)))
+    own = [None if source is None else climbs[source] for source in parts.head.sources]
+    places = [place for unit in parts.head.units for place in unit.places]
+    trits = sum(place.slice == record.slice for place in places) - 1
+    expected = expect(head, head.slices[record.slice], trits, own)
+    levels = [level.copy() for level in expected.levels]
+    levels[-1][0] = (1 << 30) + 1
+    payload = bytes(trits) + moves.encode(levels, expected.levels, expected.widths)
+    return replace(record, payload=payload)
+
+
+def _kinds(parts: _Parts) -> bytes:
+    units = (parts.head.units[0], replace(parts.head.units[1], kind=UnitKind.BASE))
+    return parts.whole(replace(parts.head, units=units))
+
+
+def _kept(parts: _Parts) -> bytes:
+    base = parts.head.units[0]
+    extra = replace(base.places[-1], way=Way.KEPT)
+    units = (replace(base, places=(*base.places, *[extra] * 3)), *parts.head.units[1:])
+    return parts.whole(replace(parts.head, units=units))
+
+
+def _raw_moved(parts: _Parts) -> bytes:
+    first = parts.head.units[0].places[0]
+    return parts.placed(0, 0, replace(first, operation=Operation.RAW))
+
+
+def _sourced(parts: _Parts, source: int) -> bytes:
+    return parts.whole(replace(parts.head, sources=(source, *parts.head.sources[1:])))
+
+
+def _layers(parts: _Parts) -> bytes:
+    units = (parts.head.units[0], replace(parts.head.units[1], layer=0))
+    return parts.whole(replace(parts.head, units=units))
+
+
+def content() -> dict[str, str]:
+    """The files by their paths."""
+    files = {"valid/lossy.json": valid(), "invalid/lossy.json": invalid()}
+    return {
+        path: "[\n " + ",\n ".join(json.dumps(case) for case in cases) + "\n]\n"
+        for path, cases in files.items()
+    }
+
+
+if __name__ == "__main__":
+    for path, text in content().items():
+        (FOLDER / path).write_text(text)
+        print(f"{FOLDER / path}: {len(text)} characters")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midstream.codec import Context, TensorCode, axes, costs, levels, scales
+from midstream.codec import Context, TensorCode, axes, costs, fitting, levels, scales
 from midstream.errors import BitstreamError, DataError, ErrorCode, LimitError
 from midstream.types import DType, Tensor
 
@@ -132,6 +132,20 @@ def test_dead_rows_are_told_from_live_ones():
     code = scales.fit(values.ravel(), tensor(50, 100))
     assert code.rows is not None
     assert code.rows[::2].max() < code.rows[1::2].min() - 12
+
+
+@pytest.mark.parametrize("sigma", [300, 3000])
+@pytest.mark.parametrize("dead", [0.5, 0.75, 0.9])
+def test_wide_rows_among_dead_ones_cost_little_more_than_by_themselves(sigma, dead):
+    rng = np.random.default_rng(3)
+    values = np.rint(rng.normal(0, sigma, (256, 25)) * np.exp2(rng.normal(0, 1, (256, 1))))
+    values[rng.random(256) < dead] = 0
+    live = values[values.any(axis=1)]
+    both, alone = (
+        fitting.fit_ways(own.ravel().astype(np.int32), tensor(*own.shape), TensorCode()).bits
+        for own in (values, live)
+    )
+    assert both < 1.4 * alone
 
 
 def test_a_list_of_integers_has_the_width_that_codes_it_shortest():

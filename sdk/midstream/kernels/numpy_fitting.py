@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices, axis_sizes
-from midstream.kernels.numpy_windows import WINDOW, Windows, magnitudes, quarters
+from midstream.kernels.numpy_windows import WINDOW, Windows, magnitudes, widths_of
 
 __all__ = ["fit_scales"]
 
@@ -99,8 +99,8 @@ class _Search:
         size = self._sizes[axis]
         sizes = magnitudes().take(self._classes).astype(np.float64)
         sums = np.bincount(self._places(axis), sizes, minlength=size)  # whole numbers
-        total = float(sums.sum())
-        return quarters(sums * size / total if total else np.ones(size))
+        widths = widths_of(sums / (len(self._classes) // size))
+        return np.clip(widths - self.width, -MARGIN, MARGIN)
 
     def polish(self) -> None:
         """Adjust each axis to the others once more."""

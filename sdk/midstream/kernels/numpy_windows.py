@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from midstream.kernels.fits import MARGIN, Prices
 from midstream.kernels.numpy_histograms import EXACT_CLASSES, LEVEL_CLASSES
 
-__all__ = ["WINDOW", "Windows", "magnitudes", "quarters"]
+__all__ = ["WINDOW", "Windows", "magnitudes", "widths_of"]
 
 WINDOW = 16
 """Widths that are looked at together."""
 _MOVE = WINDOW - 2
 _MOST_TURNS = 12
-_FIRST_REACH = 40
+_LEAST_QUARTERS, _MOST_QUARTERS = -40, 80
+_OF_ONE = 14
+"""The width of levels whose mean magnitude is 1, about."""
 _FAR = 12
 """Quarter octaves from what was found to where widths should be."""
 _QUARTERS = (0.545, 0.648, 0.771, 0.917)
@@ -103,8 +105,9 @@ def magnitudes() -> _Int:
     return np.where(own < EXACT_CLASSES, own, (9 + 2 * (coarse & 3)) << (coarse // 4 + 1))
 
 
-def quarters(ratios: _Float) -> _Int:
-    """Quarter octaves of ratios that are not negative."""
-    part, octave = np.frexp(ratios)
+def widths_of(means: _Float) -> _Int:
+    """How wide levels of such mean magnitudes spread, about."""
+    part, octave = np.frexp(means)
     quarters = 4 * octave.astype(np.int64) - 4 + np.searchsorted(_QUARTERS, part, side="right")
-    return np.clip(np.where(ratios == 0, -_FIRST_REACH, quarters), -_FIRST_REACH, _FIRST_REACH)
+    bounded = np.clip(quarters, _LEAST_QUARTERS, _MOST_QUARTERS)
+    return np.where(means == 0, _LEAST_QUARTERS, bounded) + _OF_ONE

@@ -7,7 +7,9 @@
 #define PIECE (1 << 15) /* weights, of which twice as many cannot overflow 32 bits */
 #define MOST_TURNS 12
 #define MOVE (FIT_WINDOW - 2)
-#define FIRST_REACH 40
+#define LEAST_QUARTERS (-40)
+#define MOST_QUARTERS 80
+#define OF_ONE 14 /* the width of levels whose mean magnitude is 1, about */
 #define FAR 12
 
 INLINE void add_costs(uint32_t *restrict sums, const uint16_t *restrict costs)
@@ -212,18 +214,18 @@ static int64_t magnitude_of(int64_t class)
     return coarse < 0 ? own : (9 + 2 * (coarse & 3)) << (coarse / 4 + 1);
 }
 
-/* Quarter octaves of a ratio that is not negative. */
-static int64_t quarters_of(double ratio)
+/* How wide levels of such a mean magnitude spread, about. */
+static int64_t width_of(double mean)
 {
     /* 2^(-7/8), 2^(-5/8), 2^(-3/8), 2^(-1/8) */
     static const double ends[4] = { 0.545, 0.648, 0.771, 0.917 };
     int octave, quarter = -4;
-    double part = frexp(ratio, &octave);
-    if (ratio == 0)
-        return -FIRST_REACH;
+    double part = frexp(mean, &octave);
+    if (mean == 0)
+        return LEAST_QUARTERS + OF_ONE;
     for (int k = 0; k < 4; k++)
         quarter += part >= ends[k];
-    return bounded(4 * (int64_t)octave + quarter, -FIRST_REACH, FIRST_REACH);
+    return bounded(4 * (int64_t)octave + quarter, LEAST_QUARTERS, MOST_QUARTERS) + OF_ONE;
 }
 
 /* Where widths should be: by the mean magnitude of each place, whatever other axes add there. */
@@ -231,7 +233,7 @@ static void guess_deltas(struct fit *fit, int64_t a)
 {
     struct walk walk = { { 0 }, { 0 } };
     const struct fit_dim *last = &fit->dims[fit->dim_count - 1];
-    int64_t magnitudes[FIT_CLASSES], *sums = fit->least, total = 0;
+    int64_t magnitudes[FIT_CLASSES], *sums = fit->least;
     const uint8_t *classes = fit->classes;
     const struct fit_axis *axis = &fit->axes[a];
     for (int64_t class = 0; class < FIT_CLASSES; class++)
@@ -246,11 +248,9 @@ static void guess_deltas(struct fit *fit, int64_t a)
         *sum += all;
         classes += last->size;
     } while (next_run(&walk, fit));
-    for (int64_t i = 0; i < axis->size; i++)
-        total += sums[i];
     for (int64_t i = 0; i < axis->size; i++) {
-        double ratio = total ? (double)(sums[i] * axis->size) / (double)total : 1;
-        fit->guesses[i] = (int8_t)quarters_of(ratio);
+        double mean = (double)sums[i] / (double)(fit->count / axis->size);
+        fit->guesses[i] = (int8_t)bounded(width_of(mean) - fit->width, -FIT_MARGIN, FIT_MARGIN);
     }
 }
 

@@ -36,6 +36,11 @@ class Decoder:
         if kind == BASE:
             self.start(head.rest())
         head.end()
+        self.records(reader)
+        self.layer = layer
+
+    def records(self, reader: Reader) -> None:
+        """The records of a unit, to its end."""
         last = 0
         for _ in range(reader.varint()):
             index, operation = reader.varint(), reader.integer(1)
@@ -46,7 +51,6 @@ class Decoder:
             payload.end()
         reader.end()
         check(all(s.state is not None for s in self.slices), "a slice without a first record")
-        self.layer = layer
 
     def start(self, data: bytes) -> None:
         """Take the head of a base."""

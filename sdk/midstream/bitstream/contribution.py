@@ -70,9 +70,10 @@ def read_contribution(
         LimitError: A count or size is over its limit.
     """
     unit = read_unit(data, limits=limits)
-    if unit.kind is not UnitKind.CONTRIBUTION:
+    if unit.kind is not UnitKind.CONTRIBUTION or unit.layer:
         raise BitstreamError(
-            ErrorCode.BAD_FIELD, f"contribution: a unit of kind {unit.kind.name.lower()}"
+            ErrorCode.BAD_FIELD,
+            f"contribution: a unit of kind {unit.kind.name.lower()} and layer {unit.layer}",
         )
     reader = Reader(unit.head, "contribution")
     parent = bytes(reader.take(_HASH_SIZE))

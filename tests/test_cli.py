@@ -225,12 +225,11 @@ def test_verify_finds_one_changed_byte(
 
 
 def test_verify_wants_a_folder_with_a_network(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = tmp_path / "root.json"
-    root.write_text("{}")
-    assert main(["verify", str(tmp_path), "--root", str(root)]) == 2
-    assert main(["verify", str(tmp_path / "none"), "--root", str(root)]) == 2
+    root = str(made / "repo/1.root.json")
+    assert main(["verify", str(tmp_path), "--root", root]) == 2
+    assert main(["verify", str(tmp_path / "none"), "--root", root]) == 2
     assert capsys.readouterr().err.count("midstream: ") == 2
 
 
@@ -623,6 +622,39 @@ def test_a_root_that_is_no_file_is_wrong_use(made: Path, tmp_path: Path, root: s
     words = ["--root", str(tmp_path / root)]
     assert main(["verify", str(made / "repo"), *words]) == 2
     assert main(["fetch", str(made / "repo"), "net", "-o", str(tmp_path / "o"), *words]) == 2
+
+
+@pytest.mark.parametrize("given", ["keys/root.key", "repo/metadata/timestamp.json"])
+def test_a_root_that_is_none_is_named(
+    made: Path, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--root", str(made / given)]
+    assert main(["verify", str(made / "repo"), *words]) == 1
+    assert main(["fetch", str(made / "repo"), "net", "-o", str(tmp_path / "o"), *words]) == 1
+    assert capsys.readouterr().err.count(f"{made / given}: it is no repository's root") == 2
+
+
+def test_a_folder_is_no_file_to_fetch_into(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(made, tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "it is a folder" in said
+    assert "verified" not in said
+
+
+def test_decode_says_that_a_folder_is_not_one_of_encode_s(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["decode", str(made / "repo"), "-o", str(tmp_path / "out")]) == 2
+    assert "no folder that encode wrote" in capsys.readouterr().err
+
+
+def test_an_address_without_its_scheme_is_told_from_a_folder(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(made, tmp_path / "out", url="127.0.0.1:8000") == 2
+    assert "an address begins with http://" in capsys.readouterr().err
 
 
 def test_an_enormous_model_is_the_data_s_fault(tmp_path: Path) -> None:

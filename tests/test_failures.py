@@ -153,6 +153,11 @@ def test_a_damaged_timestamp(place: Place) -> None:
     place.shows("the timestamp is damaged", place.fetch(place.repo))
 
 
+def test_a_file_that_is_no_root(place: Place) -> None:
+    place.root.write_text("{}")
+    place.shows("a file that is no root", place.fetch(place.repo))
+
+
 def test_a_full_disk(place: Place) -> None:
     place.output = place.folder / "out" / "copy.tflite"
     place.output.parent.mkdir()

@@ -66,6 +66,12 @@ def test_what_is_no_input_is_refused_by_its_name(tmp_path: Path) -> None:
             read_calibration(path)
 
 
+def test_what_is_no_array_is_said_to_be_none(tmp_path: Path) -> None:
+    """NumPy takes it for a pickle, and says how to load one."""
+    with pytest.raises(UsageError, match="neither a"):
+        read_calibration(wrong(tmp_path)["junk.npy"])
+
+
 def test_inputs_are_brought_into_shape_and_type() -> None:
     given = {"size": np.array(7, "<i4"), "picture": np.ones((8, 8, 3))}
     (fitted,) = fit_inputs([given], [PICTURE, SIZE])

@@ -12,11 +12,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from midstream.cli.output import Output, human_size
 from midstream.client import Delivery, Marks, StoreFailed
 from midstream.client.adapting import Adapting
+from midstream.client.pinning import read_root
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.origin import Impairments, ServerLimits, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
-from midstream.store.files import read_given, write_file
+from midstream.store.files import write_file
 from midstream.trust.manifest import Manifest
 from midstream.types import UnitKind
 
@@ -134,11 +135,12 @@ def _fetch(options: argparse.Namespace, output: Output) -> None:
 
 
 async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
+    _check_output(options.output)
     if options.adapters is not None and options.layer is not None:
         raise UsageError(
             ErrorCode.BAD_ARGUMENT, "--adapters are of the exact model: leave out --layer"
         )
-    root = read_given(options.root, limit=LIMITS.metadata_size)
+    root = read_root(options.root)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -186,6 +188,11 @@ async def _write_adapted(options: argparse.Namespace, output: Output, delivery: 
         output.note(f"adapter of {provider}: counts {share:g}")
     for error in adapted.left_out.values():
         output.note(f"left out: {error}")
+
+
+def _check_output(path: Path) -> None:
+    if path.is_dir():  # better said before all is fetched
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: it is a folder; name the file to write")
 
 
 def _check_layer(options: argparse.Namespace, manifest: Manifest) -> None:

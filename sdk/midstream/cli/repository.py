@@ -6,13 +6,12 @@ from typing import Any
 
 from midstream.cli.keys import add_keys, keys_of
 from midstream.cli.output import Output, human_size
+from midstream.client.pinning import read_root
 from midstream.errors import RuntimeMissingError
-from midstream.limits import LIMITS
 from midstream.publisher import FRESH, Publisher, Release, UpdatePolicy, Use, decibels
 from midstream.publisher.audit import audit
 from midstream.publisher.calibration import read_calibration
 from midstream.runtime import Backend, Inputs, find_backend
-from midstream.store.files import read_given
 
 __all__ = ["add_calibration", "add_verbs", "backend_or_none", "calibration_of", "layer_rows"]
 
@@ -172,7 +171,7 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
 
 
 def _verify(options: argparse.Namespace, output: Output) -> None:
-    networks = audit(options.repo, read_given(options.root, limit=LIMITS.metadata_size))
+    networks = audit(options.repo, read_root(options.root))
     for found in networks:
         output.say(
             f"{found.name} release {found.release}: {found.units} units, "

@@ -39,7 +39,8 @@ def add_verbs(verbs: Any) -> None:
         description="Make new keys for a role and sign with old keys and new ones what clients "
         "need to follow; the old ones count no more. A stolen or lost key is answered so. "
         "Needs the key of who names the role's keys: targets' for a network, root's for all "
-        "others. New keys are encrypted as those that are there; old ones go into KEYS/retired.",
+        "others. New keys are sealed with the passphrase of those that are there, or of the "
+        "environment; plain ones only by --plain. Old ones go into KEYS/retired.",
     )
     parser.add_argument(
         "role",

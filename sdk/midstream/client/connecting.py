@@ -9,12 +9,12 @@ from midstream.client.adapting import Adapting
 from midstream.client.delivery import Delivery
 from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.model import Model, SwapMode
+from midstream.client.pinning import read_root
 from midstream.client.sharing import SharedLink
 from midstream.client.watching import Pace
 from midstream.limits import LIMITS, Limits
 from midstream.runtime import Backend, Slots, find_backend
 from midstream.session import Event, Policy
-from midstream.store.files import read_given
 
 __all__ = ["connect"]
 
@@ -65,14 +65,12 @@ async def connect(
 
     Raises:
         UsageError: The address or `poll` makes no sense, or the root's file is not there.
-        TrustError: The metadata is not signed as it must be.
+        TrustError: The root's file is no root, or metadata is not signed as it must be.
         TransportError: The origin does not answer.
         StoreError: The store cannot be written.
         RuntimeMissingError: No runtime is installed.
     """
-    pinned = (
-        root if isinstance(root, bytes) else await asyncio.to_thread(_read_root, Path(root), limits)
-    )
+    pinned = root if isinstance(root, bytes) else await _root_of(Path(root), limits)
     if poll is not None:
         Pace(poll)  # refuses what makes no sense before anything is done
     model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
@@ -101,5 +99,5 @@ async def connect(
         await model.aclose()
 
 
-def _read_root(path: Path, limits: Limits) -> bytes:
-    return read_given(path, limit=limits.metadata_size)
+async def _root_of(path: Path, limits: Limits) -> bytes:
+    return await asyncio.to_thread(read_root, path, limits=limits)

@@ -11,6 +11,7 @@ from midstream.runtime import Array, Inputs, TensorInfo
 __all__ = ["fit_inputs", "read_calibration"]
 
 _SUFFIXES = (".npy", ".npz")
+_NPY, _ZIP = b"\x93NUMPY", b"PK"
 _MOST = 4096
 """Inputs that are read; the others of a file or folder are left."""
 
@@ -55,6 +56,8 @@ def _load(path: Path) -> Array | dict[str, Array]:
     """The array of a `.npy` file, or those of a `.npz` file by their names."""
     try:
         with path.open("rb") as file:  # NumPy leaves a file open that is no archive after all
+            if not file.peek(len(_NPY)).startswith((_NPY, _ZIP)):
+                raise ValueError("it is neither a .npy nor a .npz file")
             loaded = np.load(file, allow_pickle=False)  # pickles run what they like
             if isinstance(loaded, np.ndarray):
                 return loaded

@@ -86,6 +86,8 @@ def decode_folder(folder: Path, output: Path, *, layer: int | None) -> tuple[int
         LimitError: A count or size is over its limit.
         StoreError: The model file cannot be written.
     """
+    if not (folder / MANIFEST).is_file():
+        raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: no folder that encode wrote")
     described = manifest.decode(_read(folder / MANIFEST))
     chosen = [e for e in described.units if layer is None or e.layer <= layer]
     if not chosen or (layer is not None and chosen[-1].layer != layer):

@@ -78,5 +78,8 @@ def _folder(text: str) -> Path:
     except OSError:  # a name that is too long, a folder that may not be looked into
         is_there = False
     if not text or not is_there:
-        raise UsageError(ErrorCode.BAD_URL, f"{text[:200]!r}: there is no such folder")
+        raise UsageError(
+            ErrorCode.BAD_URL,
+            f"{text[:200]!r}: there is no such folder; an address begins with http://",
+        )
     return folder

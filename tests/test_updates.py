@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 
 import models
 from midstream.bitstream import Operation, Topology, UnitReader, read_unit, write_unit
-from midstream.codec import differences, references
-from midstream.codec.references import Decayed, LowRank, Pruned, Scaled
+from midstream.codec import differences
 from midstream.codec.sigmas import Sigmas
 from midstream.decoder import Exact, apply_update, read_update, rebuild, update_into
 from midstream.encoder import encode
 from midstream.encoder.update import encode_update, holes_of
 from midstream.errors import BitstreamError, DataError, ErrorCode, UsageError
-from midstream.types import DType, Tensor
+from midstream.types import DType
 from tensorfiles import bfloat16, normal, safetensors
 from test_memory import peak_of
 
@@ -399,52 +398,3 @@ def test_applying_takes_what_is_announced(name: str) -> None:
     assert out == new
     assert taken <= announced
     assert announced <= 4 * taken + (24 << 20)
-
-
-# --- references ------------------------------------------------------------------------------
-
-
-TENSOR = Tensor(name="t", dtype=DType.FLOAT32, shape=(6, 4), offset=0)
-WHOLE = Tensor(name="t", dtype=DType.INT8, shape=(6, 4), offset=0)
-
-
-@pytest.mark.parametrize(
-    ("reference", "tensor"),
-    [
-        (Pruned(threshold=77), TENSOR),
-        (Pruned(threshold=1 << 30, is_signed=True), TENSOR),
-        (Pruned(threshold=9), WHOLE),
-        (Decayed(steps=1, decay=-(1 << 39)), TENSOR),
-        (Decayed(steps=60, decay=-17 << 16, then=Pruned(threshold=1 << 29)), TENSOR),
-        (Scaled(scales=np.array([0, 65536, 9, 1 << 20, 70000, 65535], np.int32)), WHOLE),
-        (
-            LowRank(
-                left=np.arange(12, dtype=np.int32).reshape(6, 2) * 1000,
-                right=np.array([[1, -2, 3, -4], [0, 0, 1 << 20, 5]], np.int32),
-                shift=-3,
-            ),
-            TENSOR,
-        ),
-    ],
-)
-def test_a_reference_is_read_as_it_was_written(
-    reference: references.Reference, tensor: Tensor
-) -> None:
-    read = references.read(references.write(reference), tensor)
-    old = normal(24) if tensor is TENSOR else INTEGERS.ravel()[:24].astype(np.int8)
-    whole = read.apply(old, tensor, 0)
-    assert whole.tobytes() == reference.apply(old, tensor, 0).tobytes()
-    # a slice of a tensor is expected to be what it is as part of the whole
-    assert read.apply(old[5:19], tensor, 5).tobytes() == whole[5:19].tobytes()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        *(b"", b"\4", b"\1\0\0", b"\1\x41\0", b"\0\x80\0", b"\3", b"\3\1", b"\3\0\1"),
-        *(b"\3\1\1\3\1\1", b"\3\1\1\0", b"\3\1\1\2\0"),
-    ],
-)
-def test_any_other_reference_is_refused(data: bytes) -> None:
-    with pytest.raises(DataError):
-        references.read(data, TENSOR)

@@ -4,7 +4,6 @@ Knows nothing of how units come. Every way ends in the bits that the manifest si
 one fails, the fresh units are fetched instead, and what runs goes on running.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,7 +13,7 @@ from midstream.client.images import Image
 from midstream.client.keeping import Keeper
 from midstream.client.workers import Step, in_worker
 from midstream.decoder import Exact
-from midstream.errors import BitstreamError, DataError, ErrorCode, TrustError
+from midstream.errors import DataError
 from midstream.limits import Limits
 from midstream.session import Event, Policy, UnitVerified
 from midstream.session.paths import cheapest, steps
@@ -143,20 +142,13 @@ class Updates:
                 that was signed for, or the model before it is damaged.
         """
         parent = under.updates[0].parent
-        state = self._exact(parent)
-        for index, update in enumerate(under.updates):
-            if update.parent_id != state.id:
-                raise BitstreamError(
-                    ErrorCode.WRONG_PARENT,
-                    f"release {update.parent}: the manifest's updates are for another model",
-                )
-            state = decoder.apply_update(state, under.came[index], limits=self._limits)
-        if hashlib.sha256(state.model).digest() != under.manifest.model_sha256:
-            raise TrustError(
-                ErrorCode.BAD_HASH,
-                f"{under.manifest.name} release {under.manifest.release}: its updates do not give "
-                "the model file that was signed for",
-            )
+        state = decoder.apply_updates(
+            self._exact(parent),
+            [under.came[index] for index in range(len(under.updates))],
+            parents=[update.parent_id for update in under.updates],
+            sha256=under.manifest.model_sha256,
+            limits=self._limits,
+        )
         size = sum(map(len, under.came.values()))
         release = under.manifest.release
         return state, UpdateApplied(release=release, parent=parent, size=size)

@@ -1,5 +1,6 @@
 """Units to a model file, in bounded memory. Knows nothing of where units come from."""
 
+from midstream.decoder.chain import apply_updates
 from midstream.decoder.contribution import decode_contribution
 from midstream.decoder.lossy import apply_lossy_update, lossy_memory
 from midstream.decoder.rebuild import rebuild, rebuild_into
@@ -12,6 +13,7 @@ __all__ = [
     "Update",
     "apply_lossy_update",
     "apply_update",
+    "apply_updates",
     "decode_contribution",
     "lossy_memory",
     "read_stack",

@@ -19,7 +19,18 @@ from midstream.kernels import blank
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 
-__all__ = ["Exact", "Update", "apply_update", "read_update", "update_into"]
+__all__ = [
+    "Exact",
+    "Update",
+    "apply_records",
+    "apply_update",
+    "check_parent",
+    "copy_kept",
+    "detached",
+    "parse_update",
+    "read_update",
+    "update_into",
+]
 
 _WEIGHT_MEMORY = 320
 """Of one weight of a slice; a test holds the decoder to it."""
@@ -110,13 +121,20 @@ def read_update(
         BitstreamError: It is malformed, no update, or for another model (WRONG_PARENT).
         LimitError: A count or size is over its limit.
     """
+    return parse_update(unit, old.topology, old.id, limits=limits)
+
+
+def parse_update(
+    unit: bytes | bytearray | memoryview, topology: Topology, parent: bytes, *, limits: Limits
+) -> Update:
+    """The same, for a model of which topology and id are known; it raises the same."""
     parsed = read_unit(unit, limits=limits)
     if parsed.kind is not UnitKind.UPDATE:
         raise BitstreamError(
             ErrorCode.WRONG_PARENT, f"update: a unit of kind {parsed.kind.name} on an exact model"
         )
-    _check_parent(bytes(parsed.head[:STATE_ID_SIZE]), old)
-    head = UpdateHead.read(parsed.head, old.topology, limits=limits)
+    check_parent(bytes(parsed.head[:STATE_ID_SIZE]), parent)
+    head = UpdateHead.read(parsed.head, topology, limits=limits)
     records = _sort(parsed.records, head.slices)
     for piece, found in zip(head.slices, records, strict=True):
         _check_record(head, piece, found)
@@ -140,7 +158,7 @@ def apply_update(
     update = read_update(unit, old, limits=limits)
     model = blank(update.model_size)
     update_into(update, old, model)
-    return Exact(topology=_detached(update.head, model), model=model)
+    return Exact(topology=detached(update.head, model), model=model)
 
 
 def update_into(update: Update, old: Exact, model: bytearray | memoryview | mmap) -> None:
@@ -156,16 +174,25 @@ def update_into(update: Update, old: Exact, model: bytearray | memoryview | mmap
         BitstreamError: A payload is malformed, or the update is for another model.
         UsageError: The buffer is of another size, or cannot be written.
     """
-    _check_parent(update.head.parent, old)
+    check_parent(update.head.parent, old.id)
     with memoryview(model).cast("B") as view, memoryview(old.model).cast("B") as parent:
         if view.readonly or len(view) != update.model_size:
             raise UsageError(
                 ErrorCode.BAD_ARGUMENT,
                 f"a buffer of {len(view)} bytes for a model of {update.model_size}",
             )
-        _copy(update.head, parent, view)
-        for piece, records in zip(update.head.slices, update.records, strict=True):
-            _apply(update.head, piece, records, parent, view)
+        copy_kept(update.head, parent, view)
+        apply_records(update, parent, view)
+
+
+def apply_records(update: Update, parent: memoryview, model: memoryview) -> None:
+    """Write what is new into a copy of the parent, or into itself where the topology stays.
+
+    Raises:
+        BitstreamError: A payload is malformed; what was written to is no model then.
+    """
+    for piece, records in zip(update.head.slices, update.records, strict=True):
+        _apply(update.head, piece, records, parent, model)
 
 
 def _factors(reference: Reference) -> int:
@@ -174,14 +201,19 @@ def _factors(reference: Reference) -> int:
     return plain.left.size + plain.right.size if isinstance(plain, LowRank) else 0
 
 
-def _check_parent(parent: bytes, old: Exact) -> None:
-    if parent != old.id:
+def check_parent(wanted: bytes, held: bytes) -> None:
+    """Both are ids of models.
+
+    Raises:
+        BitstreamError: They are not the same (WRONG_PARENT).
+    """
+    if wanted != held:
         raise BitstreamError(
-            ErrorCode.WRONG_PARENT, f"update: for the model {parent.hex()}, not {old.id.hex()}"
+            ErrorCode.WRONG_PARENT, f"update: for the model {wanted.hex()}, not {held.hex()}"
         )
 
 
-def _detached(head: UpdateHead, model: bytearray) -> Topology:
+def detached(head: UpdateHead, model: bytearray) -> Topology:
     """The new topology, its filling where it is anyway."""
     return Topology.cut(memoryview(model), head.topology.tensors)
 
@@ -210,7 +242,7 @@ def _check_record(head: UpdateHead, piece: Slice, records: Sequence[Record]) -> 
         )
 
 
-def _copy(head: UpdateHead, parent: memoryview, model: memoryview) -> None:
+def copy_kept(head: UpdateHead, parent: memoryview, model: memoryview) -> None:
     """What is between the holes, and what is the same in them as in the parent."""
     if head.topology is head.old:
         model[:] = parent

@@ -1,16 +1,23 @@
-"""Damaged units: an error of ours or a model, never anything else."""
+"""Damaged units: an error of ours or a model, never anything else.
+
+Stacks of bases and enhancements, updates on exact models, and contributions.
+"""
 
 from contextlib import suppress
 from dataclasses import replace
 
 from choices import Choices
-from midstream.decoder import read_stack, rebuild_into
+from midstream.decoder import apply_update, read_stack, read_update, rebuild_into
+from midstream.decoder.contribution import decode_contribution
 from midstream.errors import DataError
 from midstream.limits import LIMITS
 from mutations import damage, mutate
-from seeds import stacks
+from seeds import contributions, stacks, updates
+from update_mutations import mutate_contribution, mutate_update
 
 STACKS = stacks()
+UPDATES = updates()
+CONTRIBUTIONS = contributions()
 SMALL = replace(LIMITS, model_size=1 << 18, topology_size=1 << 18, scale_deltas=1 << 14)
 MOST_MEMORY = 64 << 20
 
@@ -23,7 +30,18 @@ def rebuild(units: list[bytes]) -> None:
 
 
 def test_one(choices: Choices) -> None:
-    """Raw bytes, or a good stack with damage."""
+    """Raw bytes, or a good unit with damage; most of them in stacks."""
+    kind = choices.integer(0, 7)
+    if kind in (1, 2):
+        try_update(choices)
+    elif kind == 3:
+        try_contribution(choices)
+    else:
+        try_stack(choices)
+
+
+def try_stack(choices: Choices) -> None:
+    """One unit of a stack is damaged."""
     units = list(STACKS[choices.integer(0, len(STACKS) - 1)])
     place = choices.integer(0, len(units) - 1)
     is_raw = choices.integer(0, 15) == 0
@@ -31,3 +49,23 @@ def test_one(choices: Choices) -> None:
         units[place] = damage(units[place], choices) if is_raw else mutate(units[place], choices)
     with suppress(DataError):
         rebuild(units)
+
+
+def try_update(choices: Choices) -> None:
+    """An update that is damaged leaves its parent as it is."""
+    old, unit = UPDATES[choices.integer(0, len(UPDATES) - 1)]
+    before = bytes(old.model)
+    changed = mutate_update(unit, old.topology, choices)
+    with suppress(DataError):
+        read = read_update(changed, old, limits=SMALL)
+        assert read.working_memory < MOST_MEMORY, "small limits make small demands"
+        apply_update(old, changed, limits=SMALL)
+    assert old.model == before, "an update does not touch its parent"
+
+
+def try_contribution(choices: Choices) -> None:
+    """A contribution that is damaged is refused, or is finite numbers."""
+    tensors, parent, unit = CONTRIBUTIONS[choices.integer(0, len(CONTRIBUTIONS) - 1)]
+    with suppress(DataError):
+        changed = mutate_contribution(unit, choices)
+        decode_contribution(changed, tensors, parent, limits=SMALL)

@@ -12,7 +12,7 @@ from choices import Choices
 from midstream.bitstream import Record, Unit, read_unit, write_unit
 from midstream.wire import Reader, Writer
 
-__all__ = ["damage", "mutate"]
+__all__ = ["damage", "damage_payload", "damage_record", "mutate"]
 
 _LARGE = 1 << 30
 
@@ -32,6 +32,16 @@ def mutate(data: bytes, choices: Choices) -> bytes:
     unit = read_unit(data)
     chosen = choices.integer(0, len(_CHANGES) - 1)
     return _CHANGES[chosen](unit, data, choices)
+
+
+def damage_payload(data: bytes, choices: Choices) -> bytes:
+    """A unit with one record's payload changed."""
+    return _payload(read_unit(data), data, choices)
+
+
+def damage_record(data: bytes, choices: Choices) -> bytes:
+    """A unit with a record of another slice or operation, or one more, or one less."""
+    return _record(read_unit(data), data, choices)
 
 
 def _anywhere(_: Unit, data: bytes, choices: Choices) -> bytes:

@@ -1,7 +1,9 @@
 """What fuzzing starts from: small models of every kind, and the units they become."""
 
+import hashlib
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,18 @@ import numpy as np
 
 import models
 import onnxfiles
+from midstream import formats
+from midstream.bitstream import Topology
+from midstream.decoder import Exact
 from midstream.encoder import encode
+from midstream.encoder.contribution import encode_contribution, moved
+from midstream.encoder.update import encode_update, holes_of
 from midstream.formats import parts
+from midstream.types import Tensor
 from tensorfiles import bfloat16, normal, safetensors
 
-VECTORS = Path(__file__).parents[2] / "spec" / "vectors" / "valid" / "units.json"
+VALID = Path(__file__).parents[2] / "spec" / "vectors" / "valid"
+VECTORS = VALID / "units.json"
 
 
 def odd_values() -> bytes:
@@ -87,3 +96,30 @@ def stacks() -> list[list[bytes]]:
     ladders += [(many_lanes(), ladder) for ladder in ("20dB", "12dB,24dB,exact", "exact")]
     made = [[u.data for u in encode(model, ladder=ladder).units] for model, ladder in ladders]
     return made + vectors
+
+
+def updates() -> list[tuple[Exact, bytes]]:
+    """Exact models, and an update on each: those of the vectors, and smaller ones."""
+    cases = json.loads((VALID / "updates.json").read_text())
+    known = [
+        tuple(bytes.fromhex(part) for part in (case["old"], case["units"][0])) for case in cases
+    ]
+    files = [*few_values(), models.mlp((4, 5, 4)), models.mlp((4, 6, 4))]
+    made = [(old, encode_update(_exact(old).topology, old, new)) for old, new in pairwise(files)]
+    return [(_exact(old), unit) for old, unit in (*known, *made)]
+
+
+def _exact(model: bytes) -> Exact:
+    return Exact(topology=Topology.cut(model, holes_of(model)), model=model)
+
+
+def contributions() -> list[tuple[tuple[Tensor, ...], bytes, bytes]]:
+    """Tensors of a model file, its hash, and a contribution to it."""
+    floats = {"a": normal(24, 9), "b": normal(40).astype("<f2"), "c": normal(2, 3)}
+    other = {name: (array * 1.25).astype(array.dtype) for name, array in floats.items()}
+    made = []
+    for old, new in ((safetensors(floats), safetensors(other)), (models.mlp(), models.mlp(seed=2))):
+        unit = encode_contribution(old, moved(old, new), share=0.3)
+        tensors = tuple(formats.open_model(old).tensors)
+        made.append((tensors, hashlib.sha256(old).digest(), unit))
+    return made

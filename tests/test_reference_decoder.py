@@ -37,6 +37,7 @@ FILES = {
     "tied": {"a": normal(64, 80), "b": normal(3), "c": normal(64, 80)},
     "not finite": {"a": KEPT, "b": normal(40, 8)},
     "filters": {"a": normal(8, 4, 5, 5)},
+    "mirrored": {"a": np.concatenate([WALK, -WALK[::-1, ::-1]])},
     "pattern": {"a": np.tile(np.float32([0.1, 0.7, -0.4, 0.03]), 1024).reshape(64, 64)},
     "rows": {"a": (normal(80, 64) * 2.0 ** np.arange(-40, 40)[:, None]).astype("<f4")},
 }

@@ -49,15 +49,45 @@ def read_values(
     return b"".join(out)
 
 
-def read_raw(reader: Reader, size: int, width: int, tables: Tables, piece: Slice | None) -> bytes:
-    """The bytes of weights, so many, elements of `width` bytes."""
+def read_repeats(reader: Reader, count: int, tables: Tables, piece: Slice) -> bytes:
+    """Floats of which some are those of earlier places."""
+    width, runs, end = BITS[piece.dtype] // 8, [], 0
+    for _ in range(reader.varint()):
+        start = end + reader.varint()
+        source, size = start - reader.varint(), reader.varint()
+        n, way = size >> 2, -1 if size & 2 else 1
+        end = start + n
+        check(n > 0 and end <= count and source < start, "a run beyond the weights")
+        check(source >= 0 and source + way * (n - 1) >= 0, "a source before the first weight")
+        runs.append((start, source, n, way, size & 1))
+    left = count - sum(n for _, _, n, _, _ in runs)
+    data = read_raw(reader, left * width, width, tables, piece, left)
+    fresh = iter(data[at : at + width] for at in range(0, len(data), width))
+    out: list[bytes] = []
+    for start, source, n, way, flip in runs:
+        out += [next(fresh) for _ in range(start - len(out))]
+        for i in range(n):
+            old = out[source + way * i]
+            out.append(old[:-1] + bytes([old[-1] ^ flip << 7]))
+    return b"".join([*out, *fresh])
+
+
+def read_raw(
+    reader: Reader, size: int, width: int, tables: Tables, piece: Slice | None, count: int = -1
+) -> bytes:
+    """The bytes of weights, so many, elements of `width` bytes; `count` where not a whole slice."""
     method = reader.integer(1)
+    if method == 5:
+        check(piece is not None and piece.is_float and count < 0, "method 5 is for floats, once")
+        assert piece is not None, "checked above"
+        return read_repeats(reader, len(piece.weights), tables, piece)
     if method == 3:
         check(piece is not None and piece.is_float, "method 3 is for floats")
         kind, q = reader.integer(1), reader.integer(2, signed=True)
         check(kind <= 2 and abs(q) <= 640, "a shape or q out of range")
         assert piece is not None, "checked above"
-        return read_values(reader, tables, piece.dtype, [(kind, q, 12)] * len(piece.weights))
+        weights = len(piece.weights) if count < 0 else count
+        return read_values(reader, tables, piece.dtype, [(kind, q, 12)] * weights)
     data = reader.rest()
     if method in (1, 2):
         data = unzstd(data, size, RAW_WINDOW)

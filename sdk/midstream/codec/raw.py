@@ -36,8 +36,16 @@ class _Method(IntEnum):
     """LZMA2, for values that repeat in no order."""
 
 
-def encode(data: bytes | bytearray | memoryview, itemsize: int) -> bytes:
-    """The shortest payload of some bytes, whose elements are `itemsize` bytes each."""
+def encode(
+    data: bytes | bytearray | memoryview, itemsize: int, *, may_be_slow: bool = True
+) -> bytes:
+    """The shortest payload of some bytes, whose elements are `itemsize` bytes each.
+
+    Args:
+        data: The bytes.
+        itemsize: Bytes of an element.
+        may_be_slow: Whether it may take long to unpack where that saves much.
+    """
     content = bytes(data)
     packer = zstandard.ZstdCompressor(level=_LEVEL, write_content_size=False)
     payloads = {
@@ -46,6 +54,8 @@ def encode(data: bytes | bytearray | memoryview, itemsize: int) -> bytes:
         _Method.SHUFFLED: packer.compress(_shuffle(content, itemsize)),
     }
     method = min(payloads, key=lambda method: len(payloads[method]))
+    if not may_be_slow:
+        return bytes([method]) + payloads[method]
     packed = lzma.compress(content, format=lzma.FORMAT_RAW, filters=[_filter(itemsize)])
     if len(packed) * _SLOWER < len(payloads[method]):
         return bytes([_Method.LZMA]) + packed

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from midstream.bitstream import Operation, Record
-from midstream.codec import digits, exact, raw, storage
+from midstream.codec import digits, exact, kept
 from midstream.encoder.plan import Plan
 
 __all__ = ["exact_records"]
@@ -61,9 +61,7 @@ def _values(plan: Plan) -> Record:
     dtype = plan.piece.dtype
     sizes = np.broadcast_to(plan.sizes(plan.trits), plan.levels.shape)
     payload = exact.encode(plan.stored, plan.levels, sizes, dtype)
-    data, item = storage.dump(plan.stored, dtype), dtype.bits // 8
-    if raw.estimate(data, item) < len(payload) * raw.PROMISING:
-        escape = raw.encode(data, item)
-        if len(escape) < len(payload):
-            return plan.record(Operation.RAW, escape)
+    shorter = kept.encode_shorter(plan.stored, dtype, len(payload))
+    if shorter is not None:
+        return plan.record(Operation.RAW, shorter)
     return plan.record(Operation.EXACT, payload)

@@ -19,7 +19,7 @@ from midstream.bitstream import (
     protected_size,
     write_unit,
 )
-from midstream.codec import TensorCode, exact, grid, kept, levels, raw, scales, storage, values
+from midstream.codec import TensorCode, exact, grid, kept, levels, scales, storage, values
 from midstream.encoder.units import EncodedUnit, Evaluate
 from midstream.encoder.weights import Weights
 from midstream.types import Fidelity, UnitKind
@@ -124,10 +124,8 @@ def _shortest(head: Head, piece: Slice, weights: Sequence[Weights], as_levels: b
     if not piece.coded:
         return [(Operation.RAW, kept.encode(stored, piece.dtype))]
     best = (_levels if as_levels else _values)(head, piece, stored)
-    data, item = storage.dump(stored, piece.dtype), max(1, piece.dtype.bits // 8)
-    if raw.estimate(data, item) < _size(best) * raw.PROMISING:
-        best = min(best, [(Operation.RAW, raw.encode(data, item))], key=_size)
-    return best
+    shorter = kept.encode_shorter(stored, piece.dtype, _size(best))
+    return best if shorter is None else [(Operation.RAW, shorter)]
 
 
 def _gather(piece: Slice, weights: Sequence[Weights]) -> NDArray[np.generic]:

@@ -30,6 +30,7 @@ __all__ = [
     "add_along",
     "blank",
     "combine_rows",
+    "copy_runs",
     "decode_digits",
     "decode_floats",
     "decode_levels",
@@ -107,6 +108,7 @@ if NAME == "native":
         predict,
         table_rows,
     )
+    from midstream.kernels.native_runs import copy_runs
     from midstream.kernels.native_symbols import digit_symbols, level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
@@ -133,6 +135,7 @@ else:
         predict,
         table_rows,
     )
+    from midstream.kernels.numpy_runs import copy_runs
     from midstream.kernels.numpy_symbols import digit_symbols, level_symbols
     from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points
 

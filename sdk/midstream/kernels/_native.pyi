@@ -29,6 +29,7 @@ def combine_rows(
     way: int,
     /,
 ) -> None: ...
+def copy_runs(runs: _Array, values: _Array, item_size: int, /) -> None: ...
 def decode_digits(
     stream: memoryview,
     lanes: int,

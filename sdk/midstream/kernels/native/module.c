@@ -22,6 +22,7 @@ static PyMethodDef methods[] = {
     { "blank", blank, METH_O, "blank(size) -> bytearray of zeros" },
     { "combine_rows", combine_rows, METH_VARARGS,
         "combine_rows(matrix, rows, picks, count, size, out, way)" },
+    { "copy_runs", copy_runs, METH_VARARGS, "copy_runs(runs, values, item size)" },
     { "decode_digits", decode_digits, METH_VARARGS,
         "decode_digits(stream, lanes, rows, starts, parents, escapes, runs, terms, steps, levels) -> "
         "bytes, -1 or -2" },

@@ -1,0 +1,145 @@
+"""Runs of floats that were there before, in order or mirrored. Knows nothing of the others.
+
+Windowed sines and their like are symmetric: half of their values are the others, turned round,
+and maybe negative (spec/coding.md, "Repeats").
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.errors import BitstreamError, ErrorCode
+from midstream.kernels import copy_runs, read_varints, write_varints
+from midstream.kernels.numpy_runs import MIRRORED, NEGATIVE, Bits
+
+__all__ = ["count", "expand", "find", "literals", "read", "write"]
+
+_SHORTEST = 8
+"""Values of a run, at least: a shorter one saves little."""
+_FIRST_LOOK = 64
+_FIELDS = 3
+"""Numbers of a run in the bitstream."""
+
+_Int = NDArray[np.int64]
+Runs = NDArray[np.int64]
+"""Of each its first value, where this was before, how many they are, its kind; (runs, 4)."""
+
+
+def find(bits: Bits) -> Runs:
+    """Runs in the bits of floats, in order, none over another; (weights,)."""
+    top = bits.dtype.type(1 << 8 * bits.itemsize - 1)
+    before = _before(bits & ~top)
+    places = np.flatnonzero(before >= 0)
+    kinds = {kind: set(_starts(bits, places, before, kind).tolist()) for kind in (0, MIRRORED)}
+    runs: list[tuple[int, int, int, int]] = []
+    end = 0
+    for start in sorted(set.union(*kinds.values())):
+        if start < end:
+            continue
+        source = int(before[start])
+        longest, kind = max(
+            (_length(bits, start, source, kind), kind)
+            for kind, starts in kinds.items()
+            if start in starts
+        )
+        sign = NEGATIVE if bits[start] != bits[source] else 0
+        runs.append((start, source, longest, kind | sign))
+        end = start + longest
+    return np.array(runs, np.int64).reshape(-1, 4)
+
+
+def _before(magnitudes: Bits) -> _Int:
+    """The last place before each one that has its magnitude; -1 for none."""
+    order = np.argsort(magnitudes, kind="stable")
+    same = magnitudes[order[1:]] == magnitudes[order[:-1]]
+    before = np.full(len(magnitudes), -1)
+    before[order[1:][same]] = order[:-1][same]
+    return before
+
+
+def _starts(bits: Bits, places: _Int, before: _Int, kind: int) -> _Int:
+    """Those places that a run of the shortest length starts at."""
+    way = -1 if kind & MIRRORED else 1
+    least = _SHORTEST - 1 if kind & MIRRORED else 0
+    places = places[(places + _SHORTEST <= len(bits)) & (before[places] >= least)]
+    flips = bits[places] ^ bits[before[places]]
+    for step in range(1, _SHORTEST):
+        fits = bits[places + step] == bits[before[places] + way * step] ^ flips
+        places, flips = places[fits], flips[fits]
+    return places
+
+
+def _length(bits: Bits, start: int, source: int, kind: int) -> int:
+    """Values from a start on that are those from its source on."""
+    old = bits[source::-1] if kind & MIRRORED else bits[source:]
+    most = min(len(bits) - start, len(old))
+    flip = bits[start] ^ bits[source]
+    look = min(_FIRST_LOOK, most)
+    while True:
+        differs = np.flatnonzero(bits[start : start + look] != old[:look] ^ flip)
+        if len(differs) or look == most:
+            return int(differs[0]) if len(differs) else most
+        look = min(2 * look, most)
+
+
+def count(runs: Runs) -> int:
+    """The values of all runs."""
+    return int(runs[:, 2].sum())
+
+
+def literals(bits: Bits, runs: Runs) -> Bits:
+    """The values that are in no run."""
+    return bits[_is_literal(runs, len(bits))]
+
+
+def _is_literal(runs: Runs, weights: int) -> NDArray[np.bool_]:
+    edges = np.zeros(weights + 1, np.int8)
+    edges[runs[:, 0]] += 1
+    edges[runs[:, 0] + runs[:, 2]] -= 1
+    is_literal: NDArray[np.bool_] = np.cumsum(edges[:-1], dtype=np.int8) == 0
+    return is_literal
+
+
+def write(runs: Runs) -> bytes:
+    """Runs as bytes."""
+    start, source, length, kind = runs.T
+    gaps = np.diff(start + length, prepend=0) - length
+    fields = np.stack([gaps, start - source, length << 2 | kind], axis=1)
+    return write_varints(np.append(len(runs), fields.ravel()).astype(np.uint64))
+
+
+def read(data: memoryview, weights: int) -> tuple[Runs, int]:
+    """Runs of so many weights, and the bytes that they took.
+
+    Raises:
+        BitstreamError: They are malformed.
+    """
+    numbers = np.frombuffer(data, np.uint8)
+    first = read_varints(numbers, 1)
+    fields = 0 if first is None else _FIELDS * int(first[0][0])
+    # none takes less than a byte
+    found = None if first is None or fields > len(data) else read_varints(numbers, 1 + fields)
+    if found is None:
+        raise BitstreamError(ErrorCode.BAD_LENGTH, "repeats: the runs are malformed")
+    return _runs(found[0][1:].reshape(-1, _FIELDS).astype(np.int64), weights), found[1]
+
+
+def _runs(fields: _Int, weights: int) -> Runs:
+    """Runs of the numbers that they are written as; (runs, 3)."""
+    length, kind = fields[:, 2] >> 2, fields[:, 2] & 3
+    ends = np.cumsum(fields[:, 0] + length)
+    start = ends - length
+    source = start - fields[:, 1]
+    least = np.where(kind & MIRRORED, source - length + 1, source)
+    # 2^35 at most each, and no more of them than bytes: their sums are exact
+    fits = (least >= 0) & (source < start) & (length >= 1) & (ends <= weights)
+    if not fits.all():
+        raise BitstreamError(ErrorCode.BAD_FIELD, "repeats: a run is from nowhere, or too long")
+    return np.stack([start, source, length, kind], axis=1)
+
+
+def expand(left: Bits, runs: Runs) -> Bits:
+    """All values, given those in no run and the runs."""
+    out = np.empty(len(left) + count(runs), left.dtype)
+    out[_is_literal(runs, len(out))] = left
+    copy_runs(runs, out)
+    return out

@@ -22,7 +22,7 @@ from midstream.encoder.update import holes_of
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.publisher import FRESH, UpdatePolicy
 from midstream.publisher.audit import audit
-from midstream.session import Event, Policy, SessionState, UnitVerified
+from midstream.session import Event, SessionState, UnitVerified
 from midstream.session.paths import cheapest, steps
 from midstream.trust import manifest
 from midstream.trust.manifest import Extension, Manifest
@@ -82,6 +82,11 @@ def of(events: list[Event], kind: type[Event]) -> list[Any]:
     return [event for event in events if type(event) is kind]
 
 
+def exact_of(described: Manifest) -> list[UpdateEntry]:
+    """The exact updates that a manifest lists."""
+    return [update for update in updates_of(described) if update.rung is None]
+
+
 def asked(delivery: Delivery, repo: Path) -> set[str]:
     """Units that were asked for."""
     return {r.path for r in delivery.trace if r.path.startswith("units/")}
@@ -100,7 +105,7 @@ async def test_a_release_comes_by_its_update(folders: list[Path], tmp_path: Path
         assert await delivery.check()
         await delivery.complete()
         assert await delivery.rebuild() == tuned(2)
-        (update,) = updates_of(delivery.manifest)
+        (update,) = exact_of(delivery.manifest)
         assert asked(delivery, repo) - before == {update.unit.path}
         assert of(events, UpdateApplied) == [
             UpdateApplied(release=2, parent=1, size=update.unit.size)
@@ -152,20 +157,6 @@ async def test_every_way_ends_in_the_same_bits(
         assert len(of(events, UpdateApplied)) == len(path) - 1
         await delivery.write_model(tmp_path / "model")
         assert (tmp_path / "model").read_bytes() == tuned(3)
-
-
-async def test_who_has_no_exact_model_fetches_fresh_units(
-    folders: list[Path], tmp_path: Path
-) -> None:
-    repo = tmp_path / "repo"
-    put(folders[1], repo)
-    async with delivering(repo, policy=Policy(max_layer=0)) as (delivery, events):
-        await delivery.complete()
-        put(folders[2], repo)
-        await delivery.check()
-        await delivery.complete()
-        assert not of(events, UpdateApplied)
-        assert delivery.best_layer() == 0
 
 
 async def test_the_next_run_goes_on_from_what_an_update_left(
@@ -283,7 +274,7 @@ async def test_an_update_that_is_gone_costs_the_fresh_units_alone(
 
 def test_the_last_two_releases_are_updated_from_and_older_ones_linked(folders: list[Path]) -> None:
     described = manifest.decode(next(folders[3].rglob("*.3.manifest")).read_bytes())
-    ways = [(update.parent, update.release) for update in updates_of(described)]
+    ways = [(update.parent, update.release) for update in exact_of(described)]
     assert ways == [(1, 2), (1, 3), (2, 3)]
     assert audit(folders[3], (folders[3] / "1.root.json").read_bytes())
 
@@ -297,7 +288,7 @@ def test_updates_are_made_as_the_publisher_says(folders: list[Path], tmp_path: P
     one = publisher.publish(
         tuned(3), name=NAME, ladder=LADDER, updates=UpdatePolicy(only=2), progress=told.append
     )
-    assert [update.parent for update in one.updates] == [2]
+    assert [(update.parent, update.rung) for update in one.updates] == [(2, None), (2, 0)]
     assert "update from v2" in str(one)
     with pytest.raises(UsageError, match="no release 1 to update from; there is 3, 4"):
         publisher.publish(tuned(3), name=NAME, ladder=LADDER, updates=UpdatePolicy(only=1))
@@ -308,10 +299,15 @@ def test_a_release_without_an_exact_unit_is_no_parent(tmp_path: Path) -> None:
     publisher.publish(tuned(1), name=NAME, ladder=("3b",))
     told: list[str] = []
     made = publisher.publish(tuned(2), name=NAME, ladder=LADDER, progress=told.append)
-    assert made.updates == ()
+    assert exact_of(made.manifest) == []
     assert any("no update from release 1" in line for line in told)
+
+
+def test_what_has_neither_lower_rungs_nor_an_exact_model_is_not_updated(tmp_path: Path) -> None:
+    publisher = Publisher(tmp_path, signer=signer())
+    publisher.publish(tuned(1), name=NAME, ladder=("exact",))
     with pytest.raises(UsageError, match="ends in exact"):
-        publisher.publish(tuned(2), name=NAME, ladder=("3b",), updates=UpdatePolicy(only=2))
+        publisher.publish(tuned(2), name=NAME, ladder=("3b",), updates=UpdatePolicy(only=1))
 
 
 def test_an_update_that_does_not_pay_is_not_published(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ def test_a_registry_lists_each_number_of_the_code_and_no_other(
 
 def test_reserved_extensions_have_to_be_understood() -> None:
     extensions = REGISTRIES["manifest_extensions"]
-    known = {"provenance": provenance.TAG, "updates": updates.TAG}
+    known = {
+        "provenance": provenance.TAG,
+        "updates": updates.TAG,
+        "lossy_updates": updates.LOSSY_TAG,
+    }
     assert known.items() <= extensions.items()
     assert all(tag % 2 == 0 for name, tag in extensions.items() if name not in known)

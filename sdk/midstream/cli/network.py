@@ -156,7 +156,7 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
             if isinstance(event, UnitVerified):
                 bar.update(task, advance=event.entry.size)
                 repaired = f", {event.repaired} packets repaired" if event.repaired else ""
-                is_update = event.entry.kind is UnitKind.UPDATE
+                is_update = event.entry.kind in (UnitKind.UPDATE, UnitKind.LOSSY_UPDATE)
                 what = "update" if is_update else f"layer {event.entry.layer}"
                 output.note(f"{what}: {event.entry.size} B verified{repaired}")
 

@@ -123,7 +123,14 @@ def layer_rows(release: Release) -> list[list[str]]:
             ]
         )
     rows += [
-        ["-", f"update from {update.parent}", human_size(update.unit.size), "-", "exact", "-"]
+        [
+            "-" if update.rung is None else str(update.unit.layer),
+            update.title(),
+            human_size(update.unit.size),
+            "-",
+            decibels.as_words(update.unit.fidelity.weight_snr),
+            decibels.as_words(update.unit.fidelity.output_snr),
+        ]
         for update in release.updates
     ]
     return rows
@@ -163,7 +170,8 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
                 for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
             ],
             "updates": [
-                {"from": update.parent, "bytes": update.unit.size} for update in release.updates
+                {"from": update.parent, "layer": update.rung, "bytes": update.unit.size}
+                for update in release.updates
             ],
             "remarks": release.remarks,
         }

@@ -423,16 +423,16 @@ class Delivery(Releases):
             if event.entry.parent is None and event.release == self.manifest.release:
                 await self._keeper.keep(*self._updates.in_use(self.manifest))
             await self._keeper.commit(event.entry, event.data)
-            if not await self._updates.arrived(event, self._keeper, self._on_event):
-                await self._take_other_way()
+            way = await self._updates.arrived(event, self._keeper, self._on_event)
+            if way is not None:
+                await self._take(way)
         elif isinstance(event, UnitFailed):
             await self._keeper.drop()
             if self._updates.is_under(event.release) and event.release == self.manifest.release:
-                await self._take_other_way()
+                await self._take(self._updates.give_up())
 
-    async def _take_other_way(self) -> None:
-        """Fetch the fresh units of the newest release, since its updates are no way to it."""
-        manifest = self._updates.give_up()
+    async def _take(self, manifest: Manifest) -> None:
+        """Fetch the fresh units of the newest release that are not here, without updates."""
         async with self._fetcher.free:
             self._session.reopen(manifest, time.monotonic())
         self._failure = None

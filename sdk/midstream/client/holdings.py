@@ -66,6 +66,15 @@ class Holdings:
         """Releases whose exact model is here, or can be decoded from what is here."""
         return frozenset(number for number in self._manifests if self._is_exact(number))
 
+    def rungs(self) -> list[tuple[int, int]]:
+        """Releases, and each layer of them up to which all units are here."""
+        return [
+            (number, entry.layer)
+            for number in self._manifests
+            if number not in self._models and self.has(number, 0)
+            for entry in self.entries(number, None)
+        ]
+
     def _is_exact(self, release: int) -> bool:
         units = self._manifests[release].units
         is_exact = math.isinf(units[-1].fidelity.weight_snr)

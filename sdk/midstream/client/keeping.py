@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -21,7 +22,7 @@ from midstream.store.scratch import scratch_folder
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest, UnitEntry
 
-__all__ = ["Keeper", "StoreFailed"]
+__all__ = ["Keeper", "StoreFailed", "is_unit"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -155,7 +156,7 @@ class Keeper:
     async def unit(self, entry: UnitEntry) -> bytes | None:
         """A unit of an earlier run, checked; None where it is not here."""
         try:
-            return await self._on_disk(self._store.unit, entry.id, _verifier(entry))
+            return await self._on_disk(self._store.unit, entry.id, partial(is_unit, entry))
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
             return None
@@ -217,9 +218,9 @@ class Keeper:
 
     async def drop(self) -> None:
         """Bytes that could not be repaired are not worth resuming from."""
-        partial, self._partial = self._partial, None
-        if partial is not None:
-            await self._on_disk(partial.discard)
+        under_way, self._partial = self._partial, None
+        if under_way is not None:
+            await self._on_disk(under_way.discard)
 
     async def _on_disk(
         self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
@@ -256,11 +257,7 @@ def _unsettled(folder: str, names: list[str]) -> set[str]:  # noqa: ARG001 - the
     return {name for name in names if _IN_MAKING.fullmatch(name)}
 
 
-def _verifier(entry: UnitEntry) -> Callable[[bytes], bool]:
+def is_unit(entry: UnitEntry, data: bytes) -> bool:
     """Whether bytes are the unit that was signed for."""
-
-    def verify(data: bytes) -> bool:
-        leaves = tree.leaves(data, entry.packet_size)
-        return len(data) == entry.size and tree.root(leaves) == entry.source_root
-
-    return verify
+    leaves = tree.leaves(data, entry.packet_size)
+    return len(data) == entry.size and tree.root(leaves) == entry.source_root

@@ -4,19 +4,21 @@ Knows nothing of how units come. Every way ends in the bits that the manifest si
 one fails, the fresh units are fetched instead, and what runs goes on running.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from midstream import decoder
+from midstream.bitstream.lossy import stack_id
 from midstream.client.holdings import Holdings
 from midstream.client.images import Image
-from midstream.client.keeping import Keeper
+from midstream.client.keeping import Keeper, is_unit
 from midstream.client.workers import Step, in_worker
 from midstream.decoder import Exact
-from midstream.errors import DataError
+from midstream.errors import BitstreamError, DataError, ErrorCode, TrustError
 from midstream.limits import Limits
 from midstream.session import Event, Policy, UnitVerified
-from midstream.session.paths import cheapest, steps
+from midstream.session.paths import cheapest, cheapest_lossy, steps
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.updates import UpdateEntry, updates_of
 
@@ -25,7 +27,7 @@ __all__ = ["UpdateApplied", "UpdateRefused", "Updates"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateApplied(Event):
-    """A release came by updates; its exact layer is here."""
+    """A release came by updates: its exact layer is here, or its lower ones are."""
 
     release: int
     """Its number."""
@@ -54,6 +56,29 @@ class _Under:
     came: dict[int, bytes] = field(default_factory=dict)
 
 
+_Way = tuple[tuple[UpdateEntry, ...], float]
+"""Updates in order, and bytes of all that is then to come."""
+
+
+def _size_of(way: _Way) -> float:
+    return way[1]
+
+
+def _another(update: UpdateEntry) -> BitstreamError:
+    return BitstreamError(
+        ErrorCode.WRONG_PARENT,
+        f"release {update.parent}: the manifest's updates are for another model",
+    )
+
+
+def _applied(under: _Under) -> UpdateApplied:
+    return UpdateApplied(
+        release=under.manifest.release,
+        parent=under.updates[0].parent,
+        size=sum(map(len, under.came.values())),
+    )
+
+
 class Updates:
     """Ways over updates for one client.
 
@@ -73,8 +98,8 @@ class Updates:
     def way(self, manifest: Manifest) -> Manifest:
         """A release as it is to be fetched: over updates, or as it is where they do not pay."""
         self._under = None
-        way = self._cheapest(manifest)
-        if not way or sum(update.unit.size for update in way) >= self._missing(manifest):
+        way, size = min(self._cheapest(manifest), self._cheapest_lossy(manifest), key=_size_of)
+        if not way or size >= sum(self._missing(manifest).values()):
             return manifest
         self._under = _Under(manifest=manifest, updates=way)
         return steps(manifest, way)
@@ -98,7 +123,7 @@ class Updates:
 
     async def arrived(
         self, event: UnitVerified, keeper: Keeper, tell: Callable[[Event], None]
-    ) -> bool:
+    ) -> Manifest | None:
         """Take a unit, and apply the updates to its release once all of them are here.
 
         Args:
@@ -107,25 +132,63 @@ class Updates:
             tell: Told of what became of the updates.
 
         Returns:
-            False where they are no way to the release after all.
+            The release as it is to be fetched from here on: without updates, where they were no way
+            to it after all, or where they gave some of its units. None where it stays as it is.
         """
         under = self._under
         if under is None or under.manifest.release != event.release:
-            return True
+            return None
         under.came[event.unit] = event.data
         if len(under.came) < len(under.updates):
-            return True
+            return None
         try:
+            if under.updates[-1].rung is not None:
+                return await self._refill(under, tell)
             model, applied = await in_worker(Step.DECODE, self._apply, under)
         except DataError as error:
             tell(UpdateRefused(release=event.release, error=error))
-            return False
+            return self.give_up()
         self._under = None
         self._held.put_model(event.release, model)
         tell(applied)  # before the disk, which may take its time
         await keeper.keep_image(under.manifest, model)
         await keeper.keep(*self.in_use(under.manifest))
-        return True
+        return None
+
+    async def _refill(self, under: _Under, tell: Callable[[Event], None]) -> Manifest:
+        """Hold the units at the end of a way over lossy updates, as if they had come fresh.
+
+        Raises:
+            DataError: As `_apply_lossy` says.
+        """
+        units, applied = await in_worker(Step.DECODE, self._apply_lossy, under)
+        self._under = None
+        for index, data in enumerate(units):
+            self._held.put(under.manifest.release, index, data)
+        tell(applied)
+        return under.manifest
+
+    def _apply_lossy(self, under: _Under) -> tuple[tuple[bytes, ...], UpdateApplied]:
+        """The units at the end of a way over lossy updates.
+
+        Raises:
+            DataError: An update is malformed or for other units, or does not give units that were
+                signed for.
+        """
+        first = under.updates[0]
+        units = tuple(self._held.units(first.parent, first.rung))
+        for index, update in enumerate(under.updates):
+            if update.parent_id != stack_id(units):
+                raise _another(update)
+            units = decoder.apply_lossy_update(units, under.came[index], limits=self._limits)
+        entries = under.manifest.units[: len(units)]
+        if len(entries) < len(units) or not all(map(is_unit, entries, units)):
+            raise TrustError(
+                ErrorCode.BAD_HASH,
+                f"{under.manifest.name} release {under.manifest.release}: its updates do not give "
+                "the units that were signed for",
+            )
+        return units, _applied(under)
 
     def give_up(self) -> Manifest:
         """Updates are no way to this release; gives it as it is."""
@@ -141,33 +204,51 @@ class Updates:
             DataError: An update is malformed or for another model, or does not give the model
                 that was signed for, or the model before it is damaged.
         """
-        parent = under.updates[0].parent
         state = decoder.apply_updates(
-            self._exact(parent),
+            self._exact(under.updates[0].parent),
             [under.came[index] for index in range(len(under.updates))],
             parents=[update.parent_id for update in under.updates],
             sha256=under.manifest.model_sha256,
             limits=self._limits,
         )
-        size = sum(map(len, under.came.values()))
-        release = under.manifest.release
-        return state, UpdateApplied(release=release, parent=parent, size=size)
+        return state, _applied(under)
 
-    def _cheapest(self, manifest: Manifest) -> tuple[UpdateEntry, ...]:
+    def _cheapest(self, manifest: Manifest) -> _Way:
+        """The cheapest way over exact updates, and its bytes: without end where there is none."""
         if manifest.release in self._refused:
-            return ()
+            return (), math.inf
         held = self._held.exact_releases()
         memory = self._limits.decode_memory
-        return cheapest(self.listed(manifest), held, manifest.release, memory=memory) or ()
+        way = cheapest(self.listed(manifest), held, manifest.release, memory=memory)
+        return (way, sum(update.unit.size for update in way)) if way else ((), math.inf)
 
-    def _missing(self, manifest: Manifest) -> int:
-        """Bytes of the fresh units that are wanted and not here."""
+    def _cheapest_lossy(self, manifest: Manifest) -> _Way:
+        """The same over lossy ones, and the fresh units after them."""
+        if manifest.release in self._refused:
+            return (), math.inf
+        missing, wanted = self._missing(manifest), self._wanted(manifest)
+        rest = {
+            layer: sum(size for above, size in missing.items() if above > layer) for layer in wanted
+        }
+        listed, held = self.listed(manifest), self._held.rungs()
+        memory = self._limits.decode_memory
+        way = cheapest_lossy(listed, held, rest, manifest.release, memory=memory)
+        return way if way is not None else ((), math.inf)
+
+    def _wanted(self, manifest: Manifest) -> frozenset[int]:
+        """The layers that the policy wants, the base always."""
         most = self._policy.max_layer
-        return sum(
-            entry.size
+        above = [e.layer for e in manifest.units if most is None or e.layer <= most]
+        return frozenset([manifest.base.layer, *above])
+
+    def _missing(self, manifest: Manifest) -> dict[int, int]:
+        """Bytes of the fresh unit of each layer that is wanted and not here."""
+        wanted = self._wanted(manifest)
+        return {
+            entry.layer: entry.size
             for entry in manifest.units
-            if (most is None or entry.layer <= most) and self._held.find(entry.id) is None
-        )
+            if entry.layer in wanted and self._held.find(entry.id) is None
+        }
 
     def _exact(self, release: int) -> Exact:
         """The exact model of a release that is here."""

@@ -17,6 +17,7 @@ from midstream.publisher.noise import tensor_snr
 from midstream.store.files import read_given
 from midstream.trust import bundle, manifest
 from midstream.trust.manifest import Manifest
+from midstream.trust.updates import updates_of
 from midstream.types import UnitKind
 
 __all__ = ["Inspected", "inspect"]
@@ -151,7 +152,22 @@ def _inspect_manifest(data: bytes) -> dict[str, Any]:
             }
             for entry in described.units
         ],
+        **_update_rows(described),
     }
+
+
+def _update_rows(described: Manifest) -> dict[str, Any]:
+    rows = [
+        {
+            "from": update.parent,
+            "rung": "exact" if update.rung is None else str(update.rung),
+            "to": update.release,
+            "layer": update.unit.layer,
+            "bytes": update.unit.size,
+        }
+        for update in updates_of(described)
+    ]
+    return {"updates": rows} if rows else {}
 
 
 def _inspect_bundle(data: bytes) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from midstream.encoder import Encoded, EncodedUnit, encode
 from midstream.encoder.progress import Report
 from midstream.errors import DataError, ErrorCode, UsageError
 from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.made import MadeUpdate
 from midstream.publisher.measure import Outputs
 from midstream.publisher.recovery import Recovery, Use
 from midstream.publisher.release import Release
 from midstream.publisher.signing import METADATA_REPAIR, SignedFolder
-from midstream.publisher.updating import MadeUpdate, UpdatePolicy, chosen, links, make_updates
+from midstream.publisher.updating import UpdatePolicy, chosen, links, make_updates
 from midstream.runtime import Backend, Inputs
 from midstream.store.models import read_model
 from midstream.trust import layout, tree
@@ -221,9 +222,15 @@ class Publisher:
             self._folder.write(files)
             parent = made.parent.release
             listed.append(
-                UpdateEntry(parent=parent, parent_id=made.parent_id, release=number, unit=entry)
+                UpdateEntry(
+                    parent=parent,
+                    parent_id=made.parent_id,
+                    release=number,
+                    rung=made.rung,
+                    unit=entry,
+                )
             )
-            progress(f"update from release {parent}: {entry.size} bytes written")
+            progress(f"{made.unit.rung}: {entry.size} bytes written")
         return listed
 
 

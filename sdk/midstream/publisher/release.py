@@ -50,7 +50,9 @@ class Release:
 
     def __str__(self) -> str:
         parts = [_part(index, self.manifest) for index in range(len(self.manifest.units))]
-        parts += [f"update from v{u.parent} {u.unit.size / 1024:.1f} KiB" for u in self.updates]
+        parts += [
+            f"{update.title('v')} {update.unit.size / 1024:.1f} KiB" for update in self.updates
+        ]
         return f"{self.name} v{self.number}: {', '.join(parts)}"
 
 

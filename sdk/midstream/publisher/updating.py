@@ -1,12 +1,13 @@
 """Update units for a new release, from those before it. Knows nothing of signing.
 
 Each is applied before it is signed for, and published only where it is smaller than the fresh
-ladder that it stands for.
+units that it stands for.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from midstream import decoder
@@ -15,12 +16,14 @@ from midstream.decoder import Exact
 from midstream.encoder import Encoded, EncodedUnit
 from midstream.encoder.update import encode_update
 from midstream.errors import BitstreamError, ErrorCode, MidstreamError, UsageError
+from midstream.publisher.lossy import lossy_rungs, make_lossy
+from midstream.publisher.made import MadeUpdate
 from midstream.publisher.mapping import map_unit
 from midstream.trust.manifest import Manifest
 from midstream.trust.updates import UpdateEntry, updates_of
 from midstream.types import Fidelity, UnitKind
 
-__all__ = ["FRESH", "MadeUpdate", "UpdatePolicy", "chosen", "links", "make_updates"]
+__all__ = ["FRESH", "UpdatePolicy", "chosen", "links", "make_updates"]
 
 _MOST_LINKS = 8
 """Updates between earlier releases that stay listed, so that who is far behind can follow."""
@@ -51,22 +54,6 @@ FRESH = UpdatePolicy(last=0)
 """No updates: every client fetches the new release as a new one does."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeUpdate:
-    """An update that pays."""
-
-    parent: Manifest
-    """The release that it is from."""
-    parent_id: bytes
-    """What that release's exact model is called."""
-    result_id: bytes
-    """What the new one is called."""
-    unit: EncodedUnit
-    """The unit."""
-    peak_memory: int
-    """Bytes that applying it takes, both model files included."""
-
-
 def make_updates(
     folder: Path,
     parents: Sequence[Manifest],
@@ -75,7 +62,7 @@ def make_updates(
     model: bytes,
     progress: Callable[[str], None],
 ) -> Iterator[MadeUpdate]:
-    """The updates to a new release that take fewer bytes than its ladder.
+    """The updates to a new release that take fewer bytes than what they stand for.
 
     Args:
         folder: The repository's folder.
@@ -86,30 +73,49 @@ def make_updates(
         progress: Told of those that do not pay, or cannot be made.
 
     Raises:
-        UsageError: There is no release that the policy names, or the new one has no exact unit.
-        BitstreamError: The release that the policy names has no exact unit.
+        UsageError: There is no release that the policy names, or neither it nor the new one has
+            a unit that an update could be of.
+        BitstreamError: The release that the policy names is not as it was signed.
     """
     found = chosen(parents, policy)
-    if encoded.units[-1].rung != "exact":
-        if policy.only is not None:
-            raise UsageError(ErrorCode.BAD_LADDER, "an update needs a ladder that ends in exact")
-        return
-    new = _exact([unit.data for unit in encoded.units]) if found else None
-    fresh = sum(len(unit.data) for unit in encoded.units)
-    for parent in found:
+    makers = _makers(folder, found, encoded, model)
+    if policy.only is not None and not makers:
+        raise UsageError(
+            ErrorCode.BAD_LADDER, "an update needs lower rungs, or a ladder that ends in exact"
+        )
+    for parent, make in makers:
         try:
-            made = _make(folder, parent, encoded.units[-1].layer, model)
+            made = make()
         except MidstreamError as error:
             if policy.only is not None:
                 raise
             progress(f"no update from release {parent.release}: {error.message}")
             continue
-        assert new is not None, "made where anything is chosen"
-        assert made.result_id == new.id, "both ways end in the same model"
+        fresh = sum(len(unit.data) for unit in encoded.units[: made.stands_for])
         if (size := len(made.unit.data)) < fresh:
             yield made
         else:
-            progress(f"no update from release {parent.release}: {size} bytes, all units {fresh}")
+            progress(f"no {made.unit.rung}: {size} bytes, fresh units {fresh}")
+
+
+_Maker = tuple[Manifest, Callable[[], MadeUpdate]]
+
+
+def _makers(
+    folder: Path, parents: Sequence[Manifest], encoded: Encoded, model: bytes
+) -> list[_Maker]:
+    """What makes each update that there may be, and the release that it is from."""
+    makers: list[_Maker] = []
+    if parents and encoded.units[-1].rung == "exact":
+        result_id = _exact([unit.data for unit in encoded.units]).id
+        makers += [
+            (parent, partial(_make, folder, parent, encoded, model, result_id))
+            for parent in parents
+        ]
+    for parent in parents:
+        rungs = range(1, 1 + lossy_rungs(parent, encoded))
+        makers += [(parent, partial(make_lossy, folder, parent, encoded, n)) for n in rungs]
+    return makers
 
 
 def chosen(parents: Sequence[Manifest], policy: UpdatePolicy) -> Sequence[Manifest]:
@@ -134,7 +140,9 @@ def _exact(units: Sequence[bytes | memoryview]) -> Exact:
     return Exact(topology=stack.head.topology, model=decoder.rebuild(units))
 
 
-def _make(folder: Path, parent: Manifest, layer: int, model: bytes) -> MadeUpdate:
+def _make(
+    folder: Path, parent: Manifest, encoded: Encoded, model: bytes, result_id: bytes
+) -> MadeUpdate:
     entries = [parent.units[index] for index in parent.chain(len(parent.units) - 1)]
     old = _exact([map_unit(folder / entry.path, entry) for entry in entries])
     if hashlib.sha256(old.model).digest() != parent.model_sha256:
@@ -142,10 +150,12 @@ def _make(folder: Path, parent: Manifest, layer: int, model: bytes) -> MadeUpdat
             ErrorCode.WRONG_PARENT,
             f"{parent.name} release {parent.release} has no exact unit, so nobody has its model",
         )
+    layer = encoded.units[-1].layer
     data = encode_update(old.topology, old.model, model, layer=layer)
     update = decoder.read_update(data, old)
     result = decoder.apply_update(old, data)
     assert result.model == model, "an update gives the new model"
+    assert result.id == result_id, "both ways end in the same model"
     unit = EncodedUnit(
         kind=UnitKind.UPDATE,
         layer=layer,
@@ -157,13 +167,21 @@ def _make(folder: Path, parent: Manifest, layer: int, model: bytes) -> MadeUpdat
     return MadeUpdate(
         parent=parent,
         parent_id=old.id,
-        result_id=result.id,
         unit=unit,
+        stands_for=len(encoded.units),
         peak_memory=update.peak_memory,
     )
 
 
 def links(parents: Sequence[Manifest]) -> tuple[UpdateEntry, ...]:
-    """Updates between earlier releases that a new one goes on listing, the last ones."""
-    found = {(u.parent, u.release): u for parent in parents for u in updates_of(parent)}
-    return tuple(found[place] for place in sorted(found)[-_MOST_LINKS:])
+    """Updates between earlier releases that a new one goes on listing, the last of each kind."""
+    found = {_place(u): u for parent in parents for u in updates_of(parent)}
+    listed = [found[place] for place in sorted(found)]
+    exact = [update for update in listed if update.rung is None]
+    lossy = [update for update in listed if update.rung is not None]
+    return (*exact[-_MOST_LINKS:], *lossy[-_MOST_LINKS:])
+
+
+def _place(update: UpdateEntry) -> tuple[int, int, int]:
+    """Where an update leads from and to; exact ones before lossy ones."""
+    return update.parent, update.release, -1 if update.rung is None else update.rung

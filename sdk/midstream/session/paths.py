@@ -4,14 +4,14 @@ Updates lead from one release to a later one, so the ways are those of a graph w
 bytes count first, then memory as a measure of time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from midstream.trust.manifest import Manifest
 from midstream.trust.updates import UpdateEntry
 from midstream.types import Fidelity
 
-__all__ = ["Way", "cheapest", "steps"]
+__all__ = ["Way", "cheapest", "cheapest_lossy", "steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Way(Manifest):
 def cheapest(
     updates: Sequence[UpdateEntry], held: Collection[int], release: int, *, memory: int
 ) -> tuple[UpdateEntry, ...] | None:
-    """The updates to apply, in order; None where there is no way.
+    """The exact updates to apply, in order; None where there is no way.
 
     Args:
         updates: All that are known.
@@ -36,18 +36,76 @@ def cheapest(
         release: Where it has to lead.
         memory: Bytes that applying one may take.
     """
-    ways: dict[int, tuple[int, int, tuple[UpdateEntry, ...]]] = dict.fromkeys(held, (0, 0, ()))
+    if release in held:
+        return None
+    found = _ways(updates, [(number, None) for number in held], memory).get((release, None))
+    return found.updates if found is not None else None
+
+
+def cheapest_lossy(
+    updates: Sequence[UpdateEntry],
+    held: Collection[tuple[int, int]],
+    rest: Mapping[int, int],
+    release: int,
+    *,
+    memory: int,
+) -> tuple[tuple[UpdateEntry, ...], int] | None:
+    """The lossy updates to apply, in order, and bytes in all; None where there is no way.
+
+    Args:
+        updates: All that are known.
+        held: Releases, and layers up to which all their units are here.
+        rest: Of each layer of the release, bytes of the fresh units above it that are wanted.
+        release: Where it has to lead.
+        memory: Bytes that applying one may take.
+    """
+    ends = [
+        (found.size + rest[layer], found.time, found.updates)
+        for (number, layer), found in _ways(updates, held, memory).items()
+        if number == release and layer is not None and layer in rest and found.updates
+    ]
+    if not ends:
+        return None
+    size, _, way = min(ends, key=lambda end: end[:2])
+    return way, size
+
+
+_Rung = tuple[int, int | None]
+"""A release, and a layer up to which its units are here; None for its exact model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The cheapest way to a rung so far."""
+
+    size: int = 0
+    """Bytes of its updates."""
+    time: int = 0
+    """Of decoding them: the memory that they take."""
+    updates: tuple[UpdateEntry, ...] = ()
+    """In order."""
+
+
+def _ways(
+    updates: Sequence[UpdateEntry], held: Iterable[_Rung], memory: int
+) -> dict[_Rung, _Found]:
+    """The cheapest way to each rung that can be reached."""
+    ways: dict[_Rung, _Found] = dict.fromkeys(held, _Found())
     # each leads to a higher number: in this order, the way to its start is settled
     for update in sorted(updates, key=lambda one: (one.parent, one.release)):
-        unit = update.unit
-        if update.parent not in ways or unit.peak_decode_bytes > memory:
+        unit, start = update.unit, ways.get((update.parent, update.rung))
+        if start is None or unit.peak_decode_bytes > memory:
             continue
-        size, time, way = ways[update.parent]
-        made = (size + unit.size, time + unit.peak_decode_bytes, (*way, update))
-        known = ways.get(update.release)
-        if known is None or made[:2] < known[:2]:
-            ways[update.release] = made
-    return ways[release][2] if release in ways and release not in held else None
+        made = _Found(
+            size=start.size + unit.size,
+            time=start.time + unit.peak_decode_bytes,
+            updates=(*start.updates, update),
+        )
+        end = (update.release, None if update.rung is None else unit.layer)
+        known = ways.get(end)
+        if known is None or (made.size, made.time) < (known.size, known.time):
+            ways[end] = made
+    return ways
 
 
 def steps(manifest: Manifest, way: Sequence[UpdateEntry]) -> Way:

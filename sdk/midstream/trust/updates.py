@@ -1,8 +1,8 @@
 """Updates that lead to a release, as its manifest lists them. Knows nothing of how they are made.
 
-An extension of the manifest that readers may ignore: the fresh ladder is always there. Each
-update leads from the exact model of one release to that of a later one, so they cannot go round
-in a circle (spec/trust.md, "Updates").
+Two extensions of the manifest that readers may ignore: the fresh ladder is always there. Each
+update leads from the exact model of one release to that of a later one, or from the lower units
+of one to those of a later one, so they cannot go round in a circle (spec/trust.md, "Updates").
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,23 @@ from midstream.trust.manifest import Extension, Manifest, UnitEntry, read_entry,
 from midstream.types import UnitKind
 from midstream.wire import Reader, Writer
 
-__all__ = ["MAX_UPDATES", "TAG", "UpdateEntry", "encode", "updates_of", "with_updates"]
+__all__ = [
+    "LOSSY_TAG",
+    "MAX_UPDATES",
+    "TAG",
+    "UpdateEntry",
+    "encode",
+    "updates_of",
+    "with_updates",
+]
 
 TAG = 3
-"""Of the extension."""
+"""Of the extension that lists exact updates."""
+LOSSY_TAG = 5
+"""Of that which lists lossy ones."""
 MAX_UPDATES = 64
-"""Of one release."""
+"""Of one release, and of either kind."""
+_MAX_LAYER = 255
 _ID_SIZE = 16
 _REMEMBERED = 8
 """Extensions that stay parsed: those of the releases that a few networks are at."""
@@ -36,13 +47,22 @@ class UpdateEntry:
     """
 
     parent: int
-    """The release whose exact model it applies to."""
+    """The release that it applies to: its exact model, or its lower units."""
     parent_id: bytes
-    """What that model is called, 16 bytes (spec/updates.md)."""
+    """What that model, or these units, are called, 16 bytes (spec/updates.md, spec/lossy.md)."""
     release: int
-    """The release whose exact model it gives."""
+    """The release that it leads to."""
+    rung: int | None = None
+    """Of a lossy update the layer up to which the parent's units are taken; None of an exact one.
+    A lossy update leads to the units up to the layer of its own."""
     unit: UnitEntry
-    """What is signed of the unit; memory that applying takes, both model files included."""
+    """What is signed of the unit; memory that applying takes, what it applies to and what it gives
+    included."""
+
+    def title(self, lead: str = "") -> str:
+        """What it is from, for people."""
+        rung = "" if self.rung is None else f", layer {self.rung}"
+        return f"update from {lead}{self.parent}{rung}"
 
     def __post_init__(self) -> None:
         if not 1 <= self.parent < self.release <= _MAX_RELEASE:
@@ -50,7 +70,8 @@ class UpdateEntry:
                 ErrorCode.WRONG_PARENT,
                 f"manifest: an update from release {self.parent} to release {self.release}",
             )
-        is_update = self.unit.kind is UnitKind.UPDATE and self.unit.parent is None
+        kind = UnitKind.UPDATE if self.rung is None else UnitKind.LOSSY_UPDATE
+        is_update = self.unit.kind is kind and self.unit.parent is None
         if not is_update or len(self.parent_id) != _ID_SIZE:
             raise BitstreamError(
                 ErrorCode.BAD_FIELD,
@@ -59,20 +80,30 @@ class UpdateEntry:
 
 
 def encode(updates: Sequence[UpdateEntry]) -> Extension:
-    """The extension of a manifest."""
+    """The extension of a manifest that lists updates of one kind."""
     out = Writer().varint(len(updates))
     for update in updates:
         out.varint(update.parent).varint(update.release - update.parent).raw(update.parent_id)
+        if update.rung is not None:
+            out.varint(update.rung)
         write_entry(out, update.unit)
-    return Extension(tag=TAG, value=out.bytes())
+    return Extension(tag=LOSSY_TAG if _are_lossy(updates) else TAG, value=out.bytes())
+
+
+def _are_lossy(updates: Sequence[UpdateEntry]) -> bool:
+    return any(update.rung is not None for update in updates)
 
 
 def with_updates(manifest: Manifest, updates: Sequence[UpdateEntry]) -> Manifest:
     """A manifest that lists these updates."""
-    if not updates:
-        return manifest
-    others = [extension for extension in manifest.extensions if extension.tag != TAG]
-    tags = sorted([*others, encode(updates)], key=lambda extension: extension.tag)
+    kinds = (
+        [update for update in updates if update.rung is None],
+        [update for update in updates if update.rung is not None],
+    )
+    made = [encode(kind) for kind in kinds if kind]
+    replaced = {extension.tag for extension in made}
+    others = [extension for extension in manifest.extensions if extension.tag not in replaced]
+    tags = sorted([*others, *made], key=lambda extension: extension.tag)
     return replace(manifest, extensions=tuple(tags))
 
 
@@ -83,8 +114,10 @@ def updates_of(manifest: Manifest, *, limits: Limits = LIMITS) -> tuple[UpdateEn
         BitstreamError: They are malformed, or one leads beyond this release.
         LimitError: A count or size is over its limit.
     """
-    found = [extension.value for extension in manifest.extensions if extension.tag == TAG]
-    updates = _read_all(found[0], limits) if found else ()
+    updates: tuple[UpdateEntry, ...] = ()
+    for extension in manifest.extensions:
+        if extension.tag in (TAG, LOSSY_TAG):
+            updates += _read_all(extension.value, extension.tag == LOSSY_TAG, limits)
     for update in updates:
         if update.release > manifest.release:
             raise BitstreamError(
@@ -95,19 +128,22 @@ def updates_of(manifest: Manifest, *, limits: Limits = LIMITS) -> tuple[UpdateEn
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _read_all(value: bytes, limits: Limits) -> tuple[UpdateEntry, ...]:
+def _read_all(value: bytes, is_lossy: bool, limits: Limits) -> tuple[UpdateEntry, ...]:
     """What an extension lists; it is asked for several times a release, and never changes."""
     reader = Reader(value, "updates")
-    updates = tuple(_read(reader, limits) for _ in range(reader.varint(limit=MAX_UPDATES)))
+    updates = tuple(
+        _read(reader, is_lossy, limits) for _ in range(reader.varint(limit=MAX_UPDATES))
+    )
     reader.end()
     return updates
 
 
-def _read(reader: Reader, limits: Limits) -> UpdateEntry:
+def _read(reader: Reader, is_lossy: bool, limits: Limits) -> UpdateEntry:
     parent = reader.varint(limit=_MAX_RELEASE)
     return UpdateEntry(
         parent=parent,
         release=parent + reader.varint(limit=_MAX_RELEASE),
         parent_id=bytes(reader.take(_ID_SIZE)),
+        rung=reader.varint(limit=_MAX_LAYER) if is_lossy else None,
         unit=read_entry(reader, limits),
     )

@@ -119,3 +119,19 @@ def test_progress_never_goes_back_and_ends_at_its_total() -> None:
     assert done[-1] == said[-1].total == 10
     assert [progress.doing for progress in said[:7]] == ["2b"] * 7
     assert done[7:9] == [4, 5]
+
+
+def test_shares_of_a_stage_are_its_parts_and_less_may_be_left_than_was_planned() -> None:
+    said: list[Progress] = []
+    work = Work(100, said.append)
+    work.begin("probes", 8)
+    for share in (0.25, 0.1, 1.0):
+        work.reach(share)
+    work.plan(12)
+    work.begin("2b", 4)
+    work.reach(0.5)
+    work.end()
+    assert [(p.done, p.total) for p in said] == [
+        *((done, 100) for done in (0, 2, 2, 8)),
+        *((done, 12) for done in (8, 10, 12)),
+    ]

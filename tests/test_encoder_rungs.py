@@ -60,7 +60,7 @@ def statistics() -> tuple[TensorStatistics, ...]:
 
 
 def encoded(ladder: str) -> Encoded:
-    return encode(MODEL, ladder=ladder, evaluate=evaluate, statistics=lambda _: statistics())
+    return encode(MODEL, ladder=ladder, evaluate=evaluate, statistics=lambda *_: statistics())
 
 
 @pytest.fixture(scope="module")

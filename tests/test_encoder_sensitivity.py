@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from midstream import decoder
-from midstream.encoder import encode
+from midstream.encoder import Progress, encode
 from midstream.encoder.sensitivity import measure_sensitivities, sensitive_steps
 from midstream.encoder.steps import relative_steps
 from midstream.encoder.weights import Weights, load
@@ -96,3 +96,13 @@ def test_a_measured_ladder_spends_its_bits_where_they_matter() -> None:
 
 def test_targets_in_decibels_need_no_measure() -> None:
     assert encode(MODEL, ladder="20dB", measure=failing).units
+
+
+def test_trying_tensors_one_by_one_is_told_of():
+    said: list[Progress] = []
+    encode(MODEL, ladder="3b", measure=outputs, report=said.append)
+    looking = [p.done for p in said if p.doing == "looking at outputs"]
+    assert looking == sorted(looking)
+    assert looking[0] == 0
+    assert len(set(looking)) > 2
+    assert said[-1].done == said[-1].total

@@ -123,7 +123,9 @@ def test_progress_reaches_its_total() -> None:
     encode_checked(model, "3b,5b,exact", find_backend(), lambda _: None, report=said.append)
     assert [p.done for p in said] == sorted(p.done for p in said)
     assert said[-1].done == said[-1].total
-    assert [*dict.fromkeys(p.doing for p in said)] == ["3b", "5b", "exact"]
+    assert [*dict.fromkeys(p.doing for p in said)] == ["looking at outputs", "3b", "5b", "exact"]
+    looking = {p.done for p in said if p.doing == "looking at outputs"}
+    assert len(looking) > 10
 
 
 def test_the_manifest_keeps_what_was_measured_on() -> None:

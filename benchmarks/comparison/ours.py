@@ -36,6 +36,6 @@ class OutputsEncoder:
             ladder=ladder,
             evaluate=self._outputs.evaluate,
             measure=self._outputs.measure,
-            statistics=lambda _: self._statistics,
+            statistics=lambda *_: self._statistics,
             probes=self._outputs.probes,
         )

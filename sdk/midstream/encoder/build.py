@@ -23,6 +23,9 @@ from midstream.types import DType, Tensor
 
 __all__ = ["encode"]
 
+_STUDY_PARTS = 64
+"""Parts that take about as long as to find out what the outputs need."""
+
 
 def encode(
     model: bytes,
@@ -70,10 +73,16 @@ def encode(
         unit = exact_unit(topology, weights, evaluate=evaluate, probes=probes)
         return Encoded(format=opened.format, weights=count, units=(unit,), recipe="exact")
     allocates = rungs[0].target is not Target.SNR
-    known = _known(model, opened.tensors, statistics) if allocates else None
+    if not allocates:
+        statistics = measure = None
+    study = _STUDY_PARTS if statistics or measure else 0
+    work = Work(study + _parts(rungs, count, is_known=statistics is not None), report)
+    if study:
+        work.begin("looking at outputs", study)
+    known = _known(model, opened.tensors, statistics, work)
+    work.plan(study + _parts(rungs, count, is_known=known is not None))
+    relative = _relative(model, weights, measure if known is None else None, work)
     sets = recipe_sets(rungs, weights=count, is_known=known is not None)
-    work = Work(len(sets) * planned_parts(rungs, is_known=known is not None), report)
-    relative = _relative(model, weights, measure if allocates and known is None else None)
 
     make = partial(
         Builder,
@@ -94,6 +103,12 @@ def encode(
         recipe=str(recipe),
         remarks=remarks(rungs, units),
     )
+
+
+def _parts(rungs: Sequence[Rung], weights: int, *, is_known: bool) -> int:
+    """How many times a network is quantised, at most."""
+    sets = recipe_sets(rungs, weights=weights, is_known=is_known)
+    return len(sets) * planned_parts(rungs, is_known=is_known)
 
 
 def _prepared(model: bytes, limits: Limits) -> bytes:
@@ -128,16 +143,19 @@ def _is_hole(tensor: Tensor) -> bool:
 
 
 def _known(
-    model: bytes, tensors: Sequence[Tensor], statistics: MakeStatistics | None
+    model: bytes, tensors: Sequence[Tensor], statistics: MakeStatistics | None, work: Work
 ) -> Statistics | None:
     """What is known of each hole; None where nothing is."""
-    made = statistics(model) if statistics is not None else None
+    made = statistics(model, work.reach) if statistics is not None else None
     if made is None or all(_is_hole(tensor) for tensor in tensors):
         return made
     return None  # places of biases would have to be counted anew
 
 
-def _relative(model: bytes, weights: Sequence[Weights], measure: Measure | None) -> Sequence[float]:
+def _relative(
+    model: bytes, weights: Sequence[Weights], measure: Measure | None, work: Work
+) -> Sequence[float]:
     if measure is None:
         return relative_steps(weights)
-    return sensitive_steps(weights, measure_sensitivities(model, weights, measure))
+    found = measure_sensitivities(model, weights, measure, told=work.reach)
+    return sensitive_steps(weights, found)

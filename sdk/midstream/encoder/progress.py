@@ -34,12 +34,12 @@ class Work:
         self._total = max(total, 1)
         self._report = report
         self._done = 0
-        self._stage_end = 0
+        self._stage_start = self._stage_end = 0
         self._doing = ""
 
     def begin(self, doing: str, parts: int) -> None:
         """Go to the next stage, of so many parts at most."""
-        self._done = self._stage_end
+        self._done = self._stage_start = self._stage_end
         self._stage_end = min(self._done + parts, self._total)
         self._doing = doing
         self._say()
@@ -48,6 +48,16 @@ class Work:
         """One part is done."""
         self._done = min(self._done + 1, self._stage_end)
         self._say()
+
+    def reach(self, share: float) -> None:
+        """So much of the stage is done, 0 to 1, or more was before."""
+        here = self._stage_start + round(share * (self._stage_end - self._stage_start))
+        self._done = min(max(self._done, here), self._stage_end)
+        self._say()
+
+    def plan(self, total: int) -> None:
+        """Less is to be done than was planned."""
+        self._total = max(total, self._stage_end)
 
     def end(self) -> None:
         """All is done."""

@@ -28,7 +28,11 @@ together is not the sum of their noises, and between the two did best on real ne
 
 
 def measure_sensitivities(
-    model: bytes, weights: Sequence[Weights], measure: Measure
+    model: bytes,
+    weights: Sequence[Weights],
+    measure: Measure,
+    *,
+    told: Callable[[float], None] = lambda _: None,
 ) -> list[float | None]:
     """Output noise per squared error of each tensor's weights.
 
@@ -36,12 +40,17 @@ def measure_sensitivities(
         model: The model file.
         weights: Its tensors.
         measure: Runs a model file.
+        told: Of how much is done, 0 to 1.
 
     Returns:
         For each tensor, noise power over signal power at the outputs divided by the sum of
         squared errors; None where nothing changed or it cannot be run so.
     """
-    return [_sensitivity(model, w, measure) if w.coded else None for w in weights]
+    found: list[float | None] = []
+    for w in weights:
+        found.append(_sensitivity(model, w, measure) if w.coded else None)
+        told(len(found) / len(weights))
+    return found
 
 
 def _sensitivity(model: bytes, weights: Weights, measure: Measure) -> float | None:

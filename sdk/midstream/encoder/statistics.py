@@ -40,5 +40,6 @@ class TensorStatistics:
 Statistics = Sequence[TensorStatistics | None]
 """One for each hole of a model file, in order; None for one of which nothing is known."""
 
-MakeStatistics = Callable[[bytes], Statistics | None]
-"""From a model file to what is known of its holes; None where it cannot be run."""
+MakeStatistics = Callable[[bytes, Callable[[float], None]], Statistics | None]
+"""From a model file to what is known of its holes; None where it cannot be run. The other
+argument is told how much of that is done, 0 to 1."""

@@ -96,12 +96,21 @@ class Outputs:
         """
         return self._quick(model)
 
-    def statistics(self, model: bytes) -> Statistics | None:
-        """What is known of the tensors; None, and a word why, where they cannot be studied."""
+    def statistics(
+        self, model: bytes, told: Callable[[float], None] = lambda _: None
+    ) -> Statistics | None:
+        """What is known of the tensors; None, and a word why, where they cannot be studied.
+
+        Args:
+            model: The original.
+            told: Of how much of that is done, 0 to 1.
+        """
         if not isinstance(self._backend, TracingBackend):
             return None
         try:
-            return make_statistics(self._backend, model, self._studied)
+            return make_statistics(
+                self._backend, model, self._studied, progress=lambda at, of, _: told(at / of)
+            )
         except MidstreamError as error:
             self._progress(f"it cannot be studied, so tensors are tried one by one: {error}")
             return None

@@ -1,0 +1,60 @@
+"""Damaged policies, provenance and parcels: an error of ours, or what was written and signed."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tuf.api.metadata import Targets
+
+from choices import Choices
+from midstream.errors import DataError, UsageError
+from midstream.trust import adapters, provenance, providers
+from midstream.trust.parcel import Evidence, Parcel, open_parcel, provider_of, seal_parcel
+from mutations import damage
+from seeds import VALID
+from trusting import signer
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CASES: list[dict[str, Any]] = json.loads((VALID / "policies.json").read_text())
+POLICIES = [bytes.fromhex(case["policy"]) for case in CASES if "policy" in case]
+PROVENANCES = [bytes.fromhex(case["provenance"]) for case in CASES if "provenance" in case]
+EVIDENCE = Evidence(samples=9, metrics={"accuracy": 0.5})
+MADE = Parcel(provider="east", version=3, release=1, unit=b"a unit" * 9, evidence=EVIDENCE)
+PARCEL = seal_parcel(MADE, "net", [signer(1)], NOW + timedelta(days=1))
+ROLE = Targets()
+providers.add(ROLE, "net", "east", [signer(1).public])
+
+
+def policy(data: bytes) -> None:
+    """One that is read is written in the same bytes."""
+    assert adapters.encode(adapters.decode(data)) == data
+
+
+def made_of(data: bytes) -> None:
+    """What is read is written so that it is read again."""
+    found = provenance.decode(data)
+    assert repr(provenance.decode(provenance.encode(found).value)) == repr(found)
+
+
+def parcel(data: bytes) -> None:
+    """One that is taken is what was signed."""
+    provider_of(data)
+    assert open_parcel(data, "net", ROLE, NOW) == MADE
+
+
+READERS: list[tuple[Callable[[bytes], None], list[bytes]]] = [
+    (policy, POLICIES),
+    (made_of, PROVENANCES),
+    (parcel, [PARCEL]),
+]
+
+
+def test_one(choices: Choices) -> None:
+    """Raw bytes, or good ones with damage."""
+    read, good = READERS[choices.integer(0, len(READERS) - 1)]
+    first = good[choices.integer(0, len(good) - 1)]
+    data = choices.raw(1 << 9) if choices.integer(0, 15) == 0 else damage(first, choices)
+    with suppress(DataError, UsageError):
+        read(bytes(data))

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import demo
+from results import gain_line, gain_of
+from strategies import Played
 
 STRATEGIES = {
     "no_model",
@@ -30,6 +32,27 @@ def test_every_strategy_has_a_score(results: Path) -> None:
     summary = json.loads((results / "results.json").read_text())
     assert set(summary["qoe"]) == set(summary["startup_seconds"]) == STRATEGIES
     assert all(math.isfinite(score) for score in summary["qoe"].values())
+
+
+def test_what_upgrades_are_worth_comes_with_what_chance_makes_of_it() -> None:
+    def run(*scores: float) -> list[Played]:
+        return [Played(trace="", qoe=score, startup=0.0) for score in scores]
+
+    base = run(1.0, 2.0, 3.0)
+    for upgraded, words in (
+        (run(2.0, 4.0, 6.0), "QoE +2.000, standard error 0.577"),
+        (run(2.0, 4.0, 0.0), "QoE +0.000, standard error 1.528: 3 videos cannot tell"),
+        (base, "QoE +0.000, standard error 0.000: 3 videos cannot tell"),
+    ):
+        summary = {"traces": 3, "upgrade_gain": gain_of(upgraded, base)}
+        assert gain_line(summary).endswith(words)
+
+
+def test_layers_above_the_highest_wanted_never_come(tmp_path: Path) -> None:
+    assert demo.main(["--generated", "2", "--max-layer", "1", "--out", str(tmp_path)]) == 0
+    summary = json.loads((tmp_path / "results.json").read_text())
+    assert summary["swaps"] > 0
+    assert summary["model_bytes"] < 60_000
 
 
 def test_no_decision_is_made_by_weights_that_were_not_published(results: Path) -> None:

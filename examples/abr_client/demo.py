@@ -26,7 +26,7 @@ from midstream.abr import BufferBased, RateBased, RobustMpc
 from midstream.origin import Impairments
 from plot import draw
 from publishing import MODELS, Repositories, publish_releases
-from results import summarise, table_rows
+from results import gain_line, summarise, table_rows
 from strategies import Played, play_float, play_live, play_rule
 from traces import Trace, generate_traces, load_traces
 from video import Video, generate_video, load_video
@@ -46,6 +46,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--loss", type=float, default=0.05, help="share of bodies cut short, or datagrams lost"
     )
     parser.add_argument("--corrupt", type=float, default=0.02, help="share of stretches damaged")
+    parser.add_argument("--max-layer", type=int, help="fetch no layer above it (default all)")
     parser.add_argument("--seed", type=int, default=_SEED, help="of traces, loss and damage")
     parser.add_argument("--carousel", action="store_true", help="over UDP, no origin, no video")
     parser.add_argument("--players", type=int, default=12, help="that hear it (default 12)")
@@ -76,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
     summary = summarise(runs)
     summary["loss"], summary["corrupt"] = options.loss, options.corrupt
     print_table(f"QoE over {len(traces)} traces", table_rows(summary))
+    print(gain_line(summary))
     print(
         f"{summary['repairs']} packets repaired, {summary['swaps']} swaps, "
         f"{summary['unverified_decisions']} of {summary['decisions']} decisions by unverified "
@@ -153,7 +155,15 @@ def _play_all(
             )
             runs["base_only"].append(play_live(trace, video, repositories, link, upgrades=False))
             view.begin(trace.name)
-            played = play_live(trace, video, repositories, link, upgrades=True, show=view.show)
+            played = play_live(
+                trace,
+                video,
+                repositories,
+                link,
+                upgrades=True,
+                max_layer=options.max_layer,
+                show=view.show,
+            )
             runs["mid_stream"].append(played)
             assert played.live is not None, "a live session tells what happened"
             view.end(played.qoe, played.live.moments[-1])

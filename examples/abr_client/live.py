@@ -13,7 +13,7 @@ import midstream
 from midstream.abr import Controller, SafeRung
 from player import Player
 
-__all__ = ["LOW_WATER", "SHARE", "LiveResult", "LiveSession", "Moment"]
+__all__ = ["BUDGET", "LOW_WATER", "SHARE", "LiveResult", "LiveSession", "Moment"]
 
 LOW_WATER = 36.0
 """Seconds of buffer below which no model byte is sent once the base runs."""
@@ -21,8 +21,9 @@ SHARE = 0.5
 """Of what the link carries until the buffer is down to the low-water mark."""
 _LOOK_EVERY = 4
 """Segments between looks for a newer release."""
-_BUDGET = 0.05
-"""Seconds for one decision: loopback, and a machine that fetches at the same time."""
+BUDGET = 1.0
+"""Seconds of this machine's own time for one decision: what it has to do besides shall not
+decide what is played."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,7 @@ class LiveSession:
         news: Called before segment `news_at` is asked for: publishes the second release.
         news_at: The segment.
         upgrades: Whether anything after the base is fetched.
+        max_layer: The highest layer that is; None for all.
         show: Told each moment.
     """
 
@@ -95,6 +97,7 @@ class LiveSession:
         news: Callable[[], None],
         news_at: int,
         upgrades: bool = True,
+        max_layer: int | None = None,
         show: Callable[[Moment], None] = lambda _: None,
     ) -> None:
         self._player = player
@@ -102,8 +105,9 @@ class LiveSession:
         self._news = news
         self._news_at = news_at
         self._upgrades = upgrades
+        self._policy = midstream.Policy(low_water=LOW_WATER, max_layer=max_layer)
         self._show = show
-        self._controller = Controller(clock=time.perf_counter, budget=_BUDGET, guard=SafeRung())
+        self._controller = Controller(clock=time.perf_counter, budget=BUDGET, guard=SafeRung())
         self._charged = 0
         self._media = 0
         self.result = LiveResult()
@@ -120,7 +124,7 @@ class LiveSession:
             url,
             "abr",
             root=root,
-            policy=midstream.Policy(low_water=LOW_WATER),
+            policy=self._policy,
             background=False,
             on_event=self._hear,
         ) as model:

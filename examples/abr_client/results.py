@@ -7,7 +7,7 @@ import numpy as np
 
 from strategies import Played, mean_of_worst
 
-__all__ = ["TITLES", "summarise", "table_rows"]
+__all__ = ["TITLES", "gain_line", "gain_of", "summarise", "table_rows"]
 
 TITLES = {
     "no_model": "no model (RobustMPC)",
@@ -19,6 +19,9 @@ TITLES = {
     "robust_mpc": "RobustMPC rule",
 }
 """Strategies, as JSON and people call them."""
+
+_CLEAR = 2.0
+"""Standard errors from which on a difference is none of chance, as a rule."""
 
 _Runs = Mapping[str, Sequence[Played]]
 
@@ -39,6 +42,7 @@ def summarise(runs: _Runs) -> dict[str, Any]:
             name: mean_of_worst([p.qoe for p in played]) for name, played in runs.items()
         },
         "startup_seconds": {name: _mean([p.startup for p in ps]) for name, ps in runs.items()},
+        "upgrade_gain": gain_of(runs["mid_stream"], runs["base_only"]),
         "model_bytes": _mean([result.model_bytes for result in live]),
         "repairs": sum(result.repaired for result in every),
         "swaps": sum(result.swaps for result in every),
@@ -63,6 +67,24 @@ def table_rows(summary: Mapping[str, Any]) -> list[list[str]]:
         ]
         for name in summary["qoe"]
     ]
+
+
+def gain_line(summary: Mapping[str, Any]) -> str:
+    """What upgrades were worth, and whether so many videos can tell."""
+    gain, error = summary["upgrade_gain"]["mean"], summary["upgrade_gain"]["standard_error"]
+    can_tell = error and abs(gain) > _CLEAR * error
+    verdict = "" if can_tell else f": {summary['traces']} videos cannot tell"
+    return (
+        "upgrades over the base alone, video by video, their bytes included: "
+        f"QoE {gain:+.3f}, standard error {error:.3f}{verdict}"
+    )
+
+
+def gain_of(upgraded: Sequence[Played], base: Sequence[Played]) -> dict[str, float]:
+    """The mean of the differences on the same traces, and how far chance moves it."""
+    gains = [one.qoe - other.qoe for one, other in zip(upgraded, base, strict=True)]
+    spread = float(np.std(gains, ddof=1)) if len(gains) > 1 else 0.0
+    return {"mean": _mean(gains), "standard_error": spread / len(gains) ** 0.5}
 
 
 def _mean(values: Sequence[float]) -> float:

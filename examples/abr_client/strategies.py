@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from live import LiveResult, LiveSession, Moment
+from live import BUDGET, LiveResult, LiveSession, Moment
 from midstream.abr import Controller, Observation, Rule, SafeRung
 from midstream.origin import Impairments, serve
 from midstream.runtime import Network
@@ -26,7 +26,6 @@ __all__ = ["NEWS_AT", "Played", "play_float", "play_live", "play_rule"]
 
 NEWS_AT = 8
 """Segment before which the second release is published."""
-_BUDGET = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ def play_rule(trace: Trace, video: Video, rule: Rule) -> Played:
 
 def play_float(trace: Trace, video: Video, network: Network, size: int) -> Played:
     """Play by the full float network, whose file is downloaded before the first segment."""
-    controller = Controller(clock=time.perf_counter, budget=_BUDGET, guard=SafeRung())
+    controller = Controller(clock=time.perf_counter, budget=BUDGET, guard=SafeRung())
 
     def run(features: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> object:
         return network.run(features)[0]
@@ -65,34 +64,42 @@ def play_live(
     link: Impairments,
     *,
     upgrades: bool,
+    max_layer: int | None = None,
     show: Callable[[Moment], None] = lambda _: None,
 ) -> Played:
-    """Play by a live network over a bad link; `upgrades` says whether it gets better."""
+    """Play by a live network over a bad link.
+
+    Args:
+        trace: Its throughput.
+        video: What is played.
+        repositories: Both releases.
+        link: What it does to bodies.
+        upgrades: Whether the network gets better.
+        max_layer: How far, at most; None for all layers.
+        show: Told each moment.
+    """
     player = Player(trace, video)
-    result = asyncio.run(_live(player, repositories, link, upgrades, show))
-    return Played(trace=trace.name, qoe=player.qoe, startup=result.startup, live=result)
-
-
-async def _live(
-    player: Player,
-    repositories: Repositories,
-    link: Impairments,
-    upgrades: bool,
-    show: Callable[[Moment], None],
-) -> LiveResult:
     with tempfile.TemporaryDirectory() as folder:
         served = Path(folder, "repo")
-        await asyncio.to_thread(shutil.copytree, repositories.first, served)
+        shutil.copytree(repositories.first, served)
         session = LiveSession(
             player,
             published=repositories.published,
             news=lambda: copy_news(repositories, served),
             news_at=NEWS_AT,
             upgrades=upgrades,
+            max_layer=max_layer,
             show=show,
         )
-        async with serve(served, impairments=link) as url:
-            return await session.play(url, repositories.root)
+        result = asyncio.run(_serve_and_play(served, link, session, repositories.root))
+    return Played(trace=trace.name, qoe=player.qoe, startup=result.startup, live=result)
+
+
+async def _serve_and_play(
+    served: Path, link: Impairments, session: LiveSession, root: Path
+) -> LiveResult:
+    async with serve(served, impairments=link) as url:
+        return await session.play(url, root)
 
 
 def _play(

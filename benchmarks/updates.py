@@ -1,10 +1,11 @@
 """Updates beside bsdiff, xdelta3, zstd --patch-from and ZipNN; and providers of one network.
 
-    python benchmarks/updates.py [--sections exact,providers] [--tunes FOLDER] [--out DIR]
+    python benchmarks/updates.py [--sections exact,chains,providers] [--tunes FOLDER] [--out DIR]
 
 Makes an environment with PyTorch and the peers, trains two networks, fine-tunes each in every way
 (all weights by a little, last operators, low rank, pruned, pruned and trained, quantised again,
-classes added, topology changed), measures, and checks every round trip. Then five providers, one
+classes added, topology changed), measures, and checks every round trip. Chains of 20 updates are
+decoded beside one update for all of their way. Then five providers, one
 of them malicious, improve a third network. Writes DIR/results.json, DIR/report.txt and
 DIR/providers.png. Exits 1 where a measurement failed, not where a figure is not met: the report
 says that. Needs xdelta3 from the system.
@@ -23,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from reach.tables import print_figures
+from update_parts.chains import chain_figures, chains_of, measure_chains
 from update_parts.environment import make_environment, make_tunes, ready_peer
 from update_parts.exact import best_peer, exact_figures, measure_exact, pairs
 from update_parts.federated import (
@@ -53,15 +55,28 @@ def main() -> int:
 def _exact(options: argparse.Namespace) -> dict[str, Any]:
     """Bytes of updates beside the peers'."""
     python = make_environment(options.out / "peers")
-    tunes = options.tunes or options.out / "tunes"
-    if options.tunes is None:
-        make_tunes(python, tunes, options.seed)
-    files = pairs(tunes)
+    files = pairs(_tunes(options, python))
     with ready_peer(python) as peers, _bar("fine-tunes", len(files)) as advance:
         rows = measure_exact(files, peers, advance)
         assert peers.stdin is not None, "it is a pipe"
         peers.stdin.close()
     return dict(rows)
+
+
+def _chains(options: argparse.Namespace) -> dict[str, Any]:
+    """Times of chains beside those of one update."""
+    python = make_environment(options.out / "peers")
+    files = chains_of(_tunes(options, python))
+    with _bar("chains", len(files)) as advance:
+        return measure_chains(files, advance)
+
+
+def _tunes(options: argparse.Namespace, python: Path) -> Path:
+    """The folder of fine-tunes, made where none is given."""
+    folder: Path = options.tunes or options.out / "tunes"
+    if options.tunes is None:
+        make_tunes(python, folder, options.seed)
+    return folder
 
 
 def _providers(options: argparse.Namespace) -> dict[str, Any]:
@@ -70,7 +85,7 @@ def _providers(options: argparse.Namespace) -> dict[str, Any]:
         return measure_federated(options.rounds, options.seeds, advance)
 
 
-_SECTIONS = {"exact": _exact, "providers": _providers}
+_SECTIONS = {"exact": _exact, "chains": _chains, "providers": _providers}
 
 
 @contextmanager
@@ -108,6 +123,7 @@ def _show(results: Mapping[str, Any], console: Console) -> None:
         _show_exact(results["exact"], console)
     listed = [
         *exact_figures(results.get("exact", {})),
+        *chain_figures(results.get("chains", {})),
         *federated_figures(results.get("providers", {})),
     ]
     print_figures(listed, console)

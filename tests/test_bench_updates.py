@@ -1,11 +1,16 @@
 """The parts of the benchmark of updates that need no peers."""
 
 import io
+from pathlib import Path
 
+import numpy as np
+import pytest
 from rich.console import Console
 
 from reach.figures import Verdict
 from reach.tables import print_figures
+from tensorfiles import normal, safetensors
+from update_parts.chains import chain_figures, chains_of, measure_chains
 from update_parts.exact import best_peer, exact_figures
 
 ROWS = {
@@ -40,3 +45,22 @@ def test_figures_are_printed() -> None:
     text = io.StringIO()
     print_figures(exact_figures(ROWS), Console(file=text, width=140))
     assert "exact update over the best peer" in text.getvalue()
+
+
+def test_a_chain_is_measured_beside_one_update(tmp_path: Path) -> None:
+    folder = tmp_path / "chains"
+    folder.mkdir()
+    weights = normal(30, 20)
+    for number in range(4):
+        file = safetensors({"a": weights + np.float32(number / 1024)})
+        (folder / f"net-all.{number:02}.safetensors").write_bytes(file)
+    rows = measure_chains(chains_of(tmp_path), lambda _: None)
+    assert list(rows) == ["net-all"]
+    assert rows["net-all"]["links"] == 3
+    assert set(rows["net-all"]["seconds"]) == {"direct", "chain", "one_by_one"}
+    assert [set(figure.values) for figure in chain_figures(rows)] == [{"net-all"}] * 3
+
+
+def test_a_folder_without_chains_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no chains in"):
+        chains_of(tmp_path)

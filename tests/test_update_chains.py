@@ -15,14 +15,18 @@ from test_updates import exact, moved, update_of
 
 A, B = normal(40, 30), normal(20, 10).astype("<f2")
 GROWN = np.concatenate([moved(A, 1e-3), normal(2, 30, seed=8)])
+# numbers so few that they are no hole change what is between the holes
+FEW = np.arange(4, dtype="<f4")
 FILES = [
-    safetensors(arrays)
-    for arrays in (
-        {"a": A, "b": B},
-        {"a": moved(A, 1e-5), "b": B},
-        {"a": moved(A, 1e-4), "b": moved(B, 1e-2)},
-        {"a": GROWN, "b": B},
-        {"a": moved(GROWN, 1e-4), "b": B},
+    safetensors({**arrays, "few": FEW * place})
+    for place, arrays in enumerate(
+        (
+            {"a": A, "b": B},
+            {"a": moved(A, 1e-5), "b": B},
+            {"a": moved(A, 1e-4), "b": moved(B, 1e-2)},
+            {"a": GROWN, "b": B},
+            {"a": moved(GROWN, 1e-4), "b": B},
+        )
     )
 ]
 UNITS = [update_of(old, new) for old, new in pairwise(FILES)]

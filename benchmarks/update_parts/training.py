@@ -4,12 +4,14 @@
 
 Two networks, a convolutional one for pictures and a transformer for sequences, are trained on
 made-up tasks until they solve them, and then fine-tuned on tasks that moved a little. Each pair
-is written as `NETWORK-KIND.old.safetensors` and `NETWORK-KIND.new.safetensors`. The same seed gives
-the same files on one machine.
+is written as `NETWORK-KIND.old.safetensors` and `NETWORK-KIND.new.safetensors`; and what some
+fine-tunes are after every few steps, `chains/NETWORK-KIND.NUMBER.safetensors`. The same seed
+gives the same files on one machine.
 """
 
 import argparse
 import copy
+import functools
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -23,6 +25,7 @@ from torch.nn import functional
 _CLASSES, _ADDED = 10, 3
 _SIDE, _LENGTH, _WORDS = 16, 24, 256
 _RANK = 4
+_LINKS, _STEPS_OF_LINK = 20, 3
 Task = Callable[[torch.Generator, int, float, int], tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -145,6 +148,30 @@ def fine_tunes(
     tuned = copy.deepcopy(model)
     right = train(tuned, task, rng, steps=60, rate=1e-4, moved=1.0)
     yield "quantised again", quantised(old), quantised(arrays(tuned)), right
+
+
+def chains(model: nn.Module, task: Task, seed: int) -> Iterator[tuple[str, list[Any]]]:
+    """Kind, and the tensors of each release on the way of a fine-tune, the first one included."""
+    for kind, rate in (("all weights", 1e-5), ("last operators", 1e-4)):
+        tuned = copy.deepcopy(model)
+        tuned.requires_grad_(kind == "all weights")
+        tuned.head.requires_grad_(True)  # type: ignore[union-attr] # both networks have one
+        steps: list[Any] = []
+        _keep(tuned, steps)
+        train(
+            tuned,
+            task,
+            torch.Generator().manual_seed(seed + 1),
+            steps=_LINKS * _STEPS_OF_LINK,
+            rate=rate,
+            moved=1.0,
+            after=functools.partial(_keep, tuned, steps),
+        )
+        yield kind, steps[::_STEPS_OF_LINK]
+
+
+def _keep(model: nn.Module, steps: list[Any]) -> None:
+    steps.append({name: tensor.clone() for name, tensor in arrays(model).items()})
 
 
 def arrays(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -312,7 +339,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    options.folder.mkdir(parents=True, exist_ok=True)
+    (options.folder / "chains").mkdir(parents=True, exist_ok=True)
     both: dict[str, tuple[_Make, Task, int]] = {
         "pictures": (Pictures, pictures, 250),
         "sequences": (Sequences, sequences, 250),
@@ -328,6 +355,10 @@ def main() -> None:
             write(options.folder / f"{name}.old.safetensors", old)
             write(options.folder / f"{name}.new.safetensors", new)
             print(f"{name}: {after:.3f} right", flush=True)
+        for kind, releases in chains(model, task, options.seed):
+            for number, tensors in enumerate(releases):
+                name = f"{network}-{kind.replace(' ', '_')}.{number:02}"
+                write(options.folder / "chains" / f"{name}.safetensors", tensors)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ Knows nothing of the weights themselves (spec/updates.md, "Head").
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,15 @@ class UpdateHead:
     def parts(self) -> tuple[Part, ...]:
         """All weights of the new model."""
         return parts_of(self.topology.tensors, self.old.tensors, self.sources)
+
+    @property
+    def keeps_places(self) -> bool:
+        """Whether all weights have the place in the file that they had in the parent's."""
+        new, old = self.topology, self.old
+        if new is old:
+            return True
+        is_same = new.model_size == old.model_size and new.tensors == old.tensors
+        return is_same and self.sources == tuple(range(len(new.tensors)))
 
     @cached_property
     def listed(self) -> tuple[int, ...]:
@@ -128,20 +138,18 @@ class UpdateHead:
             topology, sources = read_patch(reader.blob(limit=limits.unit_size), old, limits=limits)
         _check_sources(topology, old, sources)
         bare = cls(parent=parent, old=old, topology=topology, sources=sources)
-        changed = _read_changed(reader, bare.parts)
-        listing = cls(parent=parent, old=old, topology=topology, sources=sources, changed=changed)
+        listing = _with(bare, changed=_read_changed(reader, bare.parts))
         found = _read_references(reader, listing)
         codes = scales.read(reader.take(reader.remaining), listing.tensors)
         _check_codes(codes, listing.tensors)
-        return cls(
-            parent=parent,
-            old=old,
-            topology=topology,
-            sources=sources,
-            changed=changed,
-            references=found,
-            codes=tuple(codes),
-        )
+        return _with(listing, references=found, codes=tuple(codes))
+
+
+def _with(head: UpdateHead, **fields: Any) -> UpdateHead:
+    """The same with more of its fields; its parts depend on none of these."""
+    found = replace(head, **fields)
+    found.__dict__["parts"] = head.parts
+    return found
 
 
 def _check_sources(new: Topology, old: Topology, sources: Sequence[int | None]) -> None:

@@ -71,23 +71,26 @@ def _is(state: Exact, sha256: bytes) -> bool:
 def _in_a_row(
     old: Exact, units: Sequence[_Unit], parents: Sequence[bytes], limits: Limits
 ) -> Exact:
-    """What the updates give, in one buffer as long as the topology stays."""
+    """What the updates give, in one buffer as long as weights keep their places."""
     check_parent(parents[0], old.id)
-    first = parse_update(units[0], old.topology, old.id, limits=limits)
-    state = _applied(first, old)
+    state = _beside(parse_update(units[0], old.topology, old.id, limits=limits), old)
     for unit, parent in zip(units[1:], parents[1:], strict=True):
         update = parse_update(unit, state.topology, parent, limits=limits)
-        state = _applied(update, state, in_place=update.head.topology is state.topology)
+        state = (_in_place if update.head.keeps_places else _beside)(update, state)
     return state
 
 
-def _applied(update: Update, old: Exact, *, in_place: bool = False) -> Exact:
-    if in_place:
-        with memoryview(old.model) as held:
-            apply_records(update, held, held)
-        return Exact(topology=old.topology, model=old.model)
+def _beside(update: Update, old: Exact) -> Exact:
     model = blank(update.model_size)
     with memoryview(old.model).cast("B") as parent, memoryview(model) as view:
         copy_kept(update.head, parent, view)
         apply_records(update, parent, view)
     return Exact(topology=detached(update.head, model), model=model)
+
+
+def _in_place(update: Update, state: Exact) -> Exact:
+    """What is between the holes is of the file itself, so the topology remains as it is."""
+    with memoryview(state.model) as model:
+        update.head.topology.fill(model)
+        apply_records(update, model, model)
+    return Exact(topology=state.topology, model=state.model)

@@ -186,7 +186,7 @@ def update_into(update: Update, old: Exact, model: bytearray | memoryview | mmap
 
 
 def apply_records(update: Update, parent: memoryview, model: memoryview) -> None:
-    """Write what is new into a copy of the parent, or into itself where the topology stays.
+    """Write what is new into a copy of the parent, or into itself where weights keep their places.
 
     Raises:
         BitstreamError: A payload is malformed; what was written to is no model then.

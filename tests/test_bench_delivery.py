@@ -101,11 +101,14 @@ def test_swaps_are_told_by_their_middle_and_by_the_slowest_in_a_hundred():
         for release, late in ((2, 0.0), (3, 0.1), (4, 9.0))
     }
     costs = {"release 2": {"clients_s": 0.01, "origin_s": 0.002}}
-    middle, slowest, cost = news_figures({"swaps": swaps, "costs": costs})
+    alone = {"swaps": {"release 2": [0.04], "release 3": [0.06]}, "costs": costs}
+    found = {"swaps": swaps, "costs": costs, "alone": alone}
+    middle, slowest, own, cost = news_figures(found)
     assert middle.values == pytest.approx({"3 releases": 150.0})
     assert slowest.values == pytest.approx({"3 releases": 199.0})
     assert (middle.verdict, slowest.verdict) == (Verdict.MUST, Verdict.AIM)
-    assert cost.values == pytest.approx({"client": 10.0, "origin": 2.0})
+    assert own.values == pytest.approx({"2 releases": 50.0})
+    assert cost.values == pytest.approx({"client": 10.0, "origin": 2.0, "client alone": 10.0})
 
 
 def test_bytes_and_round_trips_are_counted_both_ways():

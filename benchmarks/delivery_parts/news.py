@@ -38,22 +38,31 @@ def measure_news(
     Args:
         models: Model files, one for each release; the first is there at the start.
         clients: How many listen.
-        advance: Told of each release but the first.
+        advance: Told of each release but the first, twice: to all of them, and to one alone.
     """
-    with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as made:
         releases = publish_all(models, Path(made))
+        many = _follow(releases, clients, _PROCESSES, advance)
+        return {**many, "alone": _follow(releases, 1, 1, advance)}
+
+
+def _follow(
+    releases: Sequence[Path], clients: int, processes: int, advance: Callable[[str], None]
+) -> dict[str, Any]:
+    """Publish one release after the other to so many clients in so many processes."""
+    with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
         served = Path(shutil.copytree(releases[0], Path(made) / "served"))
         origin, url = stack.enter_context(running_origin(served))
         listening = [
-            stack.enter_context(_worker(url, served, clients // _PROCESSES))
-            for _ in range(_PROCESSES)
+            stack.enter_context(_worker(url, served, clients // processes))
+            for _ in range(processes)
         ]
         for worker in listening:
             _answer(worker)  # all of its clients listen
         swaps: dict[str, list[float]] = {}
         costs: dict[str, dict[str, float]] = {}
         for number, release in enumerate(releases[1:], start=2):
-            advance(f"news of release {number}")
+            advance(f"news of release {number} to {clients}")
             before = _processor_seconds(origin.pid)
             began = put(release, served)
             answers = [_answer(worker) for worker in listening]
@@ -93,21 +102,40 @@ def news_figures(found: Mapping[str, Any]) -> list[Figure]:
         )
         for percent, must, aim in ((50, 300, 100), (99, 1000, 300))
     ]
-    return [*listed, _cost(found.get("costs", {}))]
+    return [*listed, *_reported(found)]
 
 
-def _cost(costs: Mapping[str, Mapping[str, float]]) -> Figure:
-    values = {
+def _reported(found: Mapping[str, Any]) -> list[Figure]:
+    """What has no bound: a client that has a process of its own, and what all of it costs."""
+    alone = found.get("alone", {})
+    times = [1000 * at for swapped in alone.get("swaps", {}).values() for at in swapped]
+    costs = _milliseconds(found.get("costs", {}), {"client": "clients_s", "origin": "origin_s"})
+    own = _milliseconds(alone.get("costs", {}), {"client alone": "clients_s"})
+    return [
+        Figure(
+            name="publish to swapped, a client alone",
+            unit="ms",
+            values={f"{len(times)} releases": statistics.median(times)} if times else {},
+            note="the same with one client, in a process of its own: median of the releases",
+        ),
+        Figure(
+            name="processor time of a swap, each client",
+            unit="ms",
+            values=costs | own,
+            note="from the announcement to the last client's swap, of the processes whole; "
+            "clients of one process share what follows from the same bytes",
+        ),
+    ]
+
+
+def _milliseconds(
+    costs: Mapping[str, Mapping[str, float]], keys: Mapping[str, str]
+) -> dict[str, float]:
+    return {
         who: 1000 * statistics.median(cost[key] for cost in costs.values())
-        for who, key in (("client", "clients_s"), ("origin", "origin_s"))
+        for who, key in keys.items()
         if costs
     }
-    return Figure(
-        name="processor time of a swap, each client",
-        unit="ms",
-        values=values,
-        note="from the announcement to the last client's swap, of the processes whole",
-    )
 
 
 @contextmanager

@@ -94,7 +94,9 @@ SECTIONS: dict[str, Section] = {
         figures=damage.damage_figures,
         steps=lambda _: damage.STEPS,
     ),
-    "news": Section(measure=_news, figures=news.news_figures, steps=lambda run: _releases(run) - 1),
+    "news": Section(
+        measure=_news, figures=news.news_figures, steps=lambda run: 2 * (_releases(run) - 1)
+    ),
     "verification": Section(
         measure=lambda run: verification.measure_verification(run.turns, run.advance),
         figures=verification.verification_figures,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from midstream import decoder
 from midstream.bitstream.lossy import stack_id
+from midstream.client.applying import apply_once
 from midstream.client.holdings import Holdings
 from midstream.client.images import Image
 from midstream.client.keeping import Keeper, is_unit
@@ -204,7 +205,7 @@ class Updates:
             DataError: An update is malformed or for another model, or does not give the model
                 that was signed for, or the model before it is damaged.
         """
-        state = decoder.apply_updates(
+        state = apply_once(
             self._exact(under.updates[0].parent),
             [under.came[index] for index in range(len(under.updates))],
             parents=[update.parent_id for update in under.updates],

@@ -431,7 +431,7 @@ async def test_who_waits_is_told_of_the_end(made: Published, repo: Path) -> None
 
 
 async def test_leaving_early_leaves_nothing_running(made: Published, repo: Path) -> None:
-    backend = FakeBackend(load_seconds=0.1)
+    backend = FakeBackend(load_seconds=1.0)
     before = asyncio.all_tasks()
     async with (
         serve(repo, impairments=Impairments(rate=5_000)) as url,

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from carousels import QUICK, fetched, forged, free_port, lossy, sending, small
-from midstream import Publisher, Signer
+from midstream import Publisher, Signer, connect
 from midstream.client import Delivery
 from midstream.errors import ErrorCode, TransportError, TrustError, UnavailableError, UsageError
 from midstream.limits import Limits
 from midstream.origin import serve
 from midstream.origin.casting import Carousel, cast
 from midstream.session.datagrams import Datagram, ObjectKey, ObjectKind
+from midstream.testing import FakeBackend
 from midstream.transport.carousel import CarouselTransport
 from midstream.transport.datagrams import Address, open_inlet
 from midstream.trust.updates import updates_of
@@ -72,6 +73,33 @@ async def test_what_the_carousel_does_not_bring_comes_from_the_origin(
         model, delivery = await fetched(made, only_base, url, limits=QUICK)
     assert model == made.models[0]
     assert [record.path for record in delivery.trace if record.path.startswith("units/")]
+
+
+async def test_a_live_model_joins_a_carousel_and_takes_the_rest_from_the_origin(
+    made: Published, repo: Path
+) -> None:
+    to = Address(host="127.0.0.1", port=free_port())
+    async with (
+        serve(repo) as url,
+        sending(lossy(1, 0.1)(small(repo, layer=0).datagrams()), to),
+        connect(
+            url, NAME, root=made.root, carousel=str(to), backend=FakeBackend(), limits=QUICK
+        ) as model,
+    ):
+        await model.ready(10)
+        await model.complete()
+        assert bytes(await model.delivery.rebuild()) == made.models[0]
+        asked = {record.path for record in model.trace}
+    base, *finer = [entry.path for entry in made.manifest.units]
+    assert asked.issuperset(finer)
+    assert base not in asked  # the bundle, which opens the carousel, has it
+
+
+async def test_a_live_model_that_cannot_listen_says_so_at_once(made: Published, repo: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        async with connect(str(repo), NAME, root=made.root, carousel="udp://nowhere"):
+            pass
+    assert caught.value.code is ErrorCode.BAD_URL
 
 
 async def test_a_silent_carousel_costs_its_patience_once(made: Published, repo: Path) -> None:

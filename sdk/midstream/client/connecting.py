@@ -26,6 +26,7 @@ async def connect(
     *,
     root: bytes | str | Path,
     store: str | Path | None = None,
+    carousel: str | None = None,
     backend: Backend | None = None,
     policy: Policy | None = None,
     swap: SwapMode = SwapMode.MANUAL,
@@ -46,6 +47,8 @@ async def connect(
         name: The network.
         root: The pinned root, given out of band: its bytes, or the path of its file.
         store: Folder that keeps verified units between runs; None keeps them in memory.
+        carousel: Where a carousel of the repository is heard, `udp://ADDRESS:PORT`: it is joined
+            at once, and what it does not complete is fetched from `url`.
         backend: The runtime; the one that is installed where None.
         policy: What the player allows model bytes to do.
         swap: When a staged generation becomes the active one.
@@ -64,7 +67,8 @@ async def connect(
         limits: Bounds on what is read from outside.
 
     Raises:
-        UsageError: The address or `poll` makes no sense, or the root's file is not there.
+        UsageError: An address or `poll` makes no sense, or the root's file is not there.
+        UnavailableError: This machine cannot listen where the carousel is.
         TrustError: The root's file is no root, or metadata is not signed as it must be.
         TransportError: The origin does not answer.
         StoreError: The store cannot be written.
@@ -80,6 +84,7 @@ async def connect(
             name,
             root=pinned,
             store=store,
+            carousel=carousel,
             policy=policy,
             link=link,
             weight=weight,

@@ -43,7 +43,7 @@ INLINE double below(double number)
     return near > number ? near - 1 : near;
 }
 
-enum { TOGETHER = 8, KEPT = 2 * BLOCK };
+enum { TOGETHER = 16, KEPT = 2 * BLOCK };
 
 /* So many points while they are looked for: loops over them have no branches. */
 struct sums {
@@ -114,7 +114,8 @@ INLINE void double_codewords(struct sums *out, const struct sums *sums, const in
 }
 
 /* The cheapest codeword of each point, and what turns a coordinate, or -1 where none need be. */
-INLINE void find_cheapest(const struct sums *sums, int codewords[TOGETHER], double turned[TOGETHER])
+INLINE void find_cheapest(
+    const struct sums *sums, double codewords[TOGETHER], double turned[TOGETHER])
 {
     double least[TOGETHER];
     for (int i = 0; i < TOGETHER; i++) {
@@ -124,10 +125,11 @@ INLINE void find_cheapest(const struct sums *sums, int codewords[TOGETHER], doub
     }
     for (int word = 0; word < KEPT; word++)
         for (int i = 0; i < TOGETHER; i++) {
-            double sum = sums->sum[word][i], half = sum * 0.5, odd = below(half) != half;
-            double price = sums->price[word][i] + (odd ? sums->least[word][i] : 0);
-            turned[i] = price < least[i] ? (odd ? sums->least[word][i] : -1) : turned[i];
-            codewords[i] = price < least[i] ? word : codewords[i];
+            double half = sums->sum[word][i] * 0.5, turn = sums->least[word][i];
+            double rest = fabs(half - nearest_integer(half)); /* 0 where the sum is even, else 1/2 */
+            double price = sums->price[word][i] + 2 * rest * turn, own = rest > 0 ? turn : -1;
+            turned[i] = price < least[i] ? own : turned[i];
+            codewords[i] = price < least[i] ? (double)word : codewords[i];
             least[i] = price < least[i] ? price : least[i];
         }
 }
@@ -160,7 +162,7 @@ INLINE void find_some(int32_t *levels, const struct weights *weights, const uint
     struct phases phases;
     struct sums sums, others;
     double turned[TOGETHER];
-    int codewords[TOGETHER];
+    double codewords[TOGETHER];
     int64_t some = points - first < TOGETHER ? points - first : TOGETHER;
     for (int k = 0; k < BLOCK; k++) {
         double places[TOGETHER] = { 0 };
@@ -178,7 +180,7 @@ INLINE void find_some(int32_t *levels, const struct weights *weights, const uint
     double_codewords(&sums, &others, 16);
     find_cheapest(&sums, codewords, turned);
     for (int64_t i = 0; i < some; i++)
-        put_point(levels + first + i, points, &phases, i, codewords[i], turned[i]);
+        put_point(levels + first + i, points, &phases, i, (int)codewords[i], turned[i]);
 }
 
 INLINE void find_all(int32_t *levels, const struct weights *weights, const uint8_t *rows,

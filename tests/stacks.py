@@ -51,7 +51,7 @@ def code_of(rng: Rng, tensor: Tensor) -> TensorCode:
     taps = tensor.weights // ((rows or 1) * (columns or 1))
     lattice = is_float and tensor.weights >= 4096 and rng.random() < 0.5
     places = sorted(rng.choice(10, int(rng.integers(0, 5)), replace=False).tolist())
-    known = [] if lattice or rng.random() < 0.4 else places
+    known = [] if rng.random() < 0.4 else places
 
     def vector(size: int | None, most: int, share: float) -> Any:
         if size is None or rng.random() > share:

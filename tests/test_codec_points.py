@@ -1,12 +1,16 @@
 """Points of the lattice to bytes and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midstream.codec import Context, lattice, levels, points
+from midstream.codec import Context, TensorCode, lattice, levels, points
+from midstream.codec.prediction import terms
 from midstream.errors import BitstreamError, ErrorCode
+from midstream.types import DType, Tensor
 
 
 def context(count: int, width: int = 20, *, on_lattice: bool = True) -> Context:
@@ -19,6 +23,61 @@ def normal(count: int, width: int = 20, seed: int = 1) -> np.ndarray:
     """Half steps of sigma 2^(width/4 - 3), on the lattice."""
     numbers = np.random.default_rng(seed).normal(size=count) * 2.0 ** (width / 4 - 3)
     return lattice.quantise(numbers / 2)
+
+
+def smooth(rows: int, columns: int, seed: int = 1) -> np.ndarray:
+    """Points whose rows are much like the row before, flattened."""
+    walk = np.cumsum(np.random.default_rng(seed).normal(size=(rows, columns)), axis=0)
+    return lattice.quantise(8 * walk.ravel())
+
+
+def predicted(shape: tuple[int, ...], predictor: tuple[tuple[int, int], ...]) -> Context:
+    tensor = Tensor(name="t", dtype=DType.FLOAT32, shape=shape, offset=0, row_axis=0, column_axis=1)
+    code = TensorCode(width=26, lattice=True, predictor=predictor)
+    where = context(tensor.weights, 26)
+    return replace(where, terms=terms([(tensor, code, 0, tensor.weights)]))
+
+
+@given(
+    st.integers(2, 9),
+    st.integers(2, 40),
+    st.dictionaries(st.integers(0, 9), st.integers(-64, 64), min_size=1),
+    st.integers(0, 26),
+    st.integers(0, 999),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_predicted_points_come_back(rows, columns, predictor, octave, seed):
+    where = predicted((rows, columns), tuple(sorted(predictor.items())))
+    numbers = np.random.default_rng(seed).normal(size=rows * columns) * 2.0**octave
+    values = lattice.quantise(numbers)
+    payload = points.encode_many([values], [where])[0]
+    decoded = points.decode([memoryview(payload)], [where])[0]
+    assert decoded.dtype == np.int32
+    assert np.array_equal(decoded, values)
+
+
+def test_predicted_points_take_the_bytes_that_the_tables_say_and_fewer_than_others():
+    values, where = smooth(150, 50), predicted((150, 50), ((0, 32),))
+    payload = points.encode_many([values], [where])[0]
+    excess = 8 * len(payload) - points.cost(values, where)
+    assert 0 <= excess <= 26 * 2 + 24
+    alone = replace(where, terms=None, width=where.width + np.int16(14))
+    assert len(payload) < 0.7 * len(points.encode_many([values], [alone])[0])
+
+
+def test_damaged_predicted_points_are_refused():  # COD-1, COD-4, COD-11
+    where = predicted((70, 60), ((0, 32), (5, 9)))
+    payload = points.encode_many([smooth(70, 60)], [where])[0]
+    words = (5 * (70 * 60 // 16) + 7) // 8
+    for data in (
+        payload[: words - 1],
+        payload[: words + 3],
+        payload[:-2],
+        payload + b"\0",
+        payload[: words + 20] + bytes([payload[words + 20] ^ 1]) + payload[words + 21 :],
+    ):
+        with pytest.raises(BitstreamError):
+            points.decode([memoryview(data)], [where])
 
 
 @given(st.integers(0, 400), st.integers(-40, 200), st.integers(0, 24), st.integers(0, 999))

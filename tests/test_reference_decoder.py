@@ -122,6 +122,15 @@ def test_it_gives_the_points_of_ours() -> None:
     assert decoded([unit]) == rebuild([unit])
 
 
+def test_it_gives_the_predicted_points_of_ours() -> None:
+    walk = np.cumsum(normal(80, 70), axis=0).astype("<f4")
+    unit = encode(safetensors({"a": walk}), ladder="25dB").units[0].data
+    (code,) = read_stack([unit]).head.codes
+    assert code.lattice
+    assert code.predictor
+    assert decoded([unit]) == rebuild([unit])
+
+
 @pytest.mark.parametrize("model", [mlp([8, 40, 4]), picture_network()], ids=["mlp", "pictures"])
 def test_networks_come_back_the_same(model: bytes) -> None:
     check_ladder(model, "2.5b", "exact")

@@ -56,7 +56,6 @@ def read_flags(reader: Reader, tensors: Sequence[Tensor], tables: Tables) -> lis
     flags = [data[i] | data[i + 1] << 8 for i in range(0, len(data), 2)]
     for tensor, f in zip(tensors, flags, strict=True):
         check(f < 4096 and not f & 1 << 7 and f >> 4 & 3 < 3, "reserved flags, or no such shape")
-        check(not f & 1 << 10 or not f & 1 << 6, "points are not predicted")
         check(not f & 1 << 10 or tensor.weights >= 4096, "too few weights for the lattice")
         check(f in (0, 1 << 11) or f >> 11 < f & 1, "flags of a tensor that is not coded, or tied")
         check(not f & 1 or tensor.dtype != 4, "a coded tensor of int32")

@@ -18,6 +18,44 @@ def no_mean(_: Sequence[int], __: int) -> int:
     return 0
 
 
+class NumberReader:
+    """Numbers of weights of these shapes and widths, one after another."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        tables: Tables,
+        contexts: Sequence[tuple[int, int]],
+        nearest: int,
+    ):
+        self.tables, self.kinds = tables[0], iter([kind for kind, _ in contexts])
+        widths = [min(max(w, 0), 136) for _, w in contexts]
+        sizes = [max(0, -((24 - v) // 4)) for v in widths]
+        self.widths, self.low = iter(widths), zip(sizes, reader.bits(sizes), strict=True)
+        count = bounded(reader.varint(), len(contexts))
+        escapes = [reader.svarint() for _ in range(count)]
+        check(all(-(1 << 31) <= k <= 1 << 31 for k in escapes), "an escape is too far from zero")
+        self.escapes = iter(escapes)
+        self.stream = Stream(reader, len(contexts), nearest)
+
+    def next(self, quarters: int) -> int:
+        """The next number, where so many quarters are expected."""
+        v, (size, low) = next(self.widths), next(self.low)
+        phase = (0, 2, 1, 2)[quarters & 3]
+        row = (phase * 3 + next(self.kinds)) * 41 + v - 4 * max(0, -((40 - v) // 4))
+        first, table = self.tables[row]
+        symbol = self.stream.next(table)
+        k = next(self.escapes, None) if symbol == len(table) - 2 else first + symbol
+        check(k is not None, "too few escapes")
+        number = ((k or 0) << size) - (1 << size >> 1) + low
+        return (quarters >> 2) + (1 - number if quarters & 3 == 3 else number)
+
+    def end(self) -> None:
+        """Refuse escapes that are left, and states that are not the first of the writer."""
+        check(next(self.escapes, None) is None, "too many escapes")
+        self.stream.end()
+
+
 def read_levels(
     reader: Reader,
     tables: Tables,
@@ -32,28 +70,38 @@ def read_levels(
     """
     if not contexts:
         return []
-    widths = [min(max(w, 0), 136) for _, w in contexts]
-    sizes = [max(0, -((24 - v) // 4)) for v in widths]
-    low = reader.bits(sizes)
-    escapes = [reader.svarint() for _ in range(bounded(reader.varint(), len(contexts)))]
-    check(all(-(1 << 31) <= k <= 1 << 31 for k in escapes), "an escape is too far from zero")
-    stream, out, used = Stream(reader, len(contexts), nearest), list[int](), iter(escapes)
-    for i, ((kind, _), v) in enumerate(zip(contexts, widths, strict=True)):
-        m = 0 if phases else mean(out, i)
-        phase = phases[i] if phases else m & 1
-        first, table = tables[0][(phase * 3 + kind) * 41 + v - 4 * max(0, -((40 - v) // 4))]
-        symbol = stream.next(table)
-        k: int | None = next(used, None) if symbol == len(table) - 2 else first + symbol
-        check(k is not None, "too few escapes")
-        out.append((m >> 1) + ((k or 0) << sizes[i]) - (1 << sizes[i] >> 1) + low[i])
+    read, out = NumberReader(reader, tables, contexts, nearest), list[int]()
+    for i in range(len(contexts)):
+        out.append(read.next((0, 2, 1)[phases[i]] if phases else 2 * mean(out, i)))
         check(abs(out[-1]) <= LEVEL_LIMIT, "a level is too far from zero")
-    check(next(used, None) is None, "too many escapes")
-    stream.end()
+    read.end()
+    return out
+
+
+def read_expected_points(reader: Reader, tables: Tables, piece: Slice) -> list[int]:
+    """Levels of weights on the lattice that are predicted."""
+    n, m = len(piece.weights), len(piece.weights) // 16
+    words = reader.bits([5] * m)
+    out, less = list[int](), [8 if 15 * m <= i < 16 * m else 4 for i in range(n)]
+    contexts = [
+        (t.kind, t.sigma_width(at) - by) for (t, at, _), by in zip(piece.weights, less, strict=True)
+    ]
+    read = NumberReader(reader, tables, contexts, piece.nearest)
+    for i in range(n):
+        k, mean = i // m, piece.mean(out, i)
+        if k == 15:
+            rest = -sum(out[i % m : i : m]) % 4
+            out.append(4 * read.next(mean - 2 * rest >> 1) + rest)
+        else:
+            odd = (words[i % m] & 2 * k + 1).bit_count() & 1 if k < 15 else 0
+            out.append(2 * read.next(mean + 2 * odd) - odd)
+        check(abs(out[-1]) <= LEVEL_LIMIT, "a level is too far from zero")
+    read.end()
     return out
 
 
 def read_points(reader: Reader, tables: Tables, contexts: Sequence[tuple[int, int]]) -> list[int]:
-    """Levels of weights on the lattice."""
+    """Levels of weights on the lattice that are not."""
     n, m = len(contexts), len(contexts) // 16
     words = reader.bits([5] * m)
     # the parity of the bits of k that a codeword takes, with its lowest bit

@@ -7,7 +7,7 @@ from reference.bits import Reader, check
 from reference.exact import read_exact
 from reference.grid import reconstruct
 from reference.heads import read_parameters, read_topology
-from reference.levels import read_digits, read_levels, read_points
+from reference.levels import read_digits, read_expected_points, read_levels, read_points
 from reference.tables import read_tables
 from reference.tensors import BITS, Slice, cut
 from reference.values import read_raw, read_values
@@ -86,6 +86,8 @@ class Decoder:
     def first_levels(self, piece: Slice, payload: Reader) -> list[int]:
         """The levels of a slice, on the integers or the lattice."""
         contexts = [(t.kind, t.sigma_width(at)) for t, at, _ in piece.weights]
+        if piece.pieces[0][0].lattice and piece.pieces[0][0].neighbours:
+            return read_expected_points(payload, self.tables, piece)
         if piece.pieces[0][0].lattice:
             return read_points(payload, self.tables, contexts)
         return read_levels(payload, self.tables, contexts, piece.mean, piece.nearest)

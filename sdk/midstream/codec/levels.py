@@ -17,6 +17,7 @@ from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import (
     Alphabets,
     Symbols,
+    decode_expected_points,
     decode_levels,
     fold_widths,
     level_symbols,
@@ -32,6 +33,7 @@ __all__ = [
     "code_lengths",
     "cost",
     "decode",
+    "decode_expected",
     "decode_prefix",
     "encode",
     "encode_many",
@@ -76,7 +78,11 @@ def encode(levels: NDArray[np.int32], context: Context) -> bytes:
 
 
 def encode_many(
-    levels: Sequence[NDArray[np.int32]], contexts: Sequence[Context], *, phase: int = 0
+    levels: Sequence[NDArray[np.int32]],
+    contexts: Sequence[Context],
+    *,
+    phase: int = 0,
+    lanes: Sequence[int] | None = None,
 ) -> list[bytes]:
     """The payloads of several slices, much faster than one by one.
 
@@ -84,6 +90,7 @@ def encode_many(
         levels: Of each slice.
         contexts: Of each slice.
         phase: Half steps that are expected where nothing is predicted, 0 or 1.
+        lanes: Of the stream of each, where these are not as the contexts say.
     """
     heads, symbols = [], []
     for values, context in zip(levels, contexts, strict=True):
@@ -93,7 +100,8 @@ def encode_many(
         escapes = write_varints(np.concatenate([count, _zigzag(coded.escapes)]))
         heads.append(low + escapes if len(values) else b"")
         symbols.append(coded.symbols)
-    lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
+    if lanes is None:
+        lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
     streams = rans.encode_entries(level_family(), symbols, lanes)
     return [head + stream for head, stream in zip(heads, streams, strict=True)]
 
@@ -165,6 +173,25 @@ def decode_prefix(
         levels[at] = decoded.levels
         sizes[at] = len(payloads[at]) - len(stream.data) + decoded.taken
     return levels, sizes
+
+
+def decode_expected(
+    payload: memoryview, context: Context, odd: NDArray[np.int8]
+) -> tuple[NDArray[np.int32], int]:
+    """The levels of predicted points, and how many bytes they took.
+
+    Args:
+        payload: Starts with their numbers.
+        context: How these are coded, and what predicts the levels.
+        odd: (16, points), whether each level is.
+
+    Raises:
+        BitstreamError: The payload did not come from an encoder.
+    """
+    stream, low = _read_head(payload, context, 0)
+    found = decode_expected_points(stream, low, slots(), odd, next_phase=_NEXT_PHASE)
+    rans.check(found, "lattice: predicted points")
+    return found.levels, len(payload) - len(stream.data) + found.taken
 
 
 def _read_head(payload: memoryview, context: Context, phase: int) -> tuple[Stream, LowBits]:

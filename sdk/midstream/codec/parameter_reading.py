@@ -238,7 +238,7 @@ def _check_code(code: TensorCode, tensor: Tensor) -> None:
     low, high = (-MAX_STEP_INDEX, MAX_STEP_INDEX) if tensor.dtype.is_float else (0, MAX_EXPONENT)
     if not (low <= code.step <= high and abs(code.width) <= _MAX_WIDTH):
         raise _bad(f"step {code.step}, width {code.width}")
-    if code.lattice and (code.predictor or tensor.weights < FEWEST_WEIGHTS):
+    if code.lattice and tensor.weights < FEWEST_WEIGHTS:
         raise _bad("a tensor cannot be on the lattice")
     if code.predictor and any(abs(c) > MAX_COEFFICIENT for _, c in code.predictor):
         raise _bad("a coefficient is out of range")

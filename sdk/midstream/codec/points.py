@@ -6,11 +6,14 @@ known modulo four (spec/coding.md, "Lattice").
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import levels as level_coding
+from midstream.codec import rans
+from midstream.codec.expected_points import narrowed, numbers_of
 from midstream.codec.lattice import BLOCK, blocks
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.errors import BitstreamError, ErrorCode
@@ -41,8 +44,10 @@ def encode_many(levels: Sequence[_Levels], contexts: Sequence[Context]) -> list[
         contexts: Of each slice.
     """
     payloads = [b""] * len(levels)
-    plain = [at for at, context in enumerate(contexts) if not context.lattice]
-    others = [at for at, context in enumerate(contexts) if context.lattice]
+    plain, others = _kinds(contexts)
+    for at, (values, context) in enumerate(zip(levels, contexts, strict=True)):
+        if context.lattice and context.terms is not None:
+            payloads[at] = _encode_expected(values, context)
     for chosen, encode in ((plain, level_coding.encode_many), (others, _encode_points)):
         made = encode([levels[at] for at in chosen], [contexts[at] for at in chosen])
         for at, payload in zip(chosen, made, strict=True):
@@ -57,8 +62,10 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
         BitstreamError: A payload did not come from an encoder, or bytes follow it.
     """
     levels = [np.zeros(0, np.int32)] * len(payloads)
-    plain = [at for at, context in enumerate(contexts) if not context.lattice]
-    others = [at for at, context in enumerate(contexts) if context.lattice]
+    plain, others = _kinds(contexts)
+    for at, (payload, context) in enumerate(zip(payloads, contexts, strict=True)):
+        if context.lattice and context.terms is not None:
+            levels[at] = _decode_expected(payload, context)
     for chosen, read in ((plain, level_coding.decode), (others, _decode_points)):
         if chosen:
             found = read([payloads[at] for at in chosen], [contexts[at] for at in chosen])
@@ -67,14 +74,48 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
     return levels
 
 
-def cost(levels: _Levels, context: Context) -> float:
-    """Bits that levels take by the tables, without what streams cost by themselves."""
+def _kinds(contexts: Sequence[Context]) -> tuple[list[int], list[int]]:
+    """Which are on the integers, and which on the lattice and not predicted."""
+    plain = [at for at, context in enumerate(contexts) if not context.lattice]
+    others = [at for at, c in enumerate(contexts) if c.lattice and c.terms is None]
+    return plain, others
+
+
+def cost(levels: _Levels, context: Context, *, halves: NDArray[np.int64] | None = None) -> float:
+    """Bits that levels take by the tables, without what streams cost by themselves.
+
+    Args:
+        levels: (weights,)
+        context: How they are coded.
+        halves: (weights,) what is expected of each, in half steps, whatever the context says.
+    """
+    halves = context.halves(levels) if halves is None else halves
     if not context.lattice:
-        return level_coding.cost(levels, context)
+        return level_coding.cost(levels, context, halves=halves)
+    if halves is not None:
+        numbers, phase = numbers_of(levels, halves)
+        bits = level_coding.cost(numbers, _phased(context, phase))
+        return bits + float(_CODEWORD_BITS * blocks(len(levels)))
     odd, first, rests, last = _split(levels)
     bits = level_coding.cost(first, _first_context(context, odd))
     bits += level_coding.cost(last, _last_context(context, rests))
     return bits + float(_CODEWORD_BITS * odd.shape[1])
+
+
+def _phased(context: Context, phase: NDArray[np.int8]) -> Context:
+    """How numbers are coded whose tables are known, of levels that are predicted."""
+    return replace(narrowed(context), terms=None, phase=phase)
+
+
+def _encode_expected(levels: _Levels, context: Context) -> bytes:
+    halves = context.halves(levels)
+    assert halves is not None, "nothing predicts these levels"
+    numbers, phase = numbers_of(levels, halves)
+    count = blocks(len(levels))
+    odd = (levels[: BLOCK * count] & 1).astype(np.int8).reshape(BLOCK, count)
+    lanes = rans.lanes_of(len(levels), context.terms)
+    stream = level_coding.encode_many([numbers], [_phased(context, phase)], lanes=[lanes])[0]
+    return _write_codewords(odd) + stream
 
 
 def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> list[bytes]:
@@ -186,6 +227,17 @@ def _last_context(context: Context, rests: _Odd) -> Context:
 
 def _narrowed(width: NDArray[np.int16], octaves: int) -> NDArray[np.int16]:
     return width - np.int16(_OCTAVE * octaves)
+
+
+def _decode_expected(payload: memoryview, context: Context) -> _Levels:
+    count = blocks(len(context.width))
+    odd = _read_codewords(payload, count)
+    levels, size = level_coding.decode_expected(
+        payload[_codeword_bytes(count) :], narrowed(context), odd
+    )
+    if size != len(payload) - _codeword_bytes(count):
+        raise BitstreamError(ErrorCode.TRAILING_BYTES, "lattice: bytes after the end")
+    return levels
 
 
 def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[_Levels]:

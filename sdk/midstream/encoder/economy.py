@@ -1,7 +1,7 @@
 """Which quantiser a tensor of a release with one rung gets. Knows nothing of targets.
 
-Thrifty levels on the integers, which may be predicted, or thrifty points of the lattice,
-which may not: whichever is the less of squared error and a price for each bit, by a sample.
+Thrifty levels on the integers or thrifty points of the lattice, both of which may be predicted:
+whichever is the less of squared error and a price for each bit, by a sample.
 """
 
 from collections.abc import Callable, Sequence
@@ -122,8 +122,20 @@ class Trial:
         ):
             return False
         square = grid.step_size(step, 0, tensor.dtype) ** 2
-        integers, lattices = self._integers(step), self._points(step)
-        return lattices.price(square) < integers.price(square)
+        integers = self._integers(step)
+        return min(p.price(square) for p in self._kinds_of_points(step)) < integers.price(square)
+
+    @cached_property
+    def is_expected(self) -> bool:
+        """Whether points of the lattice are predicted, if levels are points."""
+        square = grid.step_size(self.step, 0, self.weights.tensor.dtype) ** 2
+        kinds = self._kinds_of_points(self.step)
+        return kinds[-1].price(square) < kinds[0].price(square)
+
+    def _kinds_of_points(self, step: int) -> list["_Found"]:
+        """Not predicted; and if there is a predictor, predicted."""
+        expected = [self._expected_points(step)] if self.contexts.halves is not None else []
+        return [self._free_points(step), *expected]
 
     def _integers(self, step: int) -> "_Found":
         """The sample, thrifty on the integers."""
@@ -135,6 +147,22 @@ class Trial:
 
     def _points(self, step: int) -> "_Found":
         """The same on the lattice."""
+        return self._expected_points(step) if self.is_expected else self._free_points(step)
+
+    def _expected_points(self, step: int) -> "_Found":
+        """Predicted by what is expected of levels on the integers."""
+        half = self.size(step - _FINER)
+        context = _wider(self.contexts.predicted, self.wider(step) + _NARROWER)
+        context = Context(shape=context.shape, width=context.width, lattice=True)
+        ratio = float(self.size(self.step)[0] / half[0])
+        assert self.contexts.halves is not None, "there is a predictor"
+        halves = np.rint(ratio * self.contexts.halves).astype(np.int64)
+        found = thrift.points(self.numbers, 2 * float(half[0]), context, halves)
+        error = squared_error(self.numbers, half, levels=found)
+        return _Found(error=error, bits=lambda: points.cost(found, context, halves=halves))
+
+    def _free_points(self, step: int) -> "_Found":
+        """Not predicted."""
         half = self.size(step - _FINER)
         context = _wider(self.contexts.unpredicted, self.wider(step) + _NARROWER)
         context = Context(shape=context.shape, width=context.width, lattice=True)
@@ -155,12 +183,9 @@ class Trial:
         wider = self.wider(step)
         if not self.is_lattice:
             return replace(self._code, step=step, width=self._code.width + wider)
-        return replace(
-            self._unpredicted,
-            step=step - _FINER,
-            width=self._unpredicted.width + wider + _NARROWER,
-            lattice=True,
-        )
+        known = self._code if self.is_expected else self._unpredicted
+        width = known.width + wider + _NARROWER
+        return replace(known, step=step - _FINER, width=width, lattice=True)
 
     def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[_Levels, float]:
         """Thrifty levels at a step, and the sum of their squared errors.

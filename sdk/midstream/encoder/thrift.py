@@ -90,27 +90,34 @@ def _saved(residuals: NDArray[np.int32], shape: int, phase: int) -> _Float:
     return saved
 
 
-def points(numbers: _Numbers, size: float, context: Context) -> NDArray[np.int32]:
+def points(
+    numbers: _Numbers, size: float, context: Context, halves: NDArray[np.int64] | None = None
+) -> NDArray[np.int32]:
     """Points of the lattice for one slice, in half steps, near the weights and cheap.
 
     Args:
         numbers: (weights,) the weights.
         size: The step of the integers.
         context: How the levels are coded, of so many half steps.
+        halves: (weights,) what is expected of the levels, in halves of theirs; what the context
+            says of the nearest ones where None.
     """
-    rows = _rows(context.shape, context.width - np.int16(_OCTAVE))
-    return thrifty_points(numbers, np.array([size]), rows, _point_prices())
+    rows, sizes = _rows(context.shape, context.width - np.int16(_OCTAVE)), np.array([size])
+    if halves is None and context.terms is not None:
+        near = thrifty_points(numbers, sizes, rows, np.zeros_like(_point_prices()))
+        halves = context.halves(near)
+    return thrifty_points(numbers, sizes, rows, _point_prices(), halves)
 
 
 @cache
 def _point_prices() -> _Float:
-    """What numbers that stand for points cost: (phases, shapes * widths, numbers)."""
+    """What numbers beyond those expected cost: (quarters, shapes * widths, numbers)."""
     numbers = np.arange(-_REACH, _REACH + 3, dtype=np.int32)
-    return _POINT_PRICE * np.array(
-        [
-            np.concatenate(
-                [code_lengths(numbers, shape, _WIDTHS, phase=p).T for shape in range(SHAPES)]
-            )
-            for p in range(2)
-        ]
-    )
+    parts = [
+        np.concatenate(
+            [code_lengths(own, shape, _WIDTHS, phase=phase).T for shape in range(SHAPES)]
+        )
+        # a table is centred on a quarter; what is expected at three quarters is its mirror image
+        for phase, own in ((0, numbers), (2, numbers), (1, numbers), (2, 1 - numbers))
+    ]
+    return _POINT_PRICE * np.array(parts)

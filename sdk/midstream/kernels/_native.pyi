@@ -256,6 +256,7 @@ def thrifty_points(
     rows: _Array,
     prices: _Array,
     reach: int,
+    halves: _Array,
     levels: _Array,
     /,
 ) -> None: ...

@@ -38,7 +38,11 @@ def thrifty_levels(
 
 
 def thrifty_points(
-    numbers: _Numbers, sizes: _Float, rows: NDArray[np.uint8], prices: _Float
+    numbers: _Numbers,
+    sizes: _Float,
+    rows: NDArray[np.uint8],
+    prices: _Float,
+    halves: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
     """As numpy_thrift.thrifty_points; ValueError where arrays are of other weights."""
     levels = np.empty(len(numbers), np.int32)
@@ -47,6 +51,7 @@ def thrifty_points(
         plain(rows, np.uint8),
         plain(prices, np.float64),
         (prices.shape[2] - 3) // 2,
+        _NONE if halves is None else plain(halves, np.int64),
         levels,
     )
     return levels

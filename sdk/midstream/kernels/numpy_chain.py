@@ -15,13 +15,14 @@ from midstream.kernels.slots import TOTAL_BITS, Slots
 from midstream.kernels.stepping import STATE_START, WORD_BITS
 from midstream.kernels.terms import CLASS_EDGES, ESCAPED, ESCAPED_DIGIT, Decoded, Terms, classify
 
-__all__ = ["decode_digit_chain", "decode_level_chain"]
+__all__ = ["HALF", "Chain", "decode_digit_chain", "decode_level_chain"]
 
 _PIECE = 1 << 12
 """Symbols whose numbers are those of Python at a time: these take ten times as much memory."""
 _MOST_KNOWN = 256
 _MASK = (1 << TOTAL_BITS) - 1
-_HALF = 1 << GAIN_BITS >> 1
+HALF = 1 << GAIN_BITS >> 1
+"""Rounds what is expected to the nearest half step."""
 _CLASSES = classify(np.arange(CLASS_EDGES[-1] + 1)).tolist()
 _FARTHEST = CLASS_EDGES[-1]
 
@@ -29,7 +30,7 @@ _Int = NDArray[np.int64]
 _Pairs = tuple[tuple[int, int], ...]
 
 
-class _Chain:
+class Chain:
     """What is left of one slice, and what was read of it."""
 
     def __init__(self, batch: Batch) -> None:
@@ -105,7 +106,7 @@ def decode_level_chain(
         added: By how many bits each value is shifted, and what is then added; or None.
         next_phase: Tables from those of whole steps to those of half steps.
     """
-    one = _Chain(batch)
+    one = Chain(batch)
     rows, levels, words, place = slots.lookup.rows, one.levels, one.words, 0
     append = one.states.append
     for here in one.pieces():
@@ -114,7 +115,7 @@ def decode_level_chain(
         for at, table, terms, (shift, low), state in zip(
             here, tables, one.terms, lows, one.states, strict=False
         ):
-            mean = _HALF
+            mean = HALF
             for distance, gain in terms:
                 mean += levels[at - distance] * gain
             mean >>= GAIN_BITS
@@ -151,7 +152,7 @@ def decode_digit_chain(batch: Batch, slots: Slots, parents: NDArray[np.int32]) -
         slots: The tables, in groups: one for each class of distances from the mean.
         parents: The levels before, (symbols + 1,).
     """
-    one = _Chain(batch)
+    one = Chain(batch)
     rows, levels, words, place = slots.lookup.rows, one.levels, one.words, 0
     append = one.states.append
     for here in one.pieces():
@@ -160,7 +161,7 @@ def decode_digit_chain(batch: Batch, slots: Slots, parents: NDArray[np.int32]) -
         for at, table, terms, parent, state in zip(
             here, tables, one.terms, before, one.states, strict=False
         ):
-            mean = _HALF
+            mean = HALF
             for distance, gain in terms:
                 mean += levels[at - distance] * gain
             offset = 6 * parent - (mean >> GAIN_BITS)

@@ -49,7 +49,11 @@ def thrifty_levels(
 
 
 def thrifty_points(
-    numbers: _Numbers, sizes: _Float, rows: NDArray[np.uint8], prices: _Float
+    numbers: _Numbers,
+    sizes: _Float,
+    rows: NDArray[np.uint8],
+    prices: _Float,
+    halves: _Int | None = None,
 ) -> NDArray[np.int32]:
     """Points of the lattice near weights, and cheap; in half steps.
 
@@ -57,14 +61,19 @@ def thrifty_points(
         numbers: (weights,) the weights.
         sizes: (weights,) the step of the integers for each, or (1,) of all.
         rows: (weights,) the row of prices of each.
-        prices: In squared steps: (2, rows, 2 * reach + 3), by phase, row, and number that
-            stands for a point, from -reach on.
+        prices: In squared steps: (4, rows, 2 * reach + 3), by quarters that are expected, row,
+            and number beyond the whole ones that are, from -reach on.
+        halves: (weights,) what is expected of the levels, in half steps; 0 where None.
     """
     places = np.fmin(np.fmax(numbers.astype(np.float64) / sizes, -_MOST), _MOST)
     count = len(places) // _BLOCK
     inside = places[: _BLOCK * count].reshape(_BLOCK, count)
     own = rows[: _BLOCK * count].reshape(_BLOCK, count).astype(np.int64)
-    ways = [_nearest(inside, own, odd, prices) for odd in (0, 1)]
+    if halves is None:
+        halves = np.zeros(_BLOCK * count, np.int64)
+    near = np.clip(halves[: _BLOCK * count], -int(_MOST), int(_MOST))
+    quarters = near.reshape(_BLOCK, count)
+    ways = [_nearest(inside, own, odd, prices, quarters + 2 * odd) for odd in (0, 1)]
     chosen, price, gap, up = (np.stack(parts, axis=1) for parts in zip(*ways, strict=True))
     codeword = _cheapest(price, chosen, gap)
     phase = CODEWORDS[codeword].T[:, None]
@@ -78,7 +87,7 @@ def thrifty_points(
 
 
 def _nearest(
-    places: _Float, rows: _Int, odd: int, prices: _Float
+    places: _Float, rows: _Int, odd: int, prices: _Float, quarters: _Int
 ) -> tuple[_Float, _Float, _Float, NDArray[np.bool_]]:
     """The cheaper number of each coordinate in a phase.
 
@@ -89,10 +98,10 @@ def _nearest(
     reach = (numbers - 3) // 2
     low = np.floor(places - odd / 2)
     part = places - odd / 2 - low
-    near = np.clip(low, -reach, reach).astype(np.int64) + (reach + odd)
-    entry = rows * numbers + near
-    below = np.square(part) + prices[odd].take(entry)
-    above = np.square(1 - part) + prices[odd].take(entry + 1)
+    near = np.clip(low - (quarters >> 2), -reach, reach).astype(np.int64) + (reach + odd)
+    entry = ((quarters & 3) * prices.shape[1] + rows) * numbers + near
+    below = np.square(part) + prices.take(entry)
+    above = np.square(1 - part) + prices.take(entry + 1)
     up = above < below
     return low + up, np.minimum(below, above), np.abs(above - below), up
 

@@ -203,12 +203,20 @@ static void decode_short(
     }
 }
 
+static int64_t decode_one(const struct level_slots *slots, struct job *job)
+{
+    if (job->parities.points)
+        return decode_expected_points(slots, job->data, job->size, &job->slice, &job->parities,
+            &job->low, &job->escapes, &job->terms);
+    return decode_levels_slice(slots, job->data, job->size, &job->slice, &job->low, &job->escapes,
+        &job->terms);
+}
+
 void decode_jobs(const struct level_slots *slots, struct job *jobs, int64_t count)
 {
     for (int lanes = 1; lanes <= MOST_LANES; lanes *= 2)
         decode_short(slots, jobs, count, lanes);
     for (int64_t i = 0; i < count; i++)
         if (jobs[i].is_predicted || jobs[i].slice.lanes > MOST_LANES)
-            jobs[i].taken = decode_levels_slice(slots, jobs[i].data, jobs[i].size, &jobs[i].slice,
-                &jobs[i].low, &jobs[i].escapes, &jobs[i].terms);
+            jobs[i].taken = decode_one(slots, &jobs[i]);
 }

@@ -6,7 +6,7 @@
 #ifndef MIDSTREAM_CHAINS_H
 #define MIDSTREAM_CHAINS_H
 
-#include "levels.h"
+#include "expected_points.h"
 
 /* One stream to decode, and what comes of it. */
 struct job {
@@ -18,6 +18,7 @@ struct job {
     struct terms terms;
     struct run whole; /* all of it, where nothing is predicted */
     int is_predicted; /* whether a level has a term at all */
+    struct parities parities; /* of points that are predicted; none where levels are integers */
     int64_t taken;    /* bytes, or what is wrong */
 };
 

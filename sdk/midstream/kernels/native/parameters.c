@@ -213,7 +213,7 @@ static int set_predictor(const struct announced *all, struct cursor *cursor, str
             return 0;
         tensor->coefficient[i] = coefficient;
     }
-    return !tensor->is_lattice;
+    return 1;
 }
 
 static int grid_fits(const struct tensor *tensor)

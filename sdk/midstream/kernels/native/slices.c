@@ -114,6 +114,42 @@ static int start_lasts(const struct network *network, struct work *work, struct 
     return start_levels(job, work->rest, bits, points, round->room);
 }
 
+/* All weights of points that are predicted, in order. */
+static int start_expected(const struct network *network, struct work *work,
+    const struct terms *terms, struct round *round)
+{
+    const struct piece *piece = work->piece;
+    int64_t count = piece->weights, shape = shape_of(network, work, 0);
+    int64_t end = POINT * work->points, last = end - work->points;
+    uint16_t *rows = take_room(round->room, count, sizeof *rows);
+    uint8_t *shifts = take_room(round->room, count, sizeof *shifts);
+    if (!rows || !shifts)
+        return 0;
+    int64_t bits = find_level_rows(work->widths, last, FIRST_LESS, shape, rows, shifts);
+    bits += find_level_rows(
+        work->widths + last, work->points, LAST_LESS, shape, rows + last, shifts + last);
+    bits += find_level_rows(
+        work->widths + end, count - end, FIRST_LESS, shape, rows + end, shifts + end);
+    struct job *job = next_job(round, rows, count, piece->levels, nearest_of(terms));
+    job->terms = *terms;
+    job->is_predicted = 1;
+    job->parities = (struct parities){ work->odd, work->rests, work->points };
+    job->low.shift = bits ? shifts : NULL;
+    memset(work->rests, 0, (size_t)work->points);
+    work->points = 0; /* nothing is left to do */
+    return start_levels(job, work->rest, bits, count, round->room);
+}
+
+static int start_any_points(const struct network *network, struct work *work, struct round *round)
+{
+    const struct piece *piece = work->piece;
+    struct terms terms;
+    if (!find_terms(network, piece->spans, piece->span_count, round->room, &terms))
+        return 0;
+    return terms.terms ? start_expected(network, work, &terms, round)
+                       : start_firsts(network, work, round);
+}
+
 /* --- others -------------------------------------------------------------------------------- */
 
 static int start_plain(const struct network *network, struct work *work, struct round *round)
@@ -163,7 +199,7 @@ static int decode_firsts(const struct network *network, const struct level_slots
     if (!start_round(&round, room, count))
         return 0;
     for (int64_t i = 0; i < count; i++) {
-        int is_started = works[i].points ? start_firsts(network, &works[i], &round)
+        int is_started = works[i].points ? start_any_points(network, &works[i], &round)
                                          : start_plain(network, &works[i], &round);
         if (!is_started)
             return 0;

@@ -1,5 +1,7 @@
 #include "thrift.h"
 
+#include "prediction.h"
+
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
 #else
@@ -59,8 +61,8 @@ struct phases {
 };
 
 /* What is cheaper for a coordinate of all in a phase: down or up. */
-INLINE void choose(struct phases *phases, struct sums *sums,
-    const double places[TOGETHER], const uint8_t rows[TOGETHER], int k, int odd,
+INLINE void choose(struct phases *phases, struct sums *sums, const double places[TOGETHER],
+    const uint8_t rows[TOGETHER], const int64_t halves[TOGETHER], int k, int odd,
     const struct prices *prices)
 {
     double part[TOGETHER], low[TOGETHER], down[TOGETHER], up[TOGETHER];
@@ -69,13 +71,14 @@ INLINE void choose(struct phases *phases, struct sums *sums,
     for (int i = 0; i < TOGETHER; i++) {
         double place = places[i] - odd * 0.5;
         low[i] = below(place);
-        double inside = low[i] < -reach ? -reach : low[i];
+        double ahead = low[i] - (double)((int32_t)(halves[i] + 2 * odd) >> 2);
+        double inside = ahead < -reach ? -reach : ahead;
         part[i] = place - low[i];
         near[i] = (int32_t)(inside > reach ? reach : inside);
     }
-    const double *first = prices->price + odd * prices->rows * prices->numbers;
     for (int i = 0; i < TOGETHER; i++) {
-        const double *price = first + rows[i] * prices->numbers + near[i] + prices->reach + odd;
+        int64_t row = ((halves[i] + 2 * odd) & 3) * prices->rows + rows[i];
+        const double *price = prices->price + row * prices->numbers + near[i] + prices->reach + odd;
         down[i] = price[0];
         up[i] = price[1];
     }
@@ -157,7 +160,7 @@ INLINE void put_point(int32_t *levels, int64_t points, const struct phases *phas
 
 /* Points from `first` on, at most TOGETHER of them. */
 INLINE void find_some(int32_t *levels, const struct weights *weights, const uint8_t *rows,
-    int64_t first, int64_t points, const struct prices *prices)
+    const int64_t *halves, int64_t first, int64_t points, const struct prices *prices)
 {
     struct phases phases;
     struct sums sums, others;
@@ -167,12 +170,14 @@ INLINE void find_some(int32_t *levels, const struct weights *weights, const uint
     for (int k = 0; k < BLOCK; k++) {
         double places[TOGETHER] = { 0 };
         uint8_t own[TOGETHER] = { 0 };
+        int64_t expected[TOGETHER] = { 0 };
         for (int64_t i = 0; i < some; i++) {
             places[i] = bounded(place_of(weights, k * points + first + i));
             own[i] = rows[k * points + first + i];
+            expected[i] = halves ? clamp(halves[k * points + first + i], MOST_STEPS) : 0;
         }
         for (int odd = 0; odd < 2; odd++)
-            choose(&phases, &sums, places, own, k, odd, prices);
+            choose(&phases, &sums, places, own, expected, k, odd, prices);
     }
     double_codewords(&others, &sums, 2);
     double_codewords(&sums, &others, 4);
@@ -184,11 +189,11 @@ INLINE void find_some(int32_t *levels, const struct weights *weights, const uint
 }
 
 INLINE void find_all(int32_t *levels, const struct weights *weights, const uint8_t *rows,
-    int64_t count, const struct prices *prices)
+    const int64_t *halves, int64_t count, const struct prices *prices)
 {
     int64_t points = count / BLOCK;
     for (int64_t i = 0; i < points; i += TOGETHER)
-        find_some(levels, weights, rows, i, points, prices);
+        find_some(levels, weights, rows, halves, i, points, prices);
     for (int64_t i = BLOCK * points; i < count; i++)
         levels[i] = 2 * (int32_t)nearest_integer(bounded(place_of(weights, i)));
 }
@@ -196,9 +201,10 @@ INLINE void find_all(int32_t *levels, const struct weights *weights, const uint8
 #if defined(__x86_64__) && defined(__GNUC__)
 /* The same code, and so the same results, for processors that do four numbers at a time. */
 __attribute__((target("avx2"))) static void find_all_wide(int32_t *levels,
-    const struct weights *weights, const uint8_t *rows, int64_t count, const struct prices *prices)
+    const struct weights *weights, const uint8_t *rows, const int64_t *halves, int64_t count,
+    const struct prices *prices)
 {
-    find_all(levels, weights, rows, count, prices);
+    find_all(levels, weights, rows, halves, count, prices);
 }
 #define HAS_WIDE __builtin_cpu_supports("avx2")
 #else
@@ -207,10 +213,10 @@ __attribute__((target("avx2"))) static void find_all_wide(int32_t *levels,
 #endif
 
 void find_points(int32_t *levels, const struct weights *weights, const uint8_t *rows,
-    int64_t count, const struct prices *prices)
+    const int64_t *halves, int64_t count, const struct prices *prices)
 {
     if (HAS_WIDE)
-        find_all_wide(levels, weights, rows, count, prices);
+        find_all_wide(levels, weights, rows, halves, count, prices);
     else
-        find_all(levels, weights, rows, count, prices);
+        find_all(levels, weights, rows, halves, count, prices);
 }

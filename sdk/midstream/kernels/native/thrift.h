@@ -11,7 +11,7 @@
 #define BLOCK 16 /* weights of one point */
 #define MOST_STEPS (1 << 28)
 
-/* What numbers from -reach to reach and so many more cost in each row: (2, rows, numbers). */
+/* What numbers from -reach to reach and so many more cost in each row: (phases, rows, numbers). */
 struct prices {
     const double *price;
     int64_t rows, reach, numbers;
@@ -23,9 +23,9 @@ void move_levels(int32_t *moved, const int32_t *levels, const int64_t *halves,
     const struct weights *weights, const uint8_t *rows, int64_t count,
     const struct prices *prices);
 
-/* The cheapest points of the lattice, in half steps. Rows are in range. */
+/* The cheapest points of the lattice, in half steps. Rows are in range; `halves` may be NULL. */
 void find_points(int32_t *levels, const struct weights *weights, const uint8_t *rows,
-    int64_t count, const struct prices *prices);
+    const int64_t *halves, int64_t count, const struct prices *prices);
 
 /* The Python faces of these. */
 PyObject *thrifty_levels(PyObject *module, PyObject *args);

@@ -4,10 +4,12 @@
 #include "buffers.h"
 
 #define MAX_REACH 64
-#define PHASES 2
+#define PHASES 2 /* of levels */
+#define QUARTERS 4
 
-/* Whether there is a price of all numbers for each row, in both phases. */
-static int read_prices(struct prices *prices, const Py_buffer *buffer, long long reach, int more)
+/* Whether there is a price of all numbers for each row, in each phase. */
+static int read_prices(
+    struct prices *prices, const Py_buffer *buffer, int phases, long long reach, int more)
 {
     Py_ssize_t found = items(buffer, 8);
     if (found < 0)
@@ -17,8 +19,8 @@ static int read_prices(struct prices *prices, const Py_buffer *buffer, long long
     prices->price = buffer->buf;
     prices->reach = reach;
     prices->numbers = 2 * reach + 1 + more;
-    prices->rows = found / PHASES / prices->numbers;
-    return found == PHASES * prices->rows * prices->numbers ? 1 : refuse("prices of other rows");
+    prices->rows = found / phases / prices->numbers;
+    return found == phases * prices->rows * prices->numbers ? 1 : refuse("prices of other rows");
 }
 
 PyObject *thrifty_levels(PyObject *module, PyObject *args)
@@ -35,7 +37,7 @@ PyObject *thrifty_levels(PyObject *module, PyObject *args)
     Py_ssize_t count = read_weights(&weights, &b[2], item, &b[3]);
     int fits = count >= 0 && has_items(&b[0], 4, count) && has_items(&b[4], 1, count)
         && (!b[1].len || has_items(&b[1], 8, count)) && has_items(&b[6], 4, count)
-        && read_prices(&prices, &b[5], reach, 0);
+        && read_prices(&prices, &b[5], PHASES, reach, 0);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
         move_levels(b[6].buf, b[0].buf, b[1].len ? b[1].buf : NULL, &weights, b[4].buf, count,
@@ -58,22 +60,23 @@ static int rows_fit(const Py_buffer *rows, const struct prices *prices)
 PyObject *thrifty_points(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_buffer b[5];
+    Py_buffer b[6];
     struct weights weights = { 0 };
     struct prices prices;
     long long reach;
     int item;
     if (!PyArg_ParseTuple(
-            args, "y*iy*y*y*Lw*", &b[0], &item, &b[1], &b[2], &b[3], &reach, &b[4]))
+            args, "y*iy*y*y*Ly*w*", &b[0], &item, &b[1], &b[2], &b[3], &reach, &b[4], &b[5]))
         return NULL;
     Py_ssize_t count = read_weights(&weights, &b[0], item, &b[1]);
-    int fits = count >= 0 && has_items(&b[2], 1, count) && has_items(&b[4], 4, count)
-        && read_prices(&prices, &b[3], reach, 2) && rows_fit(&b[2], &prices);
+    int fits = count >= 0 && has_items(&b[2], 1, count)
+        && (!b[4].len || has_items(&b[4], 8, count)) && has_items(&b[5], 4, count)
+        && read_prices(&prices, &b[3], QUARTERS, reach, 2) && rows_fit(&b[2], &prices);
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        find_points(b[4].buf, &weights, b[2].buf, count, &prices);
+        find_points(b[5].buf, &weights, b[2].buf, b[4].len ? b[4].buf : NULL, count, &prices);
         Py_END_ALLOW_THREADS
     }
-    release(b, 5);
+    release(b, 6);
     return fits ? Py_NewRef(Py_None) : NULL;
 }

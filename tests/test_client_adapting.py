@@ -11,7 +11,8 @@ import pytest
 
 import midstream
 from midstream import AdaptersMerged, AdaptersRefused, Event, Model, SwapMode
-from midstream.errors import ErrorCode
+from midstream.errors import ErrorCode, TransportError
+from midstream.origin import Impairments, serve
 from midstream.publisher import history
 from midstream.testing import FakeBackend
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
@@ -37,7 +38,7 @@ def policy(*names: str, required: str = "", **changes: Any) -> AdapterPolicy:
 
 @asynccontextmanager
 async def connected(
-    place: Place, adapters: str | None = "city", **more: Any
+    place: Place, adapters: str | None = "city", *, url: str = "", **more: Any
 ) -> AsyncIterator[tuple[Model, list[Event]]]:
     events: list[Event] = []
     options: dict[str, Any] = {
@@ -47,7 +48,7 @@ async def connected(
         "on_event": events.append,
     }
     async with midstream.connect(
-        str(place.folder), "net", adapters=adapters, **(options | more)
+        url or str(place.folder), "net", adapters=adapters, **(options | more)
     ) as live:
         yield live, events
 
@@ -214,6 +215,10 @@ async def test_a_file_that_was_exchanged_is_refused(place: Place, kind: str) -> 
         await checked(live)
         assert running(live) == PLAIN
         assert of(events, AdaptersRefused)[0].error.code is ErrorCode.BAD_HASH
+        _flip(place, kind)  # back
+        await live.adapt()  # though there is no news
+        live.swap()
+        assert running(live)[1] == ADAPTED
 
 
 def _flip(place: Place, kind: str, *, with_parity: bool = False) -> None:
@@ -226,7 +231,33 @@ def _flip(place: Place, kind: str, *, with_parity: bool = False) -> None:
     data[-1] ^= 1
     file.write_bytes(data)
     if with_parity:
-        file.with_name(file.name + ".repair").unlink()
+        file.with_name(file.name + ".repair").unlink(missing_ok=True)
+
+
+async def test_adapters_come_over_a_link_that_cuts_and_damages(place: Place) -> None:
+    found = place.adapters.sign_policy("net", "city", policy("east", "north"))
+    assert found is not None
+    bad = Impairments(loss=0.3, corrupt=0.9, seed=2)
+    async with serve(place.folder, impairments=bad) as url, connected(place, url=url) as (live, _):
+        await checked(live)
+        assert running(live)[2] == hashlib.sha256(found.model).hexdigest()
+
+
+async def test_an_origin_that_is_gone_costs_the_adapters_and_is_asked_again(place: Place) -> None:
+    """[CON-14]."""
+    place.adapters.sign_policy("net", "city", policy("east"))
+    hidden = [*(place.folder / "targets" / "net.providers").iterdir()]
+    for file in hidden:
+        file.rename(file.with_name(f"x{file.name}"))
+    async with connected(place) as (live, events):
+        await checked(live)
+        assert running(live) == PLAIN
+        assert isinstance(of(events, AdaptersRefused)[0].error, TransportError)
+        for file in hidden:
+            file.with_name(f"x{file.name}").rename(file)
+        await live.adapt()  # though there is no news
+        live.swap()
+        assert running(live)[1] == ADAPTED
 
 
 async def test_the_next_run_has_the_adapters_already(place: Place, tmp_path: Path) -> None:

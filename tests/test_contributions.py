@@ -87,6 +87,16 @@ def _arrays(data: bytes) -> Any:
         yield tensor.name, np.frombuffer(data[tensor.offset : tensor.end], kinds[tensor.name])
 
 
+@pytest.mark.parametrize("dtype", ["<f4", "<f2"])
+def test_a_tensor_of_many_blocks_is_changed_as_one(dtype: str) -> None:  # [CON-3]
+    weights = normal(300, 450).astype(dtype)
+    data = safetensors({"a": weights})
+    change = normal(300, 450, seed=9, scale=0.01).ravel()
+    changed = apply_change(data, open_model(data).tensors, change)
+    expected = (weights.astype(np.float64).ravel() + change.astype(np.float64)).astype(dtype)
+    assert changed[-expected.nbytes :] == expected.tobytes()
+
+
 def test_weights_whose_change_is_zero_keep_their_bits() -> None:  # [CON-3]
     odd = normal(16, 4)
     odd[0] = [np.nan, np.inf, -0.0, 0.0]

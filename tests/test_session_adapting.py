@@ -1,6 +1,7 @@
 """A release and adapters make one model, the same bits whoever makes it; what is wrong is said."""
 
 import hashlib
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -13,10 +14,11 @@ from tuf.api.metadata import Targets
 
 from midstream.decoder import decode_contribution
 from midstream.encoder import encode_contribution
-from midstream.errors import BitstreamError, ErrorCode, MidstreamError, TrustError
+from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError, TrustError
 from midstream.formats import open_model
+from midstream.limits import Limits
 from midstream.publisher import history
-from midstream.session.adapting import Adapted, adapt
+from midstream.session.adapting import Adapted, adapt, peak_memory
 from midstream.trust import providers
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
 from midstream.trust.parcel import open_parcel
@@ -223,3 +225,24 @@ def test_a_sum_that_is_not_finite_is_refused(table: Table) -> None:
     generous = policy("east", largest_norm=1e6)
     with pytest.raises(BitstreamError, match="would not be finite"):
         table.adapt(generous, base=base, model=parent, parcels=parcels)
+
+
+def test_merging_takes_no_more_memory_than_is_announced(table: Table) -> None:
+    """[CON-15], for adapters of few and of many changes."""
+    weights = np.random.default_rng(0).standard_normal((1000, 1200)).astype("<f4")
+    parent = safetensors({"a": weights})
+    base = replace(table.base, model_sha256=hashlib.sha256(parent).digest())
+    change = (weights * 0.01).ravel()
+    parcels = {
+        name: sealed(name, encode_contribution(parent, change, share=share))
+        for name, share in (("east", 0.005), ("north", 0.2))
+    }
+    announced = peak_memory(len(parent), weights.size)
+    tracemalloc.start()
+    table.adapt(policy("east", "north"), base=base, model=parent, parcels=parcels)
+    peak = tracemalloc.get_traced_memory()[1] + len(parent)
+    tracemalloc.stop()
+    assert announced / 2 < peak < announced
+    less = Limits(decode_memory=announced - 1)
+    with pytest.raises(LimitError, match="merging adapters takes"):
+        table.adapt(policy("east"), base=base, model=parent, parcels=parcels, limits=less)

@@ -118,8 +118,8 @@ class Adapting:
         try:
             offer = await self._delivery.source.offer(self._policy, manifest.release)
         except MidstreamError as error:
-            if isinstance(error, TransportError):
-                self._looked = None  # it may do better the next time
+            if error.code is not ErrorCode.NOT_FOUND or isinstance(error, TransportError):
+                self._looked = None  # what was damaged or away may do better the next time
                 self.pause = min(2 * (self.pause or _PAUSE), _LONGEST_PAUSE)
             self._refuse(manifest, error)
             return None

@@ -193,16 +193,20 @@ class MetadataSource:
             StoreError: Trusted metadata can be kept nowhere.
         """
         at_hand = {layout.TIMESTAMP_PATH: self._timestamp.data} if self._timestamp else {}
-
-        def ask(client: AdapterClient) -> Offer:
-            return client.offer(self._name, policy, release, at_hand=at_hand)
-
         try:
-            return await self._in_turn(self._get, ask)
+            return await self._ask_offer(self._get, policy, release, at_hand)
         except TrustError as error:
             if error.code not in _DAMAGED:
                 raise
-            return await self._in_turn(self._get_corrected, ask)
+            return await self._ask_offer(self._get_corrected, policy, release, {})
+
+    async def _ask_offer(
+        self, get: _Get, policy: str, release: int, at_hand: Mapping[str, bytes]
+    ) -> Offer:
+        def ask(client: AdapterClient) -> Offer:
+            return client.offer(self._name, policy, release, at_hand=at_hand)
+
+        return await self._in_turn(get, ask)
 
     async def _has_newer_root(self) -> bool:
         """Ask for the next root before the workflow does, which would wait for it in its thread."""

@@ -12,6 +12,9 @@ from midstream.types import Tensor
 
 __all__ = ["apply_change"]
 
+_BLOCK = 1 << 16
+"""Weights that are looked at as doubles at once."""
+
 
 def apply_change(
     model: bytes, tensors: Sequence[Tensor], change: NDArray[np.float32] | NDArray[np.float64]
@@ -43,9 +46,14 @@ def apply_change(
     for tensor in tensors:
         if not tensor.dtype.is_float:
             continue
-        here = change[done : done + tensor.weights].astype(np.float64)
-        moved = _moved(memoryview(model)[tensor.offset : tensor.end], tensor, here)
-        changed[tensor.offset : tensor.end] = storage.as_bytes(moved, tensor.dtype)
+        size = (tensor.end - tensor.offset) // tensor.weights
+        for start in range(0, tensor.weights, _BLOCK):
+            count = min(_BLOCK, tensor.weights - start)
+            first = tensor.offset + start * size
+            data = memoryview(model)[first : first + count * size]
+            here = change[done + start : done + start + count].astype(np.float64)
+            moved = _moved(data, tensor, here)
+            changed[first : first + count * size] = storage.as_bytes(moved, tensor.dtype)
         done += tensor.weights
     with memoryview(changed) as view:
         formats.settle(view)
@@ -53,9 +61,9 @@ def apply_change(
 
 
 def _moved(data: memoryview, tensor: Tensor, change: NDArray[np.float64]) -> NDArray[np.generic]:
-    """The weights of one tensor, in storage form; bits of what stays, NaN too, stay."""
+    """Some weights of one tensor, in storage form; bits of what stays, NaN too, stay."""
     dtype = tensor.dtype
-    stored = storage.load(data, dtype, tensor.weights)
+    stored = storage.load(data, dtype, len(change))
     with np.errstate(invalid="ignore"):  # what stays may be anything
         sums = storage.from_float64(storage.to_float64(stored, dtype) + change, dtype)
     moved = np.where(change != 0, sums, stored)

@@ -28,7 +28,10 @@ from midstream.trust import parcel
 from midstream.trust.adapters import SHARE_UNIT, AdapterPolicy, PolicyPart
 from midstream.trust.manifest import Manifest
 
-__all__ = ["Adapted", "adapt", "check_norm"]
+__all__ = ["Adapted", "adapt", "check_norm", "peak_memory"]
+
+_SLACK = 4 << 20
+"""For blocks of weights, tables and what is small."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,8 @@ def adapt(
         UsageError: UNKNOWN_ROLE where one is required whose right was taken away.
         BitstreamError: One that is required is malformed, not finite or for another model
             (WRONG_PARENT), or a weight would not stay finite.
-        LimitError: One that is required is over a limit, such as the largest norm.
+        LimitError: It takes more memory than `limits.decode_memory`, or one that is required is
+            over a limit, such as the largest norm.
     """
     if policy.network != base.name:
         raise TrustError(
@@ -86,6 +90,24 @@ def adapt(
                 raise
             merging.left_out[part.provider] = error
     return merging.adapted()
+
+
+def peak_memory(model_size: int, floats: int) -> int:
+    """Bytes that merging takes, the model file before and after included.
+
+    A sum has eight bytes a float; beside it are a change that is decoded, or the changed file.
+    """
+    return model_size + 8 * floats + max(2 * model_size, 8 * floats) + _SLACK
+
+
+def _check_memory(base: Manifest, model_size: int, floats: int, limits: Limits) -> None:
+    peak = peak_memory(model_size, floats)
+    if peak > limits.decode_memory:
+        raise LimitError(
+            ErrorCode.OVER_LIMIT,
+            f"{base.name} release {base.release}: merging adapters takes {peak} bytes, at most "
+            f"{limits.decode_memory}",
+        )
 
 
 def check_norm(provider: str, change: NDArray[np.float32], policy: AdapterPolicy) -> None:
@@ -122,7 +144,9 @@ class _Merging:
         self._now = now
         self._limits = limits
         self._tensors = formats.open_model(model).tensors
-        self._sum = Sum(sum(t.weights for t in self._tensors if t.dtype.is_float))
+        floats = sum(tensor.weights for tensor in self._tensors if tensor.dtype.is_float)
+        _check_memory(base, len(model), floats, limits)
+        self._sum = Sum(floats)
         self._shares: dict[str, float] = {}
 
     def add(self, part: PolicyPart, data: bytes | None) -> None:

@@ -1,10 +1,12 @@
 """Settings of all tests."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from published import Published, published
 from staticservers import NGINX, SERVERS, StaticServer
 
 # how long an example takes says more of the machine than of the code; where CI is set,
@@ -20,3 +22,15 @@ def static_server(request: pytest.FixtureRequest) -> StaticServer:
     if request.param == "nginx" and NGINX is None:
         pytest.skip("nginx is not installed")
     return SERVERS[request.param]
+
+
+@pytest.fixture(scope="session")
+def made() -> Published:
+    """A repository of one release, in memory."""
+    return published(1)
+
+
+@pytest.fixture
+def repo(made: Published, tmp_path: Path) -> Path:
+    """The same on a disk, for a test that may change it."""
+    return made.write(tmp_path / "repo")

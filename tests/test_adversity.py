@@ -113,11 +113,6 @@ def send_zeros(asked: Asked) -> bytes:
     return asked.say(bytes(asked.stop - asked.start))
 
 
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
 async def fetch(url: str, made: Published, limits: Limits = QUICK) -> Delivery:
     """A client's whole run, within ten seconds."""
     async with (

@@ -47,11 +47,6 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
-@pytest.fixture(scope="module")
 def repo(made: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.write(tmp_path_factory.mktemp("links") / "repo")
 

@@ -12,17 +12,7 @@ from pathlib import Path
 import pytest
 
 from midstream.cli import main
-from published import NAME, Published, published
-
-
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
-@pytest.fixture
-def repo(made: Published, tmp_path: Path) -> Path:
-    return made.write(tmp_path / "repo")
+from published import NAME, Published
 
 
 def free_address() -> str:

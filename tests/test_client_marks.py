@@ -12,15 +12,10 @@ from midstream import Marks
 from midstream.client import Delivery
 from midstream.errors import ErrorCode, UsageError
 from midstream.session import Link
-from published import NAME, Published, published
+from published import NAME, Published
 
 Asked = list[tuple[str, Mapping[str, str]]]
 MARKED = ("Priority", "CMCD-Object", "CMCD-Request", "CMCD-Session", "CMCD-Status")
-
-
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
 
 
 @asynccontextmanager

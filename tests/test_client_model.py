@@ -33,16 +33,6 @@ QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
 INPUTS = np.ones((1, 4), "f4")
 
 
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
-@pytest.fixture
-def repo(made: Published, tmp_path: Path) -> Path:
-    return made.write(tmp_path / "repo")
-
-
 @asynccontextmanager
 async def live(
     url: str | Path, made: Published, **more: Any

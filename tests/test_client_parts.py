@@ -29,11 +29,6 @@ from releases import content, make
 QUICK = Limits(attempts=2)
 
 
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
 # ----------------------------------------------------------------- whole files over bad links
 
 

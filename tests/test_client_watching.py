@@ -38,18 +38,8 @@ QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5, heartbeat=0.1)
 
 
 @pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
-@pytest.fixture(scope="module")
 def news() -> Published:
     return published(1, 2)
-
-
-@pytest.fixture
-def repo(made: Published, tmp_path: Path) -> Path:
-    return made.write(tmp_path / "repo")
 
 
 def publish(repo: Path, news: Published) -> None:

@@ -16,7 +16,7 @@ import midstream
 from faults import Fault, Faults
 from midstream.cli import main
 from midstream.store.keyring import generate_keys
-from published import NAME, Published, published
+from published import NAME, Published
 from trusting import DAY, NOW, World
 
 PAGE = Path(__file__).parent.parent / "spec" / "failures.md"
@@ -26,11 +26,6 @@ ROWS = {
     if line.startswith("| ") and not line.startswith("| failure")
     for cells in [[cell.strip() for cell in line.strip("|").split(" | ")]]
 }
-
-
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
 
 
 @pytest.fixture(autouse=True)

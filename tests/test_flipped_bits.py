@@ -17,7 +17,7 @@ from midstream.client import Delivery
 from midstream.errors import MidstreamError
 from midstream.limits import Limits
 from origins import Asked, origin
-from published import NAME, Published, published
+from published import NAME, Published
 
 pytestmark = pytest.mark.once
 
@@ -28,11 +28,6 @@ LIMITS = Limits(attempts=2, connect_timeout=1.0, read_timeout=0.3)
 SOON = 30.0
 """Seconds after which a client hangs, and a test has failed."""
 Outcomes = dict[str, Counter[str]]
-
-
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ import pytest
 from midstream.origin import serve
 from midstream.origin.casting import cast
 from midstream.transport.datagrams import Address
-from published import NAME, Published, published
+from published import NAME, Published
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("MIDSTREAM_NETEM") != "1", reason="takes long and root: MIDSTREAM_NETEM=1"
@@ -104,11 +104,6 @@ def break_it(link: Link, faults: str) -> None:
     words = ["tc", "qdisc", "add", "dev", link.device, "root", "netem", *faults.split()]
     if problem := run(*words):
         pytest.skip(f"the kernel has no netem: {problem}")
-
-
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
 
 
 async def fetched(link: Link, made: Published, url: str, folder: Path) -> bytes:

@@ -356,34 +356,40 @@ def forked(number: int = 1) -> Made:
     return replace(made, manifest=replace(made.manifest, units=units))
 
 
+def aimed() -> Drive:
+    """A base is there, and the player means to swap in 4.5 s, in which 4,500 bytes can come."""
+    drive = follow(forked())
+    drive.step()
+    drive.session.report(Link(buffer=20.0, throughput=1000.0), drive.now)
+    drive.session.aim(4.5, drive.now)
+    return drive
+
+
+def chosen(drive: Drive) -> Choice:
+    choice = drive.session.choose(drive.now)
+    assert choice is not None
+    return choice
+
+
 def verified(drive: Drive) -> list[tuple[int, int]]:
     return [(e.release, e.unit) for e in drive.events if isinstance(e, UnitVerified)]
 
 
 def test_an_activation_that_is_near_goes_before_gain_per_byte() -> None:
-    drive = follow(forked())
-    drive.step()
-    drive.session.report(Link(buffer=20.0, throughput=1000.0), drive.now)
-    drive.session.aim(4.5, drive.now)
-    choice = drive.session.choose(drive.now)
-    assert choice is not None
+    drive = aimed()
+    choice = chosen(drive)
     assert choice.unit == 1
     assert "the best of the 4500 bytes that can come in time" in choice.reason
     drive.session.staging = 1.0  # then only 3,500 bytes can be ready
     drive.session.aim(4.5, drive.now)
-    choice = drive.session.choose(drive.now)
-    assert choice is not None
+    choice = chosen(drive)
     assert choice.unit == 2
 
 
 def test_an_activation_that_is_over_counts_no_more() -> None:
-    drive = follow(forked())
-    drive.step()
-    drive.session.report(Link(buffer=20.0, throughput=1000.0), drive.now)
-    drive.session.aim(4.5, drive.now)
+    drive = aimed()
     drive.now += 4.5
-    choice = drive.session.choose(drive.now)
-    assert choice is not None
+    choice = chosen(drive)
     assert "in time" not in choice.reason
     drive.session.aim(4.5, drive.now)
     drive.session.aim(None, drive.now)
@@ -394,19 +400,13 @@ def test_the_rate_of_model_bytes_counts_where_the_player_tells_none() -> None:
     drive = follow(forked())
     drive.step()
     drive.session.aim(4.5, drive.now)
-    first = drive.session.choose(drive.now)
+    assert chosen(drive).unit == 2
     drive.session.estimator.add(10_000, 10.0)
-    second = drive.session.choose(drive.now)
-    assert first is not None
-    assert second is not None
-    assert (first.unit, second.unit) == (2, 1)
+    assert chosen(drive).unit == 1
 
 
 def test_a_unit_under_way_is_dropped_for_a_better_one_and_goes_on_later() -> None:
-    drive = follow(forked())
-    drive.step()
-    drive.session.report(Link(buffer=20.0, throughput=1000.0), drive.now)
-    drive.session.aim(4.5, drive.now)
+    drive = aimed()
     request = drive.session.next_request(drive.now)
     assert request is not None
     assert request.choice.unit == 1
@@ -425,10 +425,7 @@ def test_a_unit_under_way_is_dropped_for_a_better_one_and_goes_on_later() -> Non
 
 
 def test_a_unit_that_is_nearly_there_is_not_dropped() -> None:
-    drive = follow(forked())
-    drive.step()
-    drive.session.report(Link(buffer=20.0, throughput=1000.0), drive.now)
-    drive.session.aim(4.5, drive.now)
+    drive = aimed()
     request = drive.session.next_request(drive.now)
     assert request is not None
     drive.session.receive_data(request, 0, drive.files[request.path][:3500])

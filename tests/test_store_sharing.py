@@ -20,7 +20,7 @@ from midstream.session import Event
 from midstream.store import Lock, MemoryPartial, PartialUnit, Store
 from midstream.store.sharing import Lease, taken, used
 from midstream.testing import MemoryRepository
-from published import NAME, Published, published
+from published import NAME, Published
 
 A, B, C, D = (f"{mark:032x}" for mark in (10, 11, 12, 13))
 
@@ -198,11 +198,6 @@ def test_a_damaged_lease_is_one_of_all(tmp_path: Path, damage: str) -> None:
 
 
 # ------------------------------------------------------------------------------ the client
-
-
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
 
 
 FETCHES = """

@@ -5,24 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from bodies import came
 from midstream.errors import ErrorCode, TransportError
 from midstream.origin import Impairments, serve
 from midstream.testing import FakeClock, MemoryRepository, SimulatedLink
-from midstream.transport import Response, Transport, open_transport
+from midstream.transport import Transport, open_transport
 
 FILE = bytes(range(256)) * 500
 SIZE = len(FILE)
 FILES = {"units/ab": FILE, "metadata/timestamp.json": b"{}", "units/empty": b""}
-
-
-async def came(response: Response) -> tuple[bytes, TransportError | None]:
-    got = bytearray()
-    try:
-        async for chunk in response.chunks():
-            got += chunk
-    except TransportError as error:
-        return bytes(got), error
-    return bytes(got), None
 
 
 async def fetched(

@@ -30,16 +30,6 @@ from published import NAME, SIZES, Published, published, signer
 LOCAL = Address(host="127.0.0.1", port=0)
 
 
-@pytest.fixture(scope="module")
-def made() -> Published:
-    return published(1)
-
-
-@pytest.fixture
-def repo(made: Published, tmp_path: Path) -> Path:
-    return made.write(tmp_path / "repo")
-
-
 async def test_a_model_comes_over_a_carousel_that_loses_a_tenth(
     made: Published, repo: Path
 ) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bodies import body
 from midstream.errors import ErrorCode, TransportError
 from midstream.testing import FakeClock
-from midstream.transport import FolderTransport, Response, open_transport
+from midstream.transport import FolderTransport, open_transport
 
 FILE = bytes(range(256)) * 10_000
 SIZE = len(FILE)
@@ -26,10 +27,6 @@ def folder(tmp_path: Path) -> Path:
 class BadDisk(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         raise OSError(5, "Input/output error")
-
-
-async def body(response: Response) -> bytes:
-    return b"".join([chunk async for chunk in response.chunks()])
 
 
 async def refusal(folder: Path, path: str, *, start: int = 0, limit: int = SIZE) -> ErrorCode:

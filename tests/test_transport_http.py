@@ -15,11 +15,12 @@ import aiohttp
 import pytest
 
 from badserver import Script, answer, serving, sized
+from bodies import body, came
 from midstream.errors import ErrorCode, TransportError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.origin import Impairments, serve
 from midstream.testing import FakeClock
-from midstream.transport import HttpTransport, Response, open_transport
+from midstream.transport import HttpTransport, open_transport
 from staticservers import StaticServer
 
 FILE = bytes(range(256)) * 400
@@ -44,21 +45,6 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
-
-
-async def body(response: Response) -> bytes:
-    return b"".join([chunk async for chunk in response.chunks()])
-
-
-async def came(response: Response) -> tuple[bytes, TransportError | None]:
-    """A body as far as it came, and why it ended."""
-    got = bytearray()
-    try:
-        async for chunk in response.chunks():
-            got += chunk
-    except TransportError as error:
-        return bytes(got), error
-    return bytes(got), None
 
 
 async def refusal(

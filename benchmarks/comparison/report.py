@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reach.figures import Figure
-from reach.tables import print_figures, shown
+from reach.tables import print_figures, table_of
 
 __all__ = ["figures", "print_report"]
 
@@ -24,43 +24,7 @@ _NO_RESULT = ("skip", "error")
 def figures(results: Results) -> list[Figure]:
     """All figures to reach, in the order of the table; those not measured have no values."""
     return [
-        _mean(
-            name="bytes / NNCodec, weight SNR",
-            note="at 2 to 6 bits/weight of NNCodec's, whole networks, skeleton on both sides",
-            must=0.92,
-            aim=0.86,
-            limit=1.04,
-            values=_values(results, "bytes", "ratio"),
-        ),
-        _mean(
-            name="bytes / NNCodec, output SNR",
-            note="at 12, 20 and 30 dB on natural inputs, data-free, skeleton on both sides",
-            must=0.65,
-            aim=0.50,
-            limit=0.90,
-            values=_values(results, "outputs", "free"),
-        ),
-        _mean(
-            name="the same, calibrated",
-            note="with 64 calibration inputs, of other photographs than those measured on",
-            must=0.58,
-            aim=0.45,
-            values=_values(results, "outputs", "calibrated"),
-        ),
-        _mean(
-            name="rungs / one-rung encodes",
-            note="12, 20, 30 dB of outputs, data-free: bytes up to each rung",
-            must=1.15,
-            aim=1.03,
-            values=_values(results, "outputs", "rungs_over_one"),
-        ),
-        _mean(
-            name="three rungs / one layer",
-            note="8 dB of weights apart: bytes at the ladder's own SNR",
-            must=1.015,
-            aim=1.00,
-            values=_values(results, "ladder", "rungs_over_one"),
-        ),
+        *_lossy_figures(results),
         *_lossless_figures(results),
         _mean(
             name="ladder to exact / exact",
@@ -70,18 +34,45 @@ def figures(results: Results) -> list[Figure]:
             values=_values(results, "ladder", "exact"),
         ),
         *_speed_figures(results),
-        _mean(
-            name="decode memory, MiB",
-            note="peak beyond MiniLM's file, the worse of 20dB and exact",
-            must=24.0,
-            aim=8.0,
-            values={
-                network: most / _MIB
-                for network, most in _values(results, "memory", "most").items()
-                if network == "minilm"
-            },
-        ),
+        _memory_figure(results),
     ]
+
+
+def _lossy_figures(results: Results) -> list[Figure]:
+    weights = "at 2 to 6 bits/weight of NNCodec's, whole networks, skeleton on both sides"
+    outputs = "at 12, 20 and 30 dB on natural inputs, data-free, skeleton on both sides"
+    inputs = "with 64 calibration inputs, of other photographs than those measured on"
+    rungs = "12, 20, 30 dB of outputs, data-free: bytes up to each rung"
+    layers = "8 dB of weights apart: bytes at the ladder's own SNR"
+    rows = (
+        ("bytes / NNCodec, weight SNR", "bytes", "ratio", 0.92, 0.86, 1.04, weights),
+        ("bytes / NNCodec, output SNR", "outputs", "free", 0.65, 0.50, 0.90, outputs),
+        ("the same, calibrated", "outputs", "calibrated", 0.58, 0.45, None, inputs),
+        ("rungs / one-rung encodes", "outputs", "rungs_over_one", 1.15, 1.03, None, rungs),
+        ("three rungs / one layer", "ladder", "rungs_over_one", 1.015, 1.00, None, layers),
+    )
+    return [
+        _mean(
+            name=name,
+            note=note,
+            must=must,
+            aim=aim,
+            limit=limit,
+            values=_values(results, section, key),
+        )
+        for name, section, key, must, aim, limit, note in rows
+    ]
+
+
+def _memory_figure(results: Results) -> Figure:
+    most = _values(results, "memory", "most")
+    return _mean(
+        name="decode memory, MiB",
+        note="peak beyond MiniLM's file, the worse of 20dB and exact",
+        must=24.0,
+        aim=8.0,
+        values={"minilm": most["minilm"] / _MIB} if "minilm" in most else {},
+    )
 
 
 def _lossless_figures(results: Results) -> list[Figure]:
@@ -154,13 +145,7 @@ def _section(
     section: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]
 ) -> Table:
     told = [f"{name}: {row[key]}" for name, row in rows.items() for key in _NO_RESULT if key in row]
-    table = Table(title=section, title_justify="left", caption="\n".join(told))
-    table.caption_justify = "left"
-    table.add_column("network")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
-    for network, row in rows.items():
-        if any(key in row for key in _NO_RESULT):
-            continue
-        table.add_row(network, *[shown(row.get(column)) for column in columns])
+    measured = {name: row for name, row in rows.items() if row.keys().isdisjoint(_NO_RESULT)}
+    table = table_of(section, measured, columns, of="network")
+    table.caption, table.caption_justify = "\n".join(told), "left"
     return table

@@ -1,7 +1,7 @@
 """Figures as a table with what they must be. Knows nothing of what they measure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +9,7 @@ from rich.table import Table
 
 from reach.figures import Figure, Verdict
 
-__all__ = ["print_figures", "shown"]
+__all__ = ["print_figures", "shown", "table_of"]
 
 _COLOURS = {
     Verdict.AIM: "green",
@@ -35,6 +35,27 @@ def print_figures(listed: Sequence[Figure], console: Console) -> None:
     for at, figure in enumerate(listed, start=1):
         limit = f"; none above {figure.limit:g}" if figure.limit is not None else ""
         console.print(f"{at:2} {figure.note}{limit}", highlight=False)
+
+
+def table_of(
+    title: str, rows: Mapping[str, Mapping[str, Any]], columns: Iterable[str], *, of: str
+) -> Table:
+    """What was measured: a row a case, a number a column; a dash where there is none.
+
+    Args:
+        title: Above it.
+        rows: Of each case, numbers by their names.
+        columns: The names to show.
+        of: What the cases are.
+    """
+    names = list(columns)
+    table = Table(title=title, title_justify="left")
+    table.add_column(of)
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right")
+    for case, row in rows.items():
+        table.add_row(case, *[shown(row.get(name)) for name in names])
+    return table
 
 
 def _numbers(figure: Figure, *, has_means: bool) -> list[str]:

@@ -19,6 +19,11 @@ __all__ = ["add_verbs"]
 
 def add_verbs(verbs: Any) -> None:
     """Declare encode and decode."""
+    _add_encode(verbs)
+    _add_decode(verbs)
+
+
+def _add_encode(verbs: Any) -> None:
     parser = verbs.add_parser(
         "encode",
         help="encode a model file into a folder of units",
@@ -34,6 +39,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the layers as JSON")
     parser.set_defaults(run=_encode)
 
+
+def _add_decode(verbs: Any) -> None:
     parser = verbs.add_parser(
         "decode",
         help="decode a folder of units into a model file",

@@ -32,6 +32,11 @@ _PLAIN = "the keys are stored plain, mode 0600: who reads a file has the key"
 
 def add_verbs(verbs: Any) -> None:
     """Declare keygen and seal."""
+    _add_keygen(verbs)
+    _add_seal(verbs)
+
+
+def _add_keygen(verbs: Any) -> None:
     parser = verbs.add_parser(
         "keygen",
         help="make keys for a publisher",
@@ -48,6 +53,8 @@ def add_verbs(verbs: Any) -> None:
     add_passphrase(parser, makes_keys=True)
     parser.set_defaults(run=_keygen)
 
+
+def _add_seal(verbs: Any) -> None:
     parser = verbs.add_parser(
         "seal",
         help="encrypt keys that are there with a passphrase, or with another one",

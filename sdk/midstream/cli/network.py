@@ -26,6 +26,11 @@ __all__ = ["add_verbs"]
 
 def add_verbs(verbs: Any) -> None:
     """Declare serve and fetch."""
+    _add_serve(verbs)
+    _add_fetch(verbs)
+
+
+def _add_serve(verbs: Any) -> None:
     parser = verbs.add_parser(
         "serve",
         help="serve a repository over HTTP, well or badly",
@@ -55,6 +60,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the damage (default 0)")
     parser.set_defaults(run=_serve)
 
+
+def _add_fetch(verbs: Any) -> None:
     parser = verbs.add_parser(
         "fetch",
         help="fetch a network's newest release and rebuild the model file",
@@ -135,49 +142,67 @@ def _fetch(options: argparse.Namespace, output: Output) -> None:
 
 
 async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
-    _check_output(options.output)
-    if options.adapters is not None and options.layer is not None:
-        raise UsageError(
-            ErrorCode.BAD_ARGUMENT, "--adapters are of the exact model: leave out --layer"
-        )
-    root = read_root(options.root)
+    _check(options)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         disable=not sys.stderr.isatty() or output.as_json,
     )
+    task = bar.add_task(f"fetching {options.name}", total=None)
+
+    def show(event: Event) -> None:
+        if isinstance(event, UnitVerified):
+            bar.update(task, advance=event.entry.size)
+        _note(event, output)
+
     with bar:
-        task = bar.add_task(f"fetching {options.name}", total=None)
-
-        def show(event: Event) -> None:
-            if isinstance(event, StoreFailed):
-                output.warn(f"nothing is kept for the next run: {event.error}")
-            if isinstance(event, UnitVerified):
-                bar.update(task, advance=event.entry.size)
-                repaired = f", {event.repaired} packets repaired" if event.repaired else ""
-                is_update = event.entry.kind in (UnitKind.UPDATE, UnitKind.LOSSY_UPDATE)
-                what = "update" if is_update else f"layer {event.entry.layer}"
-                output.note(f"{what}: {event.entry.size} B verified{repaired}")
-
         async with Delivery.open(
             options.url,
             options.name,
-            root=root,
+            root=read_root(options.root),
             store=options.store,
             carousel=options.carousel,
             policy=Policy(max_layer=options.layer),
             marks=None if options.no_marks else Marks(),
             on_event=show,
         ) as delivery:
-            await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale
-            _check_layer(options, delivery.manifest)
-            await delivery.complete()
-            if options.adapters is None:
-                await delivery.write_model(options.output, layer=options.layer)
-            else:
-                await _write_adapted(options, output, delivery)
+            await _complete(options, output, delivery)
     _tell(options, output, delivery)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """What is better said before anything is fetched."""
+    if options.output.is_dir():
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT, f"{options.output}: it is a folder; name the file to write"
+        )
+    if options.adapters is not None and options.layer is not None:
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT, "--adapters are of the exact model: leave out --layer"
+        )
+
+
+def _note(event: Event, output: Output) -> None:
+    """Progress, for people."""
+    if isinstance(event, StoreFailed):
+        output.warn(f"nothing is kept for the next run: {event.error}")
+    if isinstance(event, UnitVerified):
+        repaired = f", {event.repaired} packets repaired" if event.repaired else ""
+        is_update = event.entry.kind in (UnitKind.UPDATE, UnitKind.LOSSY_UPDATE)
+        what = "update" if is_update else f"layer {event.entry.layer}"
+        output.note(f"{what}: {event.entry.size} B verified{repaired}")
+
+
+async def _complete(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:
+    """Fetch all that is wanted, and write the model."""
+    await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale
+    _check_layer(options, delivery.manifest)
+    await delivery.complete()
+    if options.adapters is None:
+        await delivery.write_model(options.output, layer=options.layer)
+    else:
+        await _write_adapted(options, output, delivery)
 
 
 async def _write_adapted(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:
@@ -188,11 +213,6 @@ async def _write_adapted(options: argparse.Namespace, output: Output, delivery: 
         output.note(f"adapter of {provider}: counts {share:g}")
     for error in adapted.left_out.values():
         output.note(f"left out: {error}")
-
-
-def _check_output(path: Path) -> None:
-    if path.is_dir():  # better said before all is fetched
-        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: it is a folder; name the file to write")
 
 
 def _check_layer(options: argparse.Namespace, manifest: Manifest) -> None:

@@ -20,6 +20,11 @@ LAYER_COLUMNS = ["layer", "rung", "bytes", "all so far", "weights dB", "outputs 
 
 def add_verbs(verbs: Any) -> None:
     """Declare publish and verify."""
+    _add_publish(verbs)
+    _add_verify(verbs)
+
+
+def _add_publish(verbs: Any) -> None:
     parser = verbs.add_parser(
         "publish",
         help="publish a model as the next release of a network",
@@ -70,6 +75,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the release as JSON")
     parser.set_defaults(run=_publish)
 
+
+def _add_verify(verbs: Any) -> None:
     parser = verbs.add_parser(
         "verify",
         help="check all of a repository against a root",
@@ -154,28 +161,30 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
         )
     title = f"{release.name} release {release.number} in {options.repo}"
     output.table(title, LAYER_COLUMNS, layer_rows(release))
-    output.result(
-        {
-            "name": release.name,
-            "release": release.number,
-            "model_size": release.manifest.model_size,
-            "layers": [
-                {
-                    "layer": entry.layer,
-                    "rung": rung,
-                    "bytes": entry.size,
-                    "weight_snr": decibels.as_json(entry.fidelity.weight_snr),
-                    "output_snr": decibels.as_json(entry.fidelity.output_snr),
-                }
-                for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
-            ],
-            "updates": [
-                {"from": update.parent, "layer": update.rung, "bytes": update.unit.size}
-                for update in release.updates
-            ],
-            "remarks": release.remarks,
-        }
-    )
+    output.result(_as_json(release))
+
+
+def _as_json(release: Release) -> dict[str, Any]:
+    return {
+        "name": release.name,
+        "release": release.number,
+        "model_size": release.manifest.model_size,
+        "layers": [
+            {
+                "layer": entry.layer,
+                "rung": rung,
+                "bytes": entry.size,
+                "weight_snr": decibels.as_json(entry.fidelity.weight_snr),
+                "output_snr": decibels.as_json(entry.fidelity.output_snr),
+            }
+            for entry, rung in zip(release.manifest.units, release.rungs, strict=True)
+        ],
+        "updates": [
+            {"from": update.parent, "layer": update.rung, "bytes": update.unit.size}
+            for update in release.updates
+        ],
+        "remarks": release.remarks,
+    }
 
 
 def _verify(options: argparse.Namespace, output: Output) -> None:

@@ -21,6 +21,11 @@ _DAY = 86_400
 
 def add_verbs(verbs: Any) -> None:
     """Declare refresh and rotate."""
+    _add_refresh(verbs)
+    _add_rotate(verbs)
+
+
+def _add_refresh(verbs: Any) -> None:
     parser = verbs.add_parser(
         "refresh",
         aliases=["renew"],
@@ -33,6 +38,8 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print when roles run out as JSON")
     parser.set_defaults(run=_refresh)
 
+
+def _add_rotate(verbs: Any) -> None:
     parser = verbs.add_parser(
         "rotate",
         help="give a role new keys",

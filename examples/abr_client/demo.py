@@ -84,8 +84,8 @@ def run(options: argparse.Namespace) -> int:
         f"weights, {summary['stalls_by_model_bytes_below_low_water']} stalls by model bytes "
         "below the low-water mark"
     )
-    _write(options.out, runs, summary)
-    print(_where(options.out, began))
+    written = _write(options.out, runs, summary)
+    print(_where(written, began))
     return 0
 
 
@@ -118,8 +118,8 @@ def run_carousel(options: argparse.Namespace) -> int:
         f"{summary['decisions']} decisions by unverified weights"
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    _save(options.out, summary, lambda path: draw_audience(path, players, options.loss))
-    print(_where(options.out, began))
+    written = _save(options.out, summary, lambda path: draw_audience(path, players, options.loss))
+    print(_where(written, began))
     return 0
 
 
@@ -170,26 +170,30 @@ def _play_all(
     return runs
 
 
-def _write(folder: Path, runs: dict[str, list[Played]], summary: dict[str, object]) -> None:
+def _write(folder: Path, runs: dict[str, list[Played]], summary: dict[str, object]) -> list[Path]:
     """The results and the picture of the session with the most repairs."""
     folder.mkdir(parents=True, exist_ok=True)
     live = [played for played in runs["mid_stream"] if played.live is not None]
     shown = max(live, key=lambda played: played.live.repaired if played.live else 0)
     assert shown.live is not None, "chosen among live sessions"
     moments = shown.live.moments
-    _save(folder, summary, lambda path: draw(path, shown.trace, moments, summary))
+    return _save(folder, summary, lambda path: draw(path, shown.trace, moments, summary))
 
 
-def _save(folder: Path, summary: dict[str, object], draw_to: Callable[[Path], None]) -> None:
-    (folder / "results.json").write_text(json.dumps(summary, indent=2) + os.linesep)
+def _save(folder: Path, summary: dict[str, object], draw_to: Callable[[Path], None]) -> list[Path]:
+    """The results and, where there is matplotlib, a picture; the files that were written."""
+    results, picture = folder / "results.json", folder / "demo.png"
+    results.write_text(json.dumps(summary, indent=2) + os.linesep)
     try:
-        draw_to(folder / "demo.png")
+        draw_to(picture)
     except ImportError:
         print("no picture: matplotlib is not installed (pip install midstream[plot])")
+        return [results]
+    return [results, picture]
 
 
-def _where(folder: Path, began: float) -> str:
-    return f"{folder}/results.json, {folder}/demo.png; {time.perf_counter() - began:.0f} s"
+def _where(written: Sequence[Path], began: float) -> str:
+    return f"{', '.join(map(str, written))}; {time.perf_counter() - began:.0f} s"
 
 
 if __name__ == "__main__":

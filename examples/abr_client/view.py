@@ -75,6 +75,7 @@ class View:
                 f"{moment.release} layer {moment.layer}, {moment.model_bytes} model bytes, "
                 f"{moment.repaired} packets repaired",
                 highlight=False,
+                soft_wrap=True,
             )
 
     def _panel(self, moment: Moment) -> Panel:

@@ -1,6 +1,6 @@
 """Levels of a stack of units, tensor by tensor, and what they let expect of another stack.
 
-Knows nothing of how units get from one to the other (spec/updates.md, "Moves").
+Knows nothing of how units get from one to the other (spec/lossy.md, "Moves").
 """
 
 from collections.abc import Sequence

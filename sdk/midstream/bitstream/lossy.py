@@ -1,7 +1,7 @@
 """The head of a lossy update: which units it applies to, and what the new ones look like.
 
 The new units are there but for the payloads of their records: those follow as records of the
-update, or are those of the parent's (spec/updates.md, "Lossy updates").
+update, or are those of the parent's (spec/lossy.md, "Head").
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Levels of a slice that are near to others that are known. Knows nothing of units.
 
 What is finest is coded first, by its differences from what is expected; then each level below,
-which the one above it gives but where an encoder moved it (spec/updates.md, "Moves").
+which the one above it gives but where an encoder moved it (spec/lossy.md, "Moves").
 """
 
 from collections.abc import Sequence

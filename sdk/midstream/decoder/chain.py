@@ -1,7 +1,8 @@
 """Updates in a row: what is between the first model and the last is not hashed.
 
 Knows nothing of transport or trust, but for the hash that the last model is signed for with. That
-one is checked, so what a model in between should have been is as well (spec/updates.md, "Chains").
+one is checked, so what a model in between should have been is as well (spec/updates.md, "What it
+applies to").
 """
 
 import hashlib

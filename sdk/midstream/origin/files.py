@@ -26,7 +26,7 @@ _Signature = tuple[int, int, int]
 
 
 def caching(path: str) -> str:
-    """What Cache-Control says of a file (spec/delivery.md, "Caching")."""
+    """What Cache-Control says of a file (spec/delivery.md, "What an origin sends")."""
     return FOREVER if _IMMUTABLE.fullmatch(path) else NEVER
 
 

@@ -88,7 +88,7 @@ class SignedFolder:
             self._folder.write(self._bundle(name, files))
 
     def _bundle(self, name: str, files: dict[str, bytes]) -> Mapping[str, bytes]:
-        """What a client needs first, in one file (spec/delivery.md, "One round trip")."""
+        """What a client needs first, in one file (spec/delivery.md, "Requests")."""
         base = manifest.decode(list(files.values())[-1]).base
         if base.size <= _BUNDLED_BASE:
             files[base.path] = read_file(self._folder.path / base.path)

@@ -1,7 +1,7 @@
 """Source blocks of a unit: which packets repair symbols cover, and how they are made.
 
 Knows nothing of requests: it maps packets to blocks, both for who writes and who repairs
-(spec/recovery.md, "Source blocks of a unit").
+(spec/recovery.md, "Packets and source blocks of a unit").
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Knows nothing of folders: files come in as a mapping of paths and go out as one, in the
 order in which they have to be written, so that a reader in between sees a whole repository
-(spec/trust.md, "Writing").
+([TRU-13]).
 """
 
 import hashlib

@@ -27,6 +27,7 @@ from midstream.errors import (
 )
 from midstream.limits import Limits
 from midstream.origin import Impairments, serve
+from midstream.publisher import FRESH
 from midstream.session import (
     Choice,
     Event,
@@ -697,7 +698,8 @@ async def test_units_come_in_parts_within_each_budget(tmp_path: Path) -> None:
 
 async def test_a_unit_that_is_dropped_goes_on_where_it_was(tmp_path: Path) -> None:
     """[DEL-27]"""
-    made, news = (published(*seeds, sizes=(64, 256, 192, 8)) for seeds in ((1,), (1, 2)))
+    sizes = (64, 256, 192, 8)
+    made, news = published(1, sizes=sizes), published(1, 2, sizes=sizes, updates=FRESH)
     repo, exact = made.write(tmp_path / "repo"), made.manifest.units[-1]
     async with (
         serve(repo) as url,

@@ -13,6 +13,7 @@ from midstream.origin.app import create_app
 from midstream.origin.bounds import ServerLimits
 from midstream.origin.connections import Connections
 from midstream.origin.impairments import Counters, Impairments
+from midstream.origin.logs import LOGGER
 from midstream.origin.metrics import Metrics
 from midstream.transport.reasons import system_reason
 
@@ -70,6 +71,7 @@ def _runner(app: web.Application, limits: ServerLimits) -> web.AppRunner:
     return web.AppRunner(
         app,
         access_log=None,
+        logger=LOGGER,
         shutdown_timeout=limits.grace,
         lingering_time=_LINGERING,
         keepalive_timeout=2 * limits.idle_timeout,  # ours comes first, and is counted

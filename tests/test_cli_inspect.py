@@ -33,6 +33,29 @@ def test_a_repository_tells_where_the_bytes_of_its_newest_release_went(
     assert "framing" in out
 
 
+def test_news_say_what_they_are_and_what_is_in_them(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    news = repo / f"bundles/{NAME}.news"
+    assert main(["inspect", str(news), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["what"].startswith("news")
+    assert found["compressed"] == news.stat().st_size
+    sizes = {row["path"]: row["bytes"] for row in found["files"]}
+    assert sizes["metadata/timestamp.json"] == (repo / "metadata/timestamp.json").stat().st_size
+    assert main(["inspect", str(news)]) == 0
+    assert "metadata/timestamp.json" in capsys.readouterr().out
+
+
+def test_news_that_are_cut_are_no_news_and_no_model(
+    repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    news = repo / f"bundles/{NAME}.news"
+    news.write_bytes(news.read_bytes()[:200])
+    assert main(["inspect", str(news)]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_a_tensor_of_zeros_and_an_exact_layer_are_still_json(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

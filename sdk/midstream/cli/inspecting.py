@@ -22,9 +22,9 @@ def add_verbs(verbs: Any) -> None:
     parser = verbs.add_parser(
         "inspect",
         help="say what a file or folder of ours holds, and where its bytes went",
-        description="Say what is in a model file, a unit, a manifest, a bundle, or in a folder "
-        "that encode or publish wrote; of units also where their bytes went, tensor by tensor. "
-        "Nothing is trusted or verified by it.",
+        description="Say what is in a model file, a unit, a manifest, a bundle, news, or in a "
+        "folder that encode or publish wrote; of units also where their bytes went, tensor by "
+        "tensor. Nothing is trusted or verified by it.",
     )
     parser.add_argument("path", metavar="PATH", type=Path, help="file or folder")
     parser.add_argument("--name", help="the one network of a repository to look into")

@@ -22,6 +22,8 @@ from midstream.types import UnitKind
 
 __all__ = ["Inspected", "inspect"]
 
+_NEWS = "news: a compressed bundle of what a client reads of the newest release"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
@@ -37,7 +39,7 @@ def inspect(path: Path, *, network: str | None = None) -> Inspected:
     """What a file or folder holds.
 
     Args:
-        path: A model file, unit, manifest or bundle; a folder that encode or publish wrote.
+        path: A model file, unit, manifest, bundle or news; a folder that encode or publish wrote.
         network: The one network of a repository to look into; None for all.
 
     Raises:
@@ -54,6 +56,8 @@ def inspect(path: Path, *, network: str | None = None) -> Inspected:
     if data[:3] == b"MDU":
         return _inspect_unit(path, data)
     readers = {b"MDM": _inspect_manifest, b"MDB": _inspect_bundle}
+    if (news := bundle.decompress(data[: LIMITS.metadata_size]))[:3] == b"MDB":
+        return Inspected(found=_inspect_bundle(news, what=_NEWS) | {"compressed": len(data)})
     return Inspected(found=readers.get(data[:3], _inspect_model)(data))
 
 
@@ -170,10 +174,10 @@ def _update_rows(described: Manifest) -> dict[str, Any]:
     return {"updates": rows} if rows else {}
 
 
-def _inspect_bundle(data: bytes) -> dict[str, Any]:
+def _inspect_bundle(data: bytes, *, what: str = "bundle") -> dict[str, Any]:
     files = bundle.decode(data)
     rows = [{"path": path, "bytes": len(content)} for path, content in files.items()]
-    return {"what": "bundle", "files": rows}
+    return {"what": what, "files": rows}
 
 
 def _inspect_model(data: bytes) -> dict[str, Any]:

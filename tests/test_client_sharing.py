@@ -15,7 +15,7 @@ from midstream.client import Delivery
 from midstream.errors import ErrorCode, UsageError
 from midstream.origin import Impairments, serve
 from midstream.session import Event, Link, Policy, UnitVerified
-from midstream.testing import FakeBackend
+from midstream.testing import FakeBackend, LinkFaults, tcp_proxy
 from published import NAME, Published, published
 
 LARGE = (64, 256, 192, 8)
@@ -60,6 +60,32 @@ async def test_one_request_at_a_time_is_under_way(made: Published, tmp_path: Pat
         # all bases before any other unit: nothing ran yet
         layers = [e.entry.layer for _, e in told if isinstance(e, UnitVerified)]
         assert layers[:3] == [0, 0, 0]
+
+
+async def test_who_waits_for_a_server_that_stalls_keeps_nobody_else_waiting(
+    made: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[DEL-29]"""
+    monkeypatch.setattr("midstream.client.sharing.SILENCE", 0.05)
+    repo = made.write(tmp_path / "repo")
+    (repo / f"bundles/{NAME}.bundle").unlink()
+    async with (
+        serve(repo) as url,
+        tcp_proxy(url, LinkFaults()) as proxy,
+        Delivery.open(proxy.url, NAME, root=made.root, link=(link := SharedLink())) as stalled,
+        Delivery.open(url, NAME, root=made.root, link=link) as other,
+    ):
+        proxy.faults = LinkFaults(stall=1.0)
+        waiting = asyncio.create_task(stalled.complete())
+        async with asyncio.timeout(5):
+            while not stalled.counters.requests:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0)
+        async with asyncio.timeout(other._limits.read_timeout / 2):
+            await other.complete()
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert await other.rebuild() == made.models[0]
 
 
 async def test_a_long_unit_lets_others_go_between(made: Published, tmp_path: Path) -> None:

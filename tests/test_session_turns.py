@@ -16,7 +16,7 @@ UNIT = 1 << 15
 def give(turns: Turns, member: int, size: int = UNIT) -> None:
     """One turn of a member that goes on asking."""
     worth, is_first = turns._members[member].worth, turns._members[member].is_first
-    turns.spend(size)
+    turns.spend(member, size)
     turns.end(member)
     turns.ask(member, worth=worth, is_first=is_first)
 
@@ -86,20 +86,43 @@ def test_who_has_nothing_that_runs_goes_first() -> None:
 def test_a_turn_ends_for_a_first_base_at_once() -> None:
     turns, (one, other) = two((1.0, 1.0), (5.0, 5.0))
     assert turns.take(one)
-    assert not turns.is_over
+    assert not turns.is_over(one)
     turns.ask(other, worth=1.0, is_first=True)
-    assert turns.is_over
+    assert turns.is_over(one)
 
 
 def test_a_long_turn_ends_where_another_is_due() -> None:
     turns, (one, other) = two((1.0, 1.0), (5.0, 5.0))
     assert turns.take(one)
-    turns.spend(LONGEST_TURN - 1)
-    assert not turns.is_over
-    turns.spend(1)
-    assert turns.is_over
+    turns.spend(one, LONGEST_TURN - 1)
+    assert not turns.is_over(one)
+    turns.spend(one, 1)
+    assert turns.is_over(one)
     turns.end(other)
-    assert not turns.is_over
+    assert not turns.is_over(one)
+
+
+def test_a_turn_that_was_lent_is_over_once_it_has_found_a_taker() -> None:
+    turns, (one, other) = two((1.0, 1.0), (1.0, 1.0))
+    assert turns.take(one)
+    turns.lend(other)  # which has none
+    assert not turns.take(other)
+    turns.lend(one)
+    assert not turns.is_over(one)
+    assert turns.take(other)
+    assert turns.is_over(one)
+    turns.end(one)  # of a turn that it has not any more
+    assert not turns.take(one)
+
+
+def test_bytes_that_come_after_a_turn_was_lent_are_on_the_account_of_who_asked() -> None:
+    turns, (one, other) = two((1.0, 1.0), (1.0, 1.0))
+    assert turns.take(one)
+    turns.lend(one)
+    turns.spend(one, UNIT)
+    turns.ask(one, worth=1.0)
+    assert not turns.take(one)
+    assert turns.take(other)
 
 
 def test_a_rest_is_no_credit() -> None:
@@ -151,7 +174,7 @@ def test_nobody_starves(
         taken = [number for number in numbers if turns.take(number)]
         assert len(taken) == 1  # while anybody asks, somebody has the turn, and nobody else
         (due,) = taken
-        turns.spend(size)
+        turns.spend(due, size)
         turns.end(due)
         for other in numbers:
             waited[other][due] += size

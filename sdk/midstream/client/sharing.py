@@ -1,21 +1,25 @@
 """One link for several models. Knows nothing of what they fetch."""
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from midstream.client.threads import Pulse
 from midstream.session import Allowance, Link, Turns
 
-__all__ = ["Seat", "SharedLink"]
+__all__ = ["SILENCE", "Seat", "SharedLink"]
+
+SILENCE = 1.0
+"""Seconds without a byte after which others may have the turn of who waits for one."""
 
 
 class SharedLink:
     """What several models may take of one link; give it to each `connect`.
 
     They take turns: one request at a time, by gain per byte and weight, and what one of them
-    fetches the others' budget lacks. A report to any of them is a report to all. It belongs to one
-    event loop.
+    fetches the others' budget lacks. One whose server is silent for a second lends its turn to
+    others. A report to any of them is a report to all. It belongs to one event loop.
     """
 
     def __init__(self) -> None:
@@ -76,6 +80,7 @@ class Seat:
         self._turns = turns
         self._changed = changed
         self._number = number
+        self._heard = 0.0
 
     @asynccontextmanager
     async def turn(self, *, worth: float, is_first: bool) -> AsyncIterator[None]:
@@ -90,19 +95,41 @@ class Seat:
         try:
             while not self._turns.take(self._number):
                 await self._changed.wait()
-            yield
+            with self._lending():
+                yield
         finally:
             self._turns.end(self._number)
             self._changed.beat()
 
+    @contextmanager
+    def _lending(self) -> Iterator[None]:
+        """Meanwhile, see to it that who gets nothing does not keep others waiting."""
+        loop = asyncio.get_running_loop()
+        self._heard = loop.time()
+        self._timer = loop.call_later(SILENCE, self._look)
+        try:
+            yield
+        finally:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        rest = self._heard + SILENCE - loop.time()
+        if rest > 0:
+            self._timer = loop.call_later(rest, self._look)
+            return
+        self._turns.lend(self._number)
+        self._changed.beat()
+
     def spend(self, size: int) -> None:
         """Note bytes down that came in this turn."""
-        self._turns.spend(size)
+        self._heard = asyncio.get_running_loop().time()
+        self._turns.spend(self._number, size)
 
     @property
     def is_over(self) -> bool:
         """Whether another model is due before more of this one comes."""
-        return self._turns.is_over
+        return self._turns.is_over(self._number)
 
     def leave(self) -> None:
         """Be gone; again does nothing."""

@@ -79,24 +79,29 @@ class Turns:
         self._taken = 0
         return True
 
-    def spend(self, size: int) -> None:
-        """Note bytes down that came in this turn."""
-        assert self.holder is not None, "bytes come in somebody's turn"
-        holder = self._members[self.holder]
-        greatest = max(one.worth for one in self._members.values() if one.is_asking)
-        worth = max(holder.worth / greatest, LEAST_WORTH) if greatest > 0 else 1.0
-        holder.account += size / (holder.weight * worth)
-        self._taken += size
+    def lend(self, member: int) -> None:
+        """Others may have the turn meanwhile: nothing comes for who has it."""
+        if self.holder == member:
+            self.end(member)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the turn should end for another's sake."""
-        assert self.holder is not None, "asked in somebody's turn"
+    def spend(self, member: int, size: int) -> None:
+        """Note bytes down that came for a member, in its turn or after it was lent."""
+        spender = self._members[member]
+        asking = (one.worth for one in self._members.values() if one.is_asking)
+        greatest = max(spender.worth, *asking, 0.0)
+        worth = max(spender.worth / greatest, LEAST_WORTH) if greatest > 0 else 1.0
+        spender.account += size / (spender.weight * worth)
+        self._taken += size if member == self.holder else 0
+
+    def is_over(self, member: int) -> bool:
+        """Whether a member's turn should end for another's sake."""
+        if self.holder != member:  # it was lent, and may have found a taker
+            return self.holder is not None
         due = self._due()
         assert due is not None, "the holder asks"
-        if self._members[due].is_first and not self._members[self.holder].is_first:
+        if self._members[due].is_first and not self._members[member].is_first:
             return True
-        return due != self.holder and self._taken >= LONGEST_TURN
+        return due != member and self._taken >= LONGEST_TURN
 
     def end(self, member: int) -> None:
         """End the turn, or want it no more."""

@@ -63,6 +63,16 @@ def published(
 ) -> Published:
     """A repository with a release for each seed."""
     models = tuple(mlp(sizes, seed=seed) for seed in seeds)
+    return published_models(*models, ladder=ladder, repair=repair, updates=updates)
+
+
+def published_models(
+    *models: bytes,
+    ladder: tuple[str, ...],
+    repair: float = 0.15,
+    updates: UpdatePolicy | None = None,
+) -> Published:
+    """A repository with a release for each model."""
     with tempfile.TemporaryDirectory() as made:
         publisher = Publisher(made, signer=signer())
         for model in models:

@@ -6,17 +6,24 @@ MIDSTREAM_FAULTS=all takes each step with each fault, and more bits of each file
 import os
 import random
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from faults import Fault, Faults, Killed
 from midstream.client import Delivery, StoreFailed
+from midstream.client.images import Image
+from midstream.client.updating import UpdateApplied
 from midstream.errors import ErrorCode, StoreError, TrustError
+from midstream.limits import LIMITS
 from midstream.publisher import FRESH
 from midstream.session import Event
 from midstream.store import Store
-from published import NAME, Published, published
+from midstream.trust.manifest import UnitEntry
+from midstream.trust.updates import updates_of
+from published import NAME, Published, published, published_models
+from test_client_updates import LADDER, tuned
 
 ALL = os.environ.get("MIDSTREAM_FAULTS") == "all"
 DISK = {
@@ -30,9 +37,8 @@ DISK = {
 class World:
     """A store that has the first release whole, and an origin that has the second."""
 
-    def __init__(self, folder: Path) -> None:
-        self.old = published(1)
-        self.new = published(1, 2, updates=FRESH)  # each unit is to come
+    def __init__(self, folder: Path, old: Published, new: Published) -> None:
+        self.old, self.new = old, new
         self.old_origin = self.old.write(folder / "old")
         self.new_origin = self.new.write(folder / "new")
         self.prepared = folder / "prepared"
@@ -41,7 +47,7 @@ class World:
     async def prepare(self) -> None:
         """An earlier run, to its end, and one byte of the release that was to come."""
         await self.fetch(self.old_origin, self.prepared)
-        entry = self.new.manifest.units[-1]
+        entry = self.to_come[-1]
         with Store(self.prepared) as store:
             store.partial(entry.id, entry.size).write(0, self.new.files[entry.path][:300])
 
@@ -73,9 +79,22 @@ class World:
         assert not [event for event in events if isinstance(event, StoreFailed)]
         self.holds(self.new)
 
+    @property
+    def to_come(self) -> list[UnitEntry]:
+        """What is to be fetched of the second release: its update, if it has one."""
+        listed = updates_of(self.new.manifest)
+        updates = [update.unit for update in listed if update.rung is None]
+        return updates or [*self.new.manifest.units]
+
     def holds(self, made: Published) -> None:
-        """All units of a release are in the store, as they were signed."""
+        """A release is in the store, as it was signed: its units, or the model that they make."""
         with Store(self.store) as store:
+            data = store.unit(Image.name(made.manifest), bool)
+            if data is not None:  # it came by an update
+                image = Image.read(data, made.manifest, LIMITS)
+                assert image is not None
+                assert bytes(image.model) == made.models[-1]
+                return
             for entry in made.manifest.units:
                 assert store.unit(entry.id, bool) == made.files[entry.path]
 
@@ -85,9 +104,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("faults")
 
 
-@pytest.fixture
-async def world(folder: Path) -> World:
-    world = World(folder)
+@cache
+def releases(way: str) -> tuple[Published, Published]:
+    """A repository before and after its second release, which comes in one of two ways."""
+    if way == "units":
+        return published(1), published(1, 2, updates=FRESH)
+    models = [tuned(1), tuned(2)]
+    before, after = (published_models(*models[:count], ladder=LADDER) for count in (1, 2))
+    return before, after
+
+
+@pytest.fixture(params=["units", "an update"])
+async def world(folder: Path, request: pytest.FixtureRequest) -> World:
+    world = World(folder / request.param.replace(" ", "-"), *releases(request.param))
     if not world.prepared.exists():
         await world.prepare()
     return world
@@ -96,7 +125,9 @@ async def world(folder: Path) -> World:
 async def count(world: World) -> int:
     world.reset()
     with Faults(world.store).installed() as faults:
-        await world.fetch(world.new_origin, world.store)
+        events = await world.fetch(world.new_origin, world.store)
+    applied = [event for event in events if isinstance(event, UpdateApplied)]
+    assert len(applied) == bool(updates_of(world.new.manifest))
     await world.check([2])
     assert {"open", "pwrite", "replace", "symlink"} <= set(faults.names)
     return len(faults.names)

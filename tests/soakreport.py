@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ class Sample:
     at: float
     resident: int
     """Bytes of memory."""
+    blocks: int
+    """Blocks of memory that Python's objects have: what is not let go shows here first."""
     descriptors: int
     tasks: int
 
@@ -43,7 +46,7 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.seconds:.0f} s, {len(self.samples)} samples, left: {self.left}"]
         lines += [f"{name}: {count}" for name, count in sorted(self.counts.items())]
-        for what in ("resident", "descriptors", "tasks"):
+        for what in ("resident", "blocks", "descriptors", "tasks"):
             quarters = [f"{self.middle(what, part):.0f}" for part in range(4)]
             lines.append(f"{what} by quarters: {', '.join(quarters)}")
         return "\n".join(lines)
@@ -55,6 +58,7 @@ def sample(began: float) -> Sample:
     return Sample(
         at=time.monotonic() - began,
         resident=pages * os.sysconf("SC_PAGE_SIZE"),
+        blocks=sys.getallocatedblocks(),
         descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - each name is all it is
         tasks=len(asyncio.all_tasks()),
     )

@@ -77,6 +77,15 @@ def test_what_is_revoked_or_withdrawn_is_merged_no_more(offering: Shell) -> None
     assert "left out: adapter of west" in said
 
 
+def test_a_revocation_names_the_policies_that_required_it(offering: Shell) -> None:
+    sign(offering, "city", "--part", "east", "--require", "east")
+    sign(offering, "other", "--part", "east", "--part", "west")
+    said = offering("revoke", "east", "@repo", "net", "--keys", "@keys")
+    assert "clients merge nothing by policies that require it: city" in said
+    assert "adapter of east: none" in fetch(offering, "--adapters", "city", code=1)
+    assert "adapter of west: counts 1" in fetch(offering, "--adapters", "other")
+
+
 def test_without_a_policy_the_file_is_that_of_the_release(offering: Shell) -> None:
     fetch(offering)
     digests = [hashlib.sha256(_read(offering, name)).digest() for name in ("copy", "net.model")]

@@ -11,12 +11,14 @@ import pytest
 
 import midstream
 from midstream import AdaptersMerged, AdaptersRefused, Event, Model, SwapMode
-from midstream.errors import ErrorCode, TransportError
+from midstream.errors import ErrorCode, TransportError, TrustError
 from midstream.origin import Impairments, serve
 from midstream.publisher import history
+from midstream.publisher.adapters import Adapters
 from midstream.testing import FakeBackend
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
 from providing import NAMES, Place, model
+from trusting import signer
 
 pytestmark = pytest.mark.once
 ADAPTED = 1
@@ -268,6 +270,37 @@ async def test_the_next_run_has_the_adapters_already(place: Place, tmp_path: Pat
             assert running(live)[1] == ADAPTED
             read = [record.path for record in live.trace if record.path.endswith(".parcel")]
             assert len(read) == count
+
+
+async def test_two_policies_share_a_store(place: Place, tmp_path: Path) -> None:
+    """Neither throws away what the other one keeps there."""
+    for name in ("east", "west"):
+        place.adapters.sign_policy("net", name, policy(name))
+    for count in (1, 0):
+        for name in ("east", "west"):
+            async with connected(place, name, store=tmp_path / "store") as (live, _):
+                await checked(live)
+                assert running(live)[1] == ADAPTED
+                paths = [record.path for record in live.trace]
+                assert len([path for path in paths if path.endswith(".parcel")]) == count
+
+
+async def test_others_may_sign_what_clients_merge(place: Place) -> None:
+    """The role of a network's providers is given keys of its own by a rotation."""
+    place.adapters.sign_policy("net", "city", policy("east"))
+    async with connected(place) as (live, _):
+        await checked(live)
+        publisher = midstream.Publisher(place.folder, signer=place.keys, clock=place.clock)
+        operator = signer(91)
+        publisher.rotate("net.providers", [operator])
+        with pytest.raises(TrustError, match="not enough to sign"):
+            place.adapters.sign_policy("net", "city", policy("west"))
+        keys = place.keys.replaced("net.providers", (operator,), 1)
+        adapters = Adapters(place.folder, signer=keys, clock=place.clock)
+        found = adapters.sign_policy("net", "city", policy("west"))
+        assert found is not None
+        await checked(live)
+        assert running(live)[2] == hashlib.sha256(found.model).hexdigest()
 
 
 async def test_adapters_are_followed_in_the_background(place: Place) -> None:

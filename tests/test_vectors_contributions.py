@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import runpy
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -108,6 +111,18 @@ def test_a_policy_gives_this_model(case: dict[str, Any]) -> None:
     assert found.model.hex() == case["merged"]
     data = bytes.fromhex(case["policy"])
     assert adapters.encode(adapters.decode(data)) == data
+
+
+def test_both_kernels_give_these_models() -> None:
+    """[CON-13]: the twin in NumPy, in a process of its own."""
+    code = "import test_vectors_contributions as t, midstream.kernels as k; print(k.NAME);"
+    code += "print([t.adapted(c).model.hex() == c['merged'] for c in t.GOOD if 'policy' in c])"
+    path = os.pathsep.join([str(Path(__file__).parent), str(SPEC), *filter(None, sys.path)])
+    env = {**os.environ, "MIDSTREAM_KERNELS": "numpy", "PYTHONPATH": path}
+    printed = subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
+    assert printed.startswith("numpy")
+    assert "False" not in printed
+    assert printed.count("True") == sum("policy" in case for case in GOOD)
 
 
 @named(case for case in GOOD if "policy" in case)

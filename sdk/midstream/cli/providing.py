@@ -13,6 +13,7 @@ from midstream.encoder.contribution import DEFAULT_SHARE
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.merging import MergePolicy, Rule
+from midstream.publisher.adapters import listed
 from midstream.publisher.contributing import contribute, read_left_over, write_left_over
 from midstream.publisher.providers import Providers
 from midstream.store.files import read_given, write_file
@@ -270,7 +271,20 @@ def _revoke(options: argparse.Namespace, output: Output) -> None:
             f"it counted in release {numbers}; `midstream revert {options.repo} "
             f"{options.network} --to RELEASE` publishes one from before"
         )
-    output.result({"provider": options.provider, "releases": list(touched)})
+    wanting = _policies_that_require(options.provider, options.repo, options.network)
+    if wanting:
+        output.say(f"clients merge nothing by policies that require it: {', '.join(wanting)}")
+    output.result(
+        {"provider": options.provider, "releases": list(touched), "policies": list(wanting)}
+    )
+
+
+def _policies_that_require(provider: str, repo: Path, network: str) -> list[str]:
+    return [
+        name
+        for name, policy in sorted(listed(repo, network).policies.items())
+        if any(part.provider == provider and part.is_required for part in policy.parts)
+    ]
 
 
 def _revert(options: argparse.Namespace, output: Output) -> None:

@@ -64,15 +64,15 @@ class AdapterClient(TrustedClient):
             updater = self._refreshed(Fetcher(self.fetch, at_hand, newer_root=False))
             found = self._policy(updater, name, policy)
             signed: Any = self._read_verified(role)
-            wanted = {part.provider for part in found.parts}
+            offered = providers.offered(signed, name, release)
+            self._forget(role, {_file(target.path) for target in offered.values()})
             parcels = {
-                provider: self._target(
+                part.provider: self._target(
                     updater, target, _file(target.path), self._limits.bundle_size
                 )
-                for provider, target in providers.offered(signed, name, release).items()
-                if provider in wanted
+                for part in found.parts
+                if (target := offered.get(part.provider)) is not None
             }
-            self._forget(role, {_file(layout.adapter_path(name, one, release)) for one in parcels})
         return Offer(release=release, policy=found, parcels=parcels, role=signed)
 
     def _policy(self, updater: Updater, name: str, policy: str) -> AdapterPolicy:
@@ -85,7 +85,7 @@ class AdapterClient(TrustedClient):
         return adapters.decode(data, limits=self._limits)
 
     def _forget(self, role: str, used: set[str]) -> None:
-        """Let go of adapters to releases before, or of providers that are gone."""
+        """Let go of adapters that are on offer no more; others may be of another policy's."""
         for file in self._folder.glob(f"{role}.*.parcel"):
             if file.name not in used:
                 file.unlink(missing_ok=True)

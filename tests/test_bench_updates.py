@@ -12,6 +12,8 @@ from reach.tables import print_figures
 from tensorfiles import normal, safetensors
 from update_parts.chains import chain_figures, chains_of, measure_chains
 from update_parts.exact import best_peer, exact_figures
+from update_parts.lossy import lossy_figure
+from update_parts.receiving import receiving_figure
 
 ROWS = {
     "a-last_operators": {
@@ -64,3 +66,23 @@ def test_a_chain_is_measured_beside_one_update(tmp_path: Path) -> None:
 def test_a_folder_without_chains_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no chains in"):
         chains_of(tmp_path)
+
+
+LOSSY = {
+    "a 20": {"update": 40, "theirs": 100.0},
+    "b 20": {"update": 10, "theirs": 100.0},
+    "c 20": {"update": 10, "theirs": None},
+}
+
+
+def test_a_lossy_update_counts_where_the_peer_reaches_as_much() -> None:
+    (over,) = lossy_figure(LOSSY)
+    assert over.values == {"a 20": 0.4, "b 20": 0.1}
+    assert over.verdict is Verdict.AIM
+
+
+def test_one_rung_above_a_new_client_is_not_met() -> None:
+    rungs = {"2.5b": {"updating": 50, "new": 100}, "exact": {"updating": 101, "new": 100}}
+    (over,) = receiving_figure({"a": rungs})
+    assert over.values == {"a 2.5b": 0.5, "a exact": 1.01}
+    assert over.verdict is Verdict.NOT

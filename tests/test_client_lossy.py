@@ -44,7 +44,7 @@ def tuned(number: int) -> bytes:
     rng = np.random.default_rng(number)
     for tensor in holes_of(bytes(model)):
         old = np.frombuffer(model[tensor.offset : tensor.end], "<f4")
-        moved = old + rng.standard_normal(len(old)) * 1e-3
+        moved = old + rng.standard_normal(len(old)) * 0.02
         model[tensor.offset : tensor.end] = moved.astype("<f4").tobytes()
     return bytes(model)
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,8 @@ def _checkpoint(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-_OPERATIONS = {
+_Operation = Callable[[dict[str, Any]], dict[str, Any]]
+_OPERATIONS: Mapping[str, _Operation] = {
     "nncodec": _nncodec,
     "zipnn": _zipnn,
     "general": _general,
@@ -105,14 +106,14 @@ _OPERATIONS = {
 }
 
 
-def main() -> None:
+def main(operations: Mapping[str, _Operation] = _OPERATIONS) -> None:
     """Answer until the input ends; what peers print goes to standard error."""
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:
         request = json.loads(line)
-        answers.write(json.dumps(_OPERATIONS[request["op"]](request)) + "\n")
+        answers.write(json.dumps(operations[request["op"]](request)) + "\n")
         answers.flush()
 
 

@@ -17,7 +17,7 @@ from midstream.encoder.steps import Allocation, shifted
 from midstream.encoder.weights import Corrected, Weights
 from midstream.types import UnitKind
 
-__all__ = ["PLACES_PER_STEP", "Base", "Bases"]
+__all__ = ["PLACES_PER_STEP", "Base", "Bases", "fit_codes", "step_sizes"]
 
 PLACES_PER_STEP = 8
 """Fineness is counted in eighths of a step index: tensors get finer one by one."""
@@ -61,9 +61,9 @@ class Bases:
     def make(self, allocation: Allocation, recipe: Recipe, fineness: int) -> Base:
         """The base whose steps are so many eighths of an index below the allocation's."""
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
-        sizes = [_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
+        sizes = [step_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
         quantised = self._quantiser.quantise(sizes, recipe)
-        codes = _codes(self._weights, grids, quantised.levels)
+        codes = fit_codes(self._weights, grids, quantised.levels)
         return self.write(codes, quantised.levels, quantised.corrected)
 
     def write(
@@ -97,7 +97,7 @@ def _grids(weights: Sequence[Weights], allocation: Allocation, shift: float) -> 
     ]
 
 
-def _sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
+def step_sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
     """The step of each weight, flattened; (1,) where all have the same."""
     if not code.coded:
         return np.zeros(0)
@@ -107,7 +107,7 @@ def _sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
     return grid.step_sizes(steps, 0, tensor.dtype)
 
 
-def _codes(
+def fit_codes(
     weights: Sequence[Weights], grids: Sequence[TensorCode], levels: Sequence[NDArray[np.int32]]
 ) -> tuple[TensorCode, ...]:
     """Grids with how their levels spread."""

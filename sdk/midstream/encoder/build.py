@@ -9,6 +9,7 @@ from midstream.encoder.builder import Builder, planned_parts, recipe_sets
 from midstream.encoder.choice import rank
 from midstream.encoder.ladder import Rung, Target, parse_ladder
 from midstream.encoder.lossless import exact_unit
+from midstream.encoder.near import Near
 from midstream.encoder.progress import Report, Work
 from midstream.encoder.quantiser import Recipe
 from midstream.encoder.remarks import remarks
@@ -23,6 +24,9 @@ from midstream.types import DType, Tensor
 
 __all__ = ["encode"]
 
+NEAR = "near"
+"""The recipe of a ladder that follows another."""
+
 _STUDY_PARTS = 64
 """Parts that take about as long as to find out what the outputs need."""
 
@@ -36,6 +40,7 @@ def encode(
     statistics: MakeStatistics | None = None,
     probes: int = 0,
     is_calibrated: bool = False,
+    near: Sequence[bytes | memoryview] = (),
     report: Report = lambda _: None,
     limits: Limits = LIMITS,
 ) -> Encoded:
@@ -53,6 +58,9 @@ def encode(
             spend bytes where the outputs need them, by the recipe that `evaluate` likes best.
         probes: Number of inputs that `evaluate` uses, for the record.
         is_calibrated: Whether these are the publisher's own, for the record.
+        near: The lower units of a release before it, whose levels are kept where that costs next
+            to nothing, so that an update from it is small; where targets are missed so, or the
+            network is another, it is as if there were none.
         report: Told how far it is.
         limits: Bounds on the model file.
 
@@ -94,7 +102,8 @@ def encode(
         inputs=(probes, is_calibrated),
         work=work,
     )
-    units, recipe = _best(rungs, sets, make)
+    followed = make().follow(rungs, Near.of(near)) if near else None
+    units, recipe = (followed, NEAR) if followed else _best(rungs, sets, make)
     work.end()
     return Encoded(
         format=opened.format,

@@ -54,7 +54,7 @@ class Targets:
             return rung.value * self.weights
         return 8 * (1000 * rung.value - self.uncounted)
 
-    def bits(self, units: Sequence[bytes]) -> float:
+    def bits(self, units: Sequence[bytes | memoryview]) -> float:
         """Bits that coded weights take in a stack."""
         return 8.0 * (sum(map(len, units)) - self.uncounted)
 

@@ -17,7 +17,7 @@ from midstream.publisher.mapping import map_unit
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import UnitKind
 
-__all__ = ["lossy_rungs", "make_lossy"]
+__all__ = ["lossy_rungs", "lower_units", "make_lossy"]
 
 _LOWER = (UnitKind.BASE, UnitKind.ENHANCEMENT)
 
@@ -30,6 +30,16 @@ def lossy_rungs(parent: Manifest, encoded: Encoded) -> int:
 def _lower(units: Sequence[UnitEntry] | Sequence[EncodedUnit]) -> Sequence[object]:
     lossy = (unit for unit in units if math.isfinite(unit.fidelity.weight_snr))
     return [unit for unit in lossy if unit.kind in _LOWER]
+
+
+def lower_units(folder: Path, release: Manifest) -> Sequence[memoryview]:
+    """The units of a release below the exact one.
+
+    Raises:
+        MidstreamError: They are not there, or not as they were signed.
+    """
+    count = len(_lower(release.units))
+    return [map_unit(folder / entry.path, entry) for entry in release.units[:count]]
 
 
 def make_lossy(folder: Path, parent: Manifest, encoded: Encoded, rungs: int) -> MadeUpdate:

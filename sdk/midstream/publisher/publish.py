@@ -10,8 +10,9 @@ from pathlib import Path
 from midstream import decoder, fec, formats
 from midstream.encoder import Encoded, EncodedUnit, encode
 from midstream.encoder.progress import Report
-from midstream.errors import DataError, ErrorCode, UsageError
+from midstream.errors import DataError, ErrorCode, MidstreamError, UsageError
 from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.lossy import lower_units
 from midstream.publisher.made import MadeUpdate
 from midstream.publisher.measure import Outputs
 from midstream.publisher.recovery import Recovery, Use
@@ -107,7 +108,13 @@ class Publisher:
         with naming("model" if isinstance(model, bytes) else model):
             data = _coded(model)
             encoded = encode_checked(
-                data, ladder, self._backend, progress, calibration=calibration, report=report
+                data,
+                ladder,
+                self._backend,
+                progress,
+                calibration=calibration,
+                near=self._near(name, policy, progress),
+                report=report,
             )
         with self._folder.locked():
             repository = self._signed.open()
@@ -178,6 +185,21 @@ class Publisher:
         """
         with self._signed.existing() as repository:
             return repository.expiries()
+
+    def _near(
+        self, name: str, policy: UpdatePolicy, progress: Callable[[str], None]
+    ) -> Sequence[memoryview]:
+        """The lower units of the last release that is updated from; none where there is none."""
+        try:
+            with self._signed.existing() as repository:
+                found = chosen(repository.manifests(name), policy)
+        except UsageError:
+            return ()  # there is no repository yet
+        try:
+            return lower_units(self._folder.path, found[-1]) if found else ()
+        except MidstreamError as error:
+            progress(f"not near to release {found[-1].release}: {error.message}")
+            return ()
 
     def _write(
         self,
@@ -265,6 +287,7 @@ def encode_checked(
     progress: Callable[[str], None],
     *,
     calibration: Sequence[Inputs] | None = None,
+    near: Sequence[memoryview] = (),
     report: Report = lambda _: None,
 ) -> Encoded:
     """Encode, measure each rung at the outputs, and prove that the exact one is exact.
@@ -276,7 +299,7 @@ def encode_checked(
     if outputs is None:
         if calibration is not None:
             raise UsageError(ErrorCode.BAD_ARGUMENT, "calibration: the model cannot be run here")
-        encoded = encode(model, ladder=ladder, report=report)
+        encoded = encode(model, ladder=ladder, near=near, report=report)
     else:
         encoded = encode(
             model,
@@ -286,6 +309,7 @@ def encode_checked(
             statistics=outputs.statistics,
             probes=outputs.probes,
             is_calibrated=outputs.is_calibrated,
+            near=near,
             report=report,
         )
     for remark in encoded.remarks:

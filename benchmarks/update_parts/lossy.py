@@ -1,0 +1,181 @@
+"""Lossy updates of real fine-tunes, beside NNCodec's incremental mode. Knows nothing of training.
+
+Both hold the old release at an output SNR, each by its own base, and update it to the same output
+SNR of the new one. Outputs are the logits of the network on inputs of its new task.
+"""
+
+import tempfile
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from comparison.curves import Point, bytes_at
+from comparison.processes import Worker
+from midstream import encode, rebuild
+from midstream.decoder import apply_lossy_update
+from midstream.encoder.lossy import encode_lossy_update
+from midstream.runtime.fidelity import output_snr
+from reach.figures import Figure
+
+__all__ = ["KINDS", "TARGETS", "Bench", "lossy_figure", "measure_lossy"]
+
+KINDS = ("all_weights", "last_operators", "low_rank", "pruned", "pruned_and_trained")
+"""Fine-tunes that NNCodec has a differential update for: floats of the same shapes."""
+TARGETS = (12.0, 20.0, 30.0)
+"""Output SNR of either release, dB."""
+_NONWEIGHT_QP = -40
+"""Of vectors; with -75, which it takes where nothing is said, all its updates were larger."""
+_QPS = range(-12, -60, -1)
+_COARSER, _STEP, _MOST = 10, 2, 16
+"""Updates are tried from so much coarser than their base, in such steps."""
+
+
+class Bench:
+    """The process that answers for networks and for NNCodec.
+
+    Args:
+        worker: `outputs_worker.py`, where both are installed.
+        folder: For files that go to it and come from it.
+    """
+
+    def __init__(self, worker: Worker, folder: Path) -> None:
+        self._worker = worker
+        self._folder = folder
+
+    @classmethod
+    @contextmanager
+    def running(cls, python: Path) -> Iterator["Bench"]:
+        """Start it, and end it."""
+        script = Path(__file__).with_name("outputs_worker.py")
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Worker.running(str(python), script) as worker,
+        ):
+            yield cls(worker, Path(folder))
+
+    def snr_of(self, network: str, reference: bytes) -> Callable[[bytes | Path], float]:
+        """Measures weights by how near outputs are to those of others, dB."""
+        original = self._outputs(network, reference)
+        return lambda model: output_snr([[original]], [[self._outputs(network, model)]])
+
+    def _outputs(self, network: str, model: bytes | Path) -> Any:
+        path, out = self._folder / "model", self._folder / "outputs.npy"
+        if isinstance(model, Path):
+            path = model
+        else:
+            path.write_bytes(model)
+        self._worker.ask("outputs", network=network, model=str(path), outputs=str(out))
+        return np.load(out)
+
+    def nncodec(self, op: str, model: Path, **options: Any) -> tuple[int, Path]:
+        """Bytes of a base or of an update of the last base, and what it gives."""
+        decoded = self._folder / f"{op}.safetensors"
+        answer = self._worker.ask(op, model=str(model), decoded=str(decoded), **options)
+        return answer["size"], decoded
+
+
+def measure_lossy(
+    files: Mapping[str, tuple[Path, Path]], bench: Bench, advance: Callable[[str], None]
+) -> dict[str, Any]:
+    """Bytes of each update by us and by NNCodec, at each target."""
+    rows: dict[str, Any] = {}
+    for name, (old, new) in files.items():
+        network, _, kind = name.partition("-")
+        for target in TARGETS if kind in KINDS else ():
+            rows[f"{name} {target:.0f}"] = _measure(bench, network, old, new, target)
+            advance(name)
+    return rows
+
+
+def _measure(bench: Bench, network: str, old: Path, new: Path, target: float) -> dict[str, Any]:
+    before, after = old.read_bytes(), new.read_bytes()
+    to_old, to_new = bench.snr_of(network, before), bench.snr_of(network, after)
+    held = _encode(before, to_old, target)
+    fresh = _encode(after, to_new, target, near=held)
+    unit = encode_lossy_update(held, fresh)
+    made = bytes(rebuild(apply_lossy_update(held, unit)))
+    at_least, reached = to_old(bytes(rebuild(held))), to_new(made)
+    curve = _curve(bench, (old, new), (to_old, to_new), (at_least, reached))
+    return {
+        "fresh": sum(map(len, fresh)),
+        "update": len(unit),
+        "before_db": to_new(bytes(rebuild(held))),
+        "db": reached,
+        "nncodec": curve,
+        "theirs": _bytes_at(curve, reached),
+    }
+
+
+def _encode(
+    model: bytes, snr: Callable[[bytes], float], target: float, *, near: Sequence[bytes] = ()
+) -> list[bytes]:
+    """The base of a release at an output SNR."""
+    units = encode(
+        model,
+        ladder=(f"{target:g}dBo",),
+        evaluate=lambda stack: snr(bytes(rebuild(stack))),
+        measure=snr,
+        near=near,
+        probes=1,
+    ).units
+    return [unit.data for unit in units]
+
+
+def _curve(
+    bench: Bench,
+    files: tuple[Path, Path],
+    snrs: tuple[Callable[[Path], float], Callable[[Path], float]],
+    wanted: tuple[float, float],
+) -> dict[str, Any]:
+    """NNCodec's updates, from coarse ones on until one is as near as ours.
+
+    Its base is the coarsest that is at least as near to the old outputs as ours.
+    """
+
+    def is_near(qp: int) -> bool:
+        _, decoded = bench.nncodec("base", files[0], qp=qp, nonweight_qp=_NONWEIGHT_QP)
+        return snrs[0](decoded) >= wanted[0]
+
+    qp = _QPS[bisect_left(_QPS, True, key=is_near)]
+    size, _ = bench.nncodec("base", files[0], qp=qp, nonweight_qp=_NONWEIGHT_QP)
+    points = []
+    for step in range(_MOST):
+        update_qp = qp + _COARSER - _STEP * step
+        for tca in (True, False):
+            made, decoded = bench.nncodec(
+                "update", files[1], qp=update_qp, nonweight_qp=_NONWEIGHT_QP, tca=tca
+            )
+            points.append({"size": made, "db": snrs[1](decoded), "qp": update_qp, "tca": tca})
+        if points[-1]["db"] >= wanted[1]:
+            break
+    return {"base": size, "qp": qp, "points": points}
+
+
+def _bytes_at(curve: Mapping[str, Any], db: float) -> float | None:
+    """Bytes at so many decibels; of the smallest update where that is nearer already."""
+    points = [Point(size=point["size"], db=point["db"]) for point in curve["points"]]
+    smallest = min(points)
+    return smallest.size if smallest.db >= db else bytes_at(points, db)
+
+
+def lossy_figure(rows: Mapping[str, Any]) -> Sequence[Figure]:
+    """What was measured, and what it must be."""
+    return (
+        Figure(
+            name="lossy update over NNCodec's incremental mode",
+            unit="x",
+            must=0.8,
+            aim=0.5,
+            is_mean=True,
+            values={
+                name: row["update"] / row["theirs"]
+                for name, row in rows.items()
+                if row["theirs"] is not None
+            },
+            note="bytes at equal output SNR, both on a base of their own of that output SNR",
+        ),
+    )

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "clones.h"
 #include "halves.h"
 
 /* Sums wrap around, as NumPy's do; whoever calls sees to it that they need not. */
@@ -21,7 +22,7 @@ static void add_pattern(int16_t *totals, int64_t count, int64_t index, const str
     }
 }
 
-void add_to_weights(int16_t *totals, int64_t count, int64_t start, const struct axis *axis)
+FOR_EVERY_WIDTH void add_to_weights(int16_t *totals, int64_t count, int64_t start, const struct axis *axis)
 {
     int64_t index = start / axis->stride % axis->size;
     int64_t run = axis->stride - start % axis->stride;
@@ -115,6 +116,15 @@ static void scale_many_halves(
     }
 }
 
+FOR_EVERY_WIDTH static void scale_singles(
+    uint8_t *out, const int32_t *levels, int64_t count, double size)
+{
+    for (int64_t i = 0; i < count; i++) {
+        float single = (float)(levels[i] * size);
+        memcpy(out + 4 * i, &single, sizeof single);
+    }
+}
+
 void scale_run(uint8_t *out, int precision, const int32_t *levels, int64_t count, double size)
 {
     int64_t done = precision == FLOAT16 ? write_halves(out, levels, count, size) : 0;
@@ -122,10 +132,7 @@ void scale_run(uint8_t *out, int precision, const int32_t *levels, int64_t count
     levels += done;
     count -= done;
     if (precision == FLOAT32)
-        for (int64_t i = 0; i < count; i++) {
-            float single = (float)(levels[i] * size);
-            memcpy(out + 4 * i, &single, sizeof single);
-        }
+        scale_singles(out, levels, count, size);
     else if (count >= MANY)
         scale_many_halves(out, precision, levels, count, size);
     else

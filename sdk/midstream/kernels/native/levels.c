@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "clones.h"
+
 #define BLOCK 32
 #define ESCAPED_DIGIT 2
 
@@ -26,23 +28,29 @@ int read_states(const uint8_t *data, int64_t size, struct slice *slice, struct s
     return 1;
 }
 
+/* How far from zero levels are at most. */
+FOR_EVERY_WIDTH static int32_t reach_of(const int32_t *levels, int64_t count)
+{
+    int32_t most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int32_t size = levels[i] < 0 ? -levels[i] : levels[i];
+        most = size > most ? size : most;
+    }
+    return most;
+}
+
 int64_t bytes_taken(
     const struct slice *slice, const struct stream *stream, const struct escapes *escapes)
 {
     int is_whole = stream->place <= stream->count && escapes->place == escapes->count;
-    int32_t most = 0;
     for (int64_t lane = 0; lane < slice->lanes; lane++)
         is_whole &= slice->states[lane] == STATE_START;
-    for (int64_t i = 0; i < slice->count; i++) {
-        int32_t size = slice->levels[i] < 0 ? -slice->levels[i] : slice->levels[i];
-        most = size > most ? size : most;
-    }
     if (!is_whole)
         return BROKEN_STREAM;
-    return most >= LEVEL_LIMIT ? LEVEL_BEYOND : 4 * slice->lanes + 2 * stream->place;
+    return reach_of(slice->levels, slice->count) >= LEVEL_LIMIT ? LEVEL_BEYOND : 4 * slice->lanes + 2 * stream->place;
 }
 
-static int64_t largest_row(const struct slice *slice)
+FOR_EVERY_WIDTH static int64_t largest_row(const struct slice *slice)
 {
     uint16_t largest = 0;
     for (int64_t i = 0; i < slice->count; i++)

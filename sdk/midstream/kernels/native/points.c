@@ -1,5 +1,6 @@
 #include "points.h"
 
+#include "clones.h"
 #include "rows.h"
 
 #define MAX_LEVEL (1 << 30)
@@ -29,14 +30,14 @@ int read_codewords(const uint8_t *data, int64_t size, int64_t points, uint16_t *
     return 1;
 }
 
-void choose_first_rows(const uint16_t *odd, int64_t points, uint16_t *restrict rows)
+FOR_EVERY_WIDTH void choose_first_rows(const uint16_t *odd, int64_t points, uint16_t *restrict rows)
 {
     for (int k = 0; k < POINT - 1; k++)
         for (int64_t b = 0; b < points; b++)
             rows[k * points + b] = (uint16_t)(rows[k * points + b] + (odd[b] >> k & 1) * NEXT_PHASE);
 }
 
-void choose_last_rows(const uint16_t *odd, const int32_t *numbers, int64_t points,
+FOR_EVERY_WIDTH void choose_last_rows(const uint16_t *odd, const int32_t *numbers, int64_t points,
     uint8_t *restrict rests, uint16_t *restrict rows)
 {
     for (int64_t b = 0; b < points; b++) {
@@ -61,7 +62,7 @@ static int are_within(const int32_t *numbers, int64_t count, int32_t limit)
     return !beyond;
 }
 
-int join_points(int32_t *levels, int64_t weights, const uint16_t *odd, const uint8_t *rests)
+FOR_EVERY_WIDTH int join_points(int32_t *levels, int64_t weights, const uint16_t *odd, const uint8_t *rests)
 {
     static const int32_t moves[] = { 0, 1, -2, -1 };
     int64_t points = weights / POINT, firsts = (POINT - 1) * points, end = POINT * points;

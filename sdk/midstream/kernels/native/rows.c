@@ -1,12 +1,14 @@
 #include "rows.h"
 
+#include "clones.h"
+
 #define WIDEST (LEVEL_WIDTHS - 1)
 #define UNSHIFTED 24
 #define MOST (WIDEST + 4 * 24)
 #define LANE_SYMBOLS 2048
 #define MOST_LANES 32
 
-int64_t find_level_rows(const int16_t *widths, int64_t count, int less, int64_t shape,
+FOR_EVERY_WIDTH int64_t find_level_rows(const int16_t *widths, int64_t count, int less, int64_t shape,
     uint16_t *restrict rows, uint8_t *restrict shifts)
 {
     const int16_t first = (int16_t)(shape * LEVEL_WIDTHS), lowered = (int16_t)less;

@@ -8,9 +8,17 @@
 #define MOST_LANES 4   /* more are as fast by themselves */
 #define GROUP 64       /* levels that are looked through for escapes at once */
 
+#define MOST_TABLES 512
+#define MOST_LOOKED_AT 8192 /* symbols of a job */
+#define LOOKED_AT 4         /* one of so many */
+#define CACHE_LINE 64
+#define FIRST_ENTRIES 256 /* bytes; few tables have more symbols than are in them */
+
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
+#define PREFETCH(place) __builtin_prefetch(place)
 #else
+#define PREFETCH(place) (void)(place)
 #define INLINE static inline
 #endif
 
@@ -212,8 +220,40 @@ static int64_t decode_one(const struct level_slots *slots, struct job *job)
         &job->terms);
 }
 
+/* --- tables ------------------------------------------------------------------------------- */
+
+/* Ask for a table that is soon needed, all of it: what is asked for symbol by symbol is waited for. */
+static void ask_for(const struct level_slots *slots, int64_t row)
+{
+    const char *names = (const char *)(slots->name + (row << TOTAL_BITS));
+    const char *entries = (const char *)(slots->entry + (row << SYMBOL_BITS));
+    for (int at = 0; at < (int)TOTAL; at += CACHE_LINE)
+        PREFETCH(names + at);
+    for (int at = 0; at < FIRST_ENTRIES; at += CACHE_LINE)
+        PREFETCH(entries + at);
+}
+
+/* The same of the tables of a job, as far as a look at some of its symbols tells. */
+static void ask_for_tables(const struct level_slots *slots, const struct job *job, uint8_t *is_asked)
+{
+    const struct slice *slice = &job->slice;
+    int64_t count = slice->count < MOST_LOOKED_AT ? slice->count : MOST_LOOKED_AT;
+    for (int64_t i = 0; i < count; i += LOOKED_AT) {
+        int64_t row = slice->rows[i];
+        if (row >= MOST_TABLES || row >= slots->rows || is_asked[row])
+            continue;
+        is_asked[row] = 1;
+        ask_for(slots, row);
+        if (job->is_predicted && row + slots->next_phase < slots->rows)
+            ask_for(slots, row + slots->next_phase);
+    }
+}
+
 void decode_jobs(const struct level_slots *slots, struct job *jobs, int64_t count)
 {
+    uint8_t is_asked[MOST_TABLES] = { 0 };
+    for (int64_t i = 0; i < count; i++)
+        ask_for_tables(slots, &jobs[i], is_asked);
     for (int lanes = 1; lanes <= MOST_LANES; lanes *= 2)
         decode_short(slots, jobs, count, lanes);
     for (int64_t i = 0; i < count; i++)

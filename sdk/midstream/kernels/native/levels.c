@@ -137,6 +137,46 @@ static void decode_block(const struct level_slots *slots, const struct segment *
     put_levels(slice, block, values, means, escaped, low, escapes);
 }
 
+/* --- few lanes --------------------------------------------------------------------------- */
+
+/* As expect, of one level. */
+static inline int64_t expect_one(const struct segment *segment, const int32_t *here)
+{
+    int64_t mean = 1 << (GAIN_BITS - 1);
+    for (int t = 0; t < segment->count; t++)
+        mean += segment->gain[t] * clamp(here[-segment->distance[t]], NEIGHBOUR_LIMIT);
+    return mean >> GAIN_BITS;
+}
+
+/* The next levels of a segment one by one, while words are left and none is an escape: where
+ * there are few lanes, to lay out a block takes longer than to decode it. */
+static struct place decode_few_levels(const struct level_slots *slots,
+    const struct segment *segment, struct stream *stream, struct slice *slice, struct low_bits *low,
+    struct place at, int64_t count)
+{
+    struct stream here = *stream;
+    const int64_t end = at.first + count;
+    while (at.first < end && here.count - here.place > 1) {
+        int64_t mean = expect_one(segment, slice->levels + at.first);
+        size_t row = slice->rows[at.first] + (size_t)((mean & 1) * slots->next_phase);
+        uint32_t *state = &slice->states[at.lane], slot = *state & (TOTAL - 1);
+        uint32_t symbol = slots->name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
+        uint32_t entry = slots->entry[row << SYMBOL_BITS | symbol];
+        int64_t value = (int8_t)(uint8_t)(entry >> 24);
+        if (value == ESCAPED)
+            break;
+        advance(state, (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), &here, 0);
+        int shift = low->shift ? low->shift[at.first] : 0;
+        if (shift)
+            value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1)
+                + take_low_at_once(low, shift);
+        slice->levels[at.first] = (int32_t)clamp(value + (mean >> 1), LEVEL_LIMIT);
+        at = moved(at, 1, slice->lanes);
+    }
+    *stream = here;
+    return at;
+}
+
 static int decode_all_levels(const struct level_slots *slots, struct stream *stream,
     struct slice *slice, struct low_bits *low, struct escapes *escapes, struct terms *terms)
 {
@@ -149,7 +189,8 @@ static int decode_all_levels(const struct level_slots *slots, struct stream *str
             || largest >= slots->rows - (segment.count ? slots->next_phase : 0))
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
-            at = decode_many_levels(slots, &segment, stream, slice, low, at, end - at.first);
+            at = (slice->lanes < EIGHT ? decode_few_levels : decode_many_levels)(
+                slots, &segment, stream, slice, low, at, end - at.first);
             struct block block = next_block(slice, at, end - at.first);
             if (block.count)
                 decode_block(slots, &segment, stream, slice, &block, low, escapes);

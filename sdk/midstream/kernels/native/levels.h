@@ -6,6 +6,7 @@
 #define MIDSTREAM_LEVELS_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include "prediction.h"
 #include "rans.h"
@@ -79,6 +80,21 @@ static inline int64_t take_low(struct low_bits *low, int shift)
     bits >>= low->place & 7;
     low->place += shift;
     return (int64_t)(bits & ((UINT64_C(1) << shift) - 1));
+}
+
+/* The same, all of them read at once where that can be. */
+static inline int64_t take_low_at_once(struct low_bits *low, int shift)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t bits;
+    if ((low->place >> 3) + (int64_t)sizeof bits <= low->size) {
+        memcpy(&bits, low->data + (low->place >> 3), sizeof bits);
+        bits >>= low->place & 7;
+        low->place += shift;
+        return (int64_t)(bits & ((UINT64_C(1) << shift) - 1));
+    }
+#endif
+    return take_low(low, shift);
 }
 
 /* Where a slice's next symbol is, and its lane. */

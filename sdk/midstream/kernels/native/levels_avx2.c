@@ -42,18 +42,6 @@ static inline uint64_t eight_shifts(const struct low_bits *low, int64_t first, i
     return shifts << 8 * (EIGHT - count) >> 8 * (EIGHT - count);
 }
 
-/* As take_low, at most 57 bits. */
-static inline int64_t take_low_at_once(struct low_bits *low, int shift)
-{
-    uint64_t bits;
-    if ((low->place >> 3) + (int64_t)sizeof bits > low->size)
-        return take_low(low, shift);
-    memcpy(&bits, low->data + (low->place >> 3), sizeof bits);
-    bits >>= low->place & 7;
-    low->place += shift;
-    return (int64_t)(bits & ((UINT64_C(1) << shift) - 1));
-}
-
 /* Eight values with their low bits. */
 WIDE static __m256i add_low_bits(__m256i value, uint64_t shifts, struct low_bits *low)
 {

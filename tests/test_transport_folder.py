@@ -69,6 +69,18 @@ async def test_part_of_a_file_comes_alone(folder: Path, start: int, stop: int | 
         assert await body(response) == FILE[start:stop]
 
 
+async def test_a_trace_tells_of_the_last_requests_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("midstream.transport.protocol.TRACED", 3)
+    transport = FolderTransport(folder)
+    for start in range(5):
+        async with transport.fetch("units/ab", start=start, limit=SIZE):
+            pass
+    assert [record.start for record in transport.trace] == [2, 3, 4]
+    assert transport.trace[-1].ended >= transport.trace[-1].began > 0
+
+
 async def test_what_was_read_is_counted_and_traced(folder: Path) -> None:
     clock = FakeClock(3.0)
     transport = FolderTransport(folder, clock=clock)

@@ -181,7 +181,7 @@ class Delivery(Releases):
 
     @property
     def trace(self) -> list[RequestRecord]:
-        """Every request made, in order."""
+        """The last 4,096 requests made, in order."""
         return self._transport.trace
 
     def busy(self, *, since: float = -math.inf) -> list[tuple[float, float]]:

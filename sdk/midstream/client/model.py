@@ -81,7 +81,7 @@ class Model:
 
     @property
     def trace(self) -> list[RequestRecord]:
-        """Every request made, in order."""
+        """The last 4,096 requests made, in order."""
         return self.delivery.trace
 
     def busy(self, *, since: float = -math.inf) -> list[tuple[float, float]]:

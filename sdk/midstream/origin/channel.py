@@ -17,7 +17,7 @@ from midstream.trust import layout
 
 __all__ = ["add_channel"]
 
-_LOOK = 0.05
+_LOOK = 0.02
 """Seconds between two looks at the file."""
 _HEARTBEAT = 30.0
 """Seconds between two signs of life that a listener is asked for."""

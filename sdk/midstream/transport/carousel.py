@@ -23,6 +23,7 @@ from midstream.transport.protocol import (
     Response,
     Transport,
     check_path,
+    note,
     resolve_range,
 )
 from midstream.trust import manifest
@@ -78,7 +79,7 @@ class CarouselTransport:
 
     @property
     def trace(self) -> list[RequestRecord]:
-        """Every request, of the other transport too, in order."""
+        """The last requests, of the other transport too, in order."""
         other = self._fallback.trace if self._fallback else []
         return sorted([*self._records, *other], key=lambda record: record.began)
 
@@ -148,7 +149,7 @@ class CarouselTransport:
                 yield response
             return
         record = RequestRecord(path=path, start=start, stop=stop, began=self._wait.began)
-        self._records.append(record)
+        note(self._records, record)
         try:
             yield self._answer(record, data, limit)
         finally:

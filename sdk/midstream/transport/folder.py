@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport.hints import Hints
-from midstream.transport.protocol import RequestRecord, check_path, resolve_range
+from midstream.transport.protocol import RequestRecord, check_path, note, resolve_range
 from midstream.transport.threads import open_in_thread
 
 __all__ = ["FolderTransport"]
@@ -32,7 +32,7 @@ class FolderTransport:
         self._folder = Path(folder).resolve()
         self._clock = clock
         self.trace: list[RequestRecord] = []
-        """Every request, in order."""
+        """The last requests, in order."""
         self.bytes_received = 0
         """All bytes that were read."""
 
@@ -51,7 +51,7 @@ class FolderTransport:
         """Read a file; see `Transport.fetch`."""
         check_path(path)
         record = RequestRecord(path=path, start=start, stop=stop, began=self._clock())
-        self.trace.append(record)
+        note(self.trace, record)
         try:
             file = await open_in_thread(self._open, path)
             try:

@@ -14,7 +14,7 @@ from midstream.errors import ErrorCode, TransportError, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.transport.channel import CHANNEL, open_channel
 from midstream.transport.hints import Hints
-from midstream.transport.protocol import RequestRecord, check_path
+from midstream.transport.protocol import RequestRecord, check_path, note
 from midstream.transport.reasons import system_reason
 
 __all__ = ["HttpTransport"]
@@ -60,7 +60,7 @@ class HttpTransport:
         self.clock = clock
         """Times of the trace."""
         self.trace: list[RequestRecord] = []
-        """Every request, in order."""
+        """The last requests, in order."""
         self.bytes_received = 0
         """All bytes that came: bodies, and heads as they stood on the wire."""
 
@@ -79,7 +79,7 @@ class HttpTransport:
         """Ask for a file; see `Transport.fetch`."""
         check_path(path)
         record = RequestRecord(path=path, start=start, stop=stop, began=self.clock())
-        self.trace.append(record)
+        note(self.trace, record)
         try:
             headers = _request_headers(start, stop, etag, if_none_match)
             headers |= hints.headers() if hints else {}

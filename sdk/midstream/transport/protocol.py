@@ -9,7 +9,18 @@ from midstream.errors import ErrorCode, TransportError
 from midstream.transport.hints import Hints
 from midstream.trust import layout
 
-__all__ = ["RequestRecord", "Response", "Transport", "check_path", "resolve_range"]
+__all__ = [
+    "TRACED",
+    "RequestRecord",
+    "Response",
+    "Transport",
+    "check_path",
+    "note",
+    "resolve_range",
+]
+
+TRACED = 4096
+"""Requests of which a trace tells."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,7 +82,7 @@ class Transport(Protocol):
 
     @property
     def trace(self) -> list[RequestRecord]:
-        """Every request, in order."""
+        """The last requests, in order; see `note`."""
 
     def fetch(
         self,
@@ -108,6 +119,12 @@ class Transport(Protocol):
             TransportError: NOT_FOUND where there is no channel, BAD_STATUS, UNREACHABLE or
                 TIMEOUT.
         """
+
+
+def note(trace: list[RequestRecord], record: RequestRecord) -> None:
+    """Add a request to a trace, which keeps the last `TRACED`: a client may run for years."""
+    trace.append(record)
+    del trace[:-TRACED]
 
 
 def check_path(path: str) -> None:

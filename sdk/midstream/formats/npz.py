@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from midstream.errors import ErrorCode, FormatError, LimitError
+from midstream.formats.worth import apart, is_worth
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
@@ -21,9 +22,6 @@ _LOCAL_SIZE, _CENTRAL_SIZE, _END_SIZE = 30, 46, 22
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 1
 _MOST_COMMENT = 0xFFFF
-_SMALLEST = 16
-"""Fewer weights than this are topology: their parameters would cost more than they save."""
-_MANY_INTS = 1024
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
     rb"\{'descr': '([<|][fiu]\d)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \}\s*"
@@ -75,12 +73,8 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
         FormatError: The archive is damaged.
         LimitError: A count or size in it is over its limit.
     """
-    found = [_tensor(data, member) for member in _members(data) if member.method == _STORED]
-    kept: list[Tensor] = []
-    for hole in sorted((hole for hole in found if hole), key=lambda hole: hole.offset):
-        if not kept or hole.offset >= kept[-1].end:
-            kept.append(hole)
-    return tuple(kept)
+    members = [member for member in _members(data) if member.method == _STORED]
+    return apart(_tensor(data, member) for member in members)
 
 
 def stored(data: bytes) -> bytes:
@@ -250,8 +244,7 @@ def _hole(
         row_axis=row,
         column_axis=column,
     )
-    least = _MANY_INTS if dtype is DType.INT32 else _SMALLEST
-    return tensor if tensor.weights >= least and tensor.end == member.stop else None
+    return tensor if is_worth(tensor) and tensor.end == member.stop else None
 
 
 def _shape(text: bytes) -> tuple[int, ...]:

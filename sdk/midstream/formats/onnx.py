@@ -10,15 +10,12 @@ from dataclasses import dataclass, field, replace
 from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.formats.axes import channel_axes
 from midstream.formats.protobuf import Field, Message, Source
+from midstream.formats.worth import apart, is_worth
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
 __all__ = ["is_onnx", "locate", "locations"]
 
-_SMALLEST = 16
-"""Fewer weights than this are topology: their parameters would cost more than they save."""
-_MANY_INTS = 1024
-"""int32 tensors are weights only from this size on; smaller ones are shapes and indices."""
 _DEPTH = 16
 _IR_VERSION, _GRAPH = 1, 7
 _NODE, _INITIALIZER = 1, 5
@@ -104,12 +101,7 @@ def locate(
         LimitError: A count in it is over its limit.
     """
     network = _read(data)
-    holes = [_hole(tensor, network, parts or {}) for tensor in network.tensors]
-    kept: list[Tensor] = []
-    for hole in sorted((hole for hole in holes if hole), key=lambda hole: hole.offset):
-        if not kept or hole.offset >= kept[-1].end:
-            kept.append(hole)
-    return tuple(kept)
+    return apart(_hole(tensor, network, parts or {}) for tensor in network.tensors)
 
 
 def _read(data: bytes | memoryview) -> _Network:
@@ -215,8 +207,7 @@ def _hole(found: _Found, network: _Network, parts: Mapping[str, tuple[int, int]]
         row_axis=row,
         column_axis=column,
     )
-    least = _MANY_INTS if dtype is DType.INT32 else _SMALLEST
-    return tensor if tensor.weights >= least and tensor.end == place[1] else None
+    return tensor if is_worth(tensor) and tensor.end == place[1] else None
 
 
 def _place(found: _Found, dtype: DType | None) -> tuple[int, int] | None:

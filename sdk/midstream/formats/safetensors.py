@@ -4,6 +4,7 @@ import json
 from typing import Any, TypeGuard
 
 from midstream.errors import ErrorCode, FormatError, LimitError
+from midstream.formats.worth import is_worth
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
@@ -17,8 +18,6 @@ _DTYPES = {
     "I8": DType.INT8,
     "U8": DType.UINT8,
 }
-_SMALLEST = 16
-"""Fewer weights than this are topology: their parameters would cost more than they save."""
 
 
 def is_safetensors(data: bytes | memoryview) -> bool:
@@ -57,7 +56,7 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
                 ErrorCode.BAD_OFFSET,
                 f"{name[:80]!r}: {last - first} bytes, its shape needs {tensor.length}",
             )
-        if tensor is not None and tensor.weights >= _SMALLEST:
+        if tensor is not None and is_worth(tensor, may_be_index=False):
             tensors.append(tensor)
     if end != len(data):
         raise _bad(ErrorCode.BAD_OFFSET, f"{len(data) - end} bytes after the last tensor")

@@ -5,20 +5,17 @@ vectors, quantisation parameters, places of sparse weights, signatures and metad
 Field numbers are those of the public TFLite schema, version 3.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.formats.flatbuffer import Buffer, Table
+from midstream.formats.worth import apart, is_worth
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
 
 __all__ = ["is_tflite", "locate"]
 
 _IDENTIFIER = b"TFL3"
-_SMALLEST = 16
-"""Fewer weights than this are topology: their parameters would cost more than they save."""
-_MANY_INTS = 1024
 """int32 tensors that are no operator's bias are weights only from this size on."""
 _VECTOR = 1 << 20
 
@@ -88,8 +85,7 @@ def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:
             raise LimitError(
                 ErrorCode.OVER_LIMIT, f"tflite: {tensors} tensors, at most {LIMITS.tensors}"
             )
-    holes = sorted((t for t in found.values() if t is not None), key=lambda t: t.offset)
-    return tuple(_without_overlaps(holes))
+    return apart(found.values())  # a hostile file may share bytes between buffers
 
 
 def _code(table: Table) -> int:
@@ -161,11 +157,8 @@ def _tensor(table: Table, place: tuple[int, int], use: _Use) -> Tensor | None:
         row_axis=row,
         column_axis=column,
     )
-    if tensor.length != place[1] or tensor.weights < _SMALLEST:
-        return None
-    if dtype is DType.INT32 and not use.is_bias and tensor.weights < _MANY_INTS:
-        return None
-    return tensor
+    fits = tensor.length == place[1]
+    return tensor if fits and is_worth(tensor, may_be_index=not use.is_bias) else None
 
 
 def _axes(shape: tuple[int, ...], use: _Use) -> tuple[int | None, int | None]:
@@ -207,12 +200,3 @@ def _member(codes: list[int], index: int) -> int:
     if index >= len(codes):
         raise FormatError(ErrorCode.BAD_OFFSET, f"operator code {index} of {len(codes)}")
     return codes[index]
-
-
-def _without_overlaps(holes: Iterable[Tensor]) -> list[Tensor]:
-    """Holes that do not overlap the one before; a hostile file may share bytes between buffers."""
-    kept: list[Tensor] = []
-    for hole in holes:
-        if not kept or hole.offset >= kept[-1].end:
-            kept.append(hole)
-    return kept

@@ -105,6 +105,7 @@ def test_a_media_transfer_is_a_sample() -> None:
     "changes",
     [
         {"size": 16_383},
+        {"size": 0},
         {"is_cached": True},
         {"is_model": True},
         {"first_byte": 1.0, "end": 1.0},

@@ -82,6 +82,34 @@ def test_mpc_finds_the_best_of_all_plans(
     assert values[RobustMpc()(seen)] == pytest.approx(max(values), abs=1e-6)
 
 
+def test_mpc_weighs_a_stall_as_qoe_does() -> None:
+    """Where one more stalled second is just worth a higher rung, and just not."""
+    rates, buffers = np.geomspace(1e5, 6e5, 40), (2.0, 6.0, 10.0)
+    for rate, buffer in itertools.product(rates, buffers):
+        seen = observation(
+            throughputs=(float(rate),) * 2,
+            delays=(1.0,) * 2,
+            buffer=buffer,
+            last_index=5,
+            sizes=(SIZES,) * 2,
+            segments_left=2,
+        )
+        values = brute_force(seen, 2)
+        assert values[RobustMpc()(seen)] == pytest.approx(max(values), abs=1e-6)
+
+
+def test_mpc_takes_the_bit_rate_for_sizes_that_are_not_known() -> None:
+    usual = tuple(round(kbps * 125 * 4) for kbps in LADDER)
+    taken = set()
+    for rate in np.geomspace(3e4, 8e5, 40):
+        samples = {"throughputs": (float(rate),) * 5, "delays": (1.0,) * 5, "buffer": 8.0}
+        known = observation(sizes=(usual,) * 5, segments_left=5, **samples)
+        unknown = observation(sizes=(usual,), segments_left=5, **samples)
+        assert RobustMpc()(unknown) == RobustMpc()(known)
+        taken.add(RobustMpc()(known))
+    assert len(taken) > 3
+
+
 def test_mpc_looks_less_far_on_a_long_ladder_and_past_known_sizes() -> None:
     ladder = tuple(float(kbps) for kbps in range(100, 4100, 100))
     sizes = (tuple(round(kbps * 500) for kbps in ladder),)

@@ -99,6 +99,7 @@ def test_a_media_transfer_is_a_sample() -> None:
     samples = TransferFilter()
     assert samples.add(transfer())
     assert (samples.throughputs, samples.delays) == ((100_000.0,), (2.0,))
+    assert samples.add(transfer(size=16_384)), "the smallest one that counts"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 HOME = Path(__file__).parent.parent
-PAGES = [HOME / "README.md", *HOME.glob("spec/**/*.md"), *HOME.glob("examples/**/*.md")]
+PAGES = [
+    HOME / "README.md",
+    *(page for folder in ("docs", "spec", "examples") for page in HOME.glob(f"{folder}/**/*.md")),
+]
 CODE = [path for folder in ("sdk", "spec", "benchmarks") for path in HOME.glob(f"{folder}/**/*.py")]
 
 LINK = re.compile(r'\[[^\]]+\]\((?!http)([^)#\s]*)(#[^)]*)?\)(?:, "([^"]+)")?')

@@ -85,13 +85,13 @@ def test_bytes_after_a_unit_are_refused(read: Read) -> None:
 BAD = {
     "another magic": ("4d4456 00 01 01 00 00", ErrorCode.BAD_MAGIC),
     "a later version": ("4d4455 01 01 01 00 00", ErrorCode.BAD_VERSION),
-    "an unknown kind": ("4d4455 00 05 01 00 00", ErrorCode.BAD_FIELD),
+    "an unknown kind": ("4d4455 00 ff 01 00 00", ErrorCode.BAD_FIELD),
     "layer 256": ("4d4455 00 01 8002 00 00", ErrorCode.OVER_LIMIT),
     "a longer form of layer 1": ("4d4455 00 01 8100 00 00", ErrorCode.BAD_FIELD),
     "a head over its limit": ("4d4455 00 00 00 8180808004", ErrorCode.OVER_LIMIT),
     "too many records": ("4d4455 00 01 01 00 81808008", ErrorCode.OVER_LIMIT),
     "a slice over its limit": ("4d4455 00 01 01 00 01 81808008", ErrorCode.OVER_LIMIT),
-    "an unknown operation": ("4d4455 00 01 01 00 01 00 06 00", ErrorCode.BAD_FIELD),
+    "an unknown operation": ("4d4455 00 01 01 00 01 00 ff 00", ErrorCode.BAD_FIELD),
     "a payload over its limit": ("4d4455 00 01 01 00 01 00 00 8180808004", ErrorCode.OVER_LIMIT),
 }
 

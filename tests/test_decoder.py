@@ -138,7 +138,7 @@ def test_an_enhancement_of_nothing_changes_nothing() -> None:
     assert rebuild([UNITS[0], on_top(UnitKind.ENHANCEMENT, 1)]) == rebuild(UNITS[:1])
 
 
-LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES = Operation
+LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES, MOVES = Operation
 FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "nothing": ("floats", []),
     "digits of nothing": ("floats", [DIGITS]),
@@ -152,6 +152,9 @@ FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "values of integers": ("bytes", [VALUES]),
     "differences of nothing": ("floats", [DIFFERENCES]),
     "differences after levels": ("floats", [LEVELS, DIFFERENCES]),
+    "moves of nothing": ("floats", [MOVES]),
+    "moves after levels": ("floats", [LEVELS, MOVES]),
+    "moves after digits": ("floats", [LEVELS, DIGITS, MOVES]),
     "values where raw is announced": ("raw", [VALUES]),
     "levels twice": ("floats", [LEVELS, LEVELS]),
     "levels after digits": ("floats", [LEVELS, DIGITS, LEVELS]),

@@ -15,7 +15,7 @@ def test_numbers_of_data_types_are_those_of_the_bitstream() -> None:
 
 
 def test_numbers_of_kinds_are_those_of_the_bitstream() -> None:
-    names = ["BASE", "ENHANCEMENT", "EXACT", "UPDATE", "CONTRIBUTION"]
+    names = ["BASE", "ENHANCEMENT", "EXACT", "UPDATE", "CONTRIBUTION", "LOSSY_UPDATE"]
     assert {kind.name: kind.value for kind in UnitKind} == {n: i for i, n in enumerate(names)}
 
 

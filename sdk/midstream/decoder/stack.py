@@ -145,11 +145,10 @@ def _may_follow(operations: tuple[Operation, ...], coded: bool, is_float: bool) 
     climbs = operations[:1] == (Operation.LEVELS,) and all(
         operation is Operation.DIGITS for operation in middle
     )
-    ends = operations[1:][-1:]
     return operations == (Operation.RAW,) or (
         coded
         and (climbs or operations == (Operation.VALUES,))
-        and not {Operation.LEVELS, Operation.VALUES, Operation.DIFFERENCES} & set(ends)
+        and set(operations[1:][-1:]) <= {Operation.DIGITS, Operation.EXACT, Operation.RAW}
         and (is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
     )
 

@@ -8,11 +8,13 @@ from midstream.encoder import EncodedUnit
 from midstream.errors import ErrorCode, MidstreamError, TransportError
 from midstream.publisher.publish import protect
 from midstream.publisher.recovery import Recovery
-from midstream.session import Event, Request, Session
+from midstream.session import Event, Policy, Request, Session, UnitVerified
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.types import Fidelity, UnitKind
 
 MODEL_SIZE = 1 << 20
+SIZES = (3000, 2000, 1000)
+"""Bytes of the units of most releases."""
 
 
 def content(size: int, seed: int) -> bytes:
@@ -203,3 +205,18 @@ def follow(made: Made, answer: Answer = honest) -> Drive:
     drive = Drive(Session(), {}, answer)
     drive.open(made)
     return drive
+
+
+def drive_with(policy: Policy) -> Drive:
+    """A session that is given nothing yet."""
+    return Drive(Session(policy=policy), {})
+
+
+def failing(path: str) -> Answer:
+    """Damage an object beyond repair."""
+    return damaging(*range(0, 100_000, 50), path=path)
+
+
+def verified(drive: Drive) -> list[tuple[int, int]]:
+    """Units as they were verified: release and index."""
+    return [(e.release, e.unit) for e in drive.events if isinstance(e, UnitVerified)]

@@ -34,6 +34,7 @@ def test_the_bundle_comes_first_and_has_its_share() -> None:
     parts = shares(3000, [50_000, 200_000])
     sent = [index for index, _, _ in islice(rotate(grids, parts), 8030)]
     assert sent[:30] == [0] * 30
+    assert 0 not in sent[30:60], "whoever was there has it"
     counts = Counter(sent[30:])
     assert counts[0] == pytest.approx(200, abs=1)
     assert counts[2] == pytest.approx(2 * counts[1], abs=2)

@@ -634,15 +634,6 @@ def test_a_root_that_is_none_is_named(
     assert capsys.readouterr().err.count(f"{made / given}: it is no repository's root") == 2
 
 
-def test_a_folder_is_no_file_to_fetch_into(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert fetch(made, tmp_path) == 2
-    said = capsys.readouterr().err
-    assert "it is a folder" in said
-    assert "verified" not in said
-
-
 def test_decode_says_that_a_folder_is_not_one_of_encode_s(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

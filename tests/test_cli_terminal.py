@@ -109,11 +109,13 @@ def test_the_folder_of_the_output_is_made(repo: Path, tmp_path: Path) -> None:
     assert (tmp_path / "new" / "folder" / "out.tflite").read_bytes() == made().models[0]
 
 
-def test_an_output_that_is_a_folder_is_an_error_of_this_machine(
+def test_an_output_that_is_a_folder_is_wrong_use_and_nothing_is_fetched(
     repo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert fetch(repo, tmp_path) == 3
-    assert str(tmp_path) in capsys.readouterr().err
+    assert fetch(repo, tmp_path) == 2
+    told = capsys.readouterr().err
+    assert f"{tmp_path}: it is a folder" in told
+    assert "verified" not in told
 
 
 @pytest.mark.parametrize("layer", ["99", "-1"])

@@ -161,14 +161,15 @@ def read_near(
         return list(expected)
     head, out = payload.integer(1), list(expected)
     check(head < 8, "no such head")
-    bits = [bits_of(x, INT32) for x in expected]
+    sides = [-1 if x < 0 else 1 for x in expected]
+    bits = [bits_of(abs(x), INT32) for x in expected]
     selected = read_selection(payload, head, bits, INT32)
     sigmas = [(1, widths[i] - 12) for i in selected]
     old = [bits[i] for i in selected]
     found = read_integers(payload, tables, INT32, old, sigmas, head >> 2)
     payload.end()
     for i, moved in zip(selected, found, strict=True):
-        out[i] = number(moved, INT32)
+        out[i] = number(moved, INT32) * sides[i]
     check(all(abs(x) <= 1 << 30 for x in out), "a level is too far from zero")
     return out
 
@@ -181,8 +182,9 @@ def read_moves(
     expected, widths = list[list[int]](), list[int]()
     for (tensor, at, _), there in zip(piece.weights, known, strict=True):
         expected.append(expect(tensor, at, digits, there))
-        steps = tensor.step - base_step(tensor, at)
-        widths.append(tensor.sigma_width(at) + added if there is None else 16 + (steps >> 2))
+        is_finer = base_step(tensor, at) < tensor.step
+        own = 2 * (2 * min(abs(expected[-1][-1]), 7) + is_finer)
+        widths.append(tensor.sigma_width(at) + added if there is None else own)
     columns = [list(column) for column in zip(*expected, strict=True)]
     found = [read_near(reader, tables, columns[-1], widths)]
     for t in range(digits - 1, -1, -1):

@@ -18,10 +18,8 @@ from midstream.types import Tensor
 
 __all__ = ["Climb", "Expected", "climbs_of", "expect", "levels_of", "payloads_of", "records_of"]
 
-_MIDDLE = 16
-"""Width of levels that are expected near others, where steps are those of the tensor."""
-_QUARTER = 2
-"""Step indices are sixteenths of an octave, widths quarters: four to one."""
+_MOST = 7
+"""Levels that are expected this far from zero, or farther, share their tables."""
 
 _Levels = NDArray[np.int32]
 
@@ -173,7 +171,8 @@ def _expect(head: Head, run: Run, trits: int, climb: Climb | None) -> Expected:
     for trit in range(trits - 1, -1, -1):
         own = climb.levels[min(trit, len(climb.levels) - 1), place]
         levels.append(np.where(is_same & (old_trits >= trit), own, grid.coarsen(levels[-1])))
-    widths = _MIDDLE + (code.step - steps >> _QUARTER)
+    is_finer = steps < code.step
+    widths = 2 * (2 * np.minimum(np.abs(levels[0]), _MOST) + is_finer)
     return Expected(levels=tuple(levels[::-1]), widths=np.where(is_known, widths, _UNKNOWN))
 
 

@@ -60,7 +60,13 @@ def _below(finer: _Levels, finer_known: _Levels, known: _Levels) -> tuple[_Level
 def _encode(levels: _Levels, expected: _Levels, widths: _Levels) -> bytes:
     if np.array_equal(levels, expected):
         return b""
-    return differences.encode(levels, expected, _sigmas(widths), DType.INT32)
+    side = _sides(expected)
+    return differences.encode(levels * side, expected * side, _sigmas(widths), DType.INT32)
+
+
+def _sides(expected: _Levels) -> _Levels:
+    """-1 where less than 0 is expected, else 1: so that towards 0 is one direction."""
+    return np.where(expected < 0, -1, 1).astype(np.int32)
 
 
 def _sigmas(widths: _Levels) -> Sigmas:
@@ -97,8 +103,9 @@ def _read(reader: Sections, expected: _Levels, widths: _Levels) -> _Levels:
     if not size:
         return expected
     part = memoryview(reader.take(size).tobytes())
-    found = differences.decode(part, expected, _sigmas(widths), DType.INT32)
-    levels: _Levels = found.astype(np.int32, copy=False)
+    side = _sides(expected)
+    found = differences.decode(part, expected * side, _sigmas(widths), DType.INT32)
+    levels: _Levels = found.astype(np.int32, copy=False) * side
     if len(levels) and max(int(levels.max()), -int(levels.min())) > MAX_LEVEL:
         raise BitstreamError(ErrorCode.BAD_SYMBOL, f"moves: a level is beyond {MAX_LEVEL}")
     return levels

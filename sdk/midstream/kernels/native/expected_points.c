@@ -3,80 +3,99 @@
 #include "lanes.h"
 #include "points.h"
 
-#define BLOCK 32
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 #define LAST (POINT - 1)
 
-/* Weights after each other, on lanes after each other, that have the same place in their points. */
-struct block {
+/* Weights after each other, on lanes after each other, that have the same place in their points
+ * and the same terms. */
+struct stretch {
     struct place at;
-    int count, place;       /* POINT after the last point */
-    int64_t first;          /* point */
-    int64_t halves[BLOCK];  /* what is expected of levels */
+    int64_t count;
+    int place;     /* POINT after the last point */
+    int64_t first; /* point */
 };
 
-/* What is known of a level's rest by a step of two, or of the last of a point by four. */
-static inline int64_t rest_of(const struct parities *parities, const struct block *block, int k)
-{
-    int64_t point = block->first + k;
-    if (block->place == POINT)
-        return 0;
-    return block->place == LAST ? -parities->sum[point] & 3 : parities->odd[point] >> block->place & 1;
-}
+/* What weights of a stretch are of their points. */
+enum kind { INNER, FINAL, OVER };
 
-/* What is expected of numbers, in quarters. */
-static inline int64_t quarters_of(const struct block *block, int k, int64_t rest)
-{
-    return block->place == LAST ? (block->halves[k] - 2 * rest) >> 1 : block->halves[k] + 2 * rest;
-}
+static const uint8_t phases[] = { 0, 2, 1, 2 };
 
-static int64_t read_number(const struct level_slots *slots, struct slice *slice, int64_t i,
-    int64_t lane, int64_t quarters, struct stream *stream, struct low_bits *low,
-    struct escapes *escapes)
+/* A number, given what is expected of it in quarters. */
+INLINE int64_t read_number(const struct level_slots *slots, struct slice *slice, struct place at,
+    int64_t quarters, struct stream *stream, struct low_bits *low, struct escapes *escapes,
+    const int is_last)
 {
-    static const uint8_t phases[] = { 0, 2, 1, 2 };
-    size_t row = slice->rows[i] + (size_t)(phases[quarters & 3] * slots->next_phase);
-    uint32_t slot = slice->states[lane] & (TOTAL - 1);
+    size_t row = slice->rows[at.first] + (size_t)(phases[quarters & 3] * slots->next_phase);
+    uint32_t *state = &slice->states[at.lane], slot = *state & (TOTAL - 1);
     uint32_t symbol = slots->name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
     uint32_t entry = slots->entry[row << SYMBOL_BITS | symbol];
-    advance(&slice->states[lane], (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)),
-        stream, 1);
+    advance(state, (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), stream, is_last);
     int64_t value = (int8_t)(uint8_t)(entry >> 24);
-    int shift = low->shift ? low->shift[i] : 0;
+    int shift = low->shift ? low->shift[at.first] : 0;
     value = value == ESCAPED ? take_escape(escapes) : value;
     if (shift)
-        value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1) + take_low(low, shift);
+        value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1)
+            + take_low_at_once(low, shift);
     /* the table of three quarters is the mirror image of that of one */
     return (quarters >> 2) + ((quarters & 3) == 3 ? 1 - value : value);
 }
 
-static void decode_block(const struct level_slots *slots, struct slice *slice,
-    const struct parities *parities, const struct block *block, struct stream *stream,
-    struct low_bits *low, struct escapes *escapes)
+/* `rest` is what is known of a level by a step of two, or of the last of a point by four. */
+INLINE void decode_stretch(const struct level_slots *slots, struct slice *slice,
+    const struct parities *parities, const struct segment *segment, const struct stretch *stretch,
+    struct stream *stream, struct low_bits *low, struct escapes *escapes, const enum kind kind,
+    const int is_last)
 {
-    for (int k = 0; k < block->count; k++) {
-        int64_t i = block->at.first + k, rest = rest_of(parities, block, k);
-        int64_t number = read_number(slots, slice, i, block->at.lane + k,
-            quarters_of(block, k, rest), stream, low, escapes);
-        int64_t level = block->place == LAST ? 4 * number + rest : 2 * number - rest;
-        slice->levels[i] = (int32_t)clamp(level, LEVEL_LIMIT);
-        if (block->place < POINT)
-            parities->sum[block->first + k] += (uint8_t)level;
+    struct stream here = *stream;
+    struct place at = stretch->at;
+    const uint16_t *odd = parities->odd + stretch->first;
+    uint8_t *sum = parities->sum + stretch->first;
+    for (int64_t k = 0; k < stretch->count; k++, at = moved(at, 1, slice->lanes)) {
+        int64_t mean = expect_one(segment, slice->levels + at.first);
+        int64_t rest = kind == OVER ? 0 : kind == FINAL ? -sum[k] & 3 : odd[k] >> stretch->place & 1;
+        int64_t quarters = kind == FINAL ? (mean - 2 * rest) >> 1 : mean + 2 * rest;
+        int64_t number
+            = read_number(slots, slice, at, quarters, &here, low, escapes, is_last);
+        int64_t level = kind == FINAL ? 4 * number + rest : 2 * number - rest;
+        slice->levels[at.first] = (int32_t)clamp(level, LEVEL_LIMIT);
+        if (kind != OVER)
+            sum[k] += (uint8_t)level;
     }
+    *stream = here;
 }
 
-/* The next block of at most `left` weights of a segment. */
-static void next_block(const struct slice *slice, const struct parities *parities,
-    const struct segment *segment, struct place at, int64_t left, struct block *block)
+/* The next stretch of at most `left` weights of a segment. */
+static struct stretch next_stretch(const struct parities *parities, struct place at, int64_t left)
 {
-    int64_t lanes = slice->lanes - at.lane, count = left < lanes ? left : lanes;
-    int64_t points = parities->points, place = points ? at.first / points : POINT;
-    block->at = at;
-    block->place = place < POINT ? (int)place : POINT;
-    block->first = at.first - block->place * points;
-    if (block->place < POINT && count > points - block->first)
-        count = points - block->first;
-    block->count = count < BLOCK ? (int)count : BLOCK;
-    expect(segment, slice->levels + at.first, block->count, block->halves);
+    int64_t points = parities->points, place = at.first / points;
+    struct stretch stretch = { at, left, POINT, 0 };
+    if (place < POINT) {
+        stretch.place = (int)place;
+        stretch.first = at.first - place * points;
+        stretch.count = left < points - stretch.first ? left : points - stretch.first;
+    }
+    return stretch;
+}
+
+static void decode_any(const struct level_slots *slots, struct slice *slice,
+    const struct parities *parities, const struct segment *segment, const struct stretch *stretch,
+    struct stream *stream, struct low_bits *low, struct escapes *escapes)
+{
+    /* each symbol takes a word at most, and one more is looked at */
+    int is_safe = stream->count - stream->place > stretch->count;
+    if (stretch->place < LAST && is_safe)
+        decode_stretch(slots, slice, parities, segment, stretch, stream, low, escapes, INNER, 0);
+    else if (stretch->place < LAST)
+        decode_stretch(slots, slice, parities, segment, stretch, stream, low, escapes, INNER, 1);
+    else if (stretch->place == LAST)
+        decode_stretch(slots, slice, parities, segment, stretch, stream, low, escapes, FINAL, 1);
+    else
+        decode_stretch(slots, slice, parities, segment, stretch, stream, low, escapes, OVER, 1);
 }
 
 static int decode_all(const struct level_slots *slots, struct stream *stream, struct slice *slice,
@@ -86,14 +105,13 @@ static int decode_all(const struct level_slots *slots, struct stream *stream, st
     struct walk walk = { .terms = terms };
     struct segment segment;
     struct place at = { 0, 0 };
-    struct block block;
     while (at.first < slice->count) {
         if (!next_segment(&walk, slice->count - at.first, slice->lanes, &segment))
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
-            next_block(slice, parities, &segment, at, end - at.first, &block);
-            decode_block(slots, slice, parities, &block, stream, low, escapes);
-            at = moved(at, block.count, slice->lanes);
+            struct stretch stretch = next_stretch(parities, at, end - at.first);
+            decode_any(slots, slice, parities, &segment, &stretch, stream, low, escapes);
+            at = (struct place){ at.first + stretch.count, (at.lane + stretch.count) % slice->lanes };
         }
     }
     return 1;

@@ -139,15 +139,6 @@ static void decode_block(const struct level_slots *slots, const struct segment *
 
 /* --- few lanes --------------------------------------------------------------------------- */
 
-/* As expect, of one level. */
-static inline int64_t expect_one(const struct segment *segment, const int32_t *here)
-{
-    int64_t mean = 1 << (GAIN_BITS - 1);
-    for (int t = 0; t < segment->count; t++)
-        mean += segment->gain[t] * clamp(here[-segment->distance[t]], NEIGHBOUR_LIMIT);
-    return mean >> GAIN_BITS;
-}
-
 /* The next levels of a segment one by one, while words are left and none is an escape: where
  * there are few lanes, to lay out a block takes longer than to decode it. */
 static struct place decode_few_levels(const struct level_slots *slots,

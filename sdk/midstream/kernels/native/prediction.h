@@ -73,6 +73,15 @@ static inline void expect(
         halves[k] >>= GAIN_BITS;
 }
 
+/* As expect, of one level. */
+static inline int64_t expect_one(const struct segment *segment, const int32_t *here)
+{
+    int64_t mean = 1 << (GAIN_BITS - 1);
+    for (int t = 0; t < segment->count; t++)
+        mean += segment->gain[t] * clamp(here[-segment->distance[t]], NEIGHBOUR_LIMIT);
+    return mean >> GAIN_BITS;
+}
+
 /* The means of a slice. False where the runs are not those of the slice. */
 int predict_slice(const int32_t *levels, int64_t count, struct terms *terms, int64_t *halves);
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from midstream.session.allowance import Policy
+from midstream.session.paths import Way
 from midstream.trust.manifest import Manifest, UnitEntry
 
 __all__ = ["Candidate", "Goal", "goals", "runs", "snr_here"]
@@ -60,7 +61,7 @@ def goals(candidate: Candidate, policy: Policy) -> Iterator[Goal]:
         chain = manifest.chain(index)
         if index in candidate.verified or not candidate.failed.isdisjoint(chain):
             continue
-        if _is_wanted(entry, policy):
+        if _is_wanted(manifest, entry, policy):
             lacking = [unit for unit in chain if unit not in candidate.verified]
             snr = _snr(entry)
             yield Goal(
@@ -84,9 +85,10 @@ def snr_here(candidate: Candidate) -> float:
     return max((_snr(manifest.units[unit]) for unit in whole), default=0.0)
 
 
-def _is_wanted(entry: UnitEntry, policy: Policy) -> bool:
-    is_base = entry.parent is None
-    return is_base or policy.max_layer is None or entry.layer <= policy.max_layer
+def _is_wanted(manifest: Manifest, entry: UnitEntry, policy: Policy) -> bool:
+    # a way leads to what the policy allows; its layers are steps, however many
+    is_needed = entry.parent is None or isinstance(manifest, Way)
+    return is_needed or policy.max_layer is None or entry.layer <= policy.max_layer
 
 
 def _missing(candidate: Candidate, unit: int) -> int:

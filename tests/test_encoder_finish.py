@@ -33,7 +33,7 @@ def moved(plan: Plan) -> Plan:
     """Every fifth level two steps from its weight, as a correction may leave it."""
     levels = plan.levels.copy()
     levels[::5] += 2
-    return replace(plan, levels=levels)
+    return replace(plan, held=levels)
 
 
 def decoded(plans: tuple[Plan, ...]) -> bytes:
@@ -73,7 +73,7 @@ def test_levels_of_coarse_steps_are_refined_first() -> None:
 def test_what_corrected_levels_stand_for_does_not_matter_any_more() -> None:
     plans = nearest("20dB,exact")
     corrected = tuple(
-        replace(plan, corrected=plan.targets + 1, levels=plan.levels + 1) for plan in plans
+        replace(plan, corrected=plan.targets + 1, held=plan.levels + 1) for plan in plans
     )
     assert decoded(corrected) == MODEL
 

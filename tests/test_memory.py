@@ -129,3 +129,14 @@ def test_a_topology_is_never_unpacked_whole() -> None:
     with memoryview(result) as view:
         assert peak_of(lambda: Topology.read(packed).fill(view)) < len(model) // 4
     assert result == model
+
+
+@pytest.mark.parametrize(("ladder", "most"), [("20dB", 6.5), ("4b", 9), ("20dB,30dB,40dB", 15)])
+def test_encoding_takes_few_bytes_for_each_weight_more(ladder: str, most: float) -> None:
+    def network(tensors: int) -> bytes:
+        return safetensors({f"t{at}": normal(500, 1000, seed=at) for at in range(tensors)})
+
+    few, many = (network(tensors) for tensors in (2, 5))
+    encode(few, ladder=ladder)  # tables are made once
+    most_of = [peak_of(lambda model=model: encode(model, ladder=ladder)) for model in (few, many)]
+    assert (most_of[1] - most_of[0]) / (3 * 500 * 1000) < most

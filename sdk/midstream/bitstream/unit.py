@@ -90,9 +90,12 @@ class Unit:
 def write_unit(kind: UnitKind, layer: int, head: bytes, records: Sequence[Record]) -> bytes:
     """The bytes of a unit."""
     out = Writer().raw(MAGIC).u8(VERSION).u8(kind).varint(layer).blob(head).varint(len(records))
+    parts: list[bytes | memoryview] = [out.bytes()]
     for record in records:
-        out.varint(record.slice).u8(record.operation).blob(record.payload)
-    return out.bytes()
+        size = len(record.payload)
+        parts.append(Writer().varint(record.slice).u8(record.operation).varint(size).bytes())
+        parts.append(record.payload)
+    return b"".join(parts)  # payloads are as large as the unit: they are copied this once
 
 
 def protected_size(data: bytes | memoryview) -> int:

@@ -41,7 +41,7 @@ _Float = NDArray[np.float64]
 
 
 def choose(
-    levels: NDArray[np.int32],
+    levels: NDArray[np.signedinteger],
     tensor: Tensor,
     code: TensorCode,
     units: NDArray[np.float32] | None = None,
@@ -87,7 +87,7 @@ def _candidates(tensor: Tensor) -> dict[int, Place]:
 
 
 def _moments(
-    values: NDArray[np.int32] | NDArray[np.float32],
+    values: NDArray[np.signedinteger] | NDArray[np.float32],
     spread: NDArray[np.float32],
     known: list[Place],
     start: int,

@@ -36,11 +36,15 @@ _MUCH = 0.99
 _SPREADS = WIDTHS
 """Widths that log-scales may be sent with."""
 
+_PIECE = 1 << 16
+"""Levels that are sorted at once."""
+
 _Int = NDArray[np.int64]
+_Levels = NDArray[np.signedinteger]
 
 
 def fit(
-    levels: NDArray[np.int32],
+    levels: _Levels,
     tensor: Tensor,
     *,
     step: int = 0,
@@ -57,7 +61,7 @@ def fit(
     base grew by 0.3 % and base and two refinements shrank by 1 %, up to 8 % in sparse ones.
 
     Args:
-        levels: (weights,) on the base grid refined `trits` times.
+        levels: (weights,), of any integer type, on the base grid refined `trits` times.
         tensor: Where they are from.
         step: Step index or trit exponent of the base grid, passed on.
         offset: Value of level 0, passed on.
@@ -86,13 +90,11 @@ class Ways:
     """What the shortest takes, about, its own parameters included."""
 
 
-def fit_ways(
-    levels: NDArray[np.int32], tensor: Tensor, grid: TensorCode, *, trits: int = 0
-) -> Ways:
+def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 0) -> Ways:
     """What `fit` finds, and what it would without a predictor.
 
     Args:
-        levels: (weights,) on the base grid refined `trits` times.
+        levels: (weights,), of any integer type, on the base grid refined `trits` times.
         tensor: Where they are from.
         grid: Steps and offset of the base grid.
         trits: Refinements of the base grid that the levels have.
@@ -117,11 +119,11 @@ def fit_ways(
     return ways
 
 
-def refit(levels: NDArray[np.int32], tensor: Tensor, code: TensorCode) -> TensorCode:
+def refit(levels: _Levels, tensor: Tensor, code: TensorCode) -> TensorCode:
     """The same parameters, as they suit other levels of the same tensor.
 
     Args:
-        levels: (weights,) on the base grid.
+        levels: (weights,), of any integer type, on the base grid.
         tensor: Where they are from.
         code: How levels much like these are coded.
     """
@@ -134,10 +136,10 @@ def refit(levels: NDArray[np.int32], tensor: Tensor, code: TensorCode) -> Tensor
     return _code(_fitted(levels, tensor, _halves(levels, tensor, code), known), code, 0)
 
 
-def _halves(levels: NDArray[np.int32], tensor: Tensor, code: TensorCode) -> _Int | None:
+def _halves(levels: _Levels, tensor: Tensor, code: TensorCode) -> _Int | None:
     """What is expected of each level, in half steps; None for nothing at all."""
     expected = terms([(tensor, code, 0, len(levels))])
-    return None if expected is None else predict(levels, expected)
+    return None if expected is None else predict(levels.astype(np.int32, copy=False), expected)
 
 
 def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
@@ -151,11 +153,20 @@ def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
     return np.exp2(halves / 2)
 
 
-def _fitted(
-    levels: NDArray[np.int32], tensor: Tensor, halves: _Int | None, known: Fit | None = None
-) -> Fit:
+def _fitted(levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit | None = None) -> Fit:
     dims, tried = _geometry(tensor)
-    return fit_scales(level_classes(levels, halves), dims, tried, _prices(), known)
+    return fit_scales(_classes(levels, halves), dims, tried, _prices(), known)
+
+
+def _classes(levels: _Levels, halves: _Int | None) -> NDArray[np.uint8]:
+    """Magnitude classes; a piece at a time is wide of what is held narrow."""
+    if halves is not None or levels.dtype == np.int32:
+        return level_classes(levels.astype(np.int32, copy=False), halves)
+    classes = np.empty(len(levels), np.uint8)
+    for start in range(0, len(levels), _PIECE):
+        piece = slice(start, start + _PIECE)
+        classes[piece] = level_classes(levels[piece].astype(np.int32))
+    return classes
 
 
 @lru_cache(maxsize=1024)

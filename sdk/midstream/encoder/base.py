@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales
+from midstream.encoder.narrow import Narrow
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.steps import Allocation, shifted
@@ -69,7 +70,7 @@ class Bases:
     def write(
         self,
         codes: Sequence[TensorCode],
-        levels: Sequence[NDArray[np.int32]],
+        levels: Sequence[Narrow],
         corrected: Corrected | None = None,
     ) -> Base:
         """The base of these levels.
@@ -108,14 +109,14 @@ def step_sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
 
 
 def fit_codes(
-    weights: Sequence[Weights], grids: Sequence[TensorCode], levels: Sequence[NDArray[np.int32]]
+    weights: Sequence[Weights], grids: Sequence[TensorCode], levels: Sequence[Narrow]
 ) -> tuple[TensorCode, ...]:
     """Grids with how their levels spread."""
     triples = zip(weights, grids, levels, strict=True)
     return tuple(_code(w, code, here) if code.coded else code for w, code, here in triples)
 
 
-def _code(weights: Weights, chosen: TensorCode, levels: NDArray[np.int32]) -> TensorCode:
+def _code(weights: Weights, chosen: TensorCode, levels: Narrow) -> TensorCode:
     return scales.fit(
         levels,
         weights.tensor,

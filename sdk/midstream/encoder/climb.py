@@ -101,7 +101,7 @@ class Refiner:
         return tuple(
             replace(
                 plan,
-                levels=cut(plan.piece, quantised.levels),
+                held=cut(plan.piece, quantised.levels),
                 corrected=cut_corrected(plan.piece, self._weights, quantised.corrected),
                 trits=plan.trits + n,
             )
@@ -118,12 +118,12 @@ class Refiner:
     def _spread(self, plans: Sequence[Plan], values: Sequence[float]) -> list[NDArray[np.float64]]:
         """One value of each slice for all its weights."""
         pairs = zip(plans, values, strict=True)
-        return self._joined(plans, [np.full(len(p.levels), value) for p, value in pairs])
+        return self._joined(plans, [np.full(len(p.held), value) for p, value in pairs])
 
     def _bounds(self, plans: Sequence[Plan], more: Sequence[int], slack: float) -> list[Bounds]:
         """Children of what is refined, and the very levels of what is not."""
         pairs = list(zip(plans, more, strict=True))
-        middle = self._joined(plans, [p.levels.astype(np.float64) * 3**n for p, n in pairs])
+        middle = self._joined(plans, [p.held.astype(np.float64) * 3**n for p, n in pairs])
         reach = self._spread(plans, [(3**n - 1) / 2 for n in more])
         slacks = self._spread(plans, [slack if n else np.inf for n in more])
         return [
@@ -135,7 +135,7 @@ class Refiner:
 def _sizes(plan: Plan, more: int) -> NDArray[np.float64]:
     if not plan.piece.coded:
         return np.zeros(0)
-    return np.broadcast_to(plan.sizes(plan.trits + more), plan.levels.shape)
+    return np.broadcast_to(plan.sizes(plan.trits + more), plan.held.shape)
 
 
 def write_rung(

@@ -6,7 +6,7 @@ whichever is the less of squared error and a price for each bit, by a sample.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 
 import numpy as np
@@ -16,6 +16,7 @@ from midstream.codec import Context, TensorCode, grid, lattice, levels, points, 
 from midstream.codec.fitting import fit_ways
 from midstream.codec.prediction import terms
 from midstream.encoder import thrift
+from midstream.encoder.narrow import Narrow, made, narrow, wide
 from midstream.encoder.weights import Weights
 from midstream.encoder.weights import squared_error as weights_error
 from midstream.kernels import nearest_levels, predict, squared_error
@@ -75,7 +76,7 @@ class Trial:
 
     def __init__(self, weights: Weights, step: int) -> None:
         self.weights = weights
-        near = weights.levels(step)
+        near = made(weights.tensor.weights, partial(weights.levels, step))
         ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
         self.bits = ways.bits
         """What the nearest levels take, about."""
@@ -90,12 +91,12 @@ class Trial:
         self.contexts = self._sampled(near, sample.stride)
         """How the levels of these are coded."""
 
-    def _sampled(self, near: _Levels, stride: int) -> _Contexts:
+    def _sampled(self, near: Narrow, stride: int) -> _Contexts:
         tensor = self.weights.tensor
         expected = terms([(tensor, self._code, 0, tensor.weights)])
         return _Contexts(
             predicted=_context(self.weights, self._code, stride),
-            halves=None if expected is None else predict(near, expected)[::stride].copy(),
+            halves=None if expected is None else predict(wide(near), expected)[::stride].copy(),
             unpredicted=_context(self.weights, self._unpredicted, stride),
         )
 
@@ -187,7 +188,7 @@ class Trial:
         width = known.width + wider + _NARROWER
         return replace(known, step=step - _FINER, width=width, lattice=True)
 
-    def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[_Levels, float]:
+    def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float]:
         """Thrifty levels at a step, and the sum of their squared errors.
 
         Args:
@@ -196,15 +197,16 @@ class Trial:
         """
         w = self.weights
         if not w.tensor.dtype.is_float:
-            return w.levels(step), weights_error(w, step)
-        found, error = np.empty(w.tensor.weights, np.int32), 0.0
+            return narrow(w.levels(step)), weights_error(w, step)
+        found, error = [], 0.0
         code = self.code(step)
         size = self.size(code.step)
         for start, stop in cuts:
             numbers = storage.numbers(w.stored[start:stop], w.tensor.dtype)
-            found[start:stop] = own = _levels(numbers, size, _run_context(w, code, start, stop))
+            own = _levels(numbers, size, _run_context(w, code, start, stop))
             error += squared_error(numbers, size, levels=own)
-        return found, error
+            found.append(narrow(own))
+        return found[0] if len(found) == 1 else np.concatenate(found), error
 
 
 def noises(trials: Sequence[Trial], steps: Sequence[int]) -> list[float]:

@@ -59,7 +59,7 @@ def _refinements(before: Plan, after: Plan) -> list[Record]:
 def _values(plan: Plan) -> Record:
     """The record that ends a slice."""
     dtype = plan.piece.dtype
-    sizes = np.broadcast_to(plan.sizes(plan.trits), plan.levels.shape)
+    sizes = np.broadcast_to(plan.sizes(plan.trits), plan.held.shape)
     payload = exact.encode(plan.stored, plan.levels, sizes, dtype)
     shorter = kept.encode_shorter(plan.stored, dtype, len(payload))
     if shorter is not None:

@@ -159,7 +159,7 @@ class Follower:
             if plan.trits == n
             else replace(
                 plan,
-                levels=cut(plan.piece, found.levels),
+                held=cut(plan.piece, found.levels),
                 corrected=cut_corrected(plan.piece, self._weights, found.corrected),
                 trits=n,
             )
@@ -190,7 +190,7 @@ class Follower:
         none = np.zeros(0)
         head = self._near.head
         return [
-            Plan(index=i, piece=piece, head=head, stored=none, levels=none.astype(np.int32))
+            Plan(index=i, piece=piece, head=head, stored=none, held=none.astype(np.int32))
             for i, piece in enumerate(head.slices)
         ]
 

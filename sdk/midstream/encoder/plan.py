@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
 from midstream.codec import Context, digits, grid, kept, points, storage
+from midstream.encoder.narrow import Narrow, narrow, wide
 from midstream.encoder.weights import Corrected, Weights
 from midstream.kernels import nearest_levels, squared_error
 from midstream.types import DType
@@ -48,12 +49,17 @@ class Plan:
     """Says how its weights are coded; what follows from it is made anew each time."""
     stored: NDArray[np.generic]
     """(weights,), in storage form."""
-    levels: _Levels
-    """(weights,), after the refinements made; empty where they are not coded."""
+    held: Narrow
+    """(weights,), levels after the refinements made; empty where they are not coded."""
     corrected: NDArray[np.float64] | None = None
     """(weights,), what levels should stand for, less the offsets; None for the weights."""
     trits: int = 0
     """Refinements made."""
+
+    @property
+    def levels(self) -> _Levels:
+        """(weights,), as they are coded."""
+        return wide(self.held)
 
     @property
     def context(self) -> Context:
@@ -152,7 +158,7 @@ class Plan:
         if not more:
             return self
         trits = self.trits + more
-        return replace(self, levels=self.nearest(trits), trits=trits)
+        return replace(self, held=narrow(self.nearest(trits)), trits=trits)
 
     def kept(self) -> bytes:
         """The weights as they are."""
@@ -180,21 +186,20 @@ def level_records(plans: Sequence[Plan]) -> list[Record]:
 
 
 def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> list[Record]:
-    """The records that refine slices, in order; coded side by side, which is faster.
+    """The records that refine slices, in order; some are coded side by side, which is faster.
 
     Args:
         before: All slices.
         after: The same, some of them refined.
     """
-    chosen = [
+    chosen = (
         (there, *step)
         for here, there in zip(before, after, strict=True)
         if there.trits > here.trits
         for step in here.steps_to(there.levels, there.trits)
-    ]
+    )
     records: list[Record] = []
-    for first in range(0, len(chosen), _SIDE_BY_SIDE):
-        batch = chosen[first : first + _SIDE_BY_SIDE]
+    while batch := list(islice(chosen, _SIDE_BY_SIDE)):
         plans, parents, children, trits = zip(*batch, strict=True)
         payloads = digits.encode_many(parents, children, [p.context for p in plans], trits)
         pairs = zip(plans, payloads, strict=True)
@@ -205,7 +210,7 @@ def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> list[Record]
 def make_plans(
     head: Head,
     weights: Sequence[Weights],
-    levels_of: Sequence[_Levels],
+    levels_of: Sequence[Narrow],
     corrected: Corrected | None = None,
 ) -> tuple[Plan, ...]:
     """A plan for each slice of a network, nothing refined yet.
@@ -223,7 +228,7 @@ def make_plans(
             piece=piece,
             head=head,
             stored=cut(piece, stored),
-            levels=cut(piece, levels_of),
+            held=cut(piece, levels_of),
             corrected=cut_corrected(piece, weights, corrected or {}),
         )
         for index, piece in enumerate(head.slices)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import grid
 from midstream.encoder.biases import correct_biases, corrected_by
+from midstream.encoder.narrow import Narrow, narrow
 from midstream.encoder.rounding import (
     DAMPING,
     MOST_INPUTS,
@@ -56,7 +57,7 @@ class Recipe:
 class Quantised:
     """A network's levels."""
 
-    levels: tuple[NDArray[np.int32], ...]
+    levels: tuple[Narrow, ...]
     """Of each tensor, flattened; empty where it is not coded."""
     corrected: Corrected
     """Biases that levels stand for instead of the weights."""
@@ -92,11 +93,11 @@ class Quantiser:
         """
         limits = bounds or [None] * len(self._weights)
         biases = set(self._corrected) if recipe.biases else set()
-        levels: dict[int, NDArray[np.int32]] = {}
+        levels: dict[int, Narrow] = {}
         corrected: Corrected = {}
         for place, w in enumerate(self._weights):
             if w.coded and place not in biases:
-                levels[place] = self._round(place, sizes[place], recipe, limits[place])
+                levels[place] = narrow(self._round(place, sizes[place], recipe, limits[place]))
         if biases:
             errors = {
                 at: self._targets(at) - levels[at] * sizes[at] for at in self._operators(levels)
@@ -117,7 +118,7 @@ class Quantiser:
         w = self._weights[place]
         return w.values - w.offset
 
-    def _operators(self, levels: Mapping[int, NDArray[np.int32]]) -> list[int]:
+    def _operators(self, levels: Mapping[int, Narrow]) -> list[int]:
         """Those whose biases are corrected."""
         return [place for place in self._corrected.values() if place in levels]
 

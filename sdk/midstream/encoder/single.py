@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from midstream.bitstream import partition
 from midstream.codec import TensorCode
 from midstream.codec.fitting import refit
 from midstream.encoder.economy import Trial, noises
+from midstream.encoder.narrow import Narrow
 from midstream.encoder.samples import pooled
 from midstream.encoder.steps import choose_shift, guess_shift, shifted
 from midstream.encoder.weights import Weights
@@ -30,8 +30,6 @@ _SPARE = 1e-9
 _SHARE_OF_STEP = 1 - 2.0**-0.125
 """Of a tensor's noise, what a step finer takes away."""
 
-_Levels = NDArray[np.int32]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Single:
@@ -39,7 +37,7 @@ class Single:
 
     codes: tuple[TensorCode, ...]
     """How each tensor is coded."""
-    levels: tuple[_Levels, ...]
+    levels: tuple[Narrow, ...]
     """Of each tensor; empty where it is not coded."""
     plain_bits: float
     """What the nearest levels of a step that reaches the target take, about."""
@@ -108,7 +106,7 @@ class _Search:
                 spare -= coarse[at] - fine[at]
         return steps
 
-    def made(self, steps: list[int], aim: float) -> list[_Levels] | None:
+    def made(self, steps: list[int], aim: float) -> list[Narrow] | None:
         """Thrifty levels with at most so much noise; steps become finer where there is more."""
         cuts = self._cuts()
         pairs = [self._one(at, step, cuts[at]) for at, step in enumerate(steps)]
@@ -123,7 +121,7 @@ class _Search:
             levels[at], noises[at] = self._one(at, steps[at], cuts[at])
         return None
 
-    def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[_Levels, float]:
+    def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float]:
         """Thrifty levels of a tensor, and their noise."""
         trial, factor = self._trials[at], self._factors[at]
         if trial is None:
@@ -155,7 +153,7 @@ class _Search:
                 cuts[run.tensor].append((run.start, run.stop))
         return cuts
 
-    def codes(self, steps: Sequence[int], levels: Sequence[_Levels]) -> list[TensorCode]:
+    def codes(self, steps: Sequence[int], levels: Sequence[Narrow]) -> list[TensorCode]:
         """How levels are coded, fitted to them."""
         pairs = zip(self._weights, self._trials, strict=True)
         return [

@@ -74,9 +74,9 @@ class Weights:
             share=len(self.stored) / -(-len(self.stored) // stride),
         )
 
-    def levels(self, step: int) -> NDArray[np.int32]:
-        """Nearest levels; (weights,)."""
-        return grid.quantise(self.stored, self.tensor.dtype, step, self.offset)
+    def levels(self, step: int, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
+        """Nearest levels, of the weights from `start` to `stop`."""
+        return grid.quantise(self.stored[start:stop], self.tensor.dtype, step, self.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import pytest
 HOME = Path(__file__).parent.parent
 PAGES = [
     HOME / "README.md",
-    *(page for folder in ("docs", "spec", "examples") for page in HOME.glob(f"{folder}/**/*.md")),
+    *(page for folder in ("spec", "examples") for page in HOME.glob(f"{folder}/**/*.md")),
 ]
 CODE = [path for folder in ("sdk", "spec", "benchmarks") for path in HOME.glob(f"{folder}/**/*.py")]
 

@@ -127,6 +127,11 @@ def test_another_name(place: Place) -> None:
     place.shows("another name", place.fetch(place.repo, "other"))
 
 
+def test_no_such_adapter_policy(place: Place) -> None:
+    code = place.fetch(place.repo, NAME, "--adapters", "city")
+    place.shows("no such adapter policy", code)
+
+
 def test_metadata_that_ran_out(place: Place) -> None:
     old = World(place.folder, then=NOW - 4000 * DAY)
     old.publish(NAME)

@@ -110,6 +110,14 @@ static int decode_all(const struct level_slots *slots, struct stream *stream, st
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
             struct stretch stretch = next_stretch(parities, at, end - at.first);
+            if (stretch.place < POINT && slice->lanes >= EIGHT) {
+                int64_t stop = at.first + stretch.count, lanes;
+                at = decode_many_points(slots, &segment, stream, slice, parities, low, at, stop);
+                if (at.first == stop)
+                    continue;
+                lanes = slice->lanes - at.lane;
+                stretch = next_stretch(parities, at, lanes < stop - at.first ? lanes : stop - at.first);
+            }
             decode_any(slots, slice, parities, &segment, &stretch, stream, low, escapes);
             at = (struct place){ at.first + stretch.count, (at.lane + stretch.count) % slice->lanes };
         }

@@ -13,6 +13,12 @@ struct parities {
     int64_t points;
 };
 
+/* Some of the next levels of a segment, up to `stop`, which have the same place in their points,
+ * faster than one by one; none of them an escape. Gives where it stopped. */
+struct place decode_many_points(const struct level_slots *slots, const struct segment *segment,
+    struct stream *stream, struct slice *slice, const struct parities *parities,
+    struct low_bits *low, struct place here, int64_t stop);
+
 /* As decode_levels_slice; what is low are bits of numbers. */
 int64_t decode_expected_points(const struct level_slots *slots, const uint8_t *data, int64_t size,
     struct slice *slice, const struct parities *parities, struct low_bits *low,

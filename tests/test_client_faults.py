@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from faults import Fault, Faults, Killed
+from following import LADDER, tuned
 from midstream.client import Delivery, StoreFailed
 from midstream.client.images import Image
 from midstream.client.updating import UpdateApplied
@@ -23,7 +24,6 @@ from midstream.store import Store
 from midstream.trust.manifest import UnitEntry
 from midstream.trust.updates import updates_of
 from published import NAME, Published, published, published_models
-from test_client_updates import LADDER, tuned
 
 ALL = os.environ.get("MIDSTREAM_FAULTS") == "all"
 DISK = {

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from following import delivering, put
 from midstream import Publisher
 from midstream.client.updating import UpdateApplied, UpdateRefused
 from midstream.encoder.update import holes_of
@@ -28,7 +29,7 @@ from midstream.trust.updates import UpdateEntry, updates_of, with_updates
 from midstream.types import Fidelity, UnitKind
 from models import mlp
 from published import NAME, signer
-from test_client_updates import asked, delivering, of, put
+from test_client_updates import asked, of
 from trusting import entry, release
 
 LADDER = ("2.5b", "4b", "exact")

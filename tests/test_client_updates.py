@@ -3,22 +3,19 @@
 import asyncio
 import math
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from following import LADDER, delivering, put, tuned
 from midstream import Publisher
 from midstream.client import Delivery
 from midstream.client.updating import UpdateApplied, UpdateRefused
-from midstream.encoder.update import holes_of
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.publisher import FRESH, UpdatePolicy
 from midstream.publisher.audit import audit
@@ -31,22 +28,6 @@ from midstream.types import Fidelity, UnitKind
 from models import mlp
 from published import NAME, signer
 from trusting import entry, release
-
-LADDER = ("2.5b", "exact")
-
-
-@cache
-def tuned(number: int) -> bytes:
-    """The model of a release: each moves the one before by a little."""
-    if number == 1:
-        return mlp((16, 64, 48, 4), seed=1)
-    model = bytearray(tuned(number - 1))
-    rng = np.random.default_rng(number)
-    for tensor in holes_of(bytes(model)):
-        old = np.frombuffer(model[tensor.offset : tensor.end], "<f4")
-        moved = old + rng.standard_normal(len(old)) * 1e-4
-        model[tensor.offset : tensor.end] = moved.astype("<f4").tobytes()
-    return bytes(model)
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +43,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         publisher.publish(tuned(number), name=NAME, ladder=LADDER)
         found.append(folder)
     return found
-
-
-def put(source: Path, repo: Path) -> None:
-    shutil.copytree(source, repo, dirs_exist_ok=True)
-
-
-@asynccontextmanager
-async def delivering(repo: Path, **more: Any) -> AsyncIterator[tuple[Delivery, list[Event]]]:
-    events: list[Event] = []
-    root = (repo / "1.root.json").read_bytes()
-    async with Delivery.open(
-        str(repo), NAME, root=root, on_event=events.append, **more
-    ) as delivery:
-        yield delivery, events
 
 
 def of(events: list[Event], kind: type[Event]) -> list[Any]:

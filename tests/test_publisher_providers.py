@@ -21,6 +21,7 @@ from midstream.errors import (
 )
 from midstream.merging import MergePolicy, Rule
 from midstream.publisher import history
+from midstream.publisher.audit import audit
 from midstream.publisher.contributing import contribute, read_left_over, write_left_over
 from midstream.publisher.providers import Providers
 from midstream.trust import layout, manifest
@@ -148,6 +149,61 @@ def test_a_revoked_provider_is_found_in_what_it_touched_and_reverted(place: Plac
     assert place.refusals()[0] == ("south", "UNKNOWN_ROLE")
     assert place.providers.revert("net", 1).number == 3
     assert _newest(place) == model()
+
+
+def _units(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "units").rglob("*.*")}
+
+
+def test_a_revert_lists_the_units_that_are_there(place: Place) -> None:  # CON-16
+    place.merge(place.parcels())
+    first = history.manifest_of(place.folder, "net", 1)
+    before = _units(place.folder)
+    release = place.providers.revert("net", 1)
+    assert release.manifest.units == first.units
+    assert release.manifest.model_sha256 == first.model_sha256
+    assert provenance_of(release.manifest) == Provenance(parent=1, rule="revert", parts=())
+    added = _units(place.folder).keys() - before.keys()
+    assert {name.split(".")[0] for name in added} <= {u.unit.id for u in release.updates}
+    assert [update.parent for update in release.updates if update.rung is None] == [1, 2]
+    (found,) = audit(place.folder, (place.folder / "1.root.json").read_bytes())
+    assert found.release == 3
+
+
+def test_a_lossy_update_to_the_units_that_it_is_from_is_not_made(place: Place) -> None:
+    publisher = midstream.Publisher(place.folder, signer=ring(), clock=place.clock)
+    publisher.publish(model(), name="net", ladder=("2.5b", "exact"))
+    publisher.publish(model(0.01), name="net", ladder=("2.5b", "exact"))
+    parents = {u.parent for u in place.providers.revert("net", 2).updates if u.rung is not None}
+    assert parents == {3}
+
+
+def test_a_release_without_an_exact_unit_is_reverted_to(place: Place) -> None:
+    publisher = midstream.Publisher(place.folder, signer=ring(), clock=place.clock)
+    lossy = publisher.publish(model(), name="net", ladder="20dB").manifest
+    publisher.publish(model(0.5), name="net", ladder="exact")
+    assert place.providers.revert("net", 2).manifest.units == lossy.units
+
+
+def test_what_goes_with_a_unit_is_made_again_where_it_is_lost(place: Place) -> None:
+    before = _units(place.folder)
+    base = history.manifest_of(place.folder, "net", 1).base
+    for path in (base.hashes_path, base.repair_path):
+        (place.folder / path).unlink()
+    place.providers.revert("net", 1)
+    assert {name: _units(place.folder)[name] for name in before} == before
+
+
+def test_a_unit_that_is_lost_or_damaged_is_not_reverted_to(place: Place) -> None:  # CON-16
+    file = place.folder / history.manifest_of(place.folder, "net", 1).base.path
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(BitstreamError, match="not what its manifest names"):
+        place.providers.revert("net", 1)
+    file.unlink()
+    with pytest.raises(UsageError, match=file.name):
+        place.providers.revert("net", 1)
+    assert history.manifest_of(place.folder, "net", None).release == 1
 
 
 def _newest(place: Place) -> bytes:

@@ -159,7 +159,7 @@ def _add_revert(verbs: Any) -> None:
     parser = verbs.add_parser(
         "revert",
         help="publish an earlier release again",
-        description="Publish the model of an earlier release as the next one.",
+        description="Publish an earlier release as the next one, of the units that are there.",
     )
     _add_repository(parser)
     parser.add_argument("--to", required=True, type=int, help="the release's number")

@@ -7,7 +7,7 @@ the session's.
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -373,24 +373,20 @@ class Delivery(Releases):
     async def _open(self, manifest: Manifest) -> None:
         if not self._held.open(manifest):
             return
-        # what runs stays until what replaces it is here
-        await self._keeper.keep(*self._updates.in_use(manifest))
-        image = await self._keeper.image(manifest, self._limits)
-        if image is not None:
-            self._held.put_model(manifest.release, image)
-        way = manifest if image is not None else self._updates.way(manifest)
+        opening = await self._updates.open(manifest, self._keeper)
         async with self._fetcher.free:
-            self._session.open_release(way, time.monotonic())
-            if image is not None:
+            self._session.open_release(opening.way, time.monotonic())
+            if opening.is_settled:
                 self._session.settle(manifest.release)
         self._is_stirred.set()
-        await self._offer_all(way)
+        await self._offer_all(opening.way, opening.stored)
         await self._deliver()
 
-    async def _offer_all(self, manifest: Manifest) -> None:
+    async def _offer_all(self, manifest: Manifest, stored: Mapping[str, bytes]) -> None:
         """Give the session what is here already of the newest release."""
         for index, entry in enumerate(manifest.units):
-            data = self._held.find(entry.id) or await self._keeper.unit(entry)
+            data = stored.get(entry.id) or self._held.find(entry.id)
+            data = data or await self._keeper.unit(entry)
             if data is not None and await self._offer(index, data):
                 self.from_store += len(data)
 
@@ -437,7 +433,7 @@ class Delivery(Releases):
             self._session.reopen(manifest, time.monotonic())
         self._failure = None
         self._is_stirred.set()
-        await self._offer_all(manifest)
+        await self._offer_all(manifest, {})
 
     async def _pause(self) -> None:
         """Until something is due, or a report or a release has come."""

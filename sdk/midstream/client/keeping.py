@@ -161,6 +161,11 @@ class Keeper:
             self._on_event(StoreFailed(error=error))
             return None
 
+    async def units(self, entries: Iterable[UnitEntry]) -> dict[str, bytes]:
+        """Those of some units that are here, by id."""
+        found = {entry.id: await self.unit(entry) for entry in entries}
+        return {name: data for name, data in found.items() if data is not None}
+
     async def image(self, manifest: Manifest, limits: Limits) -> Exact | None:
         """The exact model of a release that an update gave an earlier run; None without one."""
         found: list[Exact] = []

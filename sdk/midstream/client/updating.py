@@ -5,7 +5,7 @@ one fails, the fresh units are fetched instead, and what runs goes on running.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
 from midstream import decoder
@@ -23,7 +23,7 @@ from midstream.session.paths import cheapest, cheapest_lossy, steps
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.updates import UpdateEntry, updates_of
 
-__all__ = ["UpdateApplied", "UpdateRefused", "Updates"]
+__all__ = ["Opening", "UpdateApplied", "UpdateRefused", "Updates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,18 @@ class _Under:
     manifest: Manifest
     updates: tuple[UpdateEntry, ...]
     came: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A release that is new to this run, with what earlier ones left of it."""
+
+    way: Manifest
+    """As it is to be fetched: over updates, or as it is."""
+    is_settled: bool
+    """Whether its exact model is here, so that nothing is to be fetched."""
+    stored: Mapping[str, bytes]
+    """Units of it that are in the store, by id, where there are updates to weigh them against."""
 
 
 _Way = tuple[tuple[UpdateEntry, ...], float]
@@ -96,11 +108,24 @@ class Updates:
         self._under: _Under | None = None
         self._refused: set[int] = set()
 
-    def way(self, manifest: Manifest) -> Manifest:
+    async def open(self, manifest: Manifest, keeper: Keeper) -> Opening:
+        """Take what earlier runs left of a release, and decide how the rest is to come."""
+        # what runs stays until what replaces it is here
+        await keeper.keep(*self.in_use(manifest))
+        image = await keeper.image(manifest, self._limits)
+        if image is not None:
+            self._held.put_model(manifest.release, image)
+            return Opening(way=manifest, is_settled=True, stored={})
+        stored = await keeper.units(manifest.units) if self.listed(manifest) else {}
+        return Opening(way=self._way(manifest, stored), is_settled=False, stored=stored)
+
+    def _way(self, manifest: Manifest, stored: Container[str]) -> Manifest:
         """A release as it is to be fetched: over updates, or as it is where they do not pay."""
         self._under = None
-        way, size = min(self._cheapest(manifest), self._cheapest_lossy(manifest), key=_size_of)
-        if not way or size >= sum(self._missing(manifest).values()):
+        missing = self._missing(manifest, stored)
+        lossy = self._cheapest_lossy(manifest, missing)
+        way, size = min(self._cheapest(manifest), lossy, key=_size_of)
+        if not way or size >= sum(missing.values()):
             return manifest
         self._under = _Under(manifest=manifest, updates=way)
         return steps(manifest, way)
@@ -223,11 +248,11 @@ class Updates:
         way = cheapest(self.listed(manifest), held, manifest.release, memory=memory)
         return (way, sum(update.unit.size for update in way)) if way else ((), math.inf)
 
-    def _cheapest_lossy(self, manifest: Manifest) -> _Way:
+    def _cheapest_lossy(self, manifest: Manifest, missing: Mapping[int, int]) -> _Way:
         """The same over lossy ones, and the fresh units after them."""
         if manifest.release in self._refused:
             return (), math.inf
-        missing, wanted = self._missing(manifest), self._wanted(manifest)
+        wanted = self._wanted(manifest)
         rest = {
             layer: sum(size for above, size in missing.items() if above > layer) for layer in wanted
         }
@@ -242,13 +267,15 @@ class Updates:
         above = [e.layer for e in manifest.units if most is None or e.layer <= most]
         return frozenset([manifest.base.layer, *above])
 
-    def _missing(self, manifest: Manifest) -> dict[int, int]:
+    def _missing(self, manifest: Manifest, stored: Container[str]) -> dict[int, int]:
         """Bytes of the fresh unit of each layer that is wanted and not here."""
         wanted = self._wanted(manifest)
         return {
             entry.layer: entry.size
             for entry in manifest.units
-            if entry.layer in wanted and self._held.find(entry.id) is None
+            if entry.layer in wanted
+            and entry.id not in stored
+            and self._held.find(entry.id) is None
         }
 
     def _exact(self, release: int) -> Exact:

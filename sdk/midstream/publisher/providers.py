@@ -181,20 +181,17 @@ class Providers:
         return MergedRelease(release=published, merged=merged)
 
     def revert(self, network: str, release: int) -> Release:
-        """Publish the model of an earlier release again, as the next one.
+        """Publish an earlier release again, as the next one; who still has it fetches no unit.
 
         Raises:
-            UsageError: There is no such release.
-            DataError: It cannot be read.
+            UsageError: There is no such release, or a unit of it is not in the folder any more.
+            BitstreamError: A unit is not what was signed.
+            TrustError: The repository's metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
-        described = history.manifest_of(self._folder.path, network, release)
         made = Provenance(parent=release, rule=_REVERT, parts=())
-        return self._publisher.publish(
-            history.exact_model(self._folder.path, described),
-            name=network,
-            extensions=(provenance.encode(made),),
-        )
+        extensions = (provenance.encode(made),)
+        return self._publisher.republish(network, release, extensions=extensions)
 
     def _checker(self, parent: Manifest, model: bytes, progress: Callable[[str], None]) -> Checker:
         with self._signed.existing() as repository:

@@ -11,6 +11,8 @@ from midstream import decoder, fec, formats
 from midstream.encoder import Encoded, EncodedUnit, encode
 from midstream.encoder.progress import Report
 from midstream.errors import DataError, ErrorCode, MidstreamError, UsageError
+from midstream.publisher import history
+from midstream.publisher.again import Again
 from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.lossy import lower_units
 from midstream.publisher.made import MadeUpdate
@@ -124,6 +126,46 @@ class Publisher:
                 repository, name, data, encoded, list(made), recovery, extensions, progress
             )
 
+    def republish(
+        self,
+        name: str,
+        release: int,
+        *,
+        extensions: Sequence[Extension] = (),
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> Release:
+        """Publish an earlier release again, as the next one, of the units that are in the folder.
+
+        Who still has these units fetches none; others may take updates from the last two releases.
+
+        Args:
+            name: The network's name.
+            release: The release's number.
+            extensions: What else the manifest says, by rising tag, such as its provenance.
+            progress: Told what is done, for people.
+
+        Raises:
+            UsageError: There is no such release, or a unit of it is not in the folder any more.
+            BitstreamError: A unit is not what was signed.
+            TrustError: The repository's metadata is not that of these keys, or has run out.
+            StoreError: The folder cannot be written, or another publisher is at work.
+        """
+        folder = self._folder.path
+        with self._signed.existing() as repository:
+            again = Again.read(folder, history.manifest_of(folder, name, release))
+            self._folder.write(again.missing(folder))
+            parents, policy = repository.manifests(name), UpdatePolicy()
+            made = make_updates(folder, parents, policy, again.encoded, again.model, progress)
+            number = repository.latest(name) + 1
+            described = self._sign(
+                repository,
+                replace(again.manifest, release=number, extensions=tuple(extensions)),
+                list(filter(again.is_gained_by, made)),
+                Recovery(),
+                progress,
+            )
+        return Release.of(described, again.encoded)
+
     def renew(self) -> tuple[str, ...]:
         """Sign the metadata anew before it runs out; releases stay as they are.
 
@@ -218,15 +260,26 @@ class Publisher:
             self._folder.write(files)
             entries.append(entry)
             progress(f"layer {unit.layer} ({unit.rung}): {entry.size} bytes written")
-        number = repository.latest(name) + 1
-        described = with_updates(
-            replace(describe(name, number, model, encoded, entries), extensions=tuple(extensions)),
-            self._updates(repository, name, number, updates, recovery, progress),
-        )
+        described = describe(name, repository.latest(name) + 1, model, encoded, entries)
+        described = replace(described, extensions=tuple(extensions))
+        return Release.of(self._sign(repository, described, updates, recovery, progress), encoded)
+
+    def _sign(
+        self,
+        repository: Repository,
+        described: Manifest,
+        updates: Sequence[MadeUpdate],
+        recovery: Recovery,
+        progress: Callable[[str], None],
+    ) -> Manifest:
+        """Write the updates to what is described, and sign all of it as the next release."""
+        name, number = described.name, described.release
+        listed = self._updates(repository, name, number, updates, recovery, progress)
+        described = with_updates(described, listed)
         signed = repository.add_release(name, described, self._clock())
         self._signed.write(signed, repository, [name])
-        progress(f"{name} release {described.release} signed")
-        return Release.of(described, encoded)
+        progress(f"{name} release {number} signed")
+        return described
 
     def _updates(
         self,

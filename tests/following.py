@@ -1,0 +1,46 @@
+"""A network whose releases move by a little, and clients that follow them, for tests of updates."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from midstream.client import Delivery
+from midstream.encoder.update import holes_of
+from midstream.session import Event
+from models import mlp
+from published import NAME
+
+LADDER = ("2.5b", "exact")
+
+
+@cache
+def tuned(number: int) -> bytes:
+    """The model of a release: each moves the one before by a little."""
+    if number == 1:
+        return mlp((16, 64, 48, 4), seed=1)
+    model = bytearray(tuned(number - 1))
+    rng = np.random.default_rng(number)
+    for tensor in holes_of(bytes(model)):
+        old = np.frombuffer(model[tensor.offset : tensor.end], "<f4")
+        moved = old + rng.standard_normal(len(old)) * 1e-4
+        model[tensor.offset : tensor.end] = moved.astype("<f4").tobytes()
+    return bytes(model)
+
+
+def put(source: Path, repo: Path) -> None:
+    shutil.copytree(source, repo, dirs_exist_ok=True)
+
+
+@asynccontextmanager
+async def delivering(repo: Path, **more: Any) -> AsyncIterator[tuple[Delivery, list[Event]]]:
+    events: list[Event] = []
+    root = (repo / "1.root.json").read_bytes()
+    async with Delivery.open(
+        str(repo), NAME, root=root, on_event=events.append, **more
+    ) as delivery:
+        yield delivery, events

@@ -1,0 +1,108 @@
+"""A release that is published again costs no bytes of units where they are still here, CON-17."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from following import LADDER, delivering, put, tuned
+from midstream import Publisher
+from midstream.client import Delivery
+from midstream.client.updating import UpdateApplied
+from midstream.publisher.providers import Providers
+from midstream.session import Policy, SessionState
+from published import NAME, signer
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The repository after each of three releases."""
+    made = tmp_path_factory.mktemp("made")
+    repo = made / "repo"
+    found = []
+    for number in (1, 2, 3):
+        Publisher(repo, signer=signer()).publish(tuned(number), name=NAME, ladder=LADDER)
+        found.append(shutil.copytree(repo, made / str(number)))
+    return found
+
+
+def revert(repo: Path, release: int) -> None:
+    Providers(repo, signer=signer()).revert(NAME, release)
+
+
+async def follow(delivery: Delivery) -> int:
+    """Take the newest release; says how many bytes of units came for it."""
+    before = received(delivery)
+    assert await delivery.check()
+    await delivery.complete()
+    return received(delivery) - before
+
+
+def received(delivery: Delivery) -> int:
+    """Bytes of units, of their hash pages and repair symbols that came."""
+    return sum(r.received for r in delivery.trace if r.path.startswith("units/"))
+
+
+async def test_to_follow_a_revert_costs_no_bytes_of_units(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[0], repo)
+    async with delivering(repo) as (delivery, _):
+        await delivery.complete()
+        put(folders[1], repo)
+        assert await follow(delivery) > 0
+        revert(repo, 1)
+        assert await follow(delivery) == 0
+        assert delivery.manifest.release == 3
+        assert await delivery.rebuild() == tuned(1)
+
+
+async def test_units_that_are_in_the_store_alone_cost_no_bytes_either(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[0], repo)
+    async with delivering(repo, store=tmp_path / "store") as (delivery, _):
+        await delivery.complete()
+        for folder in folders[1:]:
+            put(folder, repo)
+            assert await follow(delivery) > 0
+        revert(repo, 1)
+        assert await follow(delivery) == 0  # though there is an update, and memory forgot them
+        assert await delivery.rebuild() == tuned(1)
+
+
+@pytest.mark.parametrize("layer", [0, None], ids=["base", "all"])
+async def test_the_next_run_follows_a_revert_from_the_store(
+    folders: list[Path], tmp_path: Path, layer: int | None
+) -> None:
+    repo = tmp_path / "repo"
+    options = {"store": tmp_path / "store", "policy": Policy(max_layer=layer)}
+    for folder in folders[:2]:
+        put(folder, repo)
+        async with delivering(repo, **options) as (delivery, _):
+            await delivery.complete()
+    revert(repo, 1)
+    async with delivering(repo, **options) as (delivery, events):
+        await delivery.complete()
+        assert delivery.state is SessionState.COMPLETE
+        assert received(delivery) == 0
+        assert not [event for event in events if isinstance(event, UpdateApplied)]
+        if layer is None:
+            assert await delivery.rebuild() == tuned(1)
+        else:
+            assert delivery.best_layer() == layer
+
+
+async def test_who_never_had_the_old_release_takes_an_update_to_it(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo = tmp_path / "repo"
+    put(folders[1], repo)
+    async with delivering(repo) as (delivery, events):
+        await delivery.complete()
+        revert(repo, 1)
+        assert 0 < await follow(delivery) < sum(e.size for e in delivery.manifest.units)
+        assert [event.parent for event in events if isinstance(event, UpdateApplied)] == [2]
+        assert await delivery.rebuild() == tuned(1)

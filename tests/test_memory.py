@@ -102,10 +102,11 @@ def test_tables_that_are_made_for_the_first_time_are_announced_too() -> None:
         gc.enable()
 
 
-def test_points_of_the_lattice_take_no_more_than_levels() -> None:
-    unit = encode(million(), ladder="20dB").units[0].data
+@pytest.mark.parametrize("is_predicted", [False, True])
+def test_points_of_the_lattice_take_no_more_than_levels(is_predicted: bool) -> None:
+    unit = encode(smooth() if is_predicted else million(), ladder="20dB").units[0].data
     stack = read_stack([unit])
-    assert all(code.lattice for code in stack.head.codes)
+    assert all(code.lattice and bool(code.predictor) == is_predicted for code in stack.head.codes)
     model = bytearray(stack.model_size)
     rebuild_into(stack, model)  # the tables of the codec are made once
     assert peak_of(lambda: rebuild_into(read_stack([unit]), model)) <= stack.working_memory

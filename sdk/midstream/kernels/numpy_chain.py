@@ -45,7 +45,7 @@ class Chain:
         """As they predict others: in their range."""
         self._beyond: dict[int, int] = {}
         self._escapes: list[int] = batch.escapes.values[:-1].tolist()
-        self.terms = chain.from_iterable(_repeated(_pairs(batch.terms)))
+        self.terms = _pairs(batch.terms)
 
     def escape(self) -> int:
         """The next value that is no symbol's."""
@@ -74,25 +74,38 @@ class Chain:
         return self._batch.decoded(levels, ends, np.array(self.states, np.uint32))[0]
 
 
-def _repeated(pairs: Iterator[tuple[_Pairs, int]]) -> Iterator[Iterator[_Pairs]]:
-    """Each of some values so many times."""
-    return (repeat(value, times) for value, times in pairs)
+class _Known(dict[bytes, _Pairs]):
+    """Distances and gains of segments, by the bytes of all their distances and then gains.
+
+    Most segments are like others: those at edges have fewer terms.
+    """
+
+    def __missing__(self, key: bytes) -> _Pairs:
+        if len(self) == _MOST_KNOWN:
+            self.clear()
+        distances, gains = np.frombuffer(key, np.int64).reshape(2, -1).tolist()
+        found = zip(distances, gains, strict=True)
+        self[key] = tuple(pair for pair in found if pair[0])
+        return self[key]
 
 
-def _pairs(terms: Terms) -> Iterator[tuple[_Pairs, int]]:
-    """Distances and gains of each segment, and how many symbols it has."""
+def _pairs(terms: Terms) -> Iterator[_Pairs]:
+    """Distances and gains of each symbol."""
     owners, distances, gains = terms.segments()
     lengths = np.bincount(owners)[:-1].tolist()
-    # most segments are like others: those at edges have fewer terms
-    known: dict[bytes, _Pairs] = {}
-    for distance, gain, length in zip(distances, gains, lengths, strict=False):
-        key = distance.tobytes() + gain.tobytes()
-        if key not in known:
-            if len(known) == _MOST_KNOWN:
-                known.clear()
-            found = zip(distance.tolist(), gain.tolist(), strict=True)
-            known[key] = tuple(pair for pair in found if pair[0])
-        yield known[key], length
+    if not gains.shape[1]:
+        return repeat((), len(owners) - 1)
+    found = map(_Known().__getitem__, _keys(distances, gains))
+    # what a loop in Python takes for each segment is half of what a symbol takes
+    return chain.from_iterable(map(repeat, found, lengths))
+
+
+def _keys(distances: NDArray[np.int32], gains: _Int) -> Iterator[bytes]:
+    """The bytes of each segment, some at a time."""
+    for start in range(0, len(gains), _PIECE):
+        here = slice(start, start + _PIECE)
+        both = np.concatenate([distances[here], gains[here]], axis=1)
+        yield from both.view(f"V{both.itemsize * both.shape[1]}").ravel().tolist()
 
 
 def decode_level_chain(

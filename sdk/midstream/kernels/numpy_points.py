@@ -1,30 +1,25 @@
-"""Points of the lattice whose levels are predicted, one by one in plain Python.
+"""Points of the lattice whose levels are predicted, in NumPy.
 
-The kernel in C decodes whole stacks; this is for where it is not there, and for streams that
-are damaged. Knows nothing of tensors (spec/coding.md, "Lattice").
+Knows nothing of tensors (spec/coding.md, "Lattice").
 """
-
-from collections.abc import Iterator
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.numpy_batches import Batch
-from midstream.kernels.numpy_chain import HALF, Chain
-from midstream.kernels.numpy_kernels import unpack_bits
-from midstream.kernels.numpy_walk import GAIN_BITS, NEIGHBOUR_LIMIT
-from midstream.kernels.slots import TOTAL_BITS, Slots
-from midstream.kernels.stepping import STATE_START, WORD_BITS
-from midstream.kernels.terms import BROKEN, ESCAPED, Decoded, LowBits, Stream
+from midstream.kernels.numpy_low_bits import Fields, read_values
+from midstream.kernels.numpy_point_chain import BLOCK, PHASES, decode_point_chain
+from midstream.kernels.numpy_prediction import SHORTEST_STRETCH
+from midstream.kernels.numpy_walk import Walk
+from midstream.kernels.slots import Slots
+from midstream.kernels.terms import BROKEN, Decoded, LowBits, Stream
 
 __all__ = ["decode_expected_points"]
 
-_BLOCK = 16
-_LAST = _BLOCK - 1
-_PHASES = (0, 2, 1, 2)
-_MASK = (1 << TOTAL_BITS) - 1
+_LAST = BLOCK - 1
+_PHASES = np.array(PHASES)
 
+_Int = NDArray[np.int64]
 _Odd = NDArray[np.int8]
 
 
@@ -42,53 +37,62 @@ def decode_expected_points(
     """
     if len(stream.data) < 4 * stream.lanes:
         return Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)
-    batch = Batch.of([stream])
-    one = Chain(batch)
-    rows, levels, words, place = slots.lookup.rows, one.levels, one.words, 0
-    lows, known = _lows(low, one.count), _known(odd, one.count)
-    points = odd.shape[1]
-    sums, append = [0] * points, one.states.append
-    for here in one.pieces():
-        tables = batch.rows[here.start : here.stop].tolist()
-        for at, table, terms, state in zip(here, tables, one.terms, one.states, strict=False):
-            mean, (shift, low_bits), is_odd = HALF, next(lows), next(known)
-            for distance, gain in terms:
-                mean += levels[at - distance] * gain
-            mean >>= GAIN_BITS
-            is_last = _LAST * points <= at < _BLOCK * points
-            rest = -sums[at % points] & 3 if is_last else 0
-            quarters = mean - 2 * rest >> 1 if is_last else mean + 2 * is_odd
-            names, frequencies, starts, values = rows[table + next_phase * _PHASES[quarters & 3]]
-            slot = state & _MASK
-            name = names[slot]
-            state = (state >> TOTAL_BITS) * frequencies[name] + slot - starts[name]
-            if state < STATE_START:
-                state = state << WORD_BITS | words[place]
-                place += 1
-            append(state)
-            value = one.escape() if values[name] == ESCAPED else values[name]
-            value = (value << shift) + low_bits
-            number = (quarters >> 2) + (1 - value if quarters & 3 == 3 else value)
-            level = 4 * number + rest if is_last else 2 * number - is_odd
-            if points:
-                sums[at % points] += level
-            if -NEIGHBOUR_LIMIT <= level <= NEIGHBOUR_LIMIT:
-                levels[at] = level
-            else:
-                one.keep(at, level)
-    one.place = place
-    return one.decoded()
+    found = None
+    if _reach(stream, odd.shape[1]) >= SHORTEST_STRETCH:
+        found = _walk_points(stream, low, slots, odd, next_phase)
+    return found or decode_point_chain(stream, low, slots, odd, next_phase)
 
 
-def _lows(low: LowBits, count: int) -> Iterator[tuple[int, int]]:
-    """By how many bits each number is shifted, and what is then added."""
-    if not len(low.shifts):
-        return repeat((0, 0), count)
-    shifts = low.shifts.astype(np.int64)
-    bits = unpack_bits(np.frombuffer(low.data, np.uint8), shifts).astype(np.int64)
-    return zip(shifts.tolist(), (bits - (1 << shifts >> 1)).tolist(), strict=True)
+def _reach(stream: Stream, points: int) -> int:
+    """From how near a level may depend on another, which of a point's are `points` apart."""
+    nearest = stream.terms.nearest if stream.terms else None
+    apart = points or len(stream.rows)
+    return apart if nearest is None else min(nearest, apart)
 
 
-def _known(odd: _Odd, count: int) -> Iterator[int]:
-    """Whether each level is odd; those after the last point are not."""
-    return iter([*odd.ravel().tolist(), *([0] * (count - odd.size))])
+def _walk_points(
+    stream: Stream, low: LowBits, slots: Slots, odd: _Odd, next_phase: int
+) -> Decoded | None:
+    """A stretch at a time; None where levels are far out."""
+    batch, points = Batch.of([stream]), odd.shape[1]
+    fields, known = Fields.join([low], batch), _known(odd, len(stream.rows))
+    # no two levels of a point in a stretch
+    longest = points or len(stream.rows)
+    walk = Walk(batch, batch.rows, slots, careful=False, longest=longest)
+    for block in walk.blocks():
+        added = None if fields is None else fields.of_symbols(block.symbols)
+        for here, quarters in block.stretches():
+            symbols = block.symbols[here]
+            rests = known.take(symbols)
+            last = (symbols // points == _LAST).nonzero()[0] if points else symbols[:0]
+            quarters += 2 * rests
+            if last.size:
+                rests[last] = _rests(walk, symbols[last], points)
+                quarters[last] = quarters[last] - 2 * rests[last] >> 1
+            choice = _PHASES.take(quarters & 3) * next_phase
+            value = read_values(block, here, choice, batch, added)
+            level = 2 * _numbers(quarters, value) - rests
+            level[last] = 2 * (level[last] + rests[last]) + rests[last]
+            block.store(here, level)
+    return None if walk.is_wild else batch.decoded(*walk.finish())[0]
+
+
+def _numbers(quarters: _Int, value: _Int) -> _Int:
+    """Numbers, by what is expected of them and their values beyond it."""
+    # the table of three quarters is the mirror image of that of one
+    return (quarters >> 2) + np.where(quarters & 3 == 3, 1 - value, value)
+
+
+def _rests(walk: Walk, symbols: _Int, points: int) -> _Int:
+    """What is known of the last levels of points, modulo four."""
+    before = symbols - points * np.arange(1, BLOCK)[:, None]
+    rests: _Int = -walk.levels.take(before).sum(axis=0) & 3
+    return rests
+
+
+def _known(odd: _Odd, count: int) -> _Int:
+    """(weights + 1,) whether each level is odd; 0 where that is not how it is coded."""
+    known = np.zeros(count + 1, np.int64)
+    inner = odd[:_LAST].ravel()
+    known[: len(inner)] = inner
+    return known

@@ -5,21 +5,20 @@ as a slice has lanes. (spec/coding.md, "Prediction".) Knows nothing of tensors.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.numpy_batches import Batch, join
 from midstream.kernels.numpy_chain import decode_digit_chain, decode_level_chain
-from midstream.kernels.numpy_kernels import unpack_bits
+from midstream.kernels.numpy_low_bits import Fields, read_values
 from midstream.kernels.numpy_walk import NEIGHBOUR_LIMIT, Walk, halves, limited
 from midstream.kernels.slots import TOTAL_BITS, Slots
 from midstream.kernels.stepping import split
 from midstream.kernels.terms import (
     BROKEN,
     CLASS_EDGES,
-    ESCAPED,
     ESCAPED_DIGIT,
     Decoded,
     LowBits,
@@ -28,9 +27,16 @@ from midstream.kernels.terms import (
     classify,
 )
 
-__all__ = ["decode_digits", "decode_levels", "fold_widths", "predict", "table_rows"]
+__all__ = [
+    "SHORTEST_STRETCH",
+    "decode_digits",
+    "decode_levels",
+    "fold_widths",
+    "predict",
+    "table_rows",
+]
 
-_SHORTEST_STRETCH = 24
+SHORTEST_STRETCH = 24
 """Symbols that NumPy decodes at once in the time that plain Python takes for them."""
 
 _Int = NDArray[np.int64]
@@ -108,7 +114,7 @@ def decode_levels(
 
     def decode(chosen: Sequence[int], careful: bool) -> list[Decoded] | None:
         batch = Batch.of([streams[at] for at in chosen])
-        added = _join([low[at] for at in chosen], batch)
+        added = Fields.join([low[at] for at in chosen], batch)
         if _is_chain([streams[at] for at in chosen]):
             every = np.arange(len(batch.rows) - 1)
             own = None if added is None else added.of_symbols(every)
@@ -134,7 +140,7 @@ def _decode_groups(
 def _is_chain(streams: Sequence[Stream]) -> bool:
     """Whether symbols are predicted from so near that they are faster one by one."""
     nearest = streams[0].terms.nearest if streams[0].terms and len(streams) == 1 else None
-    return nearest is not None and nearest < _SHORTEST_STRETCH
+    return nearest is not None and nearest < SHORTEST_STRETCH
 
 
 def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:
@@ -149,64 +155,17 @@ def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:
 
 
 def _walk_levels(
-    batch: Batch, slots: Slots, low: "_Fields | None", next_phase: int, *, careful: bool
+    batch: Batch, slots: Slots, low: Fields | None, next_phase: int, *, careful: bool
 ) -> list[Decoded] | None:
     walk = Walk(batch, batch.rows, slots, careful=careful)
     for block in walk.blocks():
         added = None if low is None else low.of_symbols(block.symbols)
         for here, means in block.stretches():
-            value = block.decode(here, (means & 1) * next_phase)
-            escaped = (value == ESCAPED).nonzero()[0]
-            if escaped.size:
-                value[escaped] = batch.escapes.take(block.slices(escaped))
-            if added is not None:
-                shifts, bits = added
-                value <<= shifts[here]
-                value += bits[here]
+            value = read_values(block, here, (means & 1) * next_phase, batch, added)
             means >>= 1
             value += means
             block.store(here, value)
     return None if walk.is_wild else batch.decoded(*walk.finish())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Fields:
-    """Low bits of levels."""
-
-    shifts: NDArray[np.uint8]  # (levels + 1,)
-    bits: NDArray[np.uint32]  # (levels + 1,)
-
-    def of_symbols(self, symbols: _Int) -> tuple[_Int, _Int]:
-        """By how much some levels are shifted, and what is then added.
-
-        Numbers of wide cells become those of levels in them; these count from the middle.
-        """
-        shifts = self.shifts.take(symbols).astype(np.int64)
-        return shifts, self.bits.take(symbols) - (1 << shifts >> 1)
-
-
-def _join(low: Sequence[LowBits], batch: Batch) -> _Fields | None:
-    """Low bits of the levels of all slices; None where there are none."""
-    if not any(part.shifts.any() for part in low):
-        return None
-    pairs = list(zip(low, batch.counts.tolist(), strict=True))
-    return _Fields(
-        shifts=join([_shifts(*pair) for pair in pairs], np.uint8),
-        bits=join([_bits(*pair) for pair in pairs], np.uint32),
-    )
-
-
-def _shifts(low: LowBits, count: int) -> NDArray[np.uint8]:
-    """How many low bits each level has."""
-    return low.shifts if len(low.shifts) else np.zeros(count, np.uint8)
-
-
-def _bits(low: LowBits, count: int) -> NDArray[np.uint32]:
-    """The low bits of each level."""
-    if not len(low.data) or not len(low.shifts):
-        return np.zeros(count, np.uint32)
-    found = unpack_bits(np.frombuffer(low.data, np.uint8), low.shifts.astype(np.int64))
-    return found.astype(np.uint32)
 
 
 def decode_digits(

@@ -59,11 +59,19 @@ class Walk:
         slots: The tables.
         careful: Whether levels may be out of the range of what predicts others. Where they
             may not and are, `is_wild` says so, and they are of no use.
+        longest: Symbols of a stretch, at most, where more may depend on each other.
     """
 
     def __init__(
-        self, batch: Batch, rows: NDArray[np.int32], slots: Slots, *, careful: bool
+        self,
+        batch: Batch,
+        rows: NDArray[np.int32],
+        slots: Slots,
+        *,
+        careful: bool,
+        longest: int = _STRETCH_SYMBOLS,
     ) -> None:
+        self._longest = min(longest, _STRETCH_SYMBOLS)
         self.values = slots.lookup.values
         self.stepper = make_stepper(
             batch.words,
@@ -90,7 +98,7 @@ class Walk:
         """Stretches after each other, as many as are laid out at once."""
         plan = self.stepper.plan
         known = None if self.neighbours is None else self.neighbours.known
-        for steps in _blocks(plan, _stretches(plan, known)):
+        for steps in _blocks(plan, _stretches(plan, known, self._longest)):
             yield Block(self, steps)
 
     @property
@@ -188,15 +196,16 @@ def _known_before(plan: Plan, owners: NDArray[np.int32], distances: NDArray[np.i
     return steps
 
 
-def _stretches(plan: Plan, known: _Int | None) -> list[int]:
+def _stretches(plan: Plan, known: _Int | None, longest: int) -> list[int]:
     """The step that each stretch starts with, and the one past the last.
 
-    In a stretch all steps have the same lanes, and what predicts them is known before.
+    In a stretch of at most so many symbols all steps have the same lanes, and what predicts
+    them is known before.
     """
     changes = np.flatnonzero(np.diff(plan.active, append=-1)) + 1
     stops = [0]
     for change in changes.tolist():
-        most = max(_STRETCH_SYMBOLS // int(plan.active[change - 1]), 1)
+        most = max(longest // int(plan.active[change - 1]), 1)
         while stops[-1] < change:
             free = change if known is None else int(known.searchsorted(stops[-1]))
             stops.append(min(free, stops[-1] + most, change))

@@ -46,7 +46,7 @@ def both_ways(monkeypatch, payload: bytes, where: Context) -> list[object]:
     found = []
     for shortest in (0, 1 << 30):
         with monkeypatch.context() as patch:
-            patch.setattr(numpy_points, "SHORTEST_STRETCH", shortest)
+            patch.setattr(numpy_points, "_SHORTEST_STRETCH", shortest)
             found.append(outcome(payload, where))
     return found
 
@@ -88,7 +88,7 @@ def test_points_whose_neighbours_are_far_are_decoded_in_stretches(
     monkeypatch.setattr(
         numpy_points, "Walk", lambda *given, **named: walked.append(1) or walk(*given, **named)
     )
-    where = context(70, 61, predictor)
-    values = drawn(70 * 61, 0)
+    where = context(70, 72, predictor)
+    values = drawn(70 * 72, 0)
     assert outcome(points.encode_many([values], [where])[0], where) == values.tolist()
     assert bool(walked) == is_walked

@@ -66,7 +66,8 @@ def decode_point_chain(
             value = values[name]
             if value == ESCAPED:
                 value = one.escape()
-            value = (value << shift) + low_bits
+            if shift:
+                value = (value << shift) + low_bits
             number = (quarters >> 2) + (1 - value if quarters & 3 == 3 else value)
             level = 4 * number + rest if is_odd == _LAST else 2 * number - is_odd
             if -NEIGHBOUR_LIMIT <= level <= NEIGHBOUR_LIMIT:

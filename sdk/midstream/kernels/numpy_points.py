@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from midstream.kernels.numpy_batches import Batch
 from midstream.kernels.numpy_low_bits import Fields, read_values
 from midstream.kernels.numpy_point_chain import BLOCK, PHASES, decode_point_chain
-from midstream.kernels.numpy_prediction import SHORTEST_STRETCH
 from midstream.kernels.numpy_walk import Walk
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import BROKEN, Decoded, LowBits, Stream
@@ -17,6 +16,8 @@ from midstream.kernels.terms import BROKEN, Decoded, LowBits, Stream
 __all__ = ["decode_expected_points"]
 
 _LAST = BLOCK - 1
+_SHORTEST_STRETCH = 64
+"""Symbols that NumPy decodes at once in the time that plain Python takes for them."""
 _PHASES = np.array(PHASES)
 
 _Int = NDArray[np.int64]
@@ -38,7 +39,7 @@ def decode_expected_points(
     if len(stream.data) < 4 * stream.lanes:
         return Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)
     found = None
-    if _reach(stream, odd.shape[1]) >= SHORTEST_STRETCH:
+    if _reach(stream, odd.shape[1]) >= _SHORTEST_STRETCH:
         found = _walk_points(stream, low, slots, odd, next_phase)
     return found or decode_point_chain(stream, low, slots, odd, next_phase)
 

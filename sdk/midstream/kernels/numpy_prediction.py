@@ -28,7 +28,6 @@ from midstream.kernels.terms import (
 )
 
 __all__ = [
-    "SHORTEST_STRETCH",
     "decode_digits",
     "decode_levels",
     "fold_widths",
@@ -36,7 +35,7 @@ __all__ = [
     "table_rows",
 ]
 
-SHORTEST_STRETCH = 24
+_SHORTEST_STRETCH = 24
 """Symbols that NumPy decodes at once in the time that plain Python takes for them."""
 
 _Int = NDArray[np.int64]
@@ -140,7 +139,7 @@ def _decode_groups(
 def _is_chain(streams: Sequence[Stream]) -> bool:
     """Whether symbols are predicted from so near that they are faster one by one."""
     nearest = streams[0].terms.nearest if streams[0].terms and len(streams) == 1 else None
-    return nearest is not None and nearest < SHORTEST_STRETCH
+    return nearest is not None and nearest < _SHORTEST_STRETCH
 
 
 def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import models
-from midstream.bitstream import Operation, UnitReader, read_unit, write_unit
-from midstream.bitstream.lossy import stack_id
+from midstream.bitstream import Operation, Record, UnitReader, read_unit, write_unit
+from midstream.bitstream.lossy import LossyHead, Outline, Place, Way, stack_id
 from midstream.decoder import (
     Exact,
     apply_lossy_update,
@@ -25,7 +26,8 @@ from midstream.decoder import (
 )
 from midstream.encoder import encode
 from midstream.encoder.lossy import encode_lossy_update
-from midstream.errors import BitstreamError, DataError, ErrorCode, UsageError
+from midstream.errors import BitstreamError, DataError, ErrorCode, LimitError, UsageError
+from midstream.limits import LIMITS
 from midstream.types import UnitKind
 from tensorfiles import normal, safetensors
 from test_memory import peak_of
@@ -249,6 +251,42 @@ def test_any_bytes_in_a_payload_are_survived(data: st.DataObject) -> None:
     )
     with suppress(DataError):
         apply_lossy_update(FIRST, write_unit(unit.kind, 0, bytes(unit.head), records))
+
+
+def claiming(places: Sequence[Place]) -> bytes:
+    """An update on FIRST to a base with such records, and with none of its own."""
+    before = [Outline.of(read_unit(unit)) for unit in FIRST]
+    tensors = len(read_stack(FIRST).head.topology.tensors)
+    base = replace(before[0], places=tuple(places))
+    head = LossyHead(parent=stack_id(FIRST), units=(base,), sources=tuple(range(tensors)))
+    return write_unit(UnitKind.LOSSY_UPDATE, 0, head.write(before, tensors), [])
+
+
+def test_few_bytes_that_claim_many_records_take_little_memory() -> None:
+    """[LOS-3]"""
+    update = claiming([Place(slice=0, operation=Operation.LEVELS, way=Way.KEPT)] * 1_000_000)
+    assert len(update) < 1000
+
+    def apply() -> None:
+        with pytest.raises(LimitError) as caught:
+            apply_lossy_update(FIRST, update)
+        assert caught.value.code is ErrorCode.OVER_LIMIT
+
+    assert peak_of(apply) < 16 << 20
+
+
+def test_a_slice_takes_no_more_refinements_than_in_a_unit() -> None:
+    """[LOS-5]"""
+    (piece,) = read_stack(FIRST).head.slices
+    assert piece.dtype.is_float
+    digit = Place(slice=0, operation=Operation.DIGITS, way=Way.MOVED)
+    for trits in (LIMITS.trits + 1, 700):
+        update = claiming([replace(digit, operation=Operation.LEVELS), *[digit] * trits])
+        unit = read_unit(update)
+        moves = Record(slice=0, operation=Operation.MOVES, payload=bytes(2 * trits + 1))
+        with pytest.raises(DataError) as caught:
+            apply_lossy_update(FIRST, write_unit(unit.kind, 0, bytes(unit.head), [moves]))
+        assert caught.value.code in (ErrorCode.BAD_FIELD, ErrorCode.OVER_LIMIT)
 
 
 def test_an_update_arrives_byte_by_byte() -> None:

@@ -327,6 +327,9 @@ def move(
     reader.take(digits)
     piece.climb = read_moves(reader, tables, piece, digits, known)
     reader.end()
+    for parents, children in itertools.pairwise(piece.climb):
+        is_near = all(abs(y - 3 * x) <= 1 << 30 for x, y in zip(parents, children, strict=True))
+        check(is_near, "a digit is too far from zero")
     most = min((t.step for t, _, _ in piece.pieces), default=0)
     check(piece.is_float or digits <= most, "more digits than trits")
     piece.levels, piece.digits = piece.climb[-1], digits

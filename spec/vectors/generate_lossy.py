@@ -109,7 +109,7 @@ def invalid() -> list[dict[str, Any]]:
     records = list(parts.unit.records)
     first = parts.head.units[0].places[0]
     moved = next(at for at, record in enumerate(records) if record.operation is Operation.MOVES)
-    far = _far(parts, old, records[moved])
+    far, apart = (_far(parts, old, records[moved], row) for row in (-1, 0))
     wrong = [
         (
             "LOS-1",
@@ -129,6 +129,7 @@ def invalid() -> list[dict[str, Any]]:
             "BAD_FIELD",
             parts.placed(0, 0, replace(first, way=Way.GIVEN)),
         ),
+        ("LOS-5", "more digits than trits", "BAD_FIELD", _digits(parts)),
         ("LOS-6", "a record too many", "BAD_FIELD", parts.whole(records=[*records, records[-1]])),
         ("LOS-6", "a record too few", "BAD_FIELD", parts.whole(records=records[1:])),
         (
@@ -143,14 +144,20 @@ def invalid() -> list[dict[str, Any]]:
             "BAD_SYMBOL",
             parts.whole(records=[*records[:moved], far, *records[moved + 1 :]]),
         ),
+        (
+            "LOS-7",
+            "a digit beyond all",
+            "BAD_SYMBOL",
+            parts.whole(records=[*records[:moved], apart, *records[moved + 1 :]]),
+        ),
         ("LOS-7", "layers that do not rise", "WRONG_PARENT", _layers(parts)),
         ("", "a base", "WRONG_PARENT", old[0]),
     ]
     return [{"requirement": r, "name": n, "error": e, "update": u.hex()} for r, n, e, u in wrong]
 
 
-def _far(parts: _Parts, old: Units, record: Record) -> Record:
-    """Moves of a level beyond all."""
+def _far(parts: _Parts, old: Units, record: Record, row: int) -> Record:
+    """Moves of a finest level beyond all, or of a first one that is far from those after it."""
     head = Head.read(parts.head.units[0].head)
     units = [read_unit(unit) for unit in old]
     before = Head.read(units[0].head)
@@ -160,9 +167,33 @@ def _far(parts: _Parts, old: Units, record: Record) -> Record:
     trits = sum(place.slice == record.slice for place in places) - 1
     expected = expect(head, head.slices[record.slice], trits, own)
     levels = [level.copy() for level in expected.levels]
-    levels[-1][0] = (1 << 30) + 1
+    levels[row][0] = 1 << 30
+    levels[row][0] += row == -1
     payload = bytes(trits) + moves.encode(levels, expected.levels, expected.widths)
     return replace(record, payload=payload)
+
+
+def _digits(parts: _Parts) -> bytes:
+    """An integer slice that is refined once more than its exponent allows."""
+    head = Head.read(parts.head.units[0].head)
+    index = next(i for i, piece in enumerate(head.slices) if not piece.dtype.is_float)
+    run, *_ = head.slices[index].runs
+    count = head.codes[run.tensor].step + 1
+    made = [
+        Place(slice=index, operation=operation, way=Way.MOVED)
+        for operation in (Operation.LEVELS, *[Operation.DIGITS] * count)
+    ]
+    first, *rest = (
+        replace(unit, places=tuple(place for place in unit.places if place.slice != index))
+        for unit in parts.head.units
+    )
+    places = tuple(sorted([*first.places, *made], key=lambda place: place.slice))
+    others = [record for record in parts.unit.records if record.slice != index]
+    moves_of_it = Record(
+        slice=index, operation=Operation.MOVES, payload=bytes(count) + bytes(count + 1)
+    )
+    records = sorted([*others, moves_of_it], key=lambda record: record.slice)
+    return parts.whole(replace(parts.head, units=(replace(first, places=places), *rest)), records)
 
 
 def _kinds(parts: _Parts) -> bytes:

@@ -1,22 +1,30 @@
 """Damaged units: an error of ours or a model, never anything else.
 
-Stacks of bases and enhancements, updates on exact models, and contributions.
+Stacks of bases and enhancements, updates on exact models and on lower units, and contributions.
 """
 
 from contextlib import suppress
 from dataclasses import replace
 
 from choices import Choices
-from midstream.decoder import apply_update, read_stack, read_update, rebuild_into
+from lossy_mutations import mutate_lossy
+from midstream.decoder import (
+    apply_lossy_update,
+    apply_update,
+    read_stack,
+    read_update,
+    rebuild_into,
+)
 from midstream.decoder.contribution import decode_contribution
 from midstream.errors import DataError
 from midstream.limits import LIMITS
 from mutations import damage, mutate
-from seeds import contributions, stacks, updates
+from seeds import contributions, lossy_updates, stacks, updates
 from update_mutations import mutate_contribution, mutate_update
 
 STACKS = stacks()
 UPDATES = updates()
+LOSSY_UPDATES = lossy_updates()
 CONTRIBUTIONS = contributions()
 SMALL = replace(LIMITS, model_size=1 << 18, topology_size=1 << 18, scale_deltas=1 << 14)
 MOST_MEMORY = 64 << 20
@@ -36,6 +44,8 @@ def test_one(choices: Choices) -> None:
         try_update(choices)
     elif kind == 3:
         try_contribution(choices)
+    elif kind in (4, 5):
+        try_lossy_update(choices)
     else:
         try_stack(choices)
 
@@ -61,6 +71,15 @@ def try_update(choices: Choices) -> None:
         assert read.working_memory < MOST_MEMORY, "small limits make small demands"
         apply_update(old, changed, limits=SMALL)
     assert old.model == before, "an update does not touch its parent"
+
+
+def try_lossy_update(choices: Choices) -> None:
+    """What a damaged one gives is units, which may be damaged in turn; its parent stays."""
+    old, unit = LOSSY_UPDATES[choices.integer(0, len(LOSSY_UPDATES) - 1)]
+    before = list(old)
+    with suppress(DataError):
+        rebuild([*apply_lossy_update(old, mutate_lossy(unit, old, choices), limits=SMALL)])
+    assert old == before, "a lossy update does not touch its parent"
 
 
 def try_contribution(choices: Choices) -> None:

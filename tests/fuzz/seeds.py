@@ -16,9 +16,10 @@ from midstream.bitstream import Topology
 from midstream.decoder import Exact
 from midstream.encoder import encode
 from midstream.encoder.contribution import encode_contribution, moved
+from midstream.encoder.lossy import encode_lossy_update
 from midstream.encoder.update import encode_update, holes_of
 from midstream.formats import parts
-from midstream.types import Tensor
+from midstream.types import Tensor, UnitKind
 from tensorfiles import bfloat16, normal, safetensors
 
 VALID = Path(__file__).parents[2] / "spec" / "vectors" / "valid"
@@ -123,3 +124,19 @@ def contributions() -> list[tuple[tuple[Tensor, ...], bytes, bytes]]:
         tensors = tuple(formats.open_model(old).tensors)
         made.append((tensors, hashlib.sha256(old).digest(), unit))
     return made
+
+
+def lossy_updates() -> list[tuple[list[bytes], bytes]]:
+    """Units below the exact one, and a lossy update on them: those of the vectors, and others."""
+    cases = json.loads((VALID / "lossy.json").read_text())
+    known = [
+        (list(map(bytes.fromhex, case["old"])), bytes.fromhex(case["update"])) for case in cases
+    ]
+    files = [*few_values(), models.mlp((4, 5, 4)), models.mlp((4, 6, 4))]
+    stacks = [_lower(file) for file in files]
+    return known + [(old, encode_lossy_update(old, new)) for old, new in pairwise(stacks)]
+
+
+def _lower(model: bytes) -> list[bytes]:
+    units = encode(model, ladder="1b,3b,exact").units
+    return [unit.data for unit in units if unit.kind is not UnitKind.EXACT]

@@ -136,12 +136,8 @@ class LossyHead:
         size = reader.varint(limit=limits.unit_size)
         frame = bytes(reader.take(reader.remaining))
         content = Reader(_unpack(frame, size, _dictionary(old, tensors)), "lossy update")
-        count = content.varint(limit=limits.units)
-        units = tuple(_read_outline(content, place, limits) for place in range(count))
-        if not units:
-            raise BitstreamError(ErrorCode.BAD_FIELD, "lossy update: of no units")
-        new = len(Head.read(units[0].head, limits=limits).topology.tensors)
-        sources = read_sources(content, new, tensors)
+        units, new = _read_outlines(content, limits)
+        sources = read_sources(content, len(new.topology.tensors), tensors)
         content.end()
         return cls(parent=parent, units=units, sources=sources)
 
@@ -176,21 +172,43 @@ def _unpack(frame: bytes, size: int, dictionary: zstandard.ZstdCompressionDict) 
     return content
 
 
-def _read_outline(reader: Reader, place: int, limits: Limits) -> Outline:
+def _read_outlines(reader: Reader, limits: Limits) -> tuple[tuple[Outline, ...], Head]:
+    """All units, and the head of their base."""
+    count = reader.varint(limit=limits.units)
+    if not count:
+        raise _bad("of no units")
+    kind, layer, data = _read_front(reader, 0, limits)
+    head = Head.read(data, limits=limits)
+    # LEVELS, refinements and what ends them: few bytes under zstd cannot claim many records
+    most = len(head.slices) * (limits.trits + 2)
+    units = [Outline(kind=kind, layer=layer, head=data, places=_read_places(reader, most))]
+    for place in range(1, count):
+        kind, layer, _ = _read_front(reader, place, limits)
+        most -= len(units[-1].places)
+        units.append(Outline(kind=kind, layer=layer, head=b"", places=_read_places(reader, most)))
+    return tuple(units), head
+
+
+def _read_front(reader: Reader, place: int, limits: Limits) -> tuple[UnitKind, int, bytes]:
+    """Kind, layer and head."""
     kind, layer = reader.u8(), reader.varint(limit=_MAX_LAYER)
     if kind != _KINDS[min(place, 1)]:
         raise _bad(f"unit {place} is of kind {kind}")
     head = bytes(reader.blob(limit=limits.unit_size))
     if bool(head) != (not place):
         raise _bad(f"unit {place} has a head of {len(head)} bytes")
+    return UnitKind(kind), layer, head
+
+
+def _read_places(reader: Reader, most: int) -> tuple[Place, ...]:
     # a record is two bytes at least: more of them than there are bytes are no allocation
-    count = reader.varint(limit=reader.remaining)
+    count = reader.varint(limit=min(reader.remaining, most))
     places: list[Place] = []
     last = 0
     for _ in range(count):
         last += reader.varint(limit=1 << 24)
         places.append(_read_place(last, reader.u8()))
-    return Outline(kind=_KINDS[min(place, 1)], layer=layer, head=head, places=tuple(places))
+    return tuple(places)
 
 
 def _read_place(index: int, value: int) -> Place:

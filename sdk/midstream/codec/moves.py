@@ -5,6 +5,7 @@ which the one above it gives but where an encoder moved it (spec/lossy.md, "Move
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,17 @@ def decode(payload: memoryview, expected: Sequence[_Levels], widths: _Levels) ->
     for known, finer_known in zip(expected[-2::-1], expected[::-1], strict=False):
         found.append(_read(reader, *_below(found[-1], finer_known, known)))
     reader.end()
-    return found[::-1]
+    levels = found[::-1]
+    _check_digits(levels)
+    return levels
+
+
+def _check_digits(levels: Sequence[_Levels]) -> None:
+    """Refuse levels that no refinement leads to: a payload of digits cannot hold them."""
+    for parent, child in pairwise(levels):
+        digits = child - 3 * parent.astype(np.int64)
+        if len(digits) and max(int(digits.max()), -int(digits.min())) > MAX_LEVEL:
+            raise BitstreamError(ErrorCode.BAD_SYMBOL, f"moves: a digit is beyond {MAX_LEVEL}")
 
 
 def _read(reader: Sections, expected: _Levels, widths: _Levels) -> _Levels:

@@ -12,7 +12,7 @@ from midstream.bitstream.climbs import Climb, climbs_of, expect, payloads_of
 from midstream.bitstream.lossy import LossyHead, Outline, Place, Way, stack_id
 from midstream.bitstream.parts import is_resizable
 from midstream.codec import moves
-from midstream.decoder.stack import Stack, read_stack
+from midstream.decoder.stack import Stack, may_have_digits, read_stack
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
@@ -60,7 +60,8 @@ def apply_lossy_update(
     made = _Made(lossy.units, before)
     found = _by_slice(parsed.records, len(new.slices))
     for index, piece in enumerate(new.slices):
-        made.fill(index, _payloads(new, piece, made.places(index), found[index], climbs))
+        own = made.places(index)
+        made.fill(index, _payloads(new, piece, own, found[index], climbs, limits))
     result = tuple(made.units())
     read_stack(result, limits=limits)
     return result
@@ -126,6 +127,7 @@ def _payloads(
     places: Sequence[Place],
     records: Sequence[Record],
     climbs: Sequence[Climb | None],
+    limits: Limits,
 ) -> list[bytes | memoryview]:
     """What the update gives of one slice, for each of its places that is not kept."""
     ways = {place.way for place in places}
@@ -139,7 +141,7 @@ def _payloads(
     is_climb = operations == [Operation.LEVELS, *[Operation.DIGITS] * trits]
     if len(ways) > 1 or not is_climb or [r.operation for r in records] != [Operation.MOVES]:
         raise _bad(piece, "levels that are moved, and something else")
-    if new.context(piece).lattice or not piece.coded:
+    if not piece.coded or not may_have_digits(piece, trits, new.codes, limits):
         raise _bad(piece, "levels that cannot be moved")
     payload = memoryview(records[0].payload)
     expected = expect(new, piece, trits, climbs)

@@ -14,7 +14,7 @@ from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 
-__all__ = ["Stack", "read_stack", "stack_of"]
+__all__ = ["Stack", "may_have_digits", "read_stack", "stack_of"]
 
 _ON_TOP = (UnitKind.ENHANCEMENT, UnitKind.EXACT)
 
@@ -129,7 +129,7 @@ def _check_operations(head: Head, records: Sequence[Sequence[Record]], limits: L
             operations, piece.coded, piece.dtype.is_float
         ):
             digits = operations.count(Operation.DIGITS)
-            if not digits or _may_have_digits(piece, digits, head.codes, limits):
+            if not digits or may_have_digits(piece, digits, head.codes, limits):
                 continue
         names = ", ".join(operation.name for operation in operations) or "nothing"
         raise BitstreamError(
@@ -153,9 +153,8 @@ def _may_follow(operations: tuple[Operation, ...], coded: bool, is_float: bool) 
     )
 
 
-def _may_have_digits(
-    piece: Slice, digits: int, codes: Sequence[TensorCode], limits: Limits
-) -> bool:
+def may_have_digits(piece: Slice, digits: int, codes: Sequence[TensorCode], limits: Limits) -> bool:
+    """Whether so many refinements may follow the levels of a slice."""
     own = [codes[run.tensor] for run in piece.runs]
     return (
         digits <= limits.trits

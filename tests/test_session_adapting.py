@@ -243,6 +243,13 @@ def test_merging_takes_no_more_memory_than_is_announced(table: Table) -> None:
     peak = tracemalloc.get_traced_memory()[1] + len(parent)
     tracemalloc.stop()
     assert announced / 2 < peak < announced
+    strict = policy("east", "north", largest_norm=1.0)  # what is left out takes no more
+    tracemalloc.start()
+    with pytest.raises(TrustError, match="norm"):
+        table.adapt(strict, base=base, model=parent, parcels=parcels)
+    peak = tracemalloc.get_traced_memory()[1] + len(parent)
+    tracemalloc.stop()
+    assert peak < announced
     less = Limits(decode_memory=announced - 1)
     with pytest.raises(LimitError, match="merging adapters takes"):
         table.adapt(policy("east"), base=base, model=parent, parcels=parcels, limits=less)

@@ -4,6 +4,7 @@ Everything is checked here once more, by publisher and client alike: a provider'
 signatures, what its adapter is for, how large it is, and what goes together.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -88,7 +89,8 @@ def adapt(
         except (DataError, UsageError) as error:
             if part.is_required:
                 raise
-            merging.left_out[part.provider] = error
+            # frames of the traceback would keep a change of the size of the model for each
+            merging.left_out[part.provider] = error.with_traceback(None)
     return merging.adapted()
 
 
@@ -117,7 +119,8 @@ def check_norm(provider: str, change: NDArray[np.float32], policy: AdapterPolicy
         LimitError: OVER_LIMIT where its norm is over the policy's bound.
     """
     if not is_within(change, policy.largest_norm):
-        norm = float(np.linalg.norm(change.astype(np.float64)))
+        # a few weights at a time, in doubles: `numpy.linalg.norm` would take a copy of all
+        norm = math.sqrt(np.einsum("i,i->", change, change, dtype=np.float64))
         raise LimitError(
             ErrorCode.OVER_LIMIT,
             f"adapter of {provider}: norm {norm:.4g}, at most {policy.largest_norm:.4g}",

@@ -149,6 +149,25 @@ async def test_the_next_run_goes_on_from_what_an_update_left(
         assert len(asked(delivery, repo)) == 1
 
 
+async def test_a_run_that_ended_before_the_update_came_costs_the_next_one_no_more(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo, store = tmp_path / "repo", tmp_path / "store"
+    put(folders[1], repo)
+    async with delivering(repo, store=store) as (delivery, _):
+        await delivery.complete()
+        put(folders[2], repo)
+        assert await delivery.check()  # trusted, and then it ends
+    async with delivering(repo, store=store) as (delivery, events):
+        await delivery.complete()
+        (update,) = exact_of(delivery.manifest)
+        assert asked(delivery, repo) == {update.unit.path}
+        assert [event.parent for event in of(events, UpdateApplied)] == [1]
+        assert await delivery.rebuild() == tuned(2)
+    async with delivering(repo, store=store) as (delivery, _):
+        assert delivery.releases == [2]  # nothing is left to be updated
+
+
 async def test_a_damaged_model_on_disk_is_fetched_again(
     folders: list[Path], tmp_path: Path
 ) -> None:

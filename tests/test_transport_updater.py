@@ -264,6 +264,20 @@ def test_what_was_trusted_is_there_without_a_network(world: World) -> None:
     assert world.client().trusted("abr") == made
 
 
+def test_what_was_trusted_before_is_known_under_the_same_keys_alone(world: World) -> None:
+    first = world.publish()
+    world.client().refresh("abr")
+    assert world.client().before("abr") is None
+    assert world.client().before("no name") is None
+    world.publish(number=2)
+    for _ in range(2):  # the same release again changes nothing
+        world.client().refresh("abr")
+        assert world.client().before("abr") == first
+    world.write(world.repository.rotate("abr", (signer(81),), NOW))
+    world.client().refresh("abr")
+    assert world.client().before("abr") is None
+
+
 def test_a_failed_refresh_leaves_what_was_trusted(world: World) -> None:
     made = world.publish()
     world.client().refresh("abr")

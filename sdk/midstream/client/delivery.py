@@ -351,10 +351,11 @@ class Delivery(Releases):
         return self.manifest.release > before
 
     async def _start(self) -> None:
-        before = await self.source.before()
+        earlier = await self.source.earlier()
         newest = await self.source.first()
-        if before is not None and before.release < newest.release and self._updates.listed(newest):
-            await self._open(before)  # what an earlier run left may be updated
+        before = [manifest for manifest in earlier if manifest.release < newest.release]
+        if before and await self._updates.may_pay(newest, self._keeper):
+            await self._open(before[0])  # what an earlier run left may be updated
         await self._open(newest)
         base = self.manifest.base
         part = self.source.part(base.path)

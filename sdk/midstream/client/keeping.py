@@ -4,7 +4,7 @@ import asyncio
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -160,6 +160,10 @@ class Keeper:
         except StoreError as error:
             self._on_event(StoreFailed(error=error))
             return None
+
+    async def has(self, names: Sequence[str]) -> bool:
+        """Whether the store says that all of these are here; they may be damaged."""
+        return await self._on_disk(lambda: all(map(self._store.has, names)))
 
     async def units(self, entries: Iterable[UnitEntry]) -> dict[str, bytes]:
         """Those of some units that are here, by id."""

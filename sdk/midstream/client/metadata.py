@@ -101,9 +101,9 @@ class MetadataSource:
         """Let go of the bundle's bytes."""
         self._parts.clear()
 
-    async def before(self) -> Manifest | None:
-        """The manifest that an earlier run trusted last; None where there was none."""
-        return await in_thread(self._trusted)
+    async def earlier(self) -> list[Manifest]:
+        """The manifests that earlier runs trusted last, the newest first; two at most."""
+        return await in_thread(self._earlier)
 
     async def first(self) -> Manifest:
         """The newest manifest, in one round trip where the bundle is whole and fresh.
@@ -223,13 +223,15 @@ class MetadataSource:
 
     def _is_known(self) -> bool:
         """Whether an earlier run trusted a release; it is looked at again, with all the rest."""
-        return self._trusted() is not None
+        return bool(self._earlier())
 
-    def _trusted(self) -> Manifest | None:
+    def _earlier(self) -> list[Manifest]:
+        client = self._client(_refuse)
         try:
-            return self._client(_refuse).trusted(self._name)
+            found = [client.trusted(self._name), client.before(self._name)]
         except StoreError:
-            return None
+            return []
+        return [manifest for manifest in found if manifest is not None]
 
     def _client(self, fetch: Fetch) -> AdapterClient:
         return AdapterClient(

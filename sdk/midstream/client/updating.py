@@ -130,6 +130,13 @@ class Updates:
         self._under = _Under(manifest=manifest, updates=way)
         return steps(manifest, way)
 
+    async def may_pay(self, manifest: Manifest, keeper: Keeper) -> bool:
+        """Whether updates to a release may be of use: some are listed, and it is not stored."""
+        if not self.listed(manifest) or await keeper.has([Image.name(manifest)]):
+            return False
+        wanted = self._wanted(manifest)
+        return not await keeper.has([e.id for e in manifest.units if e.layer in wanted])
+
     def listed(self, manifest: Manifest) -> tuple[UpdateEntry, ...]:
         """The updates that a manifest lists; none where they are malformed, though signed."""
         try:

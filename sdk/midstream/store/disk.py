@@ -141,6 +141,10 @@ class Store:
             raise unit_error(path, error) from error
         return None
 
+    def has(self, unit_id: str) -> bool:
+        """Whether a whole unit is here, looked at by nobody yet."""
+        return self._path(_UNITS, unit_id).is_file()
+
     def commit(self, unit_id: str, data: bytes) -> None:
         """Keep a verified unit; what was partial of it goes.
 

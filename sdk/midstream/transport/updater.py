@@ -109,6 +109,13 @@ class TrustedClient:
         stored = self._read_trusted(name) if layout.is_name(name) else None
         return stored[1] if stored else None
 
+    def before(self, name: str) -> Manifest | None:
+        """The manifest that was trusted before that one, under the same keys; None without one."""
+        if not layout.is_name(name):
+            return None
+        last, before = self._read_trusted(name), self._read_record(self._before_path(name))
+        return before[1] if last and before and last[0] == before[0] else None
+
     def fetch(self, path: str, max_length: int) -> bytes:
         """Ask for a file and note it down; what comes back is not verified."""
         self.requests.append(path)
@@ -195,23 +202,32 @@ class TrustedClient:
         last = self._read_trusted(name)
         if last is not None and last[0] == fingerprint:
             _check_order(last[1], found)
+        if last is not None and last != (fingerprint, found) and self._is_lasting:
+            self._record(self._before_path(name), last[0] + manifest.encode(last[1]))
         if last is None or last != (fingerprint, found):
-            record = fingerprint + data
-            record += hashlib.sha256(record).digest()
-            _write(self._trusted_path(name), record, is_lasting=self._is_lasting)
+            self._record(self._trusted_path(name), fingerprint + data)
         return found
+
+    def _record(self, path: Path, data: bytes) -> None:
+        _write(path, data + hashlib.sha256(data).digest(), is_lasting=self._is_lasting)
 
     def _trusted_path(self, name: str) -> Path:
         return self._folder / f"{name}.trusted"
 
+    def _before_path(self, name: str) -> Path:
+        return self._folder / f"{name}.before"
+
     def _read_trusted(self, name: str) -> tuple[bytes, Manifest] | None:
+        return self._read_record(self._trusted_path(name))
+
+    def _read_record(self, path: Path) -> tuple[bytes, Manifest] | None:
         """Fingerprint of the keys and manifest of the last release, if it is there and whole.
 
         One that has rotted is none: what it does not say any more, the library's own files
         still do, and as another release it would refuse the true one for ever.
         """
         try:
-            data = self._trusted_path(name).read_bytes()
+            data = path.read_bytes()
             data, check = data[:-_CHECK_SIZE], data[-_CHECK_SIZE:]
             if hashlib.sha256(data).digest() != check:
                 return None

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import models
+from histories import changed_somewhere, moved
 from midstream.bitstream import Operation, Record, UnitReader, read_unit, write_unit
 from midstream.bitstream.lossy import LossyHead, Outline, Place, Way, stack_id
 from midstream.decoder import (
@@ -44,11 +44,6 @@ ARRAYS: Mapping[str, Any] = {
     "e": np.arange(50, dtype="<i4"),
 }
 LADDER = ("2b", "4b", "exact")
-
-
-def moved(array: NDArray[Any], scale: float, seed: int = 7) -> NDArray[Any]:
-    noise = np.random.default_rng(seed).standard_normal(array.shape) * scale
-    return (array + noise).astype(array.dtype)
 
 
 @cache
@@ -143,17 +138,7 @@ def releases(draw: st.DrawFn) -> list[tuple[bytes, ...]]:
     arrays: dict[str, Any] = dict(ARRAYS)
     found = [BEFORE]
     for _ in range(draw(st.integers(2, 4))):
-        seed = draw(st.integers(0, 1 << 16))
-        rng = np.random.default_rng(seed)
-        name = draw(st.sampled_from(sorted(arrays)))
-        old = arrays[name]
-        if draw(st.booleans()) and old.dtype.kind == "f":
-            arrays[name] = moved(old, 10.0 ** -draw(st.integers(0, 6)), seed)
-        elif draw(st.booleans()):
-            arrays[name] = np.where(rng.random(old.shape) < 0.1, old[::-1], old)
-        else:
-            rows = rng.integers(1, 1 + 2 * len(old), size=1)[0]
-            arrays[name] = np.resize(old, (int(rows), *old.shape[1:])).astype(old.dtype)
+        arrays = changed_somewhere(draw, arrays)
         rate = draw(st.sampled_from(["1.5b", "2b", "3b"]))
         found.append(lower(arrays, (rate, "4b", "exact")))
     return found

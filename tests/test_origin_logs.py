@@ -4,10 +4,14 @@ import asyncio
 import logging
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from midstream.origin import serve
 from midstream.origin.logs import LOGGER
+
+SAYS_WHO = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 12)
+"""Whether aiohttp names who sent what it could not read; the first ones of 3.11 do not."""
 
 
 async def answer(url: str, request: bytes) -> bytes:
@@ -36,8 +40,7 @@ async def test_a_malformed_request_is_one_line(
     (record,) = [one for one in caplog.records if one.levelno >= logging.WARNING]
     line = caplog.handler.format(record)
     assert "malformed" in line
-    # the first aiohttp that will do does not say who asked
-    assert "request from 127.0.0.1: malformed" in line or "request: malformed" in line
+    assert "127.0.0.1" in line or not SAYS_WHO
     assert line.isascii()
     assert line.isprintable()
 

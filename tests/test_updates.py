@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 import models
+from histories import changed_somewhere, moved
 from midstream.bitstream import Operation, Topology, UnitReader, read_unit, write_unit
 from midstream.codec import differences
 from midstream.codec.sigmas import Sigmas
@@ -52,11 +52,6 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
     unit = update_of(before, after)
     assert bytes(apply_update(exact(before), unit).model) == after
     return len(unit)
-
-
-def moved(array: NDArray[Any], scale: float, seed: int = 7) -> NDArray[Any]:
-    noise = np.random.default_rng(seed).standard_normal(array.shape) * scale
-    return (array + noise).astype(array.dtype)
 
 
 # --- what each kind of change costs ----------------------------------------------------------
@@ -229,17 +224,7 @@ def releases(draw: st.DrawFn) -> list[bytes]:
     arrays: dict[str, Any] = dict(ARRAYS)
     found = [safetensors(arrays)]
     for _ in range(draw(st.integers(2, 5))):
-        seed = draw(st.integers(0, 1 << 16))
-        rng = np.random.default_rng(seed)
-        name = draw(st.sampled_from(sorted(arrays)))
-        old = arrays[name]
-        if draw(st.booleans()) and old.dtype.kind == "f":
-            arrays[name] = moved(old, 10.0 ** -draw(st.integers(0, 6)), seed)
-        elif draw(st.booleans()):
-            arrays[name] = np.where(rng.random(old.shape) < 0.1, old[::-1], old)
-        else:
-            rows = rng.integers(1, 1 + 2 * len(old), size=1)[0]
-            arrays[name] = np.resize(old, (int(rows), *old.shape[1:])).astype(old.dtype)
+        arrays = changed_somewhere(draw, arrays)
         found.append(safetensors(arrays))
     return found
 

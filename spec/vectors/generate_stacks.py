@@ -22,8 +22,11 @@ from midstream.codec import (
     digits,
     exact,
     grid,
+    lattice,
     levels,
+    points,
     prediction,
+    repeats,
     scales,
     storage,
     values,
@@ -151,9 +154,44 @@ def _tied(
     return _case(f"{name}, twice", [UNITS["unit"](0, 0, head, [record])], 2 * data)
 
 
+def _points() -> dict[str, Any]:
+    """Predicted levels on the lattice: 256 points and four weights after them."""
+    tensor = Tensor(name="p", dtype=DType.FLOAT16, shape=(100, 41), offset=0, row_axis=0)
+    code = TensorCode(step=-70, shape=1, width=16, predictor=((0, 20), (7, 9)), lattice=True)
+    places = np.arange(tensor.weights)
+    wanted = (places * places // 7 + 5 * places) % 41 / 8 - 2.5
+    wanted[2000] = 70_000
+    near = lattice.quantise(wanted)
+    context = Context(
+        shape=np.full(tensor.weights, code.shape, np.int8),
+        width=scales.contexts(tensor, code, 0, tensor.weights),
+        terms=prediction.terms([(tensor, code, 0, tensor.weights)]),
+        lattice=True,
+    )
+    step = grid.step_size(code.step, 0, tensor.dtype)
+    with np.errstate(over="ignore"):
+        model = storage.dump((near * step).astype("<f2"), tensor.dtype)
+    record = (0, LEVELS, points.encode_many([near], [context])[0])
+    head = _head(len(model), [tensor], [code])
+    return _case("predicted points of the lattice", [UNITS["unit"](0, 0, head, [record])], model)
+
+
+def _repeats() -> dict[str, Any]:
+    """Floats that are earlier ones: in order, mirrored, and negative."""
+    wave = ((np.arange(20) * 7 + 3) % 31).astype("<f4") / 64
+    floats = np.concatenate([wave, wave[::-1], [9], -wave[2:14], [5], -wave[14:4:-1], wave])
+    data = floats.astype("<f4").tobytes()
+    bits = np.frombuffer(data, "<u4")
+    runs = repeats.find(bits)
+    left = repeats.literals(bits, runs).tobytes()
+    payload = b"\5" + repeats.write(runs) + b"\0" + left
+    tensor = Tensor(name="r", dtype=DType.FLOAT32, shape=(len(bits),), offset=0)
+    return _tied("repeats", tensor, TensorCode(coded=False), (0, RAW, payload), data)
+
+
 def content() -> dict[str, str]:
     """The file by its path."""
-    cases = [_predicted(), *_lossless()]
+    cases = [_predicted(), *_lossless(), _points(), _repeats()]
     return {"valid/stacks.json": "[\n " + ",\n ".join(map(json.dumps, cases)) + "\n]\n"}
 
 

@@ -8,6 +8,7 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,35 +79,64 @@ class Bench:
         return answer["size"], decoded
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """An old release as clients hold it, by us and by NNCodec."""
+
+    units: Sequence[bytes]
+    """Our base."""
+    qp: int
+    """That of the coarsest base of NNCodec's that is at least as near to the old outputs."""
+
+
 def measure_lossy(
     files: Mapping[str, tuple[Path, Path]], bench: Bench, advance: Callable[[str], None]
 ) -> dict[str, Any]:
     """Bytes of each update by us and by NNCodec, at each target."""
     rows: dict[str, Any] = {}
+    # all fine-tunes of a network begin at one release
+    helds: dict[tuple[str, bytes, float], _Held] = {}
     for name, (old, new) in files.items():
         network, _, kind = name.partition("-")
         for target in TARGETS if kind in KINDS else ():
-            rows[f"{name} {target:.0f}"] = _measure(bench, network, old, new, target)
+            key = network, old.read_bytes(), target
+            if key not in helds:
+                helds[key] = _hold(bench, network, old, target)
+            rows[f"{name} {target:.0f}"] = _measure(bench, network, (old, new), target, helds[key])
             advance(name)
     return rows
 
 
-def _measure(bench: Bench, network: str, old: Path, new: Path, target: float) -> dict[str, Any]:
-    before, after = old.read_bytes(), new.read_bytes()
-    to_old, to_new = bench.snr_of(network, before), bench.snr_of(network, after)
-    held = _encode(before, to_old, target)
-    fresh = _encode(after, to_new, target, near=held)
-    unit = encode_lossy_update(held, fresh)
-    made = bytes(rebuild(apply_lossy_update(held, unit)))
-    at_least, reached = to_old(bytes(rebuild(held))), to_new(made)
-    curve = _curve(bench, (old, new), (to_old, to_new), (at_least, reached))
+def _hold(bench: Bench, network: str, old: Path, target: float) -> _Held:
+    snr = bench.snr_of(network, old.read_bytes())
+    units = _encode(old.read_bytes(), snr, target)
+    ours = snr(bytes(rebuild(units)))
+
+    def is_near(qp: int) -> bool:
+        _, decoded = bench.nncodec("base", old, qp=qp, nonweight_qp=_NONWEIGHT_QP)
+        return snr(decoded) >= ours
+
+    return _Held(units=units, qp=_QPS[bisect_left(_QPS, True, key=is_near)])
+
+
+def _measure(
+    bench: Bench, network: str, files: tuple[Path, Path], target: float, held: _Held
+) -> dict[str, Any]:
+    old, new = files
+    after = new.read_bytes()
+    snr = bench.snr_of(network, after)
+    fresh = _encode(after, snr, target, near=held.units)
+    unit = encode_lossy_update(held.units, fresh)
+    reached = snr(bytes(rebuild(apply_lossy_update(held.units, unit))))
+    size, _ = bench.nncodec("base", old, qp=held.qp, nonweight_qp=_NONWEIGHT_QP)
+    points = _curve(bench, new, snr, held.qp, reached)
     return {
         "fresh": sum(map(len, fresh)),
         "update": len(unit),
-        "before_db": to_new(bytes(rebuild(held))),
+        "before_db": snr(bytes(rebuild(held.units))),
         "db": reached,
-        "nncodec": curve,
-        "theirs": _bytes_at(curve, reached),
+        "nncodec": {"base": size, "qp": held.qp, "points": points},
+        "theirs": _bytes_at(points, reached),
     }
 
 
@@ -126,38 +156,25 @@ def _encode(
 
 
 def _curve(
-    bench: Bench,
-    files: tuple[Path, Path],
-    snrs: tuple[Callable[[Path], float], Callable[[Path], float]],
-    wanted: tuple[float, float],
-) -> dict[str, Any]:
-    """NNCodec's updates, from coarse ones on until one is as near as ours.
-
-    Its base is the coarsest that is at least as near to the old outputs as ours.
-    """
-
-    def is_near(qp: int) -> bool:
-        _, decoded = bench.nncodec("base", files[0], qp=qp, nonweight_qp=_NONWEIGHT_QP)
-        return snrs[0](decoded) >= wanted[0]
-
-    qp = _QPS[bisect_left(_QPS, True, key=is_near)]
-    size, _ = bench.nncodec("base", files[0], qp=qp, nonweight_qp=_NONWEIGHT_QP)
+    bench: Bench, new: Path, snr: Callable[[Path], float], qp: int, wanted: float
+) -> list[dict[str, Any]]:
+    """NNCodec's updates of its last base, from coarse ones on until one is as near as ours."""
     points = []
     for step in range(_MOST):
         update_qp = qp + _COARSER - _STEP * step
         for tca in (True, False):
             made, decoded = bench.nncodec(
-                "update", files[1], qp=update_qp, nonweight_qp=_NONWEIGHT_QP, tca=tca
+                "update", new, qp=update_qp, nonweight_qp=_NONWEIGHT_QP, tca=tca
             )
-            points.append({"size": made, "db": snrs[1](decoded), "qp": update_qp, "tca": tca})
-        if points[-1]["db"] >= wanted[1]:
+            points.append({"size": made, "db": snr(decoded), "qp": update_qp, "tca": tca})
+        if points[-1]["db"] >= wanted:
             break
-    return {"base": size, "qp": qp, "points": points}
+    return points
 
 
-def _bytes_at(curve: Mapping[str, Any], db: float) -> float | None:
+def _bytes_at(curve: Sequence[Mapping[str, Any]], db: float) -> float | None:
     """Bytes at so many decibels; of the smallest update where that is nearer already."""
-    points = [Point(size=point["size"], db=point["db"]) for point in curve["points"]]
+    points = [Point(size=point["size"], db=point["db"]) for point in curve]
     smallest = min(points)
     return smallest.size if smallest.db >= db else bytes_at(points, db)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from midstream.session import (
     Choice,
     Link,
+    Policy,
     Purpose,
     SessionState,
     UnitChosen,
@@ -14,6 +15,7 @@ from releases import (
     Drive,
     Made,
     damaging,
+    drive_with,
     follow,
     honest,
     make,
@@ -57,6 +59,25 @@ def test_a_low_buffer_rests_the_unit_under_way() -> None:
     assert drive.session.wait.reason == "buffer 1.0 s is below 8.0 s"
     assert drive.session.next_timeout() is None
     drive.session.report(Link(buffer=20.0), drive.now)
+    drive.answer = honest
+    drive.run()
+    assert drive.session.state is SessionState.COMPLETE
+    assert drive.session.counters.received[Purpose.BODY] == sum(SIZES)
+
+
+def test_a_unit_that_is_worth_too_little_rests_while_media_play() -> None:
+    drive = drive_with(Policy(least_worth=1e6))
+    drive.open(make(SIZES))
+    drive.step()
+    drive.answer = short(500)
+    drive.step()
+    drive.now += 1
+    drive.session.report(Link(buffer=30.0), drive.now)
+    assert drive.session.is_held
+    assert drive.session.next_request(drive.now) is None
+    assert drive.session.wait is not None
+    assert drive.session.wait.reason.endswith("while media play")
+    drive.session.report(Link(), drive.now)
     drive.answer = honest
     drive.run()
     assert drive.session.state is SessionState.COMPLETE

@@ -375,11 +375,41 @@ def test_an_older_release_goes_on_where_the_newer_one_cannot() -> None:
     assert (chosen.release, chosen.unit) == (1, 1)
 
 
+def test_a_layer_that_brings_next_to_nothing_waits_while_media_play() -> None:
+    rest = candidate(FORK, {0, 2})  # 2 dB for 4,000 bytes
+    more = Policy(least_worth=0.6)
+    reason = wait_of(rest, link=Link(buffer=30.0), policy=more)
+    assert reason == "0.5 dB/kB are below 0.6 while media play"
+    assert choice_of(rest, policy=more).unit == 1
+    assert choice_of(rest, link=Link(buffer=30.0), policy=Policy(least_worth=0.5)).unit == 1
+
+
+def test_a_base_never_waits_for_what_it_is_worth() -> None:
+    newer = release(entry(0, 1500, 10.0, parent=None), number=2)
+    both = candidate(LADDER, {0}), candidate(newer, set())
+    chosen = choice_of(*both, link=Link(buffer=30.0), policy=Policy(least_worth=100.0))
+    assert (chosen.release, chosen.unit) == (2, 0)
+
+
+def test_before_an_activation_what_is_worth_too_little_gives_way_to_what_is_not() -> None:
+    policy = Policy(least_worth=6.0)
+    assert choice_of(candidate(FORK, {0}), reach=4500.0, policy=policy).unit == 2
+
+
 def test_without_a_release_there_is_nothing() -> None:
     assert wait_of() == "nothing is missing"
 
 
-@pytest.mark.parametrize("wrong", [{"max_layer": -1}, {"low_water": -1.0}, {"low_water": math.nan}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_layer": -1},
+        {"low_water": -1.0},
+        {"low_water": math.nan},
+        {"least_worth": -1.0},
+        {"least_worth": math.inf},
+    ],
+)
 def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError) as caught:
         Policy(**wrong)  # type: ignore[arg-type]

@@ -24,12 +24,18 @@ class Policy:
     """Seconds of media in the buffer below which nothing is fetched but the first base."""
     max_layer: int | None = None
     """The highest layer that is wanted; None for all. The base is wanted in any case."""
+    least_worth: float = 0.0
+    """dB per kB below which a unit waits while media play; a base never does for that."""
 
     def __post_init__(self) -> None:
         _require(self.low_water >= 0, f"low water {self.low_water}: expected 0 s or more")
         _require(
             self.max_layer is None or self.max_layer >= 0,
             f"highest layer {self.max_layer}: expected 0 or more",
+        )
+        _require(
+            0 <= self.least_worth < math.inf,
+            f"least worth {self.least_worth}: expected 0 dB per kB or more, and finite",
         )
 
 
@@ -42,7 +48,7 @@ class Link:
     """
 
     buffer: float = math.inf
-    """Seconds of media in the buffer; infinite where there is no player."""
+    """Seconds of media in the buffer; infinite where there is no player, or it needs nothing."""
     budget: int | None = None
     """Bytes of units that may come until the next report; None for no bound."""
     throughput: float | None = None
@@ -109,16 +115,21 @@ class Allowance:
             rates.append(link.budget / self._pause)
         return min(rates, default=None)
 
-    def hold(self, policy: Policy, *, least: int = 1) -> Wait | None:
-        """Why no more may come now, whatever it is; None where it may.
+    def hold(self, policy: Policy, *, least: int = 1, worth: float = math.inf) -> Wait | None:
+        """Why no more may come now; None where it may.
 
         Args:
             policy: What the player allows.
             least: Bytes that would be worth the while.
+            worth: What it brings, dB per kB; infinite for what comes in any case.
         """
         link = self.link
         if link.buffer < policy.low_water:
             return Wait(reason=f"buffer {link.buffer:.1f} s is below {policy.low_water:.1f} s")
+        if worth < policy.least_worth and link.buffer < math.inf:
+            return Wait(
+                reason=f"{worth:.3g} dB/kB are below {policy.least_worth:.3g} while media play"
+            )
         if self.room(policy) >= least:
             return None
         if self._budget_left() <= self._surplus(policy):

@@ -360,7 +360,15 @@ class Session:
 
     def _hold(self, *, least: int = 1) -> Wait | None:
         """Why the unit under way rests."""
-        return self._allowance.hold(self._policy, least=least) if self.runs else None
+        hold = self._allowance.hold
+        return hold(self._policy, least=least, worth=self._worth) if self.runs else None
+
+    @property
+    def _worth(self) -> float:
+        """What the unit under way brings, dB per kB; a base comes in any case."""
+        if self._assembly is None or self._assembly.entry.parent is None:
+            return math.inf
+        return self._assembly.choice.worth
 
     @property
     def _least(self) -> int:

@@ -2,9 +2,10 @@
 
 Rules, in this order: a base before anything else, whatever the link does, since without it
 nothing runs; nothing below the player's low-water mark, nothing over what its report allows;
-before an activation, the best network that can be there in time; the newest release first; then
-the most gain per byte, with all that a unit lacks counted (`worth`). A unit that is larger than
-what may come now is begun, and goes on after the next report.
+while media play, no layer that is worth less than the policy's least; before an activation, the
+best network that can be there in time; the newest release first; then the most gain per byte,
+with all that a unit lacks counted (`worth`). A unit that is larger than what may come now is
+begun, and goes on after the next report.
 """
 
 import math
@@ -76,7 +77,10 @@ def _best_in_reach(
         found = [
             goal
             for goal in goals(candidate, policy)
-            if goal.missing <= reach and goal.gain and goal.snr >= older
+            if goal.missing <= reach
+            and goal.gain
+            and goal.snr >= older
+            and _worth(candidate, goal) >= policy.least_worth
         ]
         if found:
             return candidate, max(found, key=lambda goal: (goal.snr, -goal.missing))
@@ -88,11 +92,18 @@ def _permit(
 ) -> Choice | Wait:
     entry = candidate.manifest.units[goal.first]
     missing = max(entry.size - candidate.received.get(goal.first, 0), 1)
-    wait = allowance.hold(policy, least=min(missing, LEAST_PART))
+    worth = _worth(candidate, goal)
+    wait = allowance.hold(policy, least=min(missing, LEAST_PART), worth=worth)
     if wait is not None:
         return wait
     room = allowance.room(policy)
     return _chosen(candidate, goal, "; ".join(_reasons(goal, why, missing, room, allowance)))
+
+
+def _worth(candidate: Candidate, goal: Goal) -> float:
+    """Gain for a kilobyte, dB; infinite where a base comes first, since a release is no layer."""
+    is_base = candidate.manifest.units[goal.first].parent is None
+    return math.inf if is_base else goal.density
 
 
 def _reasons(

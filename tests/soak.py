@@ -164,7 +164,7 @@ class Soak:
     async def _sample(self) -> None:
         while self._goes_on:
             self.report.samples.append(sample(self._began))
-            await asyncio.sleep(min(1.0, self._seconds / 8))
+            await asyncio.sleep(min(2.0, self._seconds / 8))
 
     async def _play(self, player: Player) -> None:
         """Lives of one player; the last one ends when all have come to the end."""

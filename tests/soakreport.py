@@ -1,6 +1,7 @@
 """What a soak measures of its process, and what it tells. Knows nothing of what runs there."""
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -43,6 +44,10 @@ class Report:
         """From the second quarter, since the first warms up, to the last."""
         return self.middle(what, 3) - self.middle(what, 1)
 
+    def rise(self, what: str) -> float:
+        """The same over what it is in the second quarter."""
+        return self.growth(what) / self.middle(what, 1)
+
     def __str__(self) -> str:
         lines = [f"{self.seconds:.0f} s, {len(self.samples)} samples, left: {self.left}"]
         lines += [f"{name}: {count}" for name, count in sorted(self.counts.items())]
@@ -53,7 +58,8 @@ class Report:
 
 
 def sample(began: float) -> Sample:
-    """This process now."""
+    """This process now, without what a collection of cycles would let go of at some time."""
+    gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return Sample(
         at=time.monotonic() - began,

@@ -2,13 +2,15 @@
 
 python tests/breakit.py [PART ...]
 
-Parts: links, namespaces, flips, faults, attacks, soak, fuzz; all of them, without any.
+Parts: links, namespaces, flips, faults, attacks, soak, fuzz; all of them, without any. The last
+two run side by side, since a soak mostly waits.
 """
 
 import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -51,6 +53,8 @@ PARTS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "fuzz": ({}, (*CAMPAIGN, str(os.cpu_count() or 1))),
 }
 """What is set, and what Python runs, by part; what is set outside already stays."""
+_TOGETHER = ("soak", "fuzz")
+"""Side by side, after the others."""
 
 
 def run(part: str) -> bool:
@@ -72,7 +76,10 @@ def main(parts: list[str]) -> int:
     """All that was asked for, whatever became of the others."""
     if unknown := set(parts) - set(PARTS):
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; expected some of {', '.join(PARTS)}")
-    held = [run(part) for part in parts or PARTS]
+    asked = parts or list(PARTS)
+    held = [run(part) for part in asked if part not in _TOGETHER]
+    with ThreadPoolExecutor(len(_TOGETHER)) as jobs:
+        held += jobs.map(run, [part for part in asked if part in _TOGETHER])
     return 0 if all(held) else 1
 
 

@@ -2,6 +2,10 @@
 
 python tests/fuzz/campaign.py [TARGET ...] [--inputs 1000000 | --seconds 60] [--sanitize] [--jobs 2]
 
+Of a number of inputs the first ones are led by coverage (`fuzz.py`), one in forty; the others are
+around what those found, or anywhere (`swarm.py`): without a look at coverage a parser reads ten
+times as many. A number of seconds goes to those that are led alone.
+
 With --sanitize the kernels in C are built anew with the address and undefined behaviour
 sanitizers, beside those that are installed, for the targets that reach them; that needs gcc and
 the sources.
@@ -28,6 +32,8 @@ TARGETS = sorted(
 """All, those first that take longest."""
 _IN_C = {"units", "formats", "datagrams", "parity"}
 """Those that reach the kernels in C."""
+_LED = 40
+"""One input of so many is led by coverage."""
 OPTIONS = ("-timeout=60", "-rss_limit_mb=3000", "-print_final_stats=1")
 # frames of each allocation are nothing that a fuzzer needs, and take half of its time
 SANITIZER = (
@@ -80,19 +86,50 @@ def build(folder: Path) -> None:
     )
 
 
-def fuzz(target: str, bound: str, env: dict[str, str]) -> bool:
+def fuzz(target: str, given: argparse.Namespace, env: dict[str, str]) -> bool:
     """One target; says whether all was survived."""
+    with tempfile.TemporaryDirectory() as made:
+        corpus = Path(made)
+        led = -(-given.inputs // _LED) if given.inputs else 0
+        bound = f"-inputs={led}" if led else f"-max_total_time={given.seconds}"
+        count = fuzz_led(target, bound, {**env, "MIDSTREAM_CORPUS": made})
+        if count is not None and count < (given.inputs or 0):
+            more = fuzz_around(target, given.inputs - count, corpus / target, env)
+            count = None if more is None else count + more
+        print(f"{target}: FAILED" if count is None else f"{target}: {count} inputs", flush=True)
+    return count is not None
+
+
+def fuzz_led(target: str, bound: str, env: dict[str, str]) -> int | None:
+    """By coverage; says how many inputs were survived, or none if one was not."""
     began = time.monotonic()
     words = [sys.executable, HERE / "fuzz.py", target, bound, *OPTIONS]
     done = subprocess.run(words, env=env, stderr=subprocess.PIPE, text=True, check=False)
     runs, inputs = _DONE.search(done.stderr), _RUNS.search(done.stderr)
     if done.returncode or runs is None or inputs is None:
         print(done.stderr[-4000:], file=sys.stderr)
-        print(f"{target}: FAILED", flush=True)
-        return False
+        return None
     count = int(runs[1]) * int(inputs[1])
-    print(f"{target}: {count} inputs in {time.monotonic() - began:.0f} s", flush=True)
-    return True
+    print(f"{target}: {count} led by coverage in {time.monotonic() - began:.0f} s", flush=True)
+    return count
+
+
+def fuzz_around(target: str, count: int, corpus: Path, env: dict[str, str]) -> int | None:
+    """Around a corpus; says how many inputs were survived, or none if one was not."""
+    began = time.monotonic()
+    last = corpus.with_suffix(".last")
+    words = [sys.executable, HERE / "swarm.py", target, str(count), corpus, last]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        tried = last.read_bytes().hex() if last.exists() else "nothing"
+        print(
+            f"{done.stderr[-4000:]}\n{target}: exit {done.returncode} at {tried}", file=sys.stderr
+        )
+        return None
+    print(
+        f"{target}: {int(done.stdout)} around them in {time.monotonic() - began:.0f} s", flush=True
+    )
+    return int(done.stdout)
 
 
 def main() -> int:
@@ -108,7 +145,6 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := set(given.targets) - set(TARGETS):
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
-    bound = f"-inputs={given.inputs}" if given.inputs else f"-max_total_time={given.seconds}"
     with tempfile.TemporaryDirectory() as made:
         if given.sanitize:
             build(Path(made))
@@ -116,7 +152,7 @@ def main() -> int:
         plain = environment(None)
 
         def run(target: str) -> bool:
-            return fuzz(target, bound, sanitized if target in _IN_C else plain)
+            return fuzz(target, given, sanitized if target in _IN_C else plain)
 
         with ThreadPoolExecutor(given.jobs) as jobs:
             survived = list(jobs.map(run, given.targets or TARGETS))

@@ -8,6 +8,7 @@ import numpy as np
 from midstream.bitstream import Head, Operation, Record, Slice, Topology, write_unit
 from midstream.codec import (
     Context,
+    Folding,
     TensorCode,
     digits,
     exact,
@@ -18,6 +19,7 @@ from midstream.codec import (
     values,
 )
 from midstream.kernels.codewords import CODEWORDS
+from midstream.kernels.numpy_runs import MIRRORED
 from midstream.types import DType, Tensor, UnitKind
 
 Rng = np.random.Generator
@@ -96,9 +98,20 @@ def levels_of(rng: Rng, context: Context) -> Any:
     return levels
 
 
-def stored_of(rng: Rng, head: Head, piece: Slice, levels: Any, trits: int) -> Any:
-    """Floats next to levels after so many refinements, and a few that are nowhere near."""
-    sizes = grid.step_sizes(head.steps(piece), trits, piece.dtype)
+def folding_of(rng: Rng, weights: int) -> Folding | None:
+    """Some weights that repeat others, or none."""
+    runs, end = [], 1
+    while rng.random() < 0.6 and end < weights:
+        start = end + int(rng.integers(0, weights - end))
+        source, kind = int(rng.integers(0, start)), int(rng.integers(4))
+        most = min(weights - start, source + 1 if kind & MIRRORED else weights)
+        runs.append((start, source, int(rng.integers(1, most + 1)), kind))
+        end = start + runs[-1][2]
+    return Folding.of(np.array(runs, np.int64), weights) if runs else None
+
+
+def stored_of(rng: Rng, sizes: Any, piece: Slice, levels: Any) -> Any:
+    """Floats next to levels of these steps, and a few that are nowhere near."""
     numbers = (levels + rng.uniform(-0.5, 0.5, len(levels))) * sizes
     numbers[rng.random(len(levels)) < 0.1] *= 1e-4
     numbers[rng.random(len(levels)) < 0.03] = 0.0
@@ -136,9 +149,15 @@ def way_of(rng: Rng, head: Head, piece: Slice, context: Context) -> tuple[Operat
 
 def payloads_of(rng: Rng, head: Head, piece: Slice) -> list[tuple[Operation, bytes]]:
     """A slice's operations and payloads."""
-    context = head.context(piece)
-    levels, trits, made = levels_of(rng, context), 0, []
-    for operation in way_of(rng, head, piece, context):
+    context, trits, made = head.context(piece), 0, []
+    way = way_of(rng, head, piece, context)
+    is_climb = piece.dtype.is_float and way[0] is Operation.LEVELS
+    folding = folding_of(rng, piece.weights) if is_climb else None
+    if folding is not None:
+        context = folding.context(context)
+        made.append((Operation.REPEATS, folding.write()))
+    levels = levels_of(rng, context)
+    for operation in way:
         if operation is Operation.LEVELS:
             payload = points.encode_many([levels], [context])[0]
         elif operation is Operation.DIGITS:
@@ -149,20 +168,24 @@ def payloads_of(rng: Rng, head: Head, piece: Slice) -> list[tuple[Operation, byt
         elif operation is Operation.RAW and not piece.dtype.is_float:
             payload = kept.encode(grid.reconstruct(levels, piece.dtype, 0), piece.dtype)
         else:
-            payload = _exact_of(rng, head, piece, operation, levels, trits)
+            steps = head.steps(piece)
+            if folding is not None:
+                steps = steps[folding.places]
+            sizes = grid.step_sizes(steps, trits, piece.dtype)
+            payload = _exact_of(rng, head, piece, operation, levels, sizes)
         made.append((operation, payload))
     return made
 
 
 def _exact_of(
-    rng: Rng, head: Head, piece: Slice, operation: Operation, levels: Any, trits: int
+    rng: Rng, head: Head, piece: Slice, operation: Operation, levels: Any, sizes: Any
 ) -> bytes:
-    stored = stored_of(rng, head, piece, levels, trits)
     if operation is Operation.RAW:
-        return kept.encode(stored, piece.dtype)
+        whole = np.resize(levels, piece.weights), np.resize(sizes, piece.weights)
+        return kept.encode(stored_of(rng, whole[1], piece, whole[0]), piece.dtype)
+    stored = stored_of(rng, sizes, piece, levels)
     if operation is Operation.VALUES:
         return values.encode_many([stored], [head.sigmas(piece)], [piece.dtype])[0]
-    sizes = grid.step_sizes(head.steps(piece), trits, piece.dtype)
     return exact.encode(stored, levels, sizes, piece.dtype)
 
 
@@ -177,8 +200,9 @@ def any_units(
             Record(slice=index, operation=operation, payload=payload)
             for operation, payload in payloads_of(rng, head, piece)
         ]
-        first.append(records[0])
-        more += records[1:]
+        count = 1 + (records[0].operation is Operation.REPEATS)
+        first += records[:count]
+        more += records[count:]
     return [
         write_unit(UnitKind.BASE, 0, head.write(), first),
         write_unit(UnitKind.EXACT, 1, b"", more),

@@ -138,7 +138,7 @@ def test_an_enhancement_of_nothing_changes_nothing() -> None:
     assert rebuild([UNITS[0], on_top(UnitKind.ENHANCEMENT, 1)]) == rebuild(UNITS[:1])
 
 
-LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES, MOVES = Operation
+LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES, MOVES, REPEATS = Operation
 FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "nothing": ("floats", []),
     "digits of nothing": ("floats", [DIGITS]),
@@ -167,6 +167,13 @@ FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "levels where raw is announced": ("raw", [LEVELS]),
     "raw twice": ("raw", [AS_IT_IS, AS_IT_IS]),
     "nothing where raw is announced": ("raw", []),
+    "what repeats and nothing else": ("floats", [REPEATS]),
+    "what repeats twice": ("floats", [REPEATS, REPEATS, LEVELS]),
+    "what repeats after levels": ("floats", [LEVELS, REPEATS]),
+    "what repeats among values": ("floats", [REPEATS, VALUES]),
+    "what repeats among raw floats": ("floats", [REPEATS, AS_IT_IS]),
+    "what repeats among integers": ("bytes", [REPEATS, LEVELS]),
+    "what repeats where raw is announced": ("raw", [REPEATS, AS_IT_IS]),
 }
 
 
@@ -203,6 +210,8 @@ def test_operations_are_checked_across_units() -> None:
         [LEVELS, EXACT],
         [LEVELS, DIGITS],
         [LEVELS, DIGITS, AS_IT_IS],
+        [REPEATS, LEVELS, DIGITS, EXACT],
+        [REPEATS, LEVELS, AS_IT_IS],
         [AS_IT_IS],
         [VALUES],
     ],

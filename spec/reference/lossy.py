@@ -14,7 +14,7 @@ from reference.grid import step_of
 from reference.heads import TOPOLOGY_WINDOW
 from reference.tables import Tables
 from reference.tensors import Slice, Tensor
-from reference.units import BASE, DIGITS, ENHANCEMENT, LEVELS, Decoder
+from reference.units import BASE, DIGITS, ENHANCEMENT, LEVELS, REPEATS, Decoder
 from reference.updates import DICTIONARY
 
 LOSSY_UPDATE, MOVES, INT32 = 5, 6, 4
@@ -85,7 +85,7 @@ def read_outline(reader: Reader, place: int) -> Outline:
         index += reader.varint()
         value = reader.integer(1)
         operation, way = value & 15, value >> 4
-        check(operation <= 4 and way <= MOVED, "no such operation or way")
+        check(operation in (*range(5), REPEATS) and way <= MOVED, "no such operation or way")
         check(way != MOVED or operation in (LEVELS, DIGITS), "no levels to move")
         records.append((index, operation, way))
     return Outline(kind, layer, head, records)
@@ -120,8 +120,9 @@ def known_weights(decoder: Decoder) -> dict[tuple[int, int], Known]:
     for piece in decoder.slices:
         if piece.state not in (LEVELS, DIGITS) or piece.pieces[0][0].lattice:
             continue
-        for i, (tensor, at, _) in enumerate(piece.weights):
-            levels = [step[i] for step in piece.climb]
+        climb = [piece.spread(step) for step in piece.climb]
+        for i, (tensor, at, _) in enumerate(piece.every):
+            levels = [step[i] for step in climb]
             found[place[id(tensor)], at] = Known(tensor, at, levels)
     return found
 

@@ -85,6 +85,8 @@ class Tensor:
 
 Piece = tuple[Tensor, int, int]
 """A tensor, and the run of its weights from one place to another."""
+Weight = tuple[Tensor, int, int]
+"""A tensor, the place of one of its weights, and the first of its places in the slice."""
 
 
 def neighbours_of(tensor: Tensor, at: int, start: int) -> list[tuple[int, int, int]]:
@@ -111,7 +113,9 @@ class Slice:
         self.pieces = pieces
         first = pieces[0][0]
         self.dtype, self.coded, self.is_float = first.dtype, first.coded, first.is_float
-        self.weights = [(t, at, start) for t, start, stop in pieces for at in range(start, stop)]
+        self.every = [(t, at, start) for t, start, stop in pieces for at in range(start, stop)]
+        self.weights = self.every  # those that are coded
+        self.copies: list[tuple[int, bool]] = []  # see `fold`
         self.state: int | None = None  # the last operation
         self.digits = 0
         self.levels: list[int] = []
@@ -120,10 +124,23 @@ class Slice:
         near = (d for w in self.weights if w[0].neighbours for _, _, d in neighbours_of(*w))
         self.nearest = min(near, default=32)
 
+    def fold(self, copies: list[tuple[int, bool]]) -> None:
+        """Leave weights out: for each, the coded one that it is, and whether it is minus that."""
+        first = dict[int, Weight]()
+        for weight, (source, _) in zip(self.every, copies, strict=True):
+            first.setdefault(source, weight)
+        self.copies, self.weights, self.nearest = copies, [*first.values()], 32
+
+    def spread(self, levels: Sequence[int]) -> list[int]:
+        """The levels of all weights from those that are coded."""
+        if not self.copies:
+            return list(levels)
+        return [-levels[source] if negative else levels[source] for source, negative in self.copies]
+
     def mean(self, levels: Sequence[int], i: int) -> int:
         """The mean of weight i in half steps."""
         tensor, at, start = self.weights[i]
-        near = neighbours_of(tensor, at, start) if tensor.neighbours else []
+        near = neighbours_of(tensor, at, start) if tensor.neighbours and not self.copies else []
         total = 2048 if near else 0
         for p, axis, distance in near:
             steps = tensor.steps[p > 4] if p < 7 else []

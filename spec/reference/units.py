@@ -10,10 +10,11 @@ from reference.heads import read_parameters, read_topology
 from reference.levels import read_digits, read_expected_points, read_levels, read_points
 from reference.tables import read_tables
 from reference.tensors import BITS, Slice, cut
-from reference.values import read_raw, read_values
+from reference.values import read_copies, read_raw, read_values, repeat
 
 BASE, ENHANCEMENT, EXACT_UNIT = range(3)
 LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
+REPEATS = 7
 
 
 class Decoder:
@@ -50,7 +51,10 @@ class Decoder:
             self.operate(self.slices[index], operation, payload)
             payload.end()
         reader.end()
-        check(all(s.state is not None for s in self.slices), "a slice without a first record")
+        check(
+            all(s.state not in (None, REPEATS) for s in self.slices),
+            "a slice without a first record",
+        )
 
     def start(self, data: bytes) -> None:
         """Take the head of a base."""
@@ -64,14 +68,17 @@ class Decoder:
         """Apply one record to its slice."""
         is_new, has_levels = piece.state is None, piece.state in (LEVELS, DIGITS)
         allowed = {
-            LEVELS: is_new and piece.coded,
+            REPEATS: is_new and piece.coded and piece.is_float,
+            LEVELS: (is_new or piece.state == REPEATS) and piece.coded,
             DIGITS: has_levels,
             EXACT: has_levels and piece.is_float,
             RAW: is_new or has_levels,
             VALUES: is_new and piece.coded and piece.is_float,
         }
         check(allowed.get(operation, False), "no such operation, or not on what there is")
-        if operation == LEVELS:
+        if operation == REPEATS:
+            piece.fold(read_copies(payload, len(piece.every)))
+        elif operation == LEVELS:
             piece.levels = self.first_levels(piece, payload)
             piece.climb = [piece.levels]
         elif operation == DIGITS:
@@ -86,7 +93,7 @@ class Decoder:
     def first_levels(self, piece: Slice, payload: Reader) -> list[int]:
         """The levels of a slice, on the integers or the lattice."""
         contexts = [(t.kind, t.sigma_width(at)) for t, at, _ in piece.weights]
-        if piece.pieces[0][0].lattice and piece.pieces[0][0].neighbours:
+        if piece.pieces[0][0].lattice and piece.pieces[0][0].neighbours and not piece.copies:
             return read_expected_points(payload, self.tables, piece)
         if piece.pieces[0][0].lattice:
             return read_points(payload, self.tables, contexts)
@@ -95,7 +102,8 @@ class Decoder:
     def values(self, piece: Slice, operation: int, payload: Reader) -> bytes:
         """The bytes of a slice that has no levels from here on."""
         if operation == EXACT:
-            return read_exact(payload, piece)
+            data = read_exact(payload, piece)
+            return repeat(piece.copies, data, BITS[piece.dtype] // 8) if piece.copies else data
         if operation == RAW:
             size = sum(((b - a) * BITS[t.dtype] + 7) // 8 for t, a, b in piece.pieces)
             return read_raw(payload, size, max(1, BITS[piece.dtype] // 8), self.tables, piece)

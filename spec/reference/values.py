@@ -1,5 +1,6 @@
 """Values of floats without levels, and raw bytes. Knows nothing of units."""
 
+import itertools
 from collections.abc import Sequence
 
 from reference.bits import Reader, Stream, check, unlzma, unzstd
@@ -49,9 +50,9 @@ def read_values(
     return b"".join(out)
 
 
-def read_repeats(reader: Reader, count: int, tables: Tables, piece: Slice) -> bytes:
-    """Floats of which some are those of earlier places."""
-    width, runs, end = BITS[piece.dtype] // 8, [], 0
+def read_copies(reader: Reader, count: int) -> list[tuple[int, bool]]:
+    """For each weight the one in no run that it repeats, and whether its sign is the other one."""
+    runs, end = [], 0
     for _ in range(reader.varint()):
         start = end + reader.varint()
         source, size = start - reader.varint(), reader.varint()
@@ -59,17 +60,28 @@ def read_repeats(reader: Reader, count: int, tables: Tables, piece: Slice) -> by
         end = start + n
         check(n > 0 and end <= count and source < start, "a run beyond the weights")
         check(source >= 0 and source + way * (n - 1) >= 0, "a source before the first weight")
-        runs.append((start, source, n, way, size & 1))
-    left = count - sum(n for _, _, n, _, _ in runs)
-    data = read_raw(reader, left * width, width, tables, piece, left)
-    fresh = iter(data[at : at + width] for at in range(0, len(data), width))
-    out: list[bytes] = []
-    for start, source, n, way, flip in runs:
-        out += [next(fresh) for _ in range(start - len(out))]
+        runs.append((start, source, n, way, bool(size & 1)))
+    fresh, out = itertools.count(), list[tuple[int, bool]]()
+    for start, source, n, way, flip in [*runs, (count, 0, 0, 1, False)]:
+        out += [(next(fresh), False) for _ in range(start - len(out))]
         for i in range(n):
-            old = out[source + way * i]
-            out.append(old[:-1] + bytes([old[-1] ^ flip << 7]))
-    return b"".join([*out, *fresh])
+            place, negative = out[source + way * i]
+            out.append((place, negative != flip))
+    return out
+
+
+def repeat(copies: Sequence[tuple[int, bool]], data: bytes, width: int) -> bytes:
+    """The floats of all weights from those in no run, elements of `width` bytes."""
+    found = [data[width * i : width * (i + 1)] for i, _ in copies]
+    pairs = zip(found, copies, strict=True)
+    return b"".join(old[:-1] + bytes([old[-1] ^ flip << 7]) for old, (_, flip) in pairs)
+
+
+def read_repeats(reader: Reader, count: int, tables: Tables, piece: Slice) -> bytes:
+    """Floats of which some are those of earlier places."""
+    width, copies = BITS[piece.dtype] // 8, read_copies(reader, count)
+    left = 1 + max((place for place, _ in copies), default=-1)
+    return repeat(copies, read_raw(reader, left * width, width, tables, piece, left), width)
 
 
 def read_raw(
@@ -80,13 +92,13 @@ def read_raw(
     if method == 5:
         check(piece is not None and piece.is_float and count < 0, "method 5 is for floats, once")
         assert piece is not None, "checked above"
-        return read_repeats(reader, len(piece.weights), tables, piece)
+        return read_repeats(reader, len(piece.every), tables, piece)
     if method == 3:
         check(piece is not None and piece.is_float, "method 3 is for floats")
         kind, q = reader.integer(1), reader.integer(2, signed=True)
         check(kind <= 2 and abs(q) <= 640, "a shape or q out of range")
         assert piece is not None, "checked above"
-        weights = len(piece.weights) if count < 0 else count
+        weights = len(piece.every) if count < 0 else count
         return read_values(reader, tables, piece.dtype, [(kind, q, 12)] * weights)
     data = reader.rest()
     if method in (1, 2):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import (
     Context,
+    Folding,
     Sigmas,
     TensorCode,
     digits,
@@ -36,6 +37,9 @@ from midstream.types import DType, Tensor
 FOLDER = Path(__file__).parent
 UNITS = runpy.run_path(str(FOLDER / "generate_units.py"))
 LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
+REPEATS = 7
+RUNS = np.array([[20, 19, 12, 3], [40, 3, 30, 0], [72, 60, 40, 1]], np.int64)
+"""Turned round and negative; as they were; negative and of itself."""
 
 ROWS = Tensor(name="a", dtype=DType.FLOAT32, shape=(12, 10), offset=0, row_axis=0, column_axis=1)
 TAPS = Tensor(name="b", dtype=DType.FLOAT16, shape=(4, 5, 6), offset=480, row_axis=0)
@@ -116,6 +120,27 @@ def _predicted() -> dict[str, Any]:
     return _case("predicted levels and digits on steps of rows and columns", units, model)
 
 
+def _folded() -> dict[str, Any]:
+    """The same of a tensor whose rows repeat each other, which predicts none of them."""
+    tensor, code = TENSORS[1], CODES[1]
+    folding = Folding.of(RUNS, tensor.weights)
+    context = folding.context(_context(1))
+    parents = _waves(len(folding.places))
+    children = 3 * parents + (np.arange(len(parents)) * 4 % 5 - 2).astype(np.int32) // 2
+    steps = _steps(1, 1)[folding.places]
+    wanted = (children * steps * 0.999).astype("<f2")
+    model = storage.dump(folding.values(wanted, tensor.dtype), tensor.dtype)
+    first = [(0, REPEATS, repeats.write(RUNS)), (0, LEVELS, levels.encode(parents, context))]
+    second = [(0, DIGITS, digits.encode(parents, children, context, 0))]
+    third = [(0, EXACT, exact.encode(wanted, children, steps, tensor.dtype))]
+    units = [
+        UNITS["unit"](0, 0, _head(len(model), [tensor], [code]), first),
+        UNITS["unit"](1, 1, b"", second),
+        UNITS["unit"](2, 2, b"", third),
+    ]
+    return _case("weights that repeat others", units, model)
+
+
 def _case(name: str, units: Sequence[bytes], model: bytes) -> dict[str, Any]:
     return {"name": name, "units": [data.hex() for data in units], "model": model.hex()}
 
@@ -191,7 +216,7 @@ def _repeats() -> dict[str, Any]:
 
 def content() -> dict[str, str]:
     """The file by its path."""
-    cases = [_predicted(), *_lossless(), _points(), _repeats()]
+    cases = [_predicted(), _folded(), *_lossless(), _points(), _repeats()]
     return {"valid/stacks.json": "[\n " + ",\n ".join(map(json.dumps, cases)) + "\n]\n"}
 
 

@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from midstream.bitstream.head import Head
 from midstream.bitstream.slices import Run, Slice
 from midstream.bitstream.unit import Operation, Record, Unit
-from midstream.codec import TensorCode, digits, grid, points, scales
+from midstream.codec import Context, Folding, TensorCode, digits, grid, points, scales
 from midstream.codec.moves import FARTHEST
 from midstream.types import Tensor
 
-__all__ = ["Climb", "Expected", "climbs_of", "expect", "levels_of", "payloads_of", "records_of"]
+__all__ = [
+    "Climb",
+    "Expected",
+    "climbs_of",
+    "digits_among",
+    "expect",
+    "levels_of",
+    "payloads_of",
+    "records_of",
+]
 
 _MOST = 7
 """Levels that are expected this far from zero, or farther, share their tables."""
@@ -57,6 +66,11 @@ def records_of(units: Sequence[Unit], slices: int) -> list[list[Record]]:
     return found
 
 
+def digits_among(records: Sequence[Record]) -> int:
+    """How many refinements there are among records."""
+    return sum(record.operation is Operation.DIGITS for record in records)
+
+
 def levels_of(head: Head, piece: Slice, records: Sequence[Record]) -> list[_Levels] | None:
     """The levels of a slice, of the base and after each refinement; None where it ends in none.
 
@@ -64,9 +78,17 @@ def levels_of(head: Head, piece: Slice, records: Sequence[Record]) -> list[_Leve
         BitstreamError: A payload is malformed.
     """
     operations = [record.operation for record in records]
+    if operations[:1] == [Operation.REPEATS]:
+        folding = Folding.read(memoryview(records[0].payload), piece.weights)
+        coded = _levels_of(folding.context(head.context(piece)), records[1:])
+        return None if coded is None else [folding.levels(own) for own in coded]
+    return _levels_of(head.context(piece), records)
+
+
+def _levels_of(context: Context, records: Sequence[Record]) -> list[_Levels] | None:
+    operations = [record.operation for record in records]
     if operations[:1] != [Operation.LEVELS] or set(operations[1:]) - {Operation.DIGITS}:
         return None
-    context = head.context(piece)
     if context.lattice:
         return None
     found = points.decode([memoryview(records[0].payload)], [context])
@@ -107,7 +129,7 @@ def climbs_of(head: Head, records: Sequence[Sequence[Record]]) -> list[Climb]:
     most = [0] * len(tensors)
     for piece, own in zip(head.slices, records, strict=True):
         for run in piece.runs:
-            most[run.tensor] = max(most[run.tensor], len(own) - 1)
+            most[run.tensor] = max(most[run.tensor], digits_among(own))
     found = [
         Climb(
             tensor=tensor,

@@ -27,6 +27,8 @@ _LEVEL = 19
 _MAX_LAYER = 255
 _WAY_SHIFT = 4
 _KINDS = (UnitKind.BASE, UnitKind.ENHANCEMENT)
+_OPERATIONS = set(Operation) - {Operation.DIFFERENCES, Operation.MOVES}
+"""Those of bases and enhancements."""
 
 
 def stack_id(units: Sequence[bytes | bytearray | memoryview]) -> bytes:
@@ -179,8 +181,8 @@ def _read_outlines(reader: Reader, limits: Limits) -> tuple[tuple[Outline, ...],
         raise _bad("of no units")
     kind, layer, data = _read_front(reader, 0, limits)
     head = Head.read(data, limits=limits)
-    # LEVELS, refinements and what ends them: few bytes under zstd cannot claim many records
-    most = len(head.slices) * (limits.trits + 2)
+    # what repeats, LEVELS, refinements, what ends them: few bytes under zstd cannot claim many
+    most = len(head.slices) * (limits.trits + 3)
     units = [Outline(kind=kind, layer=layer, head=data, places=_read_places(reader, most))]
     for place in range(1, count):
         kind, layer, _ = _read_front(reader, place, limits)
@@ -213,7 +215,7 @@ def _read_places(reader: Reader, most: int) -> tuple[Place, ...]:
 
 def _read_place(index: int, value: int) -> Place:
     operation, way = value & (1 << _WAY_SHIFT) - 1, value >> _WAY_SHIFT
-    if operation >= Operation.DIFFERENCES or way > Way.MOVED:
+    if operation not in _OPERATIONS or way > Way.MOVED:
         raise _bad(f"operation {operation} in way {way}")
     if way == Way.MOVED and usual(Operation(operation)) is not Way.MOVED:
         raise _bad(f"operation {operation} moves no levels")

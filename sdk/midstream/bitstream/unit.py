@@ -55,6 +55,8 @@ class Operation(IntEnum):
     """From the values of the parent's model file to those of the new one, in updates alone."""
     MOVES = 6
     """From the levels of the parent's slices to those of a new one, in lossy updates alone."""
+    REPEATS = 7
+    """Which weights repeat others of the slice; what follows is done to those others alone."""
 
 
 _OPERATIONS = tuple(Operation)

@@ -118,7 +118,8 @@ def _uses(tensor: TensorAccount) -> list[str]:
         return [operation.name.lower() for operation in tensor.operations[:1]]
     scales = zip(("row", "column", "tap"), code.axes, strict=True)
     steps = zip(("row", "column"), (code.row_steps, code.column_steps), strict=True)
-    uses = [f"{axis} scales" for axis, vector in scales if vector is not None]
+    uses = ["repeats"] if tensor.is_folded else []
+    uses += [f"{axis} scales" for axis, vector in scales if vector is not None]
     uses += [f"{axis} steps" for axis, vector in steps if vector is not None]
     uses += [f"predictor of {len(code.predictor)}"] if code.predictor else []
     return uses + (["lattice"] if code.lattice else [])

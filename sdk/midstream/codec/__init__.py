@@ -15,15 +15,18 @@ from midstream.codec import (
     prediction,
     raw,
     references,
+    repeats,
     scales,
     storage,
     values,
 )
+from midstream.codec.folding import Folding
 from midstream.codec.parameters import Context, TensorCode
 from midstream.codec.sigmas import Sigmas
 
 __all__ = [
     "Context",
+    "Folding",
     "Sigmas",
     "TensorCode",
     "differences",
@@ -37,6 +40,7 @@ __all__ = [
     "prediction",
     "raw",
     "references",
+    "repeats",
     "scales",
     "storage",
     "values",

@@ -11,11 +11,15 @@ from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import copy_runs, read_varints, write_varints
 from midstream.kernels.numpy_runs import MIRRORED, NEGATIVE, Bits
 
-__all__ = ["count", "expand", "find", "literals", "read", "write"]
+__all__ = ["count", "expand", "find", "literals", "may_be", "read", "write"]
 
 _SHORTEST = 8
 """Values of a run, at least: a shorter one saves little."""
 _FIRST_LOOK = 64
+_LOOKED, _SEEN, _FEW = 256, 1 << 14, 8
+"""Pairs that are looked for, among how many, and of how many one must come again."""
+_BUCKETS = 1 << 16
+_SCATTER = np.uint32(0x9E3779B1)
 _FIELDS = 3
 """Numbers of a run in the bitstream."""
 
@@ -45,6 +49,30 @@ def find(bits: Bits) -> Runs:
         runs.append((start, source, longest, kind | sign))
         end = start + longest
     return np.array(runs, np.int64).reshape(-1, 4)
+
+
+def may_be(bits: Bits) -> bool:
+    """Whether a quick look finds that some may repeat; (weights,)."""
+    stride = max(1, len(bits) // _SEEN)
+    looked = np.unique(_pairs(bits, max(1, len(bits) // _LOOKED)))
+    seen = _pairs(bits, stride)
+    is_there = np.zeros(_BUCKETS, np.bool_)
+    is_there[looked & _BUCKETS - 1] = True
+    near = seen[is_there[seen.astype(np.uint16)]]
+    places = np.minimum(np.searchsorted(looked, near), len(looked) - 1)
+    counts = np.bincount(places[looked[places] == near], minlength=len(looked))
+    return bool(np.count_nonzero(counts > 1) * _FEW * stride > len(looked))
+
+
+def _pairs(bits: Bits, stride: int) -> NDArray[np.uint32]:
+    """A number of the magnitudes of every so many values and the next, in whatever order."""
+    magnitude = bits.dtype.type((1 << 8 * bits.itemsize - 1) - 1)
+    one, other = ((part & magnitude).astype(np.uint32) for part in _neighbours(bits, stride))
+    return (one + other) * _SCATTER ^ one ^ other
+
+
+def _neighbours(bits: Bits, stride: int) -> tuple[Bits, Bits]:
+    return bits[:-1:stride], bits[1::stride]
 
 
 def _before(magnitudes: Bits) -> _Int:

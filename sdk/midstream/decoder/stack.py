@@ -124,8 +124,8 @@ def _check_operations(head: Head, records: Sequence[Sequence[Record]], limits: L
     """Only sequences that spec/bitstream.md, "Operations", allows."""
     for piece, own in zip(head.slices, records, strict=True):
         operations = tuple([record.operation for record in own])
-        # the first and the last may be no digits; what is longer is not worth to be remembered
-        if len(operations) <= limits.trits + 2 and _may_follow(
+        # two before digits and one after them; what is longer is not worth to be remembered
+        if len(operations) <= limits.trits + 3 and _may_follow(
             operations, piece.coded, piece.dtype.is_float
         ):
             digits = operations.count(Operation.DIGITS)
@@ -141,6 +141,8 @@ def _check_operations(head: Head, records: Sequence[Sequence[Record]], limits: L
 @lru_cache(maxsize=256)
 def _may_follow(operations: tuple[Operation, ...], coded: bool, is_float: bool) -> bool:
     """Whether a slice may go through such operations, whatever its tensors are."""
+    if operations[:2] == (Operation.REPEATS, Operation.LEVELS) and is_float:
+        operations = operations[1:]
     middle = operations[1:-1] if operations[-1:] != (Operation.DIGITS,) else operations[1:]
     climbs = operations[:1] == (Operation.LEVELS,) and all(
         operation is Operation.DIGITS for operation in middle

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Run, Slice
-from midstream.codec import Context, digits, exact, grid, kept, points, storage, values
+from midstream.codec import Context, Folding, digits, exact, grid, kept, points, storage, values
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack
 from midstream.types import DType
@@ -58,12 +58,14 @@ class _Work:
     model: memoryview
     levels: NDArray[np.int32] = field(default_factory=lambda: _NO_LEVELS)
     trits: int = 0
+    folding: Folding | None = None
     values: NDArray[np.generic] | None = None
     is_in_place: bool = False
 
     @cached_property
     def context(self) -> Context:
-        return self.head.context(self.piece)
+        context = self.head.context(self.piece)
+        return context if self.folding is None else self.folding.context(context)
 
     @cached_property
     def steps(self) -> NDArray[np.int32]:
@@ -104,6 +106,11 @@ def _decode(batch: Sequence[_Work]) -> None:
                 apply(chosen, [memoryview(work.records[turn].payload) for work in chosen])
 
 
+def _apply_repeats(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    for work, payload in zip(batch, payloads, strict=True):
+        work.folding = Folding.read(payload, work.piece.weights)
+
+
 def _apply_levels(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
     decoded = points.decode(payloads, [work.context for work in batch])
     for work, found in zip(batch, decoded, strict=True):
@@ -125,7 +132,11 @@ def _apply_digits(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
 def _apply_exact(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
     for work, payload in zip(batch, payloads, strict=True):
         steps = grid.step_sizes(work.steps, work.trits, work.piece.dtype)
-        work.values = exact.decode(payload, work.levels, steps, work.piece.dtype)
+        if work.folding is None:
+            work.values = exact.decode(payload, work.levels, steps, work.dtype)
+        else:
+            coded = exact.decode(payload, work.levels, steps[work.folding.places], work.dtype)
+            work.values = work.folding.values(coded, work.dtype)
 
 
 def _apply_raw(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
@@ -153,6 +164,7 @@ def _place(work: _Work) -> tuple[memoryview, int]:
 
 
 _APPLY = {
+    Operation.REPEATS: _apply_repeats,
     Operation.LEVELS: _apply_levels,
     Operation.DIGITS: _apply_digits,
     Operation.EXACT: _apply_exact,
@@ -181,11 +193,12 @@ def _fill(work: _Work) -> None:
 
 def _fill_floats(work: _Work) -> None:
     """Write what levels stand for."""
+    levels = work.levels if work.folding is None else work.folding.levels(work.levels)
     taken = 0
     for run in work.piece.runs:
         start = work.start(run)
         out = work.model[start : start + _bytes_before(run.weights, work.dtype.bits)]
-        own = work.levels[taken : taken + run.weights]
+        own = levels[taken : taken + run.weights]
         grid.reconstruct_into(out, own, work.dtype, work.head.run_steps(run), work.trits)
         taken += run.weights
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales
+from midstream.encoder.folds import Folds
 from midstream.encoder.narrow import Narrow
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
 from midstream.encoder.quantiser import Quantiser, Recipe
@@ -56,6 +57,7 @@ class Bases:
         empty = [np.zeros(0, np.int32)] * len(weights)
         plans = make_plans(Head(topology=topology, codes=codes), weights, empty)
         self._raw = raw_records(plans)
+        self._folds = Folds(plans)
         self.uncounted = len(topology.write()) + sum(len(r.payload) for r in self._raw)
         """Bytes of the topology and of weights that are not coded."""
 
@@ -72,6 +74,8 @@ class Bases:
         codes: Sequence[TensorCode],
         levels: Sequence[Narrow],
         corrected: Corrected | None = None,
+        *,
+        folds: bool = True,
     ) -> Base:
         """The base of these levels.
 
@@ -79,9 +83,11 @@ class Bases:
             codes: How each tensor is coded.
             levels: Of each tensor.
             corrected: What they should stand for, where that is not the weights.
+            folds: Whether weights that repeat others may be left out.
         """
         head = Head(topology=self._topology, codes=tuple(codes))
         plans = make_plans(head, self._weights, levels, corrected)
+        plans = tuple(map(self._folds.shorter, plans)) if folds else plans
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, data=data)

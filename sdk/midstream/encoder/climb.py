@@ -9,7 +9,7 @@ three children comes near leave them, by a wider digit.
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,11 +99,10 @@ class Refiner:
         sizes = self._joined(plans, [_sizes(p, n) for p, n in zip(plans, more, strict=True)])
         quantised = self._quantiser.quantise(sizes, self._recipe, bounds)
         return tuple(
-            replace(
-                plan,
-                held=cut(plan.piece, quantised.levels),
-                corrected=cut_corrected(plan.piece, self._weights, quantised.corrected),
-                trits=plan.trits + n,
+            plan.at(
+                cut(plan.piece, quantised.levels),
+                plan.trits + n,
+                cut_corrected(plan.piece, self._weights, quantised.corrected),
             )
             if n
             else plan

@@ -60,7 +60,8 @@ def _values(plan: Plan) -> Record:
     """The record that ends a slice."""
     dtype = plan.piece.dtype
     sizes = np.broadcast_to(plan.sizes(plan.trits), plan.held.shape)
-    payload = exact.encode(plan.stored, plan.levels, sizes, dtype)
+    stored, levels = plan.coded(plan.stored), plan.coded(plan.levels)
+    payload = exact.encode(stored, levels, plan.coded(sizes), dtype)
     shorter = kept.encode_shorter(plan.stored, dtype, len(payload))
     if shorter is not None:
         return plan.record(Operation.RAW, shorter)

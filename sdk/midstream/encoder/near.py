@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, read_unit
-from midstream.bitstream.climbs import levels_of, records_of
+from midstream.bitstream.climbs import digits_among, levels_of, records_of
 from midstream.codec import TensorCode
 from midstream.encoder.base import Bases, fit_codes, step_sizes
 from midstream.encoder.climb import write_rung
@@ -62,7 +62,7 @@ class Near:
             for piece, records in zip(head.slices, records_of(parsed, count), strict=True)
         ]
         trits = [
-            tuple(max(len(own) - 1, 0) for own in records_of(parsed[: at + 1], count))
+            tuple(digits_among(own) for own in records_of(parsed[: at + 1], count))
             for at in range(len(parsed))
         ]
         return cls(head=head, levels=tuple(found), trits=tuple(trits), units=tuple(units))
@@ -133,7 +133,7 @@ class Follower:
         bounds = self._bounds([own[0] if own else None for own in self._near.levels], slack)
         found = self._quantiser.quantise(sizes, recipe, bounds)
         codes = fit_codes(self._weights, head.codes, found.levels) if refits else head.codes
-        base = self._bases.write(codes, found.levels, found.corrected)
+        base = self._bases.write(codes, found.levels, found.corrected, folds=False)
         units, plans = [base.data], [base.plans]
         for layer, trits in enumerate(self._near.trits[1:], start=1):
             after = self._refined(plans[-1], trits, recipe, slack)

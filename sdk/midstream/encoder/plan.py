@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, digits, grid, kept, points, storage
+from midstream.codec import Context, Folding, digits, grid, kept, points, storage
 from midstream.encoder.narrow import Narrow, narrow, wide
 from midstream.encoder.weights import Corrected, Weights
 from midstream.kernels import nearest_levels, squared_error
@@ -55,6 +55,8 @@ class Plan:
     """(weights,), what levels should stand for, less the offsets; None for the weights."""
     trits: int = 0
     """Refinements made."""
+    folding: Folding | None = None
+    """Which weights repeat others, and are not coded; None where all are."""
 
     @property
     def levels(self) -> _Levels:
@@ -63,8 +65,9 @@ class Plan:
 
     @property
     def context(self) -> Context:
-        """Tables of its weights."""
-        return self.head.context(self.piece)
+        """Tables of the weights that are coded."""
+        context = self.head.context(self.piece)
+        return context if self.folding is None else self.folding.context(context)
 
     @property
     def targets(self) -> NDArray[np.float64]:
@@ -143,14 +146,24 @@ class Plan:
 
     def digit_bits(self, trits: int) -> float:
         """Estimated bits of one more trit after so many."""
-        return digits.cost(self.nearest(trits), self.nearest(trits + 1), self.context, trits)
+        parents, children = (self.coded(self.nearest(t)) for t in (trits, trits + 1))
+        return digits.cost(parents, children, self.context, trits)
+
+    def coded(self, values: NDArray[_T]) -> NDArray[_T]:
+        """What there is for each weight, of those that are coded."""
+        return values if self.folding is None else values[self.folding.places]
+
+    def folded(self, folding: Folding) -> "Plan":
+        """With weights that are not coded, whose levels are then those that they repeat."""
+        held = narrow(folding.levels(self.levels[folding.places]))
+        return replace(self, held=held, folding=folding)
 
     def steps_to(self, children: _Levels, trits: int) -> list[tuple[_Levels, _Levels, int]]:
-        """Parents, children and trits of each refinement from here to there."""
+        """Parents, children and trits of each refinement from here to there, as coded."""
         ladder = [children]
         while len(ladder) < trits - self.trits:
             ladder.append(grid.coarsen(ladder[-1]))
-        pairs = pairwise([self.levels, *ladder[::-1]])
+        pairs = pairwise([self.coded(own) for own in (self.levels, *ladder[::-1])])
         return [(*pair, self.trits + at) for at, pair in enumerate(pairs)]
 
     def refined(self, more: int) -> "Plan":
@@ -158,7 +171,12 @@ class Plan:
         if not more:
             return self
         trits = self.trits + more
-        return replace(self, held=narrow(self.nearest(trits)), trits=trits)
+        return self.at(narrow(self.nearest(trits)), trits, self.corrected)
+
+    def at(self, held: Narrow, trits: int, corrected: NDArray[np.float64] | None) -> "Plan":
+        """At these levels, after so many refinements; weights that repeat others do so still."""
+        made = replace(self, held=held, trits=trits, corrected=corrected)
+        return made if self.folding is None else made.folded(self.folding)
 
     def kept(self) -> bytes:
         """The weights as they are."""
@@ -180,9 +198,19 @@ def level_records(plans: Sequence[Plan]) -> list[Record]:
     coded = [plan for plan in plans if plan.piece.coded]
     for first in range(0, len(coded), _SIDE_BY_SIDE):
         batch = coded[first : first + _SIDE_BY_SIDE]
-        payloads = points.encode_many([p.levels for p in batch], [p.context for p in batch])
-        records += [p.record(Operation.LEVELS, d) for p, d in zip(batch, payloads, strict=True)]
+        payloads = points.encode_many(
+            [p.coded(p.levels) for p in batch], [p.context for p in batch]
+        )
+        for plan, payload in zip(batch, payloads, strict=True):
+            records += _folding_records(plan)
+            records.append(plan.record(Operation.LEVELS, payload))
     return records
+
+
+def _folding_records(plan: Plan) -> list[Record]:
+    if plan.folding is None:
+        return []
+    return [plan.record(Operation.REPEATS, plan.folding.write())]
 
 
 def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> list[Record]:

@@ -51,9 +51,14 @@ class TensorAccount:
         return 8 * self.size / max(self.tensor.weights, 1)
 
     @property
+    def is_folded(self) -> bool:
+        """Whether weights of its first slice that repeat others are not coded."""
+        return Operation.REPEATS in self.operations
+
+    @property
     def step(self) -> float | None:
         """Distance between its levels in the base; None where it has none."""
-        if self.operations[:1] != (Operation.LEVELS,):
+        if Operation.LEVELS not in self.operations:
             return None
         return grid.step_size(self.code.step, 0, self.tensor.dtype)
 

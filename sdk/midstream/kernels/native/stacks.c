@@ -31,14 +31,14 @@ static int is_span(const struct stack *stack, const struct span *span)
 
 static int is_first(int64_t operation)
 {
-    return operation == LEVELS || operation == RAW || operation == VALUES;
+    return operation == LEVELS || operation == RAW || operation == VALUES || operation == REPEATS;
 }
 
 static int is_entry(const struct stack *stack, const struct entry *entry)
 {
     return entry->first_span >= 0 && entry->spans >= 1 && entry->first_span <= stack->spans
         && entry->spans <= stack->spans - entry->first_span && entry->first_record >= 0
-        && entry->records >= 1 && entry->records <= MOST_TRITS + 2 && entry->first_record <= stack->records
+        && entry->records >= 1 && entry->records <= MOST_TRITS + 3 && entry->first_record <= stack->records
         && entry->records <= stack->records - entry->first_record
         && is_first(stack->operation[entry->first_record]);
 }

@@ -9,7 +9,7 @@
 #include "values.h"
 
 /* What is done to a slice; the numbers are those of the bitstream. */
-enum { LEVELS, DIGITS, EXACT, RAW, VALUES };
+enum { LEVELS, DIGITS, EXACT, RAW, VALUES, REPEATS = 7 };
 
 /* One slice: items of an int64 array. */
 struct entry {

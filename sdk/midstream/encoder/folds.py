@@ -1,0 +1,60 @@
+"""Slices of which weights repeat others, and what it saves to leave them out.
+
+Knows nothing of rungs: a slice that is folded in a base is so in all that is on top of it.
+"""
+
+from collections.abc import Sequence
+
+from midstream.bitstream import Slice
+from midstream.codec import Folding, repeats, storage
+from midstream.encoder.plan import Plan, level_records
+
+__all__ = ["Folds"]
+
+_FEWEST = 64
+"""Weights that are worth a look."""
+
+
+class Folds:
+    """What repeats in the slices of one network, found once.
+
+    Args:
+        plans: All slices, whatever their levels.
+    """
+
+    def __init__(self, plans: Sequence[Plan]) -> None:
+        self._foldings = {plan.index: folding for plan in plans if (folding := _find(plan))}
+
+    def shorter(self, plan: Plan) -> Plan:
+        """The slice folded, where that takes fewer bytes and leaves its levels as they are."""
+        folding = self._foldings.get(plan.index)
+        if folding is None or not _is_even(plan):
+            return plan
+        other = plan.folded(folding)
+        if (other.levels != plan.levels).any() or _size(other) >= _size(plan):
+            return plan
+        return other
+
+
+def _find(plan: Plan) -> Folding | None:
+    """What repeats among the floats of a slice; None for nothing."""
+    if not _may_be_folded(plan.piece):
+        return None
+    bits = plan.stored.view(storage.bits_dtype(plan.piece.dtype))
+    if not repeats.may_be(bits):
+        return None
+    runs = repeats.find(bits)
+    return Folding.of(runs, plan.piece.weights) if len(runs) else None
+
+
+def _may_be_folded(piece: Slice) -> bool:
+    return piece.coded and piece.dtype.is_float and piece.weights >= _FEWEST
+
+
+def _is_even(plan: Plan) -> bool:
+    """Whether weights that are the same have the same levels after refinements, too."""
+    return plan.corrected is None and len(plan.sizes(0)) == 1 and not plan.context.lattice
+
+
+def _size(plan: Plan) -> int:
+    return sum(len(record.payload) for record in level_records([plan]))

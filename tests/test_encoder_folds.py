@@ -1,0 +1,77 @@
+"""Ladders of networks of which weights repeat others."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from midstream import rebuild
+from midstream.bitstream import Operation
+from midstream.codec import repeats
+from midstream.decoder import apply_lossy_update, read_stack
+from midstream.encoder import encode
+from midstream.encoder.lossy import encode_lossy_update
+from reference import decode
+from tensorfiles import normal, safetensors
+
+ROOT = Path(__file__).parent.parent
+TABLES = (ROOT / "sdk/midstream/codec/tables.bin").read_bytes()
+WAVES = normal(40, 256).astype(float) * np.hanning(257)[:256]
+WAVES[:, 129:] = -WAVES[:, 127:0:-1]
+LADDER = ("2b", "4b", "exact")
+
+
+def model(scale: float = 1.0) -> bytes:
+    return safetensors({"waves": (scale * WAVES).astype("<f4"), "others": normal(70, 70)})
+
+
+@cache
+def units_of(ladder: Sequence[str] = LADDER) -> tuple[bytes, ...]:
+    return tuple(unit.data for unit in encode(model(), ladder=ladder).units)
+
+
+def test_weights_that_repeat_others_are_left_out_of_a_ladder() -> None:
+    units = units_of()
+    waves, others = read_stack(units).records
+    assert waves[0].operation is Operation.REPEATS
+    assert others[0].operation is Operation.LEVELS
+    assert len(waves[1].payload) < 0.6 * len(others[0].payload) * WAVES.size / 4900
+    assert bytes(rebuild(units)) == model()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_both_decoders_give_each_rung_the_same(count: int) -> None:
+    units = units_of()[:count]
+    assert decode(units, TABLES) == bytes(rebuild(units))
+
+
+def test_rungs_keep_what_repeats() -> None:
+    for count in (1, 2):
+        data = bytes(rebuild(units_of()[:count]))
+        rebuilt = np.frombuffer(data, "<f4", WAVES.size, data.index(b"}}") + 2)
+        rows = rebuilt.reshape(WAVES.shape)
+        assert rows.any()
+        assert np.array_equal(rows[:, 129:], -rows[:, 127:0:-1])
+
+
+def test_a_ladder_to_exact_takes_little_more_than_exact() -> None:
+    sizes = [sum(map(len, units_of(ladder))) for ladder in (LADDER, ("exact",))]
+    assert sizes[0] < 1.02 * sizes[1]
+
+
+def test_a_lossy_update_leads_from_and_to_such_a_ladder() -> None:
+    old = units_of()[:2]
+    new = [unit.data for unit in encode(model(scale=1.01), ladder=LADDER[:2]).units]
+    update = encode_lossy_update(old, new)
+    assert apply_lossy_update(old, update) == tuple(new)
+    assert len(update) < sum(map(len, new))
+
+
+@pytest.mark.parametrize("bits", [np.uint16, np.uint32])
+def test_a_quick_look_tells_what_may_repeat(bits: type) -> None:
+    drawn = np.random.default_rng(1).integers(0, np.iinfo(bits).max, 20_000).astype(bits)
+    assert not repeats.may_be(drawn)
+    for other in (drawn, drawn[::-1], drawn ^ bits(1 << 8 * drawn.itemsize - 1)):
+        assert repeats.may_be(np.concatenate([drawn, other]))

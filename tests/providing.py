@@ -84,7 +84,9 @@ class Place:
         return self.providers.merge("net", parcels, policy=policy, ladder="exact", **options)
 
     def refusals(self) -> list[tuple[str, str]]:
-        return [(one.provider, one.error) for one in history.refusals(self.folder, "net")]
+        return [
+            (one.provider or one.what, one.error) for one in history.refusals(self.folder, "net")
+        ]
 
 
 def distance(data: bytes) -> float:

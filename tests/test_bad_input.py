@@ -3,12 +3,19 @@
 spec/contributions.md, "Bad input", lists these tests.
 """
 
+import hashlib
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from following import LADDER, delivering, put, resign, tuned
 from midstream.bitstream import Topology
+from midstream.cli.main import main
+from midstream.client.events import UpdateRefused
 from midstream.decoder import Exact, apply_update
 from midstream.encoder.update import encode_update, holes_of
 from midstream.errors import BitstreamError, ErrorCode, UsageError
@@ -17,16 +24,21 @@ from midstream.publisher import UpdatePolicy, history
 from midstream.publisher.publish import Publisher
 from midstream.session.paths import cheapest
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
-from midstream.trust.updates import UpdateEntry
-from midstream.types import UnitKind
+from midstream.trust.manifest import Extension, write_entry
+from midstream.trust.updates import TAG, UpdateEntry, updates_of, with_updates
+from midstream.wire import Writer
 from providing import NAMES, Place, model, not_finite, of_other_shape, sealed
-from trusting import entry, signer
+from published import signer as publishers_key
+from test_client_adapting import connected
+from trusting import signer
 
 pytestmark = pytest.mark.once
 
+Log = Callable[..., str]
 TESTS = Path(__file__).parent
 DOCUMENT = (TESTS.parent / "spec/contributions.md").read_text()
 CITY = AdapterPolicy(network="net", parts=(PolicyPart(provider="south"),), largest_norm=100.0)
+WRONG_UPDATE = re.compile(r"update to release 4 │ [^│]*\[WRONG_PARENT\]")
 ISSUES = (
     "an update for another release",
     "an update applied twice",
@@ -63,49 +75,126 @@ def test_every_line_has_a_test_that_is_there() -> None:
         assert set(tests) <= defined, line
 
 
+@pytest.fixture
+def log(capsys: pytest.CaptureFixture[str]) -> Log:
+    """What `midstream log` says."""
+
+    def typed(*words: str | Path) -> str:
+        assert main(["log", *map(str, words), "net"]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    return typed
+
+
 # --- updates ---------------------------------------------------------------------------------
+
+
+def touched(number: int) -> bytes:
+    """The model of a release: a few weights of each are other ones, so that updates are small."""
+    made = bytearray(tuned(1))
+    tensor = holes_of(tuned(1))[0]
+    weights = np.frombuffer(made, "<f4", offset=tensor.offset, count=tensor.weights)
+    weights[: 8 * number - 8] += 0.01 * number
+    return bytes(made)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A device that holds the first release, of an origin that comes to have the third."""
+
+    origin: Path
+    repo: Path
+    store: Path
+
+    def listed(self, parent: int, to: int) -> UpdateEntry:
+        """The exact update from one release to another, as the publisher made it."""
+        found = updates_of(history.manifest_of(self.repo, "net", None))
+        (made,) = [u for u in found if (u.parent, u.release, u.rung) == (parent, to, None)]
+        return made
+
+    async def refuses(self, *updates: UpdateEntry, listed: Extension | None = None) -> None:
+        """Release 4, which is 3 again, comes by its units, though these updates are signed for."""
+        third = history.manifest_of(self.repo, "net", None)
+        fourth = with_updates(replace(third, release=4, extensions=()), updates)
+        extensions = fourth.extensions if listed is None else (listed,)
+        async with delivering(self.origin, store=self.store) as (delivery, events):
+            await delivery.complete()
+            resign(self.repo, replace(fourth, extensions=extensions))
+            put(self.repo, self.origin)
+            await delivery.check()
+            await delivery.complete()
+            assert [e.release for e in events if isinstance(e, UpdateRefused)] == [4]
+            assert await delivery.rebuild() == touched(3)
+            assert await delivery.rebuild(release=1) == touched(1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fleet")
+    publisher = Publisher(folder / "repo", signer=publishers_key())
+    publisher.publish(touched(1), name="net", ladder=LADDER)
+    put(folder / "repo", folder / "origin")
+    for number in (2, 3):
+        publisher.publish(touched(number), name="net", ladder=LADDER)
+    return folder
+
+
+@pytest.fixture
+def fleet(made: Path, tmp_path: Path) -> Fleet:
+    put(made, tmp_path)
+    return Fleet(tmp_path / "origin", tmp_path / "repo", tmp_path / "store")
+
+
+async def test_an_update_for_another_release_is_refused(fleet: Fleet, log: Log) -> None:
+    """It is listed as from the first release, and is from the second."""
+    await fleet.refuses(replace(fleet.listed(2, 3), parent=1, release=4))
+    assert WRONG_UPDATE.search(log("--store", fleet.store))
+
+
+async def test_an_update_applied_twice_is_refused(fleet: Fleet, log: Log) -> None:
+    first = replace(fleet.listed(1, 2), release=3)
+    await fleet.refuses(first, replace(first, parent=3, release=4))
+    assert WRONG_UPDATE.search(log("--store", fleet.store))
+
+
+async def test_updates_out_of_order_are_refused(fleet: Fleet, log: Log) -> None:
+    first = replace(fleet.listed(2, 3), parent=1, release=3)
+    await fleet.refuses(first, replace(fleet.listed(1, 2), parent=3, release=4))
+    assert WRONG_UPDATE.search(log("--store", fleet.store))
+
+
+async def test_a_cycle_in_parents_is_refused(fleet: Fleet, log: Log) -> None:
+    """From the third release to itself: no such list can be built, so it is written by hand."""
+    made = fleet.listed(2, 3)
+    out = Writer().varint(1).varint(3).varint(0).raw(made.parent_id)
+    write_entry(out, made.unit)
+    await fleet.refuses(listed=Extension(tag=TAG, value=out.bytes()))
+    said = log("--store", fleet.store)
+    assert WRONG_UPDATE.search(said)
+    assert "an update from release 3 to release 3" in said
+
+
+def test_an_update_with_a_missing_parent_is_refused(fleet: Fleet, log: Log) -> None:
+    """By the publisher; a client that does not hold the parent passes the update by."""
+    publisher = Publisher(fleet.repo, signer=publishers_key())
+    with pytest.raises(UsageError, match="no release 9 to update from") as caught:
+        publisher.publish(touched(4), name="net", ladder=LADDER, updates=UpdatePolicy(only=9))
+    assert caught.value.code is ErrorCode.NOT_FOUND
+    assert re.search(r"update │ [^│]*no release 9 to update from[^│]*\[NOT", log(fleet.repo))
+    assert not cheapest((fleet.listed(2, 3),), frozenset({1}), 3, memory=1 << 30)
+
+
+def test_a_unit_is_refused_by_itself_where_it_does_not_fit() -> None:
+    """What is held stays as it is, whatever a manifest says."""
+    state, unit = exact(tuned(2)), encode_update(exact(tuned(1)).topology, tuned(1), tuned(2))
+    with pytest.raises(BitstreamError, match="update") as caught:
+        apply_update(state, unit)
+    assert caught.value.code is ErrorCode.WRONG_PARENT
+    assert state.model == tuned(2)
 
 
 def exact(data: bytes) -> Exact:
     return Exact(topology=Topology.cut(data, holes_of(data)), model=data)
-
-
-def update(old: bytes, new: bytes) -> bytes:
-    return encode_update(exact(old).topology, old, new)
-
-
-FIRST, SECOND, THIRD = (model(move, seed=1) for move in (0.0, 0.5, 1.0))
-
-
-def refused(held: bytes, unit: bytes) -> None:
-    """The update is for another model, and what is held stays as it is."""
-    state = exact(held)
-    with pytest.raises(BitstreamError, match="update") as caught:
-        apply_update(state, unit)
-    assert caught.value.code is ErrorCode.WRONG_PARENT
-    assert state.model == held
-
-
-def test_an_update_applied_twice_is_refused() -> None:
-    unit = update(FIRST, SECOND)
-    assert apply_update(exact(FIRST), unit).model == SECOND
-    refused(SECOND, unit)
-
-
-def test_updates_out_of_order_are_refused() -> None:
-    refused(FIRST, update(SECOND, THIRD))
-    refused(THIRD, update(FIRST, SECOND))
-
-
-def test_an_update_with_a_missing_parent_is_refused(tmp_path: Path) -> None:
-    place = Place(tmp_path / "repo")
-    publisher = Publisher(place.folder, signer=place.keys, clock=place.clock)
-    with pytest.raises(UsageError, match="no release 9 to update from; there is 1") as caught:
-        publisher.publish(SECOND, name="net", ladder="exact", updates=UpdatePolicy(only=9))
-    assert caught.value.code is ErrorCode.NOT_FOUND
-    unit = entry(kind=UnitKind.UPDATE)
-    listed = (UpdateEntry(parent=2, parent_id=bytes(16), release=3, unit=unit),)
-    assert not cheapest(listed, frozenset({1}), 3, memory=1 << 30)
 
 
 # --- contributions ---------------------------------------------------------------------------
@@ -116,43 +205,45 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "repo")
 
 
-def left_out(place: Place, bad: bytes, code: str) -> None:
+def left_out(place: Place, bad: bytes, code: str, log: Log) -> None:
     """A parcel is refused and told; alone it makes no release, and others go on without it."""
     with pytest.raises(UsageError, match="nothing is left"):
         place.merge([bad])
     assert history.manifest_of(place.folder, "net", None).release == 1
     assert place.refusals()[0] == ("north", code)
+    assert re.search(rf"contribution of north │ [^│]*\[{code}\]", log(place.folder))
     found = place.merge([place.parcel("east"), bad])
     assert found.merged.shares == {"east": 1.0}
 
 
-def test_a_contribution_without_the_right_is_refused(place: Place) -> None:
-    left_out(place, place.parcel("north", key=signer(99)), "BAD_SIGNATURE")
+def test_a_contribution_without_the_right_is_refused(place: Place, log: Log) -> None:
+    left_out(place, place.parcel("north", key=signer(99)), "BAD_SIGNATURE", log)
     stranger = sealed("north", b"").replace(b"north", b"nobod")
     with pytest.raises(UsageError, match="nothing is left"):
         place.merge([stranger], release=1)
     assert place.refusals()[-1] == ("nobod", "UNKNOWN_ROLE")
+    assert "contribution of nobod" in log(place.folder)
 
 
-def test_a_contribution_that_is_not_finite_is_refused(place: Place) -> None:
-    left_out(place, sealed("north", not_finite(model())), "BAD_FIELD")
+def test_a_contribution_that_is_not_finite_is_refused(place: Place, log: Log) -> None:
+    left_out(place, sealed("north", not_finite(model())), "BAD_FIELD", log)
 
 
-def test_a_contribution_of_wrong_shapes_is_refused(place: Place) -> None:
-    left_out(place, sealed("north", of_other_shape(model())), "BAD_SYMBOL")
+def test_a_contribution_of_wrong_shapes_is_refused(place: Place, log: Log) -> None:
+    left_out(place, sealed("north", of_other_shape(model())), "BAD_SYMBOL", log)
 
 
-def test_a_contribution_with_a_wrong_parent_is_refused(place: Place) -> None:
-    left_out(place, place.parcel("north", parent=model(0.5)), "WRONG_PARENT")
+def test_a_contribution_with_a_wrong_parent_is_refused(place: Place, log: Log) -> None:
+    left_out(place, place.parcel("north", parent=model(0.5)), "WRONG_PARENT", log)
 
 
-def test_a_contribution_by_a_revoked_key_is_refused(place: Place) -> None:
+def test_a_contribution_by_a_revoked_key_is_refused(place: Place, log: Log) -> None:
     parcel = place.parcel("north")
     place.providers.revoke("net", "north")
-    left_out(place, parcel, "UNKNOWN_ROLE")
+    left_out(place, parcel, "UNKNOWN_ROLE", log)
 
 
-def test_a_contribution_of_a_huge_norm_is_refused(place: Place) -> None:
+def test_a_contribution_of_a_huge_norm_is_refused(place: Place, log: Log) -> None:
     """A merge leaves it out by name, which the release says; as an adapter it is refused."""
     huge = place.parcel("south", -3000.0)
     found = place.merge([*place.parcels()[:2], huge])
@@ -162,16 +253,20 @@ def test_a_contribution_of_a_huge_norm_is_refused(place: Place) -> None:
     with pytest.raises(UsageError, match="all adapters are refused"):
         place.adapters.offer("net", [huge], release=1)
     assert place.refusals() == [("south", "OVER_LIMIT")]
+    said = log(place.folder)
+    assert "left out of it: south" in said
+    assert "adapter of south │ adapter of south: norm" in said
 
 
-def test_two_providers_with_one_name_are_refused(place: Place) -> None:
+def test_two_providers_with_one_name_are_refused(place: Place, log: Log) -> None:
     with pytest.raises(UsageError, match="there is one of that name") as caught:
         place.providers.add("net", "east", [signer(77).public])
     assert caught.value.code is ErrorCode.BAD_NAME
     assert [one.name for one in place.providers.listed("net")] == list(NAMES)
+    assert re.search(r"delegation of east │ [^│]*\[BAD_NAME\]", log(place.folder))
 
 
-def test_a_merge_that_excludes_everything_is_refused(place: Place) -> None:
+def test_a_merge_that_excludes_everything_is_refused(place: Place, log: Log) -> None:
     found = iter([1.0, 0.0, 0.0])
     policy = MergePolicy(rule=Rule.MEAN, gates_each=True)
     with pytest.raises(UsageError, match="nothing is left, east: the gate says 0") as caught:
@@ -179,3 +274,35 @@ def test_a_merge_that_excludes_everything_is_refused(place: Place) -> None:
     assert caught.value.code is ErrorCode.BAD_ARGUMENT
     assert place.refusals() == [("east, north", "BAD_ARGUMENT")]
     assert history.manifest_of(place.folder, "net", None).release == 1
+    assert re.search(r"merge of east, north │ [^│]*\[BAD_ARGUMENT\]", log(place.folder))
+
+
+# --- adapters on a device --------------------------------------------------------------------
+
+
+async def test_adapters_of_who_was_revoked_are_refused_by_clients(place: Place, log: Log) -> None:
+    """What runs goes on: the release itself, to the bit."""
+    policy = AdapterPolicy(
+        network="net", parts=(PolicyPart(provider="south", is_required=True),), largest_norm=100.0
+    )
+    place.adapters.offer("net", [place.parcel("south")])
+    place.adapters.sign_policy("net", "city", policy)
+    place.providers.revoke("net", "south")
+    store = place.folder.parent / "store"
+    async with connected(place, store=store) as (live, _):
+        await live.complete()
+        assert live.generation is not None
+        assert live.generation.sha256 == hashlib.sha256(model()).hexdigest()
+    assert re.search(r"adapters to release 1 │ [^│]*south[^│]*\[\w+\]", log("--store", store))
+
+
+async def test_a_policy_that_leaves_nothing_is_refused_by_clients(place: Place, log: Log) -> None:
+    place.adapters.sign_policy("net", "city", CITY)
+    store = place.folder.parent / "store"
+    async with connected(place, store=store) as (live, _):
+        await live.complete()
+        assert live.generation is not None
+        assert live.generation.sha256 == hashlib.sha256(model()).hexdigest()
+    said = log("--store", store)
+    assert "adapters to release 1 │ policy: nothing is left to merge" in said
+    assert "[NOT_FOUND]" in said

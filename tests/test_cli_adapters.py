@@ -58,13 +58,13 @@ def test_the_log_shows_offers_and_policies_and_what_was_refused(offering: Shell)
     said = offering("log", "@repo", "net")
     assert "adapters to release 1: east" in said
     assert "policy city: east 0.25; norm at most 5" in said
-    assert "refused policy strict" in said
+    assert "policy strict" in said
     found = offering.read("log", "@repo", "net")
     assert sorted(found["adapters"]["1"]) == sorted(NAMES)
     assert found["policies"]["city"]["parts"] == [
         {"provider": "east", "share": 0.25, "required": False}
     ]
-    assert [one["provider"] for one in found["refused"]] == ["policy strict"]
+    assert [one["what"] for one in found["refused"]] == ["policy strict"]
 
 
 def test_what_is_revoked_or_withdrawn_is_merged_no_more(offering: Shell) -> None:

@@ -41,7 +41,7 @@ def test_refusals_are_in_the_log(shell: Shell) -> None:
     parcels = [f"@{name}.parcel" for name in NAMES]
     found = shell.read("merge", "@repo", "net", *parcels, "--rule", "mean", "--keys", "@keys")
     assert sorted(found["shares"]) == ["north", "west"]
-    assert "refused east" in shell("log", "@repo", "net")
+    assert "contribution of east" in shell("log", "@repo", "net")
     assert shell.read("log", "@repo", "net")["refused"][0]["error"] == "UNKNOWN_ROLE"
 
 

@@ -14,8 +14,8 @@ import pytest
 from faults import Fault, Faults, Killed
 from following import LADDER, tuned
 from midstream.client import Delivery, StoreFailed
+from midstream.client.events import UpdateApplied
 from midstream.client.images import Image
-from midstream.client.updating import UpdateApplied
 from midstream.errors import ErrorCode, StoreError, TrustError
 from midstream.limits import LIMITS
 from midstream.publisher import FRESH

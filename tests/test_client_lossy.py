@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from following import delivering, put
 from midstream import Publisher
-from midstream.client.updating import UpdateApplied, UpdateRefused
+from midstream.client.events import UpdateApplied, UpdateRefused
 from midstream.encoder.update import holes_of
 from midstream.errors import BitstreamError, DataError
 from midstream.publisher import FRESH

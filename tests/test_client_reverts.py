@@ -8,7 +8,7 @@ import pytest
 from following import LADDER, delivering, put, tuned
 from midstream import Publisher
 from midstream.client import Delivery
-from midstream.client.updating import UpdateApplied
+from midstream.client.events import UpdateApplied
 from midstream.publisher.providers import Providers
 from midstream.session import Policy, SessionState
 from published import NAME, signer

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from following import LADDER, delivering, put, tuned
+from following import LADDER, delivering, put, resign, tuned
 from midstream import Publisher
 from midstream.client import Delivery
-from midstream.client.updating import UpdateApplied, UpdateRefused
+from midstream.client.events import UpdateApplied, UpdateRefused
 from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.publisher import FRESH, UpdatePolicy
 from midstream.publisher.audit import audit
@@ -195,11 +195,8 @@ def spoilt(repo: Path, change: Callable[[UpdateEntry], UpdateEntry]) -> None:
     publisher.publish(tuned(2), name=NAME, ladder=LADDER)
     updates = updates_of(publisher.publish(tuned(3), name=NAME, ladder=LADDER).manifest)
     described = publisher.publish(tuned(2), name=NAME, ladder=LADDER).manifest
-    wrong = with_updates(replace(described, release=5), [change(updates[0]), change(updates[1])])
-    with publisher._folder.locked():
-        repository = publisher._signed.open()
-        signed = repository.add_release(NAME, wrong, publisher._clock())
-        publisher._signed.write(signed, repository, [NAME])
+    wrong = [change(updates[0]), change(updates[1])]
+    resign(repo, with_updates(replace(described, release=5), wrong))
 
 
 def another_parent(made: UpdateEntry) -> UpdateEntry:

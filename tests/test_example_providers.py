@@ -106,7 +106,13 @@ def test_a_revoked_provider_is_found_and_reverted(tmp_path: Path) -> None:
 
 
 def test_the_log_shows_a_history_in_three_ways(tmp_path: Path) -> None:
-    expected = ["rule", "refused lima", "* 4 <- 2  revert", "| x lima  norm", "* 1  published"]
+    expected = [
+        "rule",
+        "contribution of lima",
+        "* 4 <- 2  revert",
+        "| x lima  norm",
+        "* 1  published",
+    ]
     last = ["1 published", "2 mean berlin lagos oslo", "4 revert", "refused lima UNKNOWN_ROLE"]
     run("log", tmp_path / "repo", [*expected, *last])
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from midstream import Publisher
 from midstream.client import Delivery
-from midstream.client.updating import UpdateApplied, UpdateRefused
+from midstream.client.events import UpdateApplied, UpdateRefused
 from midstream.decoder import rebuild
 from midstream.session import Event, Policy, machine
 from midstream.trust import manifest

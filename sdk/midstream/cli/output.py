@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
@@ -81,13 +81,20 @@ class Output:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
-    def table(self, title: str, columns: list[str], rows: list[list[str]]) -> None:
-        """A result as a table; the last columns are named alone where there is no room."""
+    def table(
+        self, title: str, columns: list[str], rows: list[list[str]], *, folds: bool = False
+    ) -> None:
+        """A result as a table.
+
+        The last columns are named alone where there is no room; where it `folds`, lines of the
+        others are broken instead.
+        """
         if self.as_json:
             return
         fitting = (n for n in range(len(columns), 1, -1) if self._fits(columns[:n], rows))
-        shown = next(fitting, 1)
-        self._words.print(_table(title, columns[:shown], rows))
+        shown = len(columns) if folds else next(fitting, 1)
+        justify: JustifyMethod = "left" if folds else "right"
+        self._words.print(_table(title, columns[:shown], rows, justify), soft_wrap=not folds)
         if left_out := columns[shown:]:
             self.say(f"for a wider terminal, or a pipe: {', '.join(left_out)}")
 
@@ -107,11 +114,13 @@ class Output:
         self.result({"error": error.code.name, "code": int(error.code), "message": error.message})
 
 
-def _table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
-    """The first column is left-aligned, the others right; cells beyond the columns are cut off."""
+def _table(
+    title: str, columns: list[str], rows: list[list[str]], justify: JustifyMethod = "right"
+) -> Table:
+    """The first column is left-aligned and whole; cells beyond the columns are cut off."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
+        table.add_column(column, justify=justify if number else "left", no_wrap=not number)
     for row in rows:
         table.add_row(*row[: len(columns)])
     return table

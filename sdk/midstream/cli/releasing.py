@@ -7,55 +7,79 @@ from typing import Any
 
 from midstream.cli.adapting import listed_as_json, say_listed
 from midstream.cli.output import Output, human_size
+from midstream.cli.refusing import say_refusals
+from midstream.errors import ErrorCode, UsageError
 from midstream.publisher import decibels, history
 from midstream.publisher.adapters import listed
+from midstream.store.refusals import of_store
 from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Provenance, provenance_of
 
 __all__ = ["add_verbs"]
 
 _COLUMNS = ["release", "of", "rule", "providers", "bytes", "base dB", "exact"]
-_LAST_REFUSALS = 10
 
 
 def add_verbs(verbs: Any) -> None:
     """Declare log."""
     parser = verbs.add_parser(
         "log",
+        usage="midstream log [-h] [--store DIR] [--graph] [--json] [REPO] NETWORK",
         help="list releases, their parents and providers, and what was refused",
         description="List the releases of a network that are in a repository's folder: what each "
         "was made of, by whom, how good and how large it is; what clients may merge by themselves; "
-        "and what was refused.",
+        "and what was refused. With --store, what clients refused on this machine too, or alone.",
     )
-    parser.add_argument("repo", metavar="REPO", type=Path, help="the repository's folder")
-    parser.add_argument("network", metavar="NETWORK", help="the network's name")
+    parser.add_argument(
+        "words", metavar="REPO NETWORK", nargs="+", help="the repository's folder, the network"
+    )
+    parser.add_argument("--store", type=Path, help="a client's store: show what was refused there")
     parser.add_argument("--graph", action="store_true", help="draw who came of whom")
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.set_defaults(run=_log)
 
 
 def _log(options: argparse.Namespace, output: Output) -> None:
-    found = [(m, provenance_of(m)) for m in history.releases(options.repo, options.network)]
-    refusals = history.refusals(options.repo, options.network)
-    offers = listed(options.repo, options.network)
-    if options.graph:
+    *repos, network = options.words
+    if len(repos) > 1 or not (repos or options.store):
+        raise UsageError(
+            ErrorCode.BAD_ARGUMENT, "log: expected REPO NETWORK, or --store DIR NETWORK"
+        )
+    result: dict[str, Any] = {"network": network}
+    for repo in map(Path, repos):
+        result |= _history(repo, network, output, is_graph=options.graph)
+    if options.store is not None:
+        result["refused_by_clients"] = _refused_by_clients(options.store, network, output)
+    output.result(result)
+
+
+def _refused_by_clients(store: Path, network: str, output: Output) -> list[dict[str, Any]]:
+    log = of_store(store)
+    title = f"{network}, refused by clients of {store}"
+    kept = say_refusals(title, log, output, network=network)
+    if not kept:
+        output.say(f"{network}: clients of {store} refused nothing")
+    return [asdict(refusal) for refusal in kept]
+
+
+def _history(repo: Path, network: str, output: Output, *, is_graph: bool) -> dict[str, Any]:
+    """What is in a repository's folder, said, and for scripts."""
+    found = [(m, provenance_of(m)) for m in history.releases(repo, network)]
+    offers = listed(repo, network)
+    if is_graph:
         for line in graph(found):
             output.say(line)
     else:
         rows = [_row(described, made) for described, made in reversed(found)]
-        output.table(f"{options.network} in {options.repo}", _COLUMNS, rows)
+        output.table(f"{network} in {repo}", _COLUMNS, rows)
         _say_parts(found[-1][1], output)
     say_listed(offers, output)
-    for refusal in refusals[-_LAST_REFUSALS:]:
-        output.say(f"{refusal.at}  refused {refusal.provider}: {refusal.message} [{refusal.error}]")
-    output.result(
-        {
-            "network": options.network,
-            "releases": [_as_json(described, made) for described, made in found],
-            "refused": [asdict(refusal) for refusal in refusals],
-        }
-        | listed_as_json(offers)
-    )
+    log = history.refusal_log(repo, network)
+    refusals = say_refusals(f"{network}, refused by its publisher", log, output, network=network)
+    return {
+        "releases": [_as_json(described, made) for described, made in found],
+        "refused": [asdict(refusal) for refusal in refusals],
+    } | listed_as_json(offers)
 
 
 def _say_parts(made: Provenance | None, output: Output) -> None:

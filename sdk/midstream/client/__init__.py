@@ -4,10 +4,11 @@
 runtime, for those who only want the file.
 """
 
-from midstream.client.adapting import AdaptersMerged, AdaptersRefused
 from midstream.client.connecting import connect
 from midstream.client.delivery import Delivery
 from midstream.client.events import (
+    AdaptersMerged,
+    AdaptersRefused,
     CheckFailed,
     GenerationRefused,
     GenerationStaged,

@@ -6,11 +6,11 @@ provider made whose right was taken away is left as soon as that is known.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
+from midstream.client.events import AdaptersMerged, AdaptersRefused
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, MidstreamError, TransportError, UsageError
 from midstream.limits import Limits
@@ -20,36 +20,12 @@ from midstream.transport.adapters import Offer
 from midstream.trust import providers
 from midstream.trust.manifest import Manifest
 
-__all__ = ["AdaptersMerged", "AdaptersRefused", "Adapting"]
+__all__ = ["Adapting"]
 
 _PAUSE, _LONGEST_PAUSE = 2.0, 600.0
 
 Stage = Callable[[bytes, int, int], Awaitable[bool]]
 """Makes a generation of a model file, a release and a layer; says whether it passed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptersMerged(Event):
-    """Adapters were merged into a release; the model is about to be staged."""
-
-    release: int
-    """The release's number."""
-    shares: Mapping[str, float]
-    """What each provider counted."""
-    left_out: Mapping[str, MidstreamError]
-    """Providers of the policy that did not count, and why."""
-    sha256: str
-    """Hash of the model file, hex: the same on every machine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdaptersRefused(Event):
-    """No adapters were merged into a release; what runs goes on running."""
-
-    release: int
-    """The release's number."""
-    error: MidstreamError
-    """Why."""
 
 
 class Adapting:
@@ -68,6 +44,7 @@ class Adapting:
         self._delivery = delivery
         self._policy = policy
         self._tell = tell
+        self._note = delivery.refusals.note
         self._limits = limits
         self._looked: tuple[int, str | None] | None = None
         self._place: tuple[int, int] | None = None
@@ -111,8 +88,14 @@ class Adapting:
                 f"{manifest.name} release {manifest.release}: its exact model is not here, and "
                 "adapters are of that",
             )
-        offer = await self._delivery.source.offer(self._policy, manifest.release)
-        return await self._adapt(manifest, offer)
+        try:
+            offer = await self._delivery.source.offer(self._policy, manifest.release)
+            adapted = await self._adapt(manifest, offer)
+        except MidstreamError as error:
+            self._note(AdaptersRefused(release=manifest.release, error=error))
+            raise
+        self._note(_merged(manifest, adapted))
+        return adapted
 
     async def _offer(self, manifest: Manifest) -> Offer | None:
         try:
@@ -138,14 +121,9 @@ class Adapting:
             plain = await self._delivery.rebuild(release=manifest.release)
             return await stage(bytes(plain), manifest.release, last)
         self._merged = adapted
-        self._tell(
-            AdaptersMerged(
-                release=manifest.release,
-                shares=adapted.shares,
-                left_out=adapted.left_out,
-                sha256=hashlib.sha256(adapted.model).hexdigest(),
-            )
-        )
+        event = _merged(manifest, adapted)
+        self._note(event)
+        self._tell(event)
         return await stage(adapted.model, manifest.release, last + 1)
 
     async def _adapt(self, manifest: Manifest, offer: Offer) -> Adapted:
@@ -165,4 +143,15 @@ class Adapting:
         return self._merged is not None and not set(self._merged.shares) <= known
 
     def _refuse(self, manifest: Manifest, error: MidstreamError) -> None:
-        self._tell(AdaptersRefused(release=manifest.release, error=error))
+        event = AdaptersRefused(release=manifest.release, error=error)
+        self._note(event)
+        self._tell(event)
+
+
+def _merged(manifest: Manifest, adapted: Adapted) -> AdaptersMerged:
+    return AdaptersMerged(
+        release=manifest.release,
+        shares=adapted.shares,
+        left_out=adapted.left_out,
+        sha256=hashlib.sha256(adapted.model).hexdigest(),
+    )

@@ -18,6 +18,7 @@ from midstream.client.fetching import Fetcher, busy_spans
 from midstream.client.keeping import Keeper
 from midstream.client.marking import ANONYMOUS, Marks
 from midstream.client.metadata import MetadataSource
+from midstream.client.refusing import Refusals
 from midstream.client.releases import Releases
 from midstream.client.sharing import SharedLink
 from midstream.client.threads import to_its_end
@@ -59,8 +60,8 @@ class Delivery(Releases):
         source: MetadataSource,
         *,
         keeper: Keeper,
+        refusals: Refusals,
         policy: Policy,
-        on_event: Callable[[Event], None],
         link: SharedLink,
         weight: float,
         marks: Marks | None,
@@ -71,11 +72,13 @@ class Delivery(Releases):
         super().__init__(policy=policy, limits=limits)
         self.source = source
         """Where manifests come from."""
+        self.refusals = refusals
+        """Where refusals are put down."""
         self._is_stirred = asyncio.Event()
         self._seat = link.join(weight, self._is_stirred.set)
         self._session = Session(policy=policy, limits=limits, allowance=link.allowance)
         self._fetcher = Fetcher(transport, self._session, keeper, seat=self._seat, marks=marks)
-        self._on_event = on_event
+        self._on_event = refusals.heard
         self._updates = Updates(self._held, policy, limits)
         self._resumed: Assembly | None = None
         self._failure: MidstreamError | None = None
@@ -130,13 +133,15 @@ class Delivery(Releases):
                 open_transport(url, carousel=carousel, limits=limits)
             )
             keeper = await stack.enter_async_context(Keeper.open(store, on_event=on_event))
+            kept = Refusals.kept(keeper.refusals, name, on_event)
+            refusals = await stack.enter_async_context(kept)
             source = MetadataSource(transport, name, root=root, keeper=keeper, limits=limits)
             delivery = cls(
                 transport,
                 source,
                 keeper=keeper,
+                refusals=refusals,
                 policy=policy or Policy(),
-                on_event=on_event,
                 link=link or SharedLink(),
                 weight=weight,
                 marks=marks,
@@ -235,7 +240,7 @@ class Delivery(Releases):
             self.from_store += await self._fetcher.resume(assembly)
             self._resumed = assembly
         if (choice := self._session.choose(now)) is None:
-            await self._fetcher.on_session(self._arrived, self._session.look, now)
+            await self._fetcher.on_session(self._fetcher.arrived, self._session.look, now)
             return await self._deliver()
         async with self._seat.turn(worth=choice.worth, is_first=not self._session.runs):
             return await self._ask()
@@ -243,18 +248,13 @@ class Delivery(Releases):
     async def _ask(self) -> bool:
         """Make the request that the session wants, if it wants one; say if anything happened."""
         now = time.monotonic()
-        request = await self._fetcher.on_session(self._arrived, self._session.next_request, now)
+        arrived = self._fetcher.arrived
+        request = await self._fetcher.on_session(arrived, self._session.next_request, now)
         happened = await self._deliver()  # that a unit was chosen is news before its bytes are
         # where another one became the better meanwhile, what is kept of that comes first
         if request is not None and self._session.assembly is self._resumed:
             await self._fetcher.perform(request)
         return await self._deliver() or happened or request is not None
-
-    @property
-    def _arrived(self) -> int:
-        """Bytes of the unit under way that the session may have to look at."""
-        assembly = self._session.assembly
-        return assembly.received.total if assembly else 0
 
     async def advance(self, choice: Choice) -> bool:
         """Fetch one chosen unit to its end; say whether it is verified.
@@ -347,12 +347,14 @@ class Delivery(Releases):
     async def _check(self, newest: Callable[[], Awaitable[Manifest]]) -> bool:
         before = self.manifest.release
         async with self._source_free:
-            await self._open(await newest())
+            with self.refusals.noting():
+                await self._open(await newest())
         return self.manifest.release > before
 
     async def _start(self) -> None:
         earlier = await self.source.earlier()
-        newest = await self.source.first()
+        with self.refusals.noting():
+            newest = await self.source.first()
         before = [manifest for manifest in earlier if manifest.release < newest.release]
         if before and await self._updates.may_pay(newest, self._keeper):
             await self._open(before[0])  # what an earlier run left may be updated
@@ -374,7 +376,7 @@ class Delivery(Releases):
     async def _open(self, manifest: Manifest) -> None:
         if not self._held.open(manifest):
             return
-        opening = await self._updates.open(manifest, self._keeper)
+        opening = await self._updates.open(manifest, self._keeper, self._on_event)
         async with self._fetcher.free:
             self._session.open_release(opening.way, time.monotonic())
             if opening.is_settled:

@@ -51,6 +51,12 @@ class Fetcher:
         self._seat = seat
         self._marks = marks
 
+    @property
+    def arrived(self) -> int:
+        """Bytes of the unit under way that the session may have to look at."""
+        assembly = self._session.assembly
+        return assembly.received.total if assembly else 0
+
     async def on_session(
         self, size: int, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> _T:

@@ -18,6 +18,7 @@ from midstream.errors import ErrorCode, StoreError
 from midstream.limits import Limits
 from midstream.session import Event
 from midstream.store import Lock, MemoryPartial, MemoryStore, PartialUnit, Store
+from midstream.store.refusals import RefusalLog
 from midstream.store.scratch import scratch_folder
 from midstream.trust import tree
 from midstream.trust.manifest import Manifest, UnitEntry
@@ -98,6 +99,11 @@ class Keeper:
             if folder is not None and metadata is None:
                 await in_thread(keeper.copy_metadata, Path(folder) / "metadata")
             yield keeper
+
+    @property
+    def refusals(self) -> RefusalLog | None:
+        """What clients refused; None where that is kept nowhere."""
+        return self._store.refusals if isinstance(self._store, Store) else None
 
     @property
     def keeps_metadata(self) -> bool:

@@ -19,9 +19,9 @@ from midstream.client.events import (
     GenerationRefused,
     GenerationStaged,
     GenerationSwapped,
+    UpdateApplied,
 )
 from midstream.client.threads import Pulse
-from midstream.client.updating import UpdateApplied
 from midstream.client.workers import Step, in_worker
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.runtime import Generation, PinnedNetwork, Slots
@@ -331,7 +331,9 @@ class Model:
             self._refused.add((release, layer))
             self._refusal = error
             self._changed.beat()
-            self._on_event(GenerationRefused(release=release, layer=layer, error=error))
+            event = GenerationRefused(release=release, layer=layer, error=error)
+            self.delivery.refusals.note(event)
+            self._on_event(event)
             return False
         self._on_event(GenerationStaged(release=release, layer=layer))
         if self.generation is None or self._mode is SwapMode.IMMEDIATE:

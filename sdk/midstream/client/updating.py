@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from midstream import decoder
 from midstream.bitstream.lossy import stack_id
 from midstream.client.applying import apply_once
+from midstream.client.events import UpdateApplied, UpdateRefused
 from midstream.client.holdings import Holdings
 from midstream.client.images import Image
 from midstream.client.keeping import Keeper, is_unit
@@ -23,29 +24,7 @@ from midstream.session.paths import cheapest, cheapest_lossy, steps
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.updates import UpdateEntry, updates_of
 
-__all__ = ["Opening", "UpdateApplied", "UpdateRefused", "Updates"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateApplied(Event):
-    """A release came by updates: its exact layer is here, or its lower ones are."""
-
-    release: int
-    """Its number."""
-    parent: int
-    """The release that they were applied to."""
-    size: int
-    """Bytes of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateRefused(Event):
-    """Updates were no way to a release after all; its fresh units are fetched instead."""
-
-    release: int
-    """Its number."""
-    error: DataError
-    """Why."""
+__all__ = ["Opening", "Updates"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,8 +87,20 @@ class Updates:
         self._under: _Under | None = None
         self._refused: set[int] = set()
 
-    async def open(self, manifest: Manifest, keeper: Keeper) -> Opening:
-        """Take what earlier runs left of a release, and decide how the rest is to come."""
+    async def open(
+        self, manifest: Manifest, keeper: Keeper, tell: Callable[[Event], None]
+    ) -> Opening:
+        """Take what earlier runs left of a release, and decide how the rest is to come.
+
+        Args:
+            manifest: The release.
+            keeper: Has what earlier runs left.
+            tell: Told where the list of updates is malformed.
+        """
+        try:
+            updates_of(manifest, limits=self._limits)
+        except DataError as error:
+            tell(UpdateRefused(release=manifest.release, error=error))
         # what runs stays until what replaces it is here
         await keeper.keep(*self.in_use(manifest))
         image = await keeper.image(manifest, self._limits)
@@ -179,7 +170,8 @@ class Updates:
                 return await self._refill(under, tell)
             model, applied = await in_worker(Step.DECODE, self._apply, under)
         except DataError as error:
-            tell(UpdateRefused(release=event.release, error=error))
+            unit = under.updates[-1].unit.id
+            tell(UpdateRefused(release=event.release, unit=unit, error=error))
             return self.give_up()
         self._under = None
         self._held.put_model(event.release, model)

@@ -16,7 +16,7 @@ from tuf.api.metadata import TargetFile, Targets
 
 from midstream import formats
 from midstream.codec import storage
-from midstream.errors import DataError, ErrorCode, MidstreamError, UsageError
+from midstream.errors import DataError, ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher import history
 from midstream.publisher.checking import Checked, Checker
@@ -174,13 +174,12 @@ class Adapters:
             raise UsageError(ErrorCode.BAD_NAME, f"policy {name[:80]!r} is no name")
         with self._opened() as repository:
             role = repository.providers_role(network)
-            try:
+            with history.putting_down(
+                self._folder.path, network, self._clock, what=f"policy {name}"
+            ):
                 for part in policy.parts:
                     providers.provider(role, part.provider)
                 adapted = self._tried(role, network, policy)
-            except (DataError, UsageError) as error:
-                self._put_down(network, f"policy {name}", error)
-                raise
             path = layout.policy_path(network, name)
             self._sign(repository, network, {path: adapters.encode(policy)})
         return adapted
@@ -243,9 +242,6 @@ class Adapters:
         }
         self._signed.write(stored | dict(signed), repository, [network])
 
-    def _put_down(self, network: str, who: str, error: MidstreamError) -> None:
-        history.add_refusal(self._folder.path, network, who, error, self._clock())
-
 
 def _is_borne(checked: Checked, policies: Sequence[AdapterPolicy], checker: Checker) -> bool:
     """Whether each policy that names its provider bears an adapter."""
@@ -254,7 +250,7 @@ def _is_borne(checked: Checked, policies: Sequence[AdapterPolicy], checker: Chec
             if checked.provider in {part.provider for part in policy.parts}:
                 check_norm(checked.provider, checked.offer.change, policy)
     except DataError as error:
-        checker.refuse(checked.provider, error)
+        checker.refuse(checked.provider, error, what="adapter")
         return False
     return True
 

@@ -89,10 +89,11 @@ class Checker:
                 self.refuse(parcel.provider_of(data), error)
         return list(found.values())
 
-    def refuse(self, provider: str, error: MidstreamError) -> None:
+    def refuse(self, provider: str, error: MidstreamError, *, what: str = "contribution") -> None:
         """Put down that something was refused, and say it."""
         self._progress(f"refused: {error}")
-        history.add_refusal(self._folder, self.parent.name, provider, error, self._now)
+        name, now = self.parent.name, self._now
+        history.add_refusal(self._folder, name, error, now, what=what, provider=provider)
 
     def _checked(self, data: bytes) -> Checked:
         opened = parcel.open_parcel(data, self.parent.name, self._role, self._now)

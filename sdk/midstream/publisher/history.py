@@ -4,9 +4,8 @@ Nothing is verified by it: it reads what the publisher itself wrote.
 """
 
 import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,20 +13,22 @@ from typing import TypeVar
 from tuf.api.metadata import Signed, Snapshot, Targets, Timestamp
 
 from midstream import decoder
-from midstream.errors import BitstreamError, ErrorCode, MidstreamError, UsageError
+from midstream.errors import BitstreamError, DataError, ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS
 from midstream.publisher.mapping import map_unit
-from midstream.store.files import read_given, write_file
+from midstream.store.files import read_given
+from midstream.store.refusals import Refusal, RefusalLog
 from midstream.trust import layout, manifest, roles
 from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Provenance, provenance_of
 
 __all__ = [
-    "Refusal",
     "add_refusal",
     "exact_model",
     "manifest_of",
     "newest_role",
+    "putting_down",
+    "refusal_log",
     "refusals",
     "releases",
     "taken",
@@ -36,22 +37,6 @@ __all__ = [
 _S = TypeVar("_S", bound=Signed)
 _REFUSALS = ".refused"
 """Folder of what was refused; hidden, so that no origin serves it."""
-_MOST_REFUSALS = 1000
-_MAX_REFUSALS_SIZE = 4 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A contribution that was refused."""
-
-    at: str
-    """When, ISO 8601."""
-    provider: str
-    """Whose it is, as far as it says."""
-    error: str
-    """The name of the error's code."""
-    message: str
-    """Why."""
 
 
 def releases(folder: Path, name: str) -> tuple[Manifest, ...]:
@@ -161,41 +146,40 @@ def _counted(provenance: Provenance | None) -> list[tuple[str, int]]:
     return [(part.provider, part.version) for part in parts if not part.refused]
 
 
+def refusal_log(folder: Path, name: str) -> RefusalLog:
+    """What the publisher refused for a network."""
+    return RefusalLog(folder / _REFUSALS / f"{name}.jsonl")
+
+
 def refusals(folder: Path, name: str) -> tuple[Refusal, ...]:
     """What was refused, the newest last; the last thousand of it.
 
     Raises:
-        BitstreamError: The record of it is damaged.
+        StoreError: It cannot be read.
     """
-    path = folder / _REFUSALS / f"{name}.jsonl"
-    if not path.is_file():
-        return ()
-    lines = read_given(path, limit=_MAX_REFUSALS_SIZE).decode(errors="replace").splitlines()
-    try:
-        return tuple(Refusal(**json.loads(line)) for line in lines)
-    except (ValueError, TypeError):
-        raise BitstreamError(
-            ErrorCode.BAD_FIELD, f"{path}: damaged; it may be deleted, it is for people alone"
-        ) from None
+    return refusal_log(folder, name).read().refusals
 
 
 def add_refusal(
-    folder: Path, name: str, provider: str, error: MidstreamError, now: datetime
+    folder: Path, name: str, error: MidstreamError, now: datetime, *, what: str, provider: str = ""
 ) -> None:
-    """Put down that a contribution was refused.
+    """Put down that something was refused; nothing of a network that is not in the folder.
 
     Raises:
-        BitstreamError: The record of earlier ones is damaged.
         StoreError: It cannot be written.
     """
-    made = Refusal(
-        at=now.isoformat(timespec="seconds"),
-        provider=provider,
-        error=error.code.name,
-        message=error.message,
-    )
-    kept: Sequence[Refusal] = [*refusals(folder, name), made][-_MOST_REFUSALS:]
-    lines = "".join(json.dumps(asdict(one)) + "\n" for one in kept)
-    path = folder / _REFUSALS / f"{name}.jsonl"
-    path.parent.mkdir(exist_ok=True)
-    write_file(path, lines.encode())
+    if layout.is_name(name) and (folder / layout.TARGETS / name).is_dir():
+        made = Refusal.of(error, name, now, what=what, provider=provider)
+        refusal_log(folder, name).add([made])
+
+
+@contextmanager
+def putting_down(
+    folder: Path, name: str, clock: Callable[[], datetime], *, what: str, provider: str = ""
+) -> Iterator[None]:
+    """Put down what is refused, where that is raised."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        add_refusal(folder, name, error, clock(), what=what, provider=provider)
+        raise

@@ -77,7 +77,7 @@ class Providers:
         threshold: int = 1,
         quota: int = DEFAULT_QUOTA,
     ) -> None:
-        """Let a provider contribute to a network.
+        """Let a provider contribute to a network; what is refused is put down in its log.
 
         Args:
             network: The network.
@@ -96,7 +96,10 @@ class Providers:
         def change(role: Targets) -> None:
             providers.add(role, network, provider, publics, threshold=threshold, quota=quota)
 
-        self._change(network, change)
+        with history.putting_down(
+            self._folder.path, network, self._clock, what="delegation", provider=provider
+        ):
+            self._change(network, change)
 
     def revoke(self, network: str, provider: str) -> tuple[int, ...]:
         """Take a provider's right away, for good, and its adapters off offer.
@@ -223,7 +226,8 @@ def _merged(
         return merge(model, tensors, [one.offer for one in checked], policy, gate=gate)
     except UsageError as error:
         if checked:
-            checker.refuse(", ".join(one.provider for one in checked), error)
+            names = ", ".join(one.provider for one in checked)
+            checker.refuse(names, error, what="merge")
         raise
 
 

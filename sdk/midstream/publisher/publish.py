@@ -104,8 +104,7 @@ class Publisher:
         check_name(name)
         policy = updates or UpdatePolicy()
         if policy.only is not None:
-            with self._signed.existing() as repository:
-                chosen(repository.manifests(name), policy)  # before any work is done
+            self._check_parent(name, policy)  # before any work is done
         recovery = Recovery(repair=repair, loss=loss, use=use)
         with naming("model" if isinstance(model, bytes) else model):
             data = _coded(model)
@@ -227,6 +226,14 @@ class Publisher:
         """
         with self._signed.existing() as repository:
             return repository.expiries()
+
+    def _check_parent(self, name: str, policy: UpdatePolicy) -> None:
+        """Refuse an update from what is not there, which the log then shows."""
+        with (
+            history.putting_down(self._folder.path, name, self._clock, what="update"),
+            self._signed.existing() as repository,
+        ):
+            chosen(repository.manifests(name), policy)
 
     def _near(
         self, name: str, policy: UpdatePolicy, progress: Callable[[str], None]

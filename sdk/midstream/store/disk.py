@@ -1,9 +1,10 @@
 """Verified units in a folder, safe against crashes, bounded. Knows nothing of how they came.
 
 Layout: `units/ID` whole and verified, `partial/ID` and `partial/ID.journal` on their way,
-`metadata/` for trusted metadata. A unit is checked again whenever it is read, so what rots on
-the disk is never served. Processes share it: `.lock` is held by the one that changes units,
-a file in `users/` says what each uses, and what is partial belongs to the one that locked it.
+`metadata/` for trusted metadata, `refused.jsonl` for what clients refused. A unit is checked
+again whenever it is read, so what rots on the disk is never served. Processes share it: `.lock`
+is held by the one that changes units, a file in `users/` says what each uses, and what is
+partial belongs to the one that locked it.
 """
 
 import os
@@ -21,6 +22,7 @@ from midstream.limits import LIMITS, Limits
 from midstream.store.files import NEW_PREFIX, advised, unit_error, write_file
 from midstream.store.memory import MemoryPartial
 from midstream.store.partial import JOURNAL, PartialUnit
+from midstream.store.refusals import FILE, RefusalLog
 from midstream.store.sharing import Lease, Lock, taken, used
 
 __all__ = ["DEFAULT_SIZE_LIMIT", "Store", "default_folder"]
@@ -101,6 +103,11 @@ class Store:
     def metadata_lock(self) -> Lock:
         """For the one process that changes trusted metadata."""
         return Lock(self._folder / ".metadata-lock")
+
+    @property
+    def refusals(self) -> RefusalLog:
+        """What clients refused."""
+        return RefusalLog(self._folder / FILE)
 
     @property
     def size(self) -> int:

@@ -166,7 +166,7 @@ async def test_updates_out_of_order_are_refused(fleet: Fleet, log: Log) -> None:
 async def test_a_cycle_in_parents_is_refused(fleet: Fleet, log: Log) -> None:
     """From the third release to itself: no such list can be built, so it is written by hand."""
     made = fleet.listed(2, 3)
-    out = Writer().varint(1).varint(3).varint(0).raw(made.parent_id)
+    out = Writer().varint(1).varint(3).varint(0).raw(made.parent_id).varint(made.work)
     write_entry(out, made.unit)
     await fleet.refuses(listed=Extension(tag=TAG, value=out.bytes()))
     said = log("--store", fleet.store)

@@ -234,11 +234,13 @@ UNIT = entry(kind=UnitKind.LOSSY_UPDATE, head_size=0, fidelity=Fidelity(weight_s
 
 def update(parent: int, to: int, *, rung: int = 0, layer: int = 0, **more: Any) -> UpdateEntry:
     unit = replace(UNIT, layer=layer, **more)
-    return UpdateEntry(parent=parent, parent_id=bytes(16), release=to, rung=rung, unit=unit)
+    return UpdateEntry(parent=parent, parent_id=bytes(16), release=to, rung=rung, work=1, unit=unit)
 
 
 def test_both_kinds_are_read_as_they_were_written() -> None:
-    exact = UpdateEntry(parent=1, parent_id=bytes(16), release=2, unit=entry(kind=UnitKind.UPDATE))
+    exact = UpdateEntry(
+        parent=1, parent_id=bytes(16), release=2, work=2**48, unit=entry(kind=UnitKind.UPDATE)
+    )
     listed = (exact, update(1, 2, rung=3), update(1, 2, rung=255, layer=200))
     assert updates_of(with_updates(release(number=2), listed)) == listed
 
@@ -248,7 +250,7 @@ def test_a_lossy_update_of_another_kind_cannot_be_built() -> None:
     with pytest.raises(BitstreamError, match="kind UPDATE"):
         update(1, 2, kind=UnitKind.UPDATE)
     with pytest.raises(BitstreamError, match="kind LOSSY_UPDATE"):
-        UpdateEntry(parent=1, parent_id=bytes(16), release=2, unit=UNIT)
+        UpdateEntry(parent=1, parent_id=bytes(16), release=2, work=1, unit=UNIT)
 
 
 def test_lossy_updates_beyond_the_release_are_refused() -> None:

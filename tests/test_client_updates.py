@@ -262,6 +262,14 @@ def test_the_last_two_releases_are_updated_from_and_older_ones_linked(folders: l
     assert audit(folders[3], (folders[3] / "1.root.json").read_bytes())
 
 
+def test_the_work_of_updates_is_signed(folders: list[Path]) -> None:
+    """[TRU-19]: all weights moved, so all are decoded; those of the base once."""
+    described = manifest.decode(next(folders[3].rglob("*.3.manifest")).read_bytes())
+    works = {(u.parent, u.release, u.rung): u.work for u in updates_of(described)}
+    assert {works[place] for place in works if place[2] is None} == {described.weights}
+    assert {works[place] for place in works if place[2] == 0} <= {0, described.weights}
+
+
 def test_updates_are_made_as_the_publisher_says(folders: list[Path], tmp_path: Path) -> None:
     put(folders[2], tmp_path)
     publisher = Publisher(tmp_path, signer=signer())
@@ -308,9 +316,12 @@ def test_an_update_that_does_not_pay_is_not_published(tmp_path: Path) -> None:
 UNIT = entry(kind=UnitKind.UPDATE, fidelity=Fidelity(weight_snr=math.inf))
 
 
-def update(parent: int, to: int, size: int = 100, memory: int = 1000) -> UpdateEntry:
+def update(
+    parent: int, to: int, size: int = 100, *, memory: int = 1000, work: int = 50
+) -> UpdateEntry:
     unit = replace(UNIT, size=size, head_size=0, peak_decode_bytes=memory)
-    return UpdateEntry(parent=parent, parent_id=bytes([parent]) * 16, release=to, unit=unit)
+    name = bytes([parent]) * 16
+    return UpdateEntry(parent=parent, parent_id=name, release=to, work=work, unit=unit)
 
 
 def listing(*updates: UpdateEntry, number: int = 9) -> Manifest:
@@ -360,17 +371,20 @@ def ways(updates: list[UpdateEntry], *held: int, to: int = 9, memory: int = 10**
     return [] if found is None else [one.parent for one in found]
 
 
-def test_bytes_count_first_then_memory() -> None:
+def test_bytes_count_first_then_work() -> None:
+    """[TRU-19]: of two ways of 200 bytes, that on which fewer weights are decoded."""
     direct, one, two = update(1, 9, 300), update(1, 5, 100), update(5, 9, 100)
     assert ways([direct, two, one], 1) == [1, 5]
-    assert ways([update(1, 9, 200, 1), one, two], 1) == [1]
+    assert ways([update(1, 9, 200, work=99, memory=10**6), one, two], 1) == [1]
+    assert ways([update(1, 9, 200, work=101, memory=1), one, two], 1) == [1, 5]
+    assert ways([update(1, 9, 199, work=10**6), one, two], 1) == [1]
     assert ways([direct, one, two], 5) == [5]
     assert ways([direct, one, two], 2) == []
     assert ways([direct], 1, 9) == []
 
 
 def test_what_takes_too_much_memory_is_no_way() -> None:
-    assert ways([update(1, 9, 10, 5000)], 1, memory=4999) == []
+    assert ways([update(1, 9, 10, memory=5000)], 1, memory=4999) == []
 
 
 def test_a_way_is_a_ladder_of_updates() -> None:

@@ -21,6 +21,7 @@ from midstream.decoder import (
     apply_lossy_update,
     apply_update,
     lossy_memory,
+    lossy_work,
     read_stack,
     rebuild,
 )
@@ -62,6 +63,23 @@ def share(old: Sequence[bytes], new: Sequence[bytes]) -> float:
     update = encode_lossy_update(old, new)
     assert apply_lossy_update(old, update) == tuple(new)
     return len(update) / sum(map(len, new))
+
+
+# --- work ------------------------------------------------------------------------------------
+
+
+def test_the_work_of_an_update_is_the_weights_that_move_once_for_each_record() -> None:
+    """[TRU-19]: one tensor moved, in the base and in one enhancement or none."""
+    old = lower(ARRAYS)
+    new = lower({**ARRAYS, "a": moved(ARRAYS["a"], 0.02)})
+    most = max(len(records) for records in read_stack(new).records)
+    works = [
+        lossy_work(read_stack(new[:rungs]), encode_lossy_update(old[:rungs], new[:rungs]))
+        for rungs in (1, 2)
+    ]
+    assert lossy_work(read_stack(old), encode_lossy_update(old, old)) == 0
+    assert 0 < works[0] < works[1] <= most * sum(ARRAYS[name].size for name in ARRAYS)
+    assert works[1] >= 90 * 60 * 2
 
 
 # --- what each kind of change costs ----------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from midstream.errors import MidstreamError
 from midstream.trust import bundle, manifest
 from midstream.trust.keys import Signer
+from midstream.trust.manifest import Extension
 from midstream.trust.tree import HashPage
+from midstream.trust.updates import TAG, updates_of, with_updates
 
 FOLDER = Path(__file__).parent.parent / "spec" / "vectors"
 VECTORS: Any = json.loads((FOLDER / "trust.json").read_text())
@@ -35,6 +38,32 @@ def test_a_manifest_is_read_and_written_again(case: Any) -> None:
 def test_a_wrong_manifest_is_refused_with_its_error(case: Any) -> None:
     with pytest.raises(MidstreamError) as caught:
         manifest.decode(bytes.fromhex(case["bytes"]))
+    assert caught.value.code.name == case["error"]
+
+
+def listing(extensions: tuple[Extension, ...]) -> manifest.Manifest:
+    read = manifest.decode(bytes.fromhex(VECTORS["manifests"][0]["bytes"]))
+    return replace(read, release=3, extensions=extensions)
+
+
+@pytest.mark.parametrize("case", VECTORS["update_lists"], ids=lambda case: case["name"])
+def test_a_list_of_updates_is_read_and_written_again(case: Any) -> None:
+    extensions = tuple(
+        Extension(tag=int(tag), value=bytes.fromhex(value))
+        for tag, value in case["extensions"].items()
+    )
+    found = updates_of(listing(extensions))
+    assert [
+        [u.parent, u.release, u.parent_id.hex(), u.rung, u.work, u.unit.id] for u in found
+    ] == case["updates"]
+    assert with_updates(listing(()), found).extensions == extensions
+
+
+@pytest.mark.parametrize("case", VECTORS["wrong_update_lists"], ids=lambda case: case["name"])
+def test_a_wrong_list_of_updates_is_refused_with_its_error(case: Any) -> None:
+    extension = Extension(tag=TAG, value=bytes.fromhex(case["bytes"]))
+    with pytest.raises(MidstreamError) as caught:
+        updates_of(listing((extension,)))
     assert caught.value.code.name == case["error"]
 
 

@@ -1,7 +1,7 @@
 """Updates from one exact model to another: whatever changed, bit for bit, or a clear error."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -52,6 +52,28 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> int:
     unit = update_of(before, after)
     assert bytes(apply_update(exact(before), unit).model) == after
     return len(unit)
+
+
+# --- work ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "weights"), [((), 0), (("a",), 3000), (("b", "e"), 1270), (("a", "b"), 4200)]
+)
+def test_the_work_of_an_update_is_the_weights_that_it_decodes(
+    names: Sequence[str], weights: int
+) -> None:
+    """[TRU-19]: those of the tensors that moved, whatever the others weigh."""
+    before = exact(safetensors(ARRAYS))
+    after = safetensors(ARRAYS | {name: moved(ARRAYS[name], 0.01) for name in names})
+    assert read_update(update_of(before.model, after), before).work == weights
+
+
+def test_weights_that_only_decay_are_work_though_they_have_no_record() -> None:
+    before, after = safetensors(ARRAYS), safetensors(ARRAYS | {"a": ARRAYS["a"] * np.float32(0.5)})
+    update = read_update(update_of(before, after), exact(before))
+    assert update.work == 3000
+    assert sum(map(len, update.records)) <= 1
 
 
 # --- what each kind of change costs ----------------------------------------------------------

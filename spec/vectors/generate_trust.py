@@ -12,6 +12,7 @@ from typing import Any
 from midstream.trust import bundle, manifest, tree
 from midstream.trust.keys import Cost, Signer
 from midstream.trust.manifest import Extension, Manifest, UnitEntry
+from midstream.trust.updates import UpdateEntry, with_updates
 from midstream.types import Fidelity, UnitKind
 
 TARGET = Path(__file__).parent / "trust.json"
@@ -106,6 +107,67 @@ def wrong_manifests() -> list[Any]:
     ]
 
 
+def update(parent: int, release: int, rung: int | None = None) -> UpdateEntry:
+    """An update of 900 bytes between two releases: exact without a rung, lossy with one."""
+    kind = UnitKind.UPDATE if rung is None else UnitKind.LOSSY_UPDATE
+    snr = math.inf if rung is None else 17.25
+    unit = replace(BASE, kind=kind, size=900, head_size=60, fidelity=Fidelity(weight_snr=snr))
+    return UpdateEntry(
+        parent=parent,
+        parent_id=bytes([parent]) * 16,
+        release=release,
+        rung=rung,
+        work=12_345,
+        unit=unit,
+    )
+
+
+LISTS = {
+    "none": (),
+    "from the release before, and between earlier ones": (update(1, 2), update(2, 3)),
+    "exact and lossy ones": (update(1, 3), update(1, 3, 0), update(2, 3, 4)),
+}
+
+
+def lists() -> list[Any]:
+    """Extensions of release 3 that list updates: what a reader has to find in them."""
+    return [
+        {
+            "name": name,
+            "extensions": {
+                str(one.tag): one.value.hex()
+                for one in with_updates(replace(RELEASE, release=3), listed).extensions
+            },
+            "updates": [
+                [u.parent, u.release, u.parent_id.hex(), u.rung, u.work, u.unit.id] for u in listed
+            ],
+        }
+        for name, listed in LISTS.items()
+    ]
+
+
+def wrong_lists() -> list[Any]:
+    """Bad ones: the bytes of tag 3, with the error that a reader gives."""
+    (one,) = with_updates(replace(RELEASE, release=3), LISTS["none"] + (update(1, 2),)).extensions
+    good = one.value
+    cases = {
+        "a count without updates": (b"\x01", "BAD_LENGTH"),
+        "more than 64": (b"\x41", "OVER_LIMIT"),
+        "to its own parent": (good[:2] + b"\x00" + good[3:], "WRONG_PARENT"),
+        "beyond the release": (good[:2] + b"\x03" + good[3:], "WRONG_PARENT"),
+        "from release 0": (good[:1] + b"\x00" + good[2:], "WRONG_PARENT"),
+        "a base": (good[:21] + b"\x00" + good[22:], "BAD_FIELD"),
+        "more work than 2^48": (
+            good[:19] + bytes.fromhex("81808080808040") + good[21:],
+            "OVER_LIMIT",
+        ),
+        "bytes after the end": (good + b"\x00", "TRAILING_BYTES"),
+    }
+    return [
+        {"name": name, "bytes": data.hex(), "error": error} for name, (data, error) in cases.items()
+    ]
+
+
 def pages() -> list[Any]:
     """Hash pages over bytes 0, 1, ... 255, 0, ... in packets of 100 bytes."""
     cases = []
@@ -144,6 +206,8 @@ def vectors() -> Any:
     return {
         "manifests": manifests(),
         "wrong_manifests": wrong_manifests(),
+        "update_lists": lists(),
+        "wrong_update_lists": wrong_lists(),
         "hash_pages": pages(),
         "bundle": {
             "files": {path: data.hex() for path, data in FILES.items()},

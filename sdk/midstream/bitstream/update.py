@@ -92,6 +92,10 @@ class UpdateHead:
             [(self.tensors[r.tensor], self.codes[r.tensor], r.start, r.stop) for r in piece.runs]
         )
 
+    def is_expected(self, piece: Slice) -> bool:
+        """Whether other weights are expected of any part of a slice than those of the parent."""
+        return any(self.listed[run.tensor] in self.references for run in piece.runs)
+
     def expected(self, piece: Slice, parent: memoryview) -> NDArray[np.generic]:
         """What is expected of the weights of a slice whose parts are all kept; (weights,)."""
         found = []

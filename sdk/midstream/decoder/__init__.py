@@ -2,7 +2,7 @@
 
 from midstream.decoder.chain import apply_updates
 from midstream.decoder.contribution import decode_contribution
-from midstream.decoder.lossy import apply_lossy_update, lossy_memory
+from midstream.decoder.lossy import apply_lossy_update, lossy_memory, lossy_work
 from midstream.decoder.rebuild import rebuild, rebuild_into
 from midstream.decoder.stack import Stack, read_stack
 from midstream.decoder.updating import Exact, Update, apply_update, read_update, update_into
@@ -16,6 +16,7 @@ __all__ = [
     "apply_updates",
     "decode_contribution",
     "lossy_memory",
+    "lossy_work",
     "read_stack",
     "read_update",
     "rebuild",

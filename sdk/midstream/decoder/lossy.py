@@ -17,7 +17,7 @@ from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
 
-__all__ = ["apply_lossy_update", "lossy_memory"]
+__all__ = ["apply_lossy_update", "lossy_memory", "lossy_work"]
 
 _Units = Sequence[bytes | bytearray | memoryview]
 _ID_SIZE = 16
@@ -84,6 +84,17 @@ def lossy_memory(old: Stack, new: Stack, update: int) -> int:
     own = _SLICE_MEMORY * slices + 16 * largest + listed + _FIXED_MEMORY
     topologies = old.head.topology.working_memory + new.head.topology.working_memory
     return 2 * (old.size + new.size) + update + levels + own + topologies
+
+
+def lossy_work(new: Stack, update: bytes | bytearray | memoryview) -> int:
+    """Weights that applying decodes, once for each record of theirs (spec/trust.md, "Updates").
+
+    Args:
+        new: The units that it gives.
+        update: The unit, which was applied.
+    """
+    moved = [r.slice for r in read_unit(update).records if r.operation is Operation.MOVES]
+    return sum(new.head.slices[at].weights * len(new.records[at]) for at in moved)
 
 
 def _check_parent(update: Unit, units: _Units) -> None:

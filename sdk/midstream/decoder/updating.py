@@ -102,6 +102,14 @@ class Update:
         )
 
     @property
+    def work(self) -> int:
+        """Weights that applying decodes, none that are copied (spec/trust.md, "Updates")."""
+        pairs = zip(self.head.slices, self.records, strict=True)
+        return sum(
+            piece.weights for piece, records in pairs if records or self.head.is_expected(piece)
+        )
+
+    @property
     def peak_memory(self) -> int:
         """Bytes that applying takes, the unit and both model files included."""
         return self.size + self.head.old.model_size + self.model_size + self.working_memory
@@ -264,7 +272,7 @@ def _apply(
     parent: memoryview,
     model: memoryview,
 ) -> None:
-    if not records and not any(head.listed[run.tensor] in head.references for run in piece.runs):
+    if not records and not head.is_expected(piece):
         return
     if records and records[0].operation is Operation.RAW:
         found = kept.decode(memoryview(records[0].payload), piece.weights, piece.dtype)

@@ -58,7 +58,7 @@ def make_lossy(folder: Path, parent: Manifest, encoded: Encoded, rungs: int) -> 
     new = [unit.data for unit in encoded.units[:rungs]]
     data = encode_lossy_update(old, new)
     assert decoder.apply_lossy_update(old, data) == tuple(new), "an update gives the fresh units"
-    last = encoded.units[rungs - 1]
+    last, made = encoded.units[rungs - 1], decoder.read_stack(new)
     unit = EncodedUnit(
         kind=UnitKind.LOSSY_UPDATE,
         layer=last.layer,
@@ -73,7 +73,6 @@ def make_lossy(folder: Path, parent: Manifest, encoded: Encoded, rungs: int) -> 
         rung=parent.units[rungs - 1].layer,
         unit=unit,
         stands_for=rungs,
-        peak_memory=decoder.lossy_memory(
-            decoder.read_stack(old), decoder.read_stack(new), len(data)
-        ),
+        work=decoder.lossy_work(made, data),
+        peak_memory=decoder.lossy_memory(decoder.read_stack(old), made, len(data)),
     )

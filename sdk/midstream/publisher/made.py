@@ -22,5 +22,7 @@ class MadeUpdate:
     """The unit."""
     stands_for: int
     """Units of the new release, the base first, that it makes up for."""
+    work: int
+    """Weights that applying it decodes."""
     peak_memory: int
     """Bytes that applying it takes, what it applies to and what it gives included."""

@@ -309,6 +309,7 @@ class Publisher:
                     parent_id=made.parent_id,
                     release=number,
                     rung=made.rung,
+                    work=made.work,
                     unit=entry,
                 )
             )

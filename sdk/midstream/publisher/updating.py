@@ -169,6 +169,7 @@ def _make(
         parent_id=old.id,
         unit=unit,
         stands_for=len(encoded.units),
+        work=update.work,
         peak_memory=update.peak_memory,
     )
 

@@ -1,7 +1,7 @@
 """The cheapest way to a release over updates. Knows nothing of what moves or applies them.
 
 Updates lead from one release to a later one, so the ways are those of a graph without circles:
-bytes count first, then memory as a measure of time.
+bytes count first, then the weights that are to be decoded, which is what takes time.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ def cheapest_lossy(
         memory: Bytes that applying one may take.
     """
     ends = [
-        (found.size + rest[layer], found.time, found.updates)
+        (found.size + rest[layer], found.work, found.updates)
         for (number, layer), found in _ways(updates, held, memory).items()
         if number == release and layer is not None and layer in rest and found.updates
     ]
@@ -80,8 +80,8 @@ class _Found:
 
     size: int = 0
     """Bytes of its updates."""
-    time: int = 0
-    """Of decoding them: the memory that they take."""
+    work: int = 0
+    """Weights that they decode."""
     updates: tuple[UpdateEntry, ...] = ()
     """In order."""
 
@@ -98,12 +98,12 @@ def _ways(
             continue
         made = _Found(
             size=start.size + unit.size,
-            time=start.time + unit.peak_decode_bytes,
+            work=start.work + update.work,
             updates=(*start.updates, update),
         )
         end = (update.release, None if update.rung is None else unit.layer)
         known = ways.get(end)
-        if known is None or (made.size, made.time) < (known.size, known.time):
+        if known is None or (made.size, made.work) < (known.size, known.work):
             ways[end] = made
     return ways
 

@@ -36,6 +36,7 @@ _ID_SIZE = 16
 _REMEMBERED = 8
 """Extensions that stay parsed: those of the releases that a few networks are at."""
 _MAX_RELEASE = 2**31 - 1
+_MAX_WORK = 2**48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,9 @@ class UpdateEntry:
     rung: int | None = None
     """Of a lossy update the layer up to which the parent's units are taken; None of an exact one.
     A lossy update leads to the units up to the layer of its own."""
+    work: int
+    """Weights that applying it decodes, in all passes over them; what ways of as many bytes are
+    told apart by."""
     unit: UnitEntry
     """What is signed of the unit; memory that applying takes, what it applies to and what it gives
     included."""
@@ -86,6 +90,7 @@ def encode(updates: Sequence[UpdateEntry]) -> Extension:
         out.varint(update.parent).varint(update.release - update.parent).raw(update.parent_id)
         if update.rung is not None:
             out.varint(update.rung)
+        out.varint(update.work)
         write_entry(out, update.unit)
     return Extension(tag=LOSSY_TAG if _are_lossy(updates) else TAG, value=out.bytes())
 
@@ -145,5 +150,6 @@ def _read(reader: Reader, is_lossy: bool, limits: Limits) -> UpdateEntry:
         release=parent + reader.varint(limit=_MAX_RELEASE),
         parent_id=bytes(reader.take(_ID_SIZE)),
         rung=reader.varint(limit=_MAX_LAYER) if is_lossy else None,
+        work=reader.varint(limit=_MAX_WORK),
         unit=read_entry(reader, limits),
     )

@@ -16,6 +16,7 @@ from midstream.errors import TrustError
 from midstream.limits import LIMITS
 from midstream.origin.files import Files
 from midstream.testing import MemoryRepository
+from midstream.transport import Announcement
 from midstream.transport.channel import version_of
 from midstream.trust import bundle
 from models import mlp
@@ -58,8 +59,8 @@ def asked(repository: MemoryRepository) -> list[str]:
     return [record.path for record in repository.trace]
 
 
-def announced(files: dict[str, bytes]) -> str:
-    return version_of(files[TIMESTAMP])
+def announced(files: dict[str, bytes], news: bytes = b"") -> Announcement:
+    return Announcement(version=version_of(files[TIMESTAMP]), news=news)
 
 
 async def test_an_announced_release_costs_one_request_beside_that_for_a_root() -> None:
@@ -69,9 +70,18 @@ async def test_an_announced_release_costs_one_request_beside_that_for_a_root() -
         repository.files = dict(news.files)
         assert await source.poll(announced(news.files)) == news.manifest
         assert asked(repository) == [NEWS, NEXT_ROOT]
-        assert source.version == announced(news.files)
+        assert source.version == announced(news.files).version
         assert await source.poll() == news.manifest
         assert [record.status for record in repository.trace[2:]] == [304]
+
+
+async def test_news_that_come_with_an_announcement_are_not_asked_for() -> None:
+    made, news = repository_after(1), repository_after(2)
+    repository = MemoryRepository(made.files)
+    async with following(repository, made.root) as source:
+        repository.files = dict(news.files)
+        assert await source.poll(announced(news.files, news.files[NEWS])) == news.manifest
+        assert asked(repository) == [NEXT_ROOT]
 
 
 async def test_a_release_that_a_poll_finds_costs_one_request_more() -> None:
@@ -123,6 +133,20 @@ async def test_news_that_are_no_good_cost_requests_and_nothing_else(
         assert "metadata/2.snapshot.json" in asked(repository)
 
 
+@pytest.mark.parametrize("change", [stale, damaged, forged, bomb])
+async def test_news_on_a_channel_that_are_no_good_cost_requests_and_nothing_else(
+    change: Callable[[dict[str, bytes]], dict[str, bytes]],
+) -> None:
+    """[DEL-15]"""
+    made, news = repository_after(1), repository_after(2)
+    repository = MemoryRepository(made.files)
+    async with following(repository, made.root) as source:
+        repository.files = dict(news.files)
+        told = announced(news.files, change(dict(news.files))[NEWS])
+        assert await source.poll(told) == news.manifest
+        assert NEWS in asked(repository) or "metadata/2.snapshot.json" in asked(repository)
+
+
 async def test_news_of_other_keys_are_refused_whoever_announces_them() -> None:
     """[DEL-15]"""
     made = repository_after(1)
@@ -130,8 +154,9 @@ async def test_news_of_other_keys_are_refused_whoever_announces_them() -> None:
     async with following(repository, made.root) as source:
         other = forged_repository()
         repository.files = {**made.files, **other}
-        with pytest.raises(TrustError):
-            await source.poll(announced(other))
+        for told in (announced(other), announced(other, other[NEWS])):
+            with pytest.raises(TrustError):
+                await source.poll(told)
         repository.files = dict(made.files)
         assert await source.poll() == made.manifest
 
@@ -169,4 +194,4 @@ def test_what_is_announced_is_what_the_origin_calls_a_version(tmp_path: Path) ->
     file = Files(tmp_path).open(TIMESTAMP)
     assert file is not None
     file.close()
-    assert file.etag == announced(made.files)
+    assert file.etag == announced(made.files).version

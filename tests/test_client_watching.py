@@ -138,8 +138,14 @@ async def talk_long(socket: web.WebSocketResponse) -> None:
 
 
 async def talk_bytes(socket: web.WebSocketResponse) -> None:
-    """Say what is no text."""
+    """Say news, and of no version."""
     await socket.send_bytes(b"news")
+    await socket.receive()
+
+
+async def talk_news(socket: web.WebSocketResponse) -> None:
+    """Say more than news may have with an announcement."""
+    await socket.send_bytes(bytes((1 << 16) + 35))
     await socket.receive()
 
 
@@ -263,13 +269,13 @@ async def test_who_comes_late_hears_of_what_is_there(
             while (second := await anext(announced)) == first:
                 pass
         async with transport.fetch("metadata/timestamp.json", limit=1 << 14) as response:
-            assert response.etag == second
+            assert response.etag == second.version
 
 
 # --------------------------------------------------------------------- where it does not work
 
 
-@pytest.mark.parametrize("talk", [None, hang_up, hear_nothing, talk_long, talk_bytes])
+@pytest.mark.parametrize("talk", [None, hang_up, hear_nothing, talk_long, talk_bytes, talk_news])
 async def test_polling_takes_over_where_the_channel_breaks(
     made: Published, news: Published, repo: Path, talk: Talk | None
 ) -> None:

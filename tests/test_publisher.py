@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,26 @@ def test_progress_is_told(publisher: Publisher) -> None:
     publisher.publish(MODEL, name=NAME, ladder="3b,exact", progress=told.append)
     assert told[0].startswith("layer 0 (3b): ")
     assert told[-1] == f"{NAME} release 1 signed"
+
+
+def test_news_are_there_before_the_timestamp_that_has_them_sent(
+    repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = RepositoryFolder.write
+
+    def note(self: RepositoryFolder, files: Mapping[str, bytes]) -> None:
+        written.extend(files)
+        write(self, files)
+
+    monkeypatch.setattr(RepositoryFolder, "write", note)
+    publisher = Publisher(repo, signer=signer())
+    publisher.publish(MODEL, name=NAME, ladder="exact")
+    assert written.index(layout.news_path(NAME)) < written.index(layout.TIMESTAMP_PATH)
+    written.clear()
+    publisher.rotate("timestamp", [Signer(bytes(32))])
+    at = written.index(layout.TIMESTAMP_PATH)
+    assert at < written.index("metadata/2.root.json")  # [TRU-15]
 
 
 def test_metadata_is_renewed_before_it_runs_out(repo: Path) -> None:

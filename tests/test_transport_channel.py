@@ -13,8 +13,8 @@ from badserver import Script, answer, serving, sized
 from midstream.errors import ErrorCode, TransportError
 from midstream.limits import Limits
 from midstream.origin import serve
-from midstream.transport import open_transport
-from midstream.transport.channel import PROTOCOL
+from midstream.transport import Announcement, open_transport
+from midstream.transport.channel import PROTOCOL, version_of
 
 QUICK = Limits(connect_timeout=0.3, heartbeat=0.1)
 UPGRADE = ("Upgrade: websocket", "Connection: Upgrade")
@@ -93,9 +93,9 @@ async def test_a_server_that_is_gone_has_no_channel() -> None:
 async def test_files_are_fetched_while_a_channel_is_open(folder: Path) -> None:
     async with serve(folder) as url, open_transport(url) as transport:
         async with transport.announcements() as announced:
-            version = await anext(announced)
+            announcement = await anext(announced)
             async with transport.fetch("metadata/timestamp.json", limit=100) as response:
-                assert response.etag == version
+                assert announcement == Announcement(version=response.etag or "")
         async with transport.fetch("metadata/timestamp.json", limit=100) as response:
             assert response.status == 200
 
@@ -145,6 +145,37 @@ async def test_a_listener_that_talks_is_let_go(
         await socket.receive()
         await socket.send_bytes(bytes(size))
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
+
+
+@pytest.mark.parametrize(
+    ("network", "size", "comes"),
+    [
+        ("net", 1 << 16, True),
+        ("net", (1 << 16) + 1, False),
+        ("other", 100, False),
+        ("", 100, False),
+        ("../secret", 100, False),
+    ],
+)
+async def test_news_of_the_network_that_was_named_come_with_an_announcement(
+    folder: Path, network: str, size: int, comes: bool
+) -> None:
+    for name in ("bundles/net.news", "secret.news"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(bytes(size))
+    timestamp = b'{"version": 2}'
+    async with (
+        serve(folder) as url,
+        open_transport(url) as transport,
+        transport.announcements(network) as announced,
+    ):
+        assert (await anext(announced)).news == b""
+        (folder / "new").write_bytes(timestamp)
+        (folder / "new").rename(folder / "metadata/timestamp.json")
+        async with asyncio.timeout(5):
+            told = await anext(announced)
+        assert told.version == version_of(timestamp)
+        assert told.news == (bytes(size) if comes else b"")
 
 
 async def test_the_channel_is_no_file(folder: Path, client: aiohttp.ClientSession) -> None:

@@ -37,16 +37,18 @@ def publish_all(models: Sequence[Path | bytes], folder: Path) -> list[Path]:
 
 
 def put(release: Path, served: Path) -> float:
-    """Publish what is in another folder: the timestamp last, and then what clients read at once.
+    """Publish what is in another folder: the timestamp after news of it, and then bundles.
 
     Returns:
         When the timestamp was in its place, on the system's monotonic clock.
     """
     ignore = shutil.ignore_patterns(_TIMESTAMP.name, "*.lock", "bundles")
     shutil.copytree(release, served, ignore=ignore, dirs_exist_ok=True)
+    for news in (release / "bundles").glob("*.news"):
+        _replace(release, served, news.relative_to(release))
     _replace(release, served, _TIMESTAMP)
     began = time.monotonic()
-    for bundle in sorted((release / "bundles").iterdir(), key=lambda path: path.suffix != ".news"):
+    for bundle in (release / "bundles").iterdir():
         _replace(release, served, bundle.relative_to(release))
     return began
 

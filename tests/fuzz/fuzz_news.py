@@ -10,7 +10,7 @@ from choices import Choices
 from midstream.errors import TransportError
 from midstream.limits import Limits
 from midstream.transport import HttpTransport
-from midstream.transport.channel import ANNOUNCEMENT, PROTOCOL
+from midstream.transport.channel import ANNOUNCEMENT, LARGEST_NEWS, PROTOCOL
 from mutations import damage
 from wires import Wires, run
 
@@ -33,8 +33,8 @@ def handshake(asked: bytes) -> bytes:
 
 
 def frame(choices: Choices) -> bytes:
-    """One frame, often a good announcement."""
-    first = choices.integer(0, 255) if choices.integer(0, 3) == 0 else 0x81
+    """One frame, often a good announcement, with bytes for news or without."""
+    first = choices.integer(0, 255) if choices.integer(0, 3) == 0 else 0x80 + choices.integer(1, 2)
     size = choices.integer(0, ANNOUNCEMENT + 8)
     said = size if choices.integer(0, 7) else choices.integer(0, 127)
     length = bytes([said]) if said < 126 else b"\x7e" + said.to_bytes(2, "big")
@@ -54,10 +54,10 @@ async def listen(choices: Choices) -> None:
         )
         transport = HttpTransport("http://127.0.0.1:1", client, limits=LIMITS)
         try:
-            async with transport.announcements() as heard:
-                async for text in heard:
-                    assert isinstance(text, str)
-                    assert len(text.encode()) <= ANNOUNCEMENT
+            async with transport.announcements("net") as heard:
+                async for told in heard:
+                    assert len(told.version) <= ANNOUNCEMENT
+                    assert len(told.news) <= LARGEST_NEWS
         except TransportError as error:
             assert len(error.message) < 400
 

@@ -38,7 +38,7 @@ from midstream.session import (
     UnitVerified,
 )
 from midstream.session.assembly import Assembly
-from midstream.transport import RequestRecord, Transport, open_transport
+from midstream.transport import Announcement, RequestRecord, Transport, open_transport
 from midstream.trust import layout
 from midstream.trust.manifest import Manifest
 
@@ -332,10 +332,11 @@ class Delivery(Releases):
         """
         pace = Pace(poll)
         source = self.source
-        watch = Watch(self._transport, self._look, version=lambda: source.version, pace=pace)
+        network, version = self.manifest.name, lambda: source.version
+        watch = Watch(self._transport, network, self._look, version=version, pace=pace)
         await watch.run(push=push)
 
-    async def _look(self, announced: str | None) -> bool:
+    async def _look(self, announced: Announcement | None) -> bool:
         """Look once more for a newer release; say whether the look went well."""
         try:
             await self._check(partial(self.source.poll, announced))

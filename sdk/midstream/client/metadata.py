@@ -27,7 +27,7 @@ from midstream.errors import (
     TrustError,
 )
 from midstream.limits import LIMITS, Limits
-from midstream.transport import Transport
+from midstream.transport import Announcement, Transport
 from midstream.transport.adapters import AdapterClient, Offer
 from midstream.transport.channel import version_of
 from midstream.transport.fetching import Fetch
@@ -133,14 +133,14 @@ class MetadataSource:
         """
         return await self._follow(None, newer_root=True)
 
-    async def poll(self, announced: str | None = None) -> Manifest:
+    async def poll(self, announced: Announcement | None = None) -> Manifest:
         """The same for one small answer where nothing is new, and for one more where it is.
 
         The workflow runs over the timestamp at hand then, so that what runs out is noticed;
         newer roots are looked for with any news, and once an hour without.
 
         Args:
-            announced: The timestamp that there is said to be.
+            announced: What was said on a channel.
 
         Raises:
             TrustError: What was found is not signed as it must be, or what is here ran out.
@@ -148,14 +148,29 @@ class MetadataSource:
             StoreError: Trusted metadata can be kept nowhere.
         """
         is_due = self._clock() - self._root_looked_for >= _ROOT_EVERY
-        if not is_due and announced is not None and announced != self.version:
-            await self._read_news()
-            timestamp = self._parts.get(layout.TIMESTAMP_PATH, b"")
-            if version_of(timestamp) == announced:
-                found = Version(data=timestamp, etag=announced)
+        if not is_due and announced is not None and announced.version != self.version:
+            found = await self._told(announced)
+            if found is not None:
                 return await self._take(found, self._get, is_new=True)
         # an ETag may miss a change, so now and then it is not asked by one
         return await self._follow(None if is_due else self._timestamp, newer_root=is_due)
+
+    async def _told(self, announced: Announcement) -> Version | None:
+        """The timestamp that was announced, with what it leads to; None where it is not to be had.
+
+        News that came with it need not be asked for.
+        """
+        self._use(decompress(announced.news, limits=self._limits))
+        if version_of(self._at_hand) != announced.version:
+            await self._read_news()
+        if version_of(self._at_hand) != announced.version:
+            return None
+        return Version(data=self._at_hand, etag=announced.version)
+
+    @property
+    def _at_hand(self) -> bytes:
+        """The timestamp that came in a bundle, not verified."""
+        return self._parts.get(layout.TIMESTAMP_PATH, b"")
 
     async def _follow(self, known: Version | None, *, newer_root: bool) -> Manifest:
         timestamp = await read_version(

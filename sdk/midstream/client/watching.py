@@ -1,7 +1,8 @@
 """When to look for news: told by the origin, or by the clock. Knows nothing of what is found.
 
-An announcement only makes a look earlier. What a hostile one can do is to have one look made a
-second, and a silent channel cannot keep a client from looking (spec/delivery.md, "News").
+An announcement only makes a look earlier, and what comes with it is verified by the look. What a
+hostile one can do is to have one look made a second, and a silent channel cannot keep a client
+from looking (spec/delivery.md, "News").
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from midstream.errors import ErrorCode, TransportError, UsageError
-from midstream.transport import Transport
+from midstream.transport import Announcement, Transport
 
 __all__ = ["Pace", "Watch"]
 
@@ -73,6 +74,7 @@ class Watch:
 
     Args:
         transport: May have a channel.
+        network: Whose news are listened for.
         look: Looks once, for what was announced, if anything was; says whether it went well.
         version: The ETag that was verified last; to hear of it again is no news.
         pace: When.
@@ -82,18 +84,20 @@ class Watch:
     def __init__(
         self,
         transport: Transport,
-        look: Callable[[str | None], Coroutine[Any, Any, bool]],
+        network: str,
+        look: Callable[[Announcement | None], Coroutine[Any, Any, bool]],
         *,
         version: Callable[[], str | None],
         pace: Pace,
         clock: _Clock = time.monotonic,
     ) -> None:
         self._transport = transport
+        self._network = network
         self._look = look
         self._version = version
         self._pace = pace
         self._clock = clock
-        self._announced: str | None = None
+        self._announced: Announcement | None = None
         self._has_channel = False
         self._stirred = asyncio.Event()
 
@@ -119,7 +123,7 @@ class Watch:
         while True:
             began, announced = self._clock(), self._announced
             failures = 0 if await self._look(announced) else failures + 1
-            if self._announced == announced:
+            if self._announced is announced:
                 self._announced = None  # true or not, it has been looked after
             await self._wait(began, failures)
 
@@ -129,7 +133,7 @@ class Watch:
         while True:
             self._stirred.clear()
             pause = self._pace.look(failures, has_channel=self._has_channel) * jitter
-            if self._announced is not None and self._announced != self._version():
+            if self._announced is not None and self._announced.version != self._version():
                 pause = min(pause, self._pace.spacing)
             rest = began + pause - self._clock()
             if rest <= 0:
@@ -153,10 +157,10 @@ class Watch:
     async def _hear(self) -> None:
         """One channel, from its opening to its end."""
         try:
-            async with self._transport.announcements() as announced:
+            async with self._transport.announcements(self._network) as announced:
                 self._has_channel = True
-                async for version in announced:
-                    self._announced = version
+                async for announcement in announced:
+                    self._announced = announcement
                     self._stirred.set()
         finally:
             self._has_channel = False

@@ -1,6 +1,7 @@
 """Tells who listens that there is a release. Knows nothing of releases (spec/delivery.md, "News").
 
-It looks at one file, the timestamp, which a publisher replaces once the rest is in place.
+It looks at one file, the timestamp, which a publisher replaces once the rest is in place. With the
+version of a new one it sends the file of news of the network that a listener named.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import aiohttp
 from aiohttp import web
 
 from midstream.origin.files import Files
-from midstream.transport.channel import CHANNEL, PROTOCOL
+from midstream.transport.channel import CHANNEL, LARGEST_NEWS, NETWORK, PROTOCOL, with_news
 from midstream.transport.threads import open_in_thread
 from midstream.trust import layout
 
@@ -46,7 +47,7 @@ class _Channel:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._listeners: set[web.WebSocketResponse] = set()
+        self._listeners: dict[web.WebSocketResponse, str] = {}
         self._version = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -63,13 +64,13 @@ class _Channel:
         if len(self._listeners) >= _MOST_LISTENERS:
             return web.Response(status=503, headers={"Retry-After": "60"})
         await socket.prepare(request)
-        self._listeners.add(socket)
+        self._listeners[socket] = request.query.get(NETWORK, "")
         try:
-            await self._tell(socket)
+            await self._tell(socket, self._version)
             async for _ in socket:
                 await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION)
         finally:
-            self._listeners.discard(socket)
+            self._listeners.pop(socket, None)
         return socket
 
     async def watching(self, _: web.Application) -> AsyncIterator[None]:
@@ -92,7 +93,7 @@ class _Channel:
             version = await self._look()
             if version and version != self._version:
                 self._version = version
-                await asyncio.gather(*(self._tell(socket) for socket in list(self._listeners)))
+                await self._tell_all(version)
 
     async def _look(self) -> str:
         """What tells versions of the file apart; nothing where there is none to be had now."""
@@ -105,13 +106,38 @@ class _Channel:
         file.close()
         return file.etag
 
-    async def _tell(self, socket: web.WebSocketResponse) -> None:
-        """Announce the version; one who does not take it is let go."""
-        if not self._version:
+    async def _tell_all(self, version: str) -> None:
+        """Announce a new version, to each with the news of its network."""
+        listeners = list(self._listeners.items())
+        names = {name for _, name in listeners}
+        news = {name: await asyncio.to_thread(self._read_news, name) for name in names}
+        await asyncio.gather(
+            *(self._tell(socket, version, news[name]) for socket, name in listeners)
+        )
+
+    def _read_news(self, name: str) -> bytes:
+        """A network's news; nothing where there are none to be had, or too many."""
+        try:
+            file = self._files.open(layout.news_path(name)) if layout.is_name(name) else None
+        except OSError:  # too many files are open: who listens will ask for it
+            return b""
+        if file is None:
+            return b""
+        try:
+            return file.read(0, file.size) if file.size <= LARGEST_NEWS else b""
+        finally:
+            file.close()
+
+    async def _tell(self, socket: web.WebSocketResponse, version: str, news: bytes = b"") -> None:
+        """Announce a version; one who does not take it is let go."""
+        if not version:
             return
         try:
             async with asyncio.timeout(_PATIENCE):
-                await socket.send_str(self._version)
+                if news:
+                    await socket.send_bytes(with_news(version, news))
+                else:
+                    await socket.send_str(version)
         except (ConnectionError, TimeoutError):
-            self._listeners.discard(socket)
+            self._listeners.pop(socket, None)
             await socket.close(code=aiohttp.WSCloseCode.POLICY_VIOLATION)

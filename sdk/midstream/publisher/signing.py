@@ -74,16 +74,20 @@ class SignedFolder:
     def write(
         self, signed: Mapping[str, bytes], repository: Repository, names: Sequence[str]
     ) -> None:
-        """Write signed files in their order, then what clients read at once of networks.
+        """Write signed files in their order, and what clients read at once of networks.
+
+        News are there before the timestamp, which has an origin send them to who listens.
 
         Raises:
             StoreError: They cannot be written.
         """
-        self._folder.write(_with_parity(signed))
+        before, after = _split(signed)
+        self._folder.write(_with_parity(before))
         read = {name: repository.bundle_files(name) for name in names}
-        for name, files in read.items():  # those who listen are told already
+        for name, files in read.items():
             news = bundle.compress(bundle.encode(_news(files, name)))
             self._folder.write({layout.news_path(name): news})
+        self._folder.write(_with_parity(after))
         for name, files in read.items():
             self._folder.write(self._bundle(name, files))
 
@@ -93,6 +97,13 @@ class SignedFolder:
         if base.size <= _BUNDLED_BASE:
             files[base.path] = read_file(self._folder.path / base.path)
         return _with_parity({layout.bundle_path(name): bundle.encode(files)})
+
+
+def _split(signed: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What is written before the timestamp, and it with what comes after."""
+    paths = list(signed)
+    at = paths.index(layout.TIMESTAMP_PATH) if layout.TIMESTAMP_PATH in signed else len(paths)
+    return {path: signed[path] for path in paths[:at]}, {path: signed[path] for path in paths[at:]}
 
 
 def _news(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:

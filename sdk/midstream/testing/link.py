@@ -8,7 +8,7 @@ from midstream.errors import ErrorCode, TransportError
 from midstream.origin import Counters, Impairments
 from midstream.origin.impairments import Link
 from midstream.testing.clock import FakeClock
-from midstream.transport import Hints, RequestRecord, Response, Transport
+from midstream.transport import Announcement, Hints, RequestRecord, Response, Transport
 
 __all__ = ["SimulatedLink"]
 
@@ -83,9 +83,9 @@ class SimulatedLink:
             record.ended = self.clock.now
 
     @asynccontextmanager
-    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def announcements(self, network: str = "") -> AsyncIterator[AsyncIterator[Announcement]]:
         """What the transport hears; see `Transport.announcements`."""
-        async with self._transport.announcements() as announced:
+        async with self._transport.announcements(network) as announced:
             yield announced
 
 

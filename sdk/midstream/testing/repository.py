@@ -9,7 +9,7 @@ from typing import Self
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.testing.clock import FakeClock
-from midstream.transport import Hints, RequestRecord
+from midstream.transport import Announcement, Hints, RequestRecord
 from midstream.transport.protocol import check_path, resolve_range
 
 __all__ = ["MemoryRepository"]
@@ -90,7 +90,10 @@ class MemoryRepository:
             record.ended = self._clock()
 
     @asynccontextmanager
-    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def announcements(
+        self,
+        network: str = "",  # noqa: ARG002
+    ) -> AsyncIterator[AsyncIterator[Announcement]]:
         """There is no channel; see `Transport.announcements`."""
         raise TransportError(ErrorCode.NOT_FOUND, "memory has no channel for news")
         yield

@@ -7,9 +7,10 @@ from midstream.transport.folder import FolderTransport
 from midstream.transport.hints import Hints
 from midstream.transport.http import HttpTransport
 from midstream.transport.opening import open_transport
-from midstream.transport.protocol import RequestRecord, Response, Transport
+from midstream.transport.protocol import Announcement, RequestRecord, Response, Transport
 
 __all__ = [
+    "Announcement",
     "FolderTransport",
     "Hints",
     "HttpTransport",

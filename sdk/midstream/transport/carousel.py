@@ -19,6 +19,7 @@ from midstream.transport.completing import Completion
 from midstream.transport.hints import Hints
 from midstream.transport.patience import Wait
 from midstream.transport.protocol import (
+    Announcement,
     RequestRecord,
     Response,
     Transport,
@@ -156,11 +157,11 @@ class CarouselTransport:
             record.ended = self._clock()
 
     @asynccontextmanager
-    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def announcements(self, network: str = "") -> AsyncIterator[AsyncIterator[Announcement]]:
         """What the other transport hears; see `Transport.announcements`."""
         if self._fallback is None:
             raise TransportError(ErrorCode.NOT_FOUND, "a carousel has no channel for news")
-        async with self._fallback.announcements() as announced:
+        async with self._fallback.announcements(network) as announced:
             yield announced
 
     def _answer(self, record: RequestRecord, data: bytes | None, limit: int) -> "_CarouselResponse":

@@ -1,6 +1,6 @@
 """A WebSocket on which an origin says that something is new. Knows nothing of what it is.
 
-What is said there is a hint, and never trusted (spec/delivery.md, "News").
+What is said there is never trusted (spec/delivery.md, "The channel").
 """
 
 import asyncio
@@ -13,15 +13,31 @@ import aiohttp
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.limits import Limits
+from midstream.transport.protocol import Announcement
 
-__all__ = ["ANNOUNCEMENT", "CHANNEL", "PROTOCOL", "open_channel", "version_of"]
+__all__ = [
+    "ANNOUNCEMENT",
+    "CHANNEL",
+    "LARGEST_NEWS",
+    "NETWORK",
+    "PROTOCOL",
+    "open_channel",
+    "version_of",
+    "with_news",
+]
 
 CHANNEL = "news"
 """Where the channel is, below the repository's address."""
 PROTOCOL = "midstream.news.0"
 """What is spoken on it (RFC 6455 1.9)."""
+NETWORK = "network"
+"""What names in the channel's query whose news may come with announcements."""
 ANNOUNCEMENT = 128
-"""Bytes that an announcement may have."""
+"""Characters that an announcement may have."""
+LARGEST_NEWS = 1 << 16
+"""Bytes that a file of news may have to come with one; a larger one is fetched."""
+_VERSION = 34
+"""Bytes of a version: an ETag with its quotes."""
 _FAREWELL = 0.5
 """Seconds that an origin has to say goodbye."""
 
@@ -31,10 +47,15 @@ def version_of(timestamp: bytes) -> str:
     return f'"{hashlib.sha256(timestamp).hexdigest()[:32]}"'
 
 
+def with_news(version: str, news: bytes) -> bytes:
+    """An announcement that its news go with."""
+    return version.encode("ascii") + news
+
+
 @asynccontextmanager
 async def open_channel(
     client: aiohttp.ClientSession, url: str, *, headers: Mapping[str, str], limits: Limits
-) -> AsyncIterator[AsyncIterator[str]]:
+) -> AsyncIterator[AsyncIterator[Announcement]]:
     """Open an origin's channel; gives what is said on it, until it breaks.
 
     Args:
@@ -71,7 +92,7 @@ async def _connect(
                 headers=headers,
                 heartbeat=limits.heartbeat,
                 timeout=aiohttp.ClientWSTimeout(ws_close=_FAREWELL),
-                max_msg_size=ANNOUNCEMENT,
+                max_msg_size=_VERSION + LARGEST_NEWS + 1,  # it refuses what has so many
             )
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _translated(error) from error
@@ -81,14 +102,24 @@ async def _connect(
     return socket
 
 
-async def _heard(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str]:
+async def _heard(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[Announcement]:
     """Announcements; what is none ends it, as silence beyond the heartbeat does."""
     # RFC 6455 5.5.2: a ping is answered, and whoever sent it may have gone
     with suppress(aiohttp.ClientError, OSError):
         async for message in socket:
-            if message.type is not aiohttp.WSMsgType.TEXT:
+            announcement = _announcement(message)
+            if announcement is None:
                 return
-            yield message.data
+            yield announcement
+
+
+def _announcement(message: aiohttp.WSMessage) -> Announcement | None:
+    if message.type is aiohttp.WSMsgType.TEXT and len(message.data) <= ANNOUNCEMENT:
+        return Announcement(version=message.data)
+    if message.type is aiohttp.WSMsgType.BINARY and len(message.data) >= _VERSION:
+        version, news = message.data[:_VERSION], message.data[_VERSION:]
+        return Announcement(version=version.decode("latin-1"), news=news)
+    return None
 
 
 def _without_redirects() -> aiohttp.TraceConfig:

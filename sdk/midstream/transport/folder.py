@@ -12,7 +12,13 @@ from typing import BinaryIO
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport.hints import Hints
-from midstream.transport.protocol import RequestRecord, check_path, note, resolve_range
+from midstream.transport.protocol import (
+    Announcement,
+    RequestRecord,
+    check_path,
+    note,
+    resolve_range,
+)
 from midstream.transport.threads import open_in_thread
 
 __all__ = ["FolderTransport"]
@@ -78,7 +84,10 @@ class FolderTransport:
             record.ended = self._clock()
 
     @asynccontextmanager
-    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def announcements(
+        self,
+        network: str = "",  # noqa: ARG002
+    ) -> AsyncIterator[AsyncIterator[Announcement]]:
         """There is no channel; see `Transport.announcements`."""
         raise TransportError(ErrorCode.NOT_FOUND, "a folder has no channel for news")
         yield

@@ -12,9 +12,9 @@ import aiohttp
 
 from midstream.errors import ErrorCode, TransportError, UsageError
 from midstream.limits import LIMITS, Limits
-from midstream.transport.channel import CHANNEL, open_channel
+from midstream.transport.channel import CHANNEL, NETWORK, open_channel
 from midstream.transport.hints import Hints
-from midstream.transport.protocol import RequestRecord, check_path, note
+from midstream.transport.protocol import Announcement, RequestRecord, check_path, note
 from midstream.transport.reasons import system_reason
 
 __all__ = ["HttpTransport"]
@@ -96,9 +96,10 @@ class HttpTransport:
             record.ended = self.clock()
 
     @asynccontextmanager
-    async def announcements(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def announcements(self, network: str = "") -> AsyncIterator[AsyncIterator[Announcement]]:
         """Listen for news on a connection of its own; see `Transport.announcements`."""
-        url = f"{self._base}/{CHANNEL}"
+        query = f"?{NETWORK}={quote(network, safe='')}" if network else ""
+        url = f"{self._base}/{CHANNEL}{query}"
         async with open_channel(
             self._client, url, headers=self._headers, limits=self.limits
         ) as announced:

@@ -11,6 +11,7 @@ from midstream.trust import layout
 
 __all__ = [
     "TRACED",
+    "Announcement",
     "RequestRecord",
     "Response",
     "Transport",
@@ -43,6 +44,16 @@ class RequestRecord:
     """When it was made, on the transport's clock."""
     ended: float = 0.0
     """When it was over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """What is said on a channel; anybody may have said it."""
+
+    version: str
+    """The ETag of the timestamp that there is said to be."""
+    news: bytes = b""
+    """What is said to be the network's file of news, as it is in the repository; empty without."""
 
 
 class Response(Protocol):
@@ -110,10 +121,16 @@ class Transport(Protocol):
             TransportError: NOT_FOUND, BAD_STATUS, UNREACHABLE, TIMEOUT, LONG_BODY or BAD_URL.
         """
 
-    def announcements(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """Listen for news: ETags of the timestamp, until the channel breaks.
+    def announcements(
+        self, network: str = ""
+    ) -> AbstractAsyncContextManager[AsyncIterator[Announcement]]:
+        """Listen for news until the channel breaks.
 
-        Anybody may have said them: they are a reason to look, and no more.
+        Anybody may have said them: they are a reason to look, and what came with them is
+        verified as if it had been fetched.
+
+        Args:
+            network: Whose file of news may come with them; none where empty.
 
         Raises (when entered):
             TransportError: NOT_FOUND where there is no channel, BAD_STATUS, UNREACHABLE or

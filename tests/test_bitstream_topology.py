@@ -7,8 +7,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midstream.bitstream import Topology, filling
-from midstream.bitstream import topology as topology_module
+from midstream.bitstream import Topology, filling, tensor_table
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError
 from midstream.limits import LIMITS
 from midstream.types import DType, Tensor
@@ -209,6 +208,6 @@ def test_all_tensors_at_once_are_read_as_one_by_one(table: list[int], count: int
     data = topology(24, count, bytes(table) + b"x" * 8)
     found = outcome(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(topology_module, "read_entries", lambda *_: None)
+        patch.setattr(tensor_table, "read_entries", lambda *_: None)
         patch.setattr(filling, "unpack_small", lambda *_: None)
         assert outcome(data) == found

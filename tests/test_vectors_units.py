@@ -53,7 +53,8 @@ def test_a_unit_arrives_byte_by_byte(case: dict[str, Any]) -> None:
 
 @named(INVALID)
 def test_a_stack_is_refused(case: dict[str, Any]) -> None:
-    """[BIT-1] [BIT-2] [BIT-3] [BIT-4] [BIT-5] [BIT-6] [BIT-7] [BIT-8] [BIT-9] [BIT-10]"""
+    """[BIT-1] [BIT-2] [BIT-3] [BIT-4] [BIT-5] [BIT-6] [BIT-7] [BIT-8] [BIT-9] [BIT-10]
+    [OBJ-1] [OBJ-2] [OBJ-3] [OBJ-4]"""
     with pytest.raises(DataError) as caught:
         rebuild(units(case))
     assert caught.value.code.name == case["error"]

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
+from reference import objects
 from reference.bits import Reader, bounded, check, unzstd
 from reference.levels import read_lists
 from reference.tables import Tables
@@ -13,6 +14,7 @@ from reference.values import read_raw
 MODEL_LIMIT = 1 << 31
 VECTOR_LIMIT = 4_194_304
 TOPOLOGY_WINDOW = 8 << 20
+OBJECTS_LIMIT = 1 << 20
 Vector = tuple[list[int], int, tuple[int, int]]
 """A list for the entries, their number, and the range that they are in."""
 
@@ -35,12 +37,21 @@ def read_topology(reader: Reader) -> tuple[list[Tensor], bytearray]:
     """The tensors, and the model file with its holes."""
     size, count = bounded(reader.varint(), MODEL_LIMIT), reader.varint()
     content = bounded(reader.varint(), MODEL_LIMIT)
-    inner = Reader(unzstd(reader.rest(), content, TOPOLOGY_WINDOW))
+    has_objects = reader.data[reader.at : reader.at + 1] == b"\1"
+    if has_objects:
+        reader.take(1)
+        check(content <= OBJECTS_LIMIT, "too much content")
+    unpacked = bounded(reader.varint(), OBJECTS_LIMIT) if has_objects else content
+    inner = Reader(unzstd(reader.rest(), unpacked, TOPOLOGY_WINDOW))
     tensors, model, end = [], bytearray(), 0
     for _ in range(count):
         tensors.append(read_tensor(inner, end))
         end = tensors[-1].offset + tensors[-1].size
         check(end <= size, "a tensor ends outside the model file")
+    if has_objects:
+        content -= inner.at
+        inner = Reader(objects.restore(inner.rest(), [(t.offset, t.size) for t in tensors], size))
+        check(len(inner.data) == content, "another length than the content's")
     for tensor in tensors:
         model += inner.take(tensor.offset - len(model)) + bytes(tensor.size)
     model += inner.take(size - len(model))

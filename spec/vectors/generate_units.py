@@ -151,6 +151,63 @@ def _plain(name: str, dtype: DType, shape: tuple[int, ...], values: bytes) -> di
     return _valid(name, [unit(BASE, 0, head, [(0, RAW, b"\0" + values)])], values)
 
 
+# --- a flatbuffer, by its objects -------------------------------------------------------------
+
+COLUMNS = {
+    "counts": "0a 00",
+    "kinds": "01 02 27 01 28 29 01 28 26 00",
+    "given": "00",
+    "fields and trims": "05 01 00 00 00 00",
+    "vtables": "0c00 0000 0000 0000 0800 0400 0800 0400 0400",
+    "bytes": "01 00",
+    "model": "00",
+    "text": "68 69 00",
+    "list": "02",
+    "buffers": "01 02",
+    "data": "00",
+}
+BEFORE_HOLE = "18000000 54464c33 0000 0e00 0c00 0000 0000 0000 0800 0400 0e000000 08000000 38000000"
+BEFORE_HOLE += "02000000 2c000000 0c000000 0000 0600 0800 0400 06000000 04000000 0c000000"
+AFTER_HOLE = "0400 0400 04000000 02000000 6869 00 00"
+HOLE = Tensor(name="data", dtype=DType.UINT8, shape=(12,), offset=68)
+
+
+def objects(content: int = 89, tail: str = "", **changed: str) -> bytes:
+    """A base of a flatbuffer with some of its columns changed; and what is said of its size."""
+    columns = bytes.fromhex("".join((COLUMNS | changed).values()) + tail)
+    packed = entry(68, DType.UINT8, (12,)) + columns
+    data = varint(96) + varint(1) + varint(content) + b"\1" + varint(len(packed)) + frame(packed)
+    head = blob(data) + scales.write([TensorCode(coded=False)], [HOLE])
+    return unit(BASE, 0, head, [(0, RAW, b"\0" + bytes(range(12)))])
+
+
+def _objects() -> dict[str, Any]:
+    model = bytes.fromhex(BEFORE_HOLE) + bytes(range(12)) + bytes.fromhex(AFTER_HOLE)
+    return _valid("objects of a flatbuffer", [objects()], model)
+
+
+def _bad_objects() -> list[tuple[str, str, str, bytes]]:
+    return [
+        ("OBJ-1", "more content than objects may give", "OVER_LIMIT", objects((1 << 20) + 1)),
+        ("OBJ-1", "a content of another length", "BAD_FIELD", objects(90)),
+        ("OBJ-1", "65,537 objects", "BAD_FIELD", objects(counts="818004 00")),
+        ("OBJ-2", "a byte after the columns", "BAD_FIELD", objects(tail="00")),
+        ("OBJ-2", "an order of 2", "BAD_FIELD", objects(counts="0a 02")),
+        ("OBJ-2", "a vtable that is not there", "BAD_FIELD", objects(buffers="01 03")),
+        ("OBJ-2", "a kind that is not there", "BAD_FIELD", objects(kinds="01022701282901282637")),
+        (
+            "OBJ-2",
+            "two references in one place",
+            "BAD_FIELD",
+            objects(vtables="0c00 0000 0000 0000 0400 0400 0800 0400 0400"),
+        ),
+        ("OBJ-3", "a file that is longer", "BAD_FIELD", objects(bytes="02 00 00")),
+        ("OBJ-3", "items where the hole is", "BAD_FIELD", objects(data="02 00")),
+        ("OBJ-4", "three items of two", "BAD_FIELD", objects(list="03", bytes="01 00")),
+        ("OBJ-4", "a way from nowhere", "BAD_FIELD", objects(given="01 09 04")),
+    ]
+
+
 def valid() -> list[dict[str, Any]]:
     """Stacks, and the model files they give."""
     nothing = blob(topology(7, [], b"nothing")) + scales.write([], [])
@@ -158,6 +215,7 @@ def valid() -> list[dict[str, Any]]:
     whole = unit(BASE, 0, HEAD, [LEVELS_0, _digits(0, NEAR, 0), LEVELS_1, RAW_2])
     return [
         _valid("no tensors", [unit(BASE, 0, nothing, [])], b"nothing"),
+        _objects(),
         _plain("a scalar", DType.FLOAT32, (), bytes.fromhex("0000c03f")),
         _plain("int4 of odd length", DType.INT4, (5,), bytes.fromhex("21f308")),
         _plain("int32 of eight axes", DType.INT32, (1, 1, 1, 2, 1, 1, 1, 1), bytes(range(8))),
@@ -264,6 +322,7 @@ def invalid() -> list[dict[str, Any]]:
         ("", "no base", "WRONG_PARENT", UNIT_1),
         ("", "two bases", "WRONG_PARENT", UNIT_0, UNIT_0),
         ("", "no bytes", "BAD_LENGTH", b""),
+        *_bad_objects(),
     ]
     return [_invalid(*case) for case in wrong]
 

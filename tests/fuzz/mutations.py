@@ -85,22 +85,44 @@ def _parameters(unit: Unit, data: bytes, choices: Choices) -> bytes:
 
 
 def _topology(unit: Unit, data: bytes, choices: Choices) -> bytes:
-    """Numbers, tensor table or filling of the topology, under compression that is whole."""
+    """Numbers, tensor table, filling or objects of the topology; compression is whole."""
     if not unit.head:
         return data
     reader = Reader(unit.head)
     topology = Reader(reader.blob(limit=_LARGE))
     parameters = reader.take(reader.remaining)
     size, count, content_size = (topology.varint(limit=_LARGE) for _ in range(3))
-    frame = bytes(topology.take(topology.remaining))
-    content = zstandard.ZstdDecompressor().decompress(frame, max_output_size=content_size + 1)
-    changed = damage(content[:128], choices) + content[128:]
-    size += choices.integer(-2, 2) + len(changed) - len(content)
-    count += choices.integer(-1, 1)
-    out = Writer().varint(max(size, 0)).varint(max(count, 0)).varint(len(changed))
-    packer = zstandard.ZstdCompressor(level=1, write_content_size=False)
-    head = Writer().blob(out.raw(packer.compress(changed)).bytes()).raw(parameters).bytes()
+    rest = bytes(topology.take(topology.remaining))
+    has_objects = rest[:1] == b"\1"
+    changed, grown = (
+        _objects(rest, choices) if has_objects else _content(rest, content_size, choices)
+    )
+    size += choices.integer(-2, 2) * choices.integer(0, 1) + grown
+    count += choices.integer(-1, 1) * choices.integer(0, 1)
+    content_size += grown
+    out = Writer().varint(max(size, 0)).varint(max(count, 0)).varint(max(content_size, 0))
+    head = Writer().blob(out.raw(changed).bytes()).raw(parameters).bytes()
     return _written(unit, list(unit.records), head)
+
+
+def _content(frame: bytes, size: int, choices: Choices) -> tuple[bytes, int]:
+    """A frame of a content whose start is changed, and by how much that grew."""
+    content = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size + 1)
+    changed = damage(content[:128], choices) + content[128:]
+    packer = zstandard.ZstdCompressor(level=1, write_content_size=False)
+    return packer.compress(changed), len(changed) - len(content)
+
+
+def _objects(data: bytes, choices: Choices) -> tuple[bytes, int]:
+    """The same of columns, of which any part may change and which give as much as before."""
+    reader = Reader(data[1:])
+    size = reader.varint(limit=_LARGE)
+    frame = bytes(reader.take(reader.remaining))
+    columns = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size + 1)
+    changed = damage(columns, choices)
+    packer = zstandard.ZstdCompressor(level=1, write_content_size=False)
+    out = Writer().raw(b"\1").varint(len(changed)).raw(packer.compress(changed))
+    return out.bytes(), choices.integer(-1, 1) * choices.integer(0, 1)
 
 
 def _written(unit: Unit, records: list[Record], head: bytes | None = None) -> bytes:

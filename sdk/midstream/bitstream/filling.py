@@ -65,6 +65,11 @@ class Content:
         """Bytes of memory that unpacking takes."""
         return min(zstandard.get_frame_parameters(self.frame).window_size, _MOST_WINDOW)
 
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that unpacking takes at most."""
+        return self.window
+
     def first(self, size: int) -> bytes:
         """The first `size` bytes or more, fewer where there are no more.
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import zstandard
 
-from midstream.bitstream.topology import Topology, check_filling, read_table
+from midstream.bitstream.tensor_table import check_filling, read_table
+from midstream.bitstream.topology import Topology
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
 from midstream.wire import Reader, Writer

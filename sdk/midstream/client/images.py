@@ -7,7 +7,7 @@ its holes, so that the next update finds them.
 import hashlib
 
 from midstream.bitstream import Topology
-from midstream.bitstream.topology import read_table
+from midstream.bitstream.tensor_table import read_table
 from midstream.decoder import Exact
 from midstream.errors import DataError
 from midstream.limits import Limits

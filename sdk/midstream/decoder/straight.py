@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream.filling import Content
+from midstream.bitstream.restoring import open_content
 from midstream.bitstream.slices import GROUP_WEIGHTS, SMALL_TENSOR
 from midstream.codec import digits, grid, kept, levels, raw, storage, values
 from midstream.decoder.memory import TOGETHER
-from midstream.errors import BitstreamError
+from midstream.errors import BitstreamError, LimitError
 from midstream.kernels import decode_units, outline_base
 from midstream.kernels.stacks import Tables
 from midstream.limits import LIMITS, Limits
@@ -38,7 +38,7 @@ class Straight:
     """The base and what is on top of it."""
     bounds: NDArray[np.int64]
     """On what they claim, as the kernel lays them out."""
-    content: bytes
+    content: bytes | bytearray
     """The topology, unpacked."""
     flags: bytes
     """Of tensor parameters, unpacked."""
@@ -80,11 +80,17 @@ def open_straight(units: Sequence[_Bytes], limits: Limits) -> Straight | None:
     base = memoryview(units[0])
     frame, flags = found.frame, found.flags
     try:
-        content = Content(frame=base[frame : frame + found.frame_size], size=found.content_size)
+        content = open_content(
+            base[frame : frame + found.frame_size],
+            found.content_size,
+            found.tensors,
+            found.model_size,
+            limits,
+        )
         unpacked = raw.decode(
             base[flags : flags + found.flags_size], _FLAGS_SIZE * found.tensors, _FLAGS_SIZE
         )
-    except BitstreamError:
+    except (BitstreamError, LimitError):
         return None
     if content.whole is None:
         return None

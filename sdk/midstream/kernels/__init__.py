@@ -53,6 +53,7 @@ __all__ = [
     "read_cells",
     "read_entries",
     "read_varints",
+    "restore_objects",
     "round_floats",
     "scale_floats",
     "scale_integers",
@@ -103,6 +104,7 @@ if NAME == "native":
         write_varints,
     )
     from midstream.kernels.native_nearest import nearest_levels, squared_error
+    from midstream.kernels.native_objects import restore_objects
     from midstream.kernels.native_prediction import (
         decode_digits,
         decode_levels,
@@ -130,6 +132,7 @@ else:
         write_varints,
     )
     from midstream.kernels.numpy_nearest import nearest_levels, squared_error
+    from midstream.kernels.numpy_objects import restore_objects
     from midstream.kernels.numpy_prediction import (
         decode_digits,
         decode_levels,

@@ -101,7 +101,7 @@ def decode_stacked(
 def decode_units(
     units: list[bytes | bytearray | memoryview],
     bounds: _Array,
-    content: bytes,
+    content: bytes | bytearray,
     flags: bytes,
     level_names: _Array,
     level_entries: _Array,
@@ -214,6 +214,9 @@ def read_entries(
     data: memoryview, start: int, fields: bytes, most: _Array, numbers: _Array, /
 ) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
+def restore_objects(
+    columns: memoryview, kinds: _Array, holes: _Array, out: bytearray, model_size: int, /
+) -> bool: ...
 def scale_floats(
     levels: _Array,
     steps: _Array,

@@ -52,7 +52,7 @@ def outline_base(unit: _Bytes, bounds: NDArray[np.int64]) -> Outline | None:
 def decode_units(
     units: list[_Bytes],
     bounds: NDArray[np.int64],
-    content: bytes,
+    content: bytes | bytearray,
     flags: bytes,
     tables: Tables,
     out: Buffer,

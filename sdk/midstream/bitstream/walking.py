@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from midstream.kernels import objects
 from midstream.kernels.objects import Form
 
-__all__ = ["WORD", "Found", "View", "find_objects"]
+__all__ = ["WORD", "Found", "View", "are_among", "find_objects"]
 
 WORD = 4
 """Bytes of a count, and of a reference."""
@@ -51,6 +51,14 @@ class View:
         return self.bytes[np.repeat(starts - firsts, lengths) + np.arange(int(lengths.sum()))]
 
 
+def are_among(places: _Int, starts: _Int) -> _Mask:
+    """Which places are among some that rise."""
+    if not len(starts):
+        return np.zeros(len(places), np.bool_)
+    found: _Mask = starts[np.searchsorted(starts[:-1], places)] == places
+    return found
+
+
 @dataclass(slots=True)
 class Found:
     """Objects that were found."""
@@ -71,14 +79,14 @@ class Found:
 def find_objects(view: View) -> Found | None:
     """Find all objects; None where there are more than a topology may have."""
     found, number = Found(), 0
-    taken = np.zeros(0, np.int64)
+    taken: set[int] = set()
     for kind in range(objects.ROOT, objects.ROOT + len(objects.KINDS)):
         sources, lists = _references(view, found, kind)
         if number + len(sources) > objects.MOST_OBJECTS:
             return None
         if len(sources):
             starts = _follow(view, found, kind, sources, lists, number, taken)
-            taken = np.concatenate([taken, starts])
+            taken.update(starts.tolist())
         number += len(sources)
     return found
 
@@ -116,7 +124,7 @@ def _follow(
     sources: _Int,
     lists: _Int | None,
     number: int,
-    taken: _Int,
+    taken: set[int],
 ) -> _Int:
     """Add the objects that references lead to; those that do not stand as expected are patched."""
     ways = view.word(sources)
@@ -127,7 +135,9 @@ def _follow(
             found.in_order = bool(np.diff(targets)[pairs][0] > 0)
         if not found.in_order:
             order = np.lexsort((-order, lists))
-    kept = _are_objects(view, kind, targets) & ~np.isin(targets, taken)
+    # a set, for numpy.isin takes longer than all the rest
+    kept = np.array([target not in taken for target in targets.tolist()], np.bool_)
+    kept &= _are_objects(view, kind, targets)
     before = np.maximum.accumulate(np.where(kept, targets, -1)[order])
     kept[order[1:]] &= targets[order[1:]] > before[:-1]
     found.patched.append(np.flatnonzero(~kept) + number)

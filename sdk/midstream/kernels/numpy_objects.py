@@ -200,31 +200,39 @@ class _Work:
     def _refer(self, out: _Bytes) -> None:
         number = patch = 0
         for kind in range(objects.ROOT, objects.ROOT + len(objects.KINDS)):
+            targets = self.starts[self.places[kind]]
+            parent = objects.KINDS[kind - objects.ROOT].parent
+            if kind > objects.ROOT and parent not in self.parts:
+                require(not len(targets))
+                continue
             sources, shifts, lists = self._references(kind)
-            stop = number + len(sources)
-            last = int(np.searchsorted(self.patched, stop))
-            fixed = self.patched[patch:last] - number
-            _put_words(out, (sources - shifts)[fixed], self.given[patch:last])
-            left = np.delete(np.arange(len(sources)), fixed)
+            left = np.arange(len(sources))
+            if patch < len(self.patched):
+                last = int(np.searchsorted(self.patched, number + len(sources)))
+                fixed = self.patched[patch:last] - number
+                _put_words(out, (sources - shifts)[fixed], self.given[patch:last])
+                left, patch = np.delete(left, fixed), last
             if lists is not None and not self.in_order:
                 left = left[np.lexsort((-left, lists[left]))]
-            targets = self.starts[self.places[kind]]
-            require(len(left) == len(targets))
-            ways = targets - sources[left]
-            require(np.all((ways > 0) & (ways <= _MOST_VALUE)))
-            _put_words(out, (sources - shifts)[left], ways)
-            number, patch = stop, last
+            self._point(out, sources[left], shifts[left], targets)
+            number += len(sources)
         require(patch == len(self.patched))
+
+    @staticmethod
+    def _point(out: _Bytes, sources: _Int, shifts: _Int, targets: _Int) -> None:
+        """Put in ways from references to what they lead to, one each."""
+        require(len(sources) == len(targets))
+        if len(sources):
+            ways = targets - sources
+            require(ways.min() > 0 and ways.max() <= _MOST_VALUE)
+            _put_words(out, sources - shifts, ways)
 
     def _references(self, kind: int) -> tuple[_Int, _Int, _Int | None]:
         """Where a kind is referred to in the file, holes before that; the list each is in."""
         parent = objects.KINDS[kind - objects.ROOT].parent
-        nothing = np.zeros(0, np.int64)
         if kind == objects.ROOT:
             return np.zeros(1, np.int64), np.zeros(1, np.int64), None
-        part = self.parts.get(parent)
-        if part is None:
-            return nothing, nothing, None
+        part = self.parts[parent]
         own = self.places[parent]
         starts, shifts = self.starts[own], self.shifts[own]
         if part.tables is None:

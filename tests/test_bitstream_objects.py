@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from midstream.bitstream import Topology, filling
+from midstream import kernels
+from midstream.bitstream import Topology, filling, tensor_table
 from midstream.bitstream.objects import columns_of
 from midstream.bitstream.restoring import open_content, pack_objects
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError
@@ -21,6 +22,9 @@ from models import mlp
 MODELS = Path(__file__).parent.parent / "examples/abr_client/models"
 NETWORK = (MODELS / "abr-1.tflite").read_bytes()
 OTHER = (MODELS / "abr-2.tflite").read_bytes()
+
+
+FINDERS = [find for find in (tensor_table._find_holes, kernels.read_holes) if find is not None]
 
 
 def cut(model: bytes) -> Topology:
@@ -137,6 +141,25 @@ def test_a_table_that_is_malformed_is_refused_as_in_other_contents() -> None:
     data = Writer().raw(b"\1").varint(len(content)).raw(filling.pack([content], len(content)))
     with pytest.raises(BitstreamError, match="has no weights"):
         open_content(data.bytes(), 15, 1, 24, LIMITS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(at=st.integers(0, 1 << 16), byte=st.integers(0, 255), find=st.sampled_from(FINDERS))
+def test_holes_of_a_damaged_table_are_those_of_its_tensors(at: int, byte: int, find) -> None:
+    topology = cut(NETWORK)
+    count, size = len(topology.tensors), len(NETWORK)
+    table = bytearray(topology.table)
+    table[at % len(table)] = byte
+    data = memoryview(table + bytes(9))
+    found = find(data, count, size)
+    try:
+        tensors, stop = tensor_table.read_table(data, count, size, LIMITS)
+    except MidstreamError:  # of axes, maybe, which holes do not have
+        assert found is None or found[0].sum(axis=1).max() <= size
+    else:
+        assert found is not None
+        assert found[0].tolist() == [[t.offset, t.length] for t in tensors]
+        assert found[1] == stop
 
 
 def test_what_restoring_takes_is_announced() -> None:

@@ -31,12 +31,12 @@ _MEMORY = 48
 class Restored:
     """A content that was put together again, as `filling.Content` gives one."""
 
-    whole: bytes
+    whole: bytearray
     """All of it."""
     memory: int
     """Bytes of memory that this took at most."""
 
-    def first(self, size: int) -> bytes:
+    def first(self, size: int) -> bytes | bytearray:
         """All bytes: as many as asked for, or more."""
         del size
         return self.whole
@@ -69,15 +69,16 @@ def open_content(
     packed = Content(size=reader.varint(limit=most), frame=reader.take(reader.remaining))
     if size > most:
         raise LimitError(ErrorCode.OVER_LIMIT, f"topology: {size} bytes of objects, at most {most}")
-    unpacked = memoryview(b"".join(packed.pieces()))
+    whole = packed.whole
+    unpacked = memoryview(b"".join(packed.pieces()) if whole is None else whole)
     holes, stop = read_holes(unpacked, count, model_size, limits)
-    filling = None
-    if size - stop == model_size - int(holes[:, 1].sum()):
-        filling = restore_objects(unpacked[stop:], holes, model_size, size - stop)
-    if filling is None:
-        raise BitstreamError(ErrorCode.BAD_FIELD, "topology: its objects are malformed")
+    content = bytearray(size)
+    with memoryview(content) as view:
+        view[: min(stop, size)] = unpacked[: min(stop, size)]
+        if not restore_objects(unpacked[stop:], holes, model_size, view[stop:]):
+            raise BitstreamError(ErrorCode.BAD_FIELD, "topology: its objects are malformed")
     memory = packed.memory + _MEMORY * (size + len(unpacked))
-    return Restored(whole=bytes(unpacked[:stop]) + filling, memory=memory)
+    return Restored(whole=content, memory=memory)
 
 
 def pack_objects(
@@ -104,7 +105,10 @@ def pack_objects(
     columns = columns_of(model, holes)
     if columns is None or len(columns) >= size:
         return None
-    if restore_objects(memoryview(columns), holes, len(model), size) != b"".join(filling):
+    restored = bytearray(size)
+    if not restore_objects(memoryview(columns), holes, len(model), memoryview(restored)):
+        return None
+    if restored != b"".join(filling):
         return None
     fields = table + columns
     return Writer().raw(_MARK).varint(len(fields)).raw(pack_fields(fields)).bytes()

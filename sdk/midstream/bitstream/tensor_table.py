@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream import kernels
 from midstream.errors import BitstreamError, ErrorCode, LimitError
 from midstream.kernels import read_entries
 from midstream.kernels.entries import LIST_ITEMS, Layout
@@ -94,17 +95,23 @@ def read_holes(
         BitstreamError: As `read_table`.
         LimitError: As `read_table`.
     """
-    entries = read_entries(data, 0, count, _layout(limits))
-    holes = None if entries is None else _holes(entries.numbers, model_size)
-    if entries is not None and holes is not None:
-        return holes, entries.stop
+    find = _find_holes if kernels.read_holes is None else kernels.read_holes
+    found = find(data, count, model_size)
+    if found is not None:
+        return found
     tensors, stop = read_table(data, count, model_size, limits)  # says what is wrong
     pairs = [(tensor.offset, tensor.length) for tensor in tensors]
     return np.array(pairs, np.int64).reshape(-1, 2), stop
 
 
-def _holes(entries: NDArray[np.int64], model_size: int) -> NDArray[np.int64] | None:
+def _find_holes(
+    data: memoryview, count: int, model_size: int
+) -> tuple[NDArray[np.int64], int] | None:
     """None where an entry is out of the ordinary."""
+    found = read_entries(data, 0, count, _LAYOUT)
+    if found is None:
+        return None
+    entries = found.numbers
     there = np.arange(LIST_ITEMS) < entries[:, _RANK, None]
     dimensions = np.where(there, entries[:, _DIMENSIONS:], 1)
     bits = _BITS[entries[:, _NUMBER]]
@@ -115,7 +122,7 @@ def _holes(entries: NDArray[np.int64], model_size: int) -> NDArray[np.int64] | N
     ends = np.cumsum(entries[:, _GAP] + lengths)
     if np.any(lengths == 0) or np.any(ends > model_size):
         return None
-    return np.stack([ends - lengths, lengths], axis=1)
+    return np.stack([ends - lengths, lengths], axis=1), found.stop
 
 
 def check_filling(got: int, tensors: Sequence[Tensor], model_size: int) -> None:

@@ -52,6 +52,7 @@ __all__ = [
     "rans_encode",
     "read_cells",
     "read_entries",
+    "read_holes",
     "read_varints",
     "restore_objects",
     "round_floats",
@@ -87,7 +88,13 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 """Which implementation is in use, "native" or "numpy"; and what has become of the one in C."""
 
 if NAME == "native":
-    from midstream.kernels import native_cells, native_lists, native_stacks, native_units
+    from midstream.kernels import (
+        native_cells,
+        native_lists,
+        native_objects,
+        native_stacks,
+        native_units,
+    )
     from midstream.kernels.native_entries import read_entries
     from midstream.kernels.native_fitting import fit_scales
     from midstream.kernels.native_floats import decode_floats
@@ -150,6 +157,8 @@ decode_lists = native_lists.decode_lists if NAME == "native" else None
 """Lists of integers, in C; where it is None, codec.levels decodes them as it does levels."""
 decode_stacked = native_stacks.decode_stacked if NAME == "native" else None
 """All slices of a stack, in C; where it is None, decoder.rebuild does them step by step."""
+read_holes = native_objects.read_holes if NAME == "native" else None
+"""Holes of a tensor table, in C; where it is None, bitstream.tensor_table reads entries."""
 outline_base = native_units.outline_base if NAME == "native" else None
 """Where things are in a base, in C; where it is None, bitstream reads it to objects."""
 decode_units = native_units.decode_units if NAME == "native" else None

@@ -7,14 +7,31 @@ from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 from midstream.kernels.objects import KIND_TABLE
 
-__all__ = ["restore_objects"]
+__all__ = ["read_holes", "restore_objects"]
 
 
 def restore_objects(
-    columns: memoryview, holes: NDArray[np.int64], model_size: int, size: int
-) -> bytes | bytearray | None:
+    columns: memoryview, holes: NDArray[np.int64], model_size: int, out: memoryview
+) -> bool:
     """As numpy_objects.restore_objects."""
-    out = bytearray(size)
-    kinds = plain(KIND_TABLE, np.uint8)
-    done = _native.restore_objects(columns, kinds, plain(holes, np.int64), out, model_size)
-    return out if done else None
+    return _native.restore_objects(columns, KIND_TABLE, plain(holes, np.int64), out, model_size)
+
+
+def read_holes(
+    table: memoryview, count: int, model_size: int
+) -> tuple[NDArray[np.int64], int] | None:
+    """Where the holes of a tensor table start and their bytes, (holes, 2); where it ends.
+
+    Args:
+        table: The table, and whatever follows.
+        count: How many entries it has.
+        model_size: Bytes of the model file.
+
+    Returns:
+        None where an entry is out of the ordinary.
+    """
+    if 4 * count > len(table):  # no entry takes less
+        return None
+    holes = np.empty((count, 2), np.int64)
+    stop = _native.read_holes(table, holes, model_size)
+    return None if stop < 0 else (holes, stop)

@@ -29,28 +29,27 @@ _MOST_VALUE = (1 << 32) - 1
 
 
 def restore_objects(
-    columns: memoryview, holes: NDArray[np.int64], model_size: int, size: int
-) -> bytes | None:
-    """What lies between the holes of a TFLite file.
+    columns: memoryview, holes: NDArray[np.int64], model_size: int, out: memoryview
+) -> bool:
+    """Write what lies between the holes of a TFLite file.
 
     Args:
         columns: Its objects, kind by kind.
         holes: Where each starts and its bytes, in order; (holes, 2).
         model_size: Bytes of the file.
-        size: Bytes between the holes.
+        out: Zeros, as many as there are bytes between the holes.
 
     Returns:
-        The bytes; None where the columns are malformed.
+        False where the columns are malformed; what is written is then of no use.
     """
     try:
         work = _Work.read(Cursor(np.frombuffer(columns, np.uint8)))
-        require(size == model_size - int(holes[:, 1].sum()))
+        require(len(out) == model_size - int(holes[:, 1].sum()))
         work.lay_out(holes, model_size)
-        out = np.zeros(size, np.uint8)
-        work.write(out)
+        work.write(np.frombuffer(out, np.uint8))
     except MalformedError:
-        return None
-    return out.tobytes()
+        return False
+    return True
 
 
 @dataclass(slots=True)

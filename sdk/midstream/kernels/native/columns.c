@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define MOST_VARINT (((int64_t)1 << 35) - 1)
+#define MOST_SIZE ((int64_t)1 << 31) /* of an object: none is larger than what lies between holes */
 #define MOST_GIVEN (((int64_t)1 << 32) - 1)
 #define MOST_FIELDS 255
 #define MOST_TRIM 65535
@@ -90,19 +91,29 @@ const struct fields *fields_of(struct columns *columns, int kind, int64_t index)
     return NULL;
 }
 
+/* A number of an object. */
+static int read_small(struct input *in, int64_t most, uint32_t *number)
+{
+    int64_t value;
+    if (!read_varint(in, most, &value))
+        return 0;
+    *number = (uint32_t)value;
+    return 1;
+}
+
 static int read_tables(struct input *in, struct columns *columns, int kind)
 {
     int64_t last = columns->first[kind + 1];
     for (int64_t i = columns->first[kind]; i < last; i++)
-        if (!read_varint(in, objects_of(columns, VTABLE_KIND) - 1, &columns->object[i].items))
+        if (!read_small(in, objects_of(columns, VTABLE_KIND) - 1, &columns->object[i].items))
             return 0;
     for (int64_t i = columns->first[kind]; i < last; i++) {
         struct object *object = &columns->object[i];
         const struct fields *fields = fields_of(columns, kind, object->items);
         if (!fields)
             return 0;
-        object->size = columns->vtable[object->items].extent;
-        object->data = take(in, object->size - WORD - WORD * fields->count);
+        object->size = (uint32_t)columns->vtable[object->items].extent;
+        object->data = take(in, (int64_t)object->size - WORD - WORD * fields->count);
         if (!object->data)
             return 0;
     }
@@ -115,7 +126,7 @@ static int read_bytes(struct input *in, struct columns *columns)
 {
     int64_t last = columns->first[BYTES_KIND + 1];
     for (int64_t i = 0; i < last; i++)
-        if (!read_varint(in, MOST_VARINT, &columns->object[i].size) || !columns->object[i].size)
+        if (!read_small(in, MOST_SIZE, &columns->object[i].size) || !columns->object[i].size)
             return 0;
     for (int64_t i = 0; i < last; i++)
         if (!(columns->object[i].data = take(in, columns->object[i].size)))
@@ -132,7 +143,7 @@ static int read_texts(struct input *in, struct columns *columns, int kind)
         const uint8_t *end = left ? memchr(object->data, 0, (size_t)left) : NULL;
         if (!end)
             return 0;
-        object->items = end - object->data;
+        object->items = (uint32_t)(end - object->data);
         object->size = WORD + object->items + 1;
         in->place += object->items + 1;
     }
@@ -154,7 +165,7 @@ static int read_vectors(struct input *in, struct columns *columns, int kind)
     int64_t last = columns->first[kind + 1];
     for (int64_t i = columns->first[kind]; i < last; i++) {
         struct object *object = &columns->object[i];
-        if (!read_varint(in, MOST_VARINT, &object->items))
+        if (!read_small(in, MOST_SIZE / own->item_size, &object->items))
             return 0;
         object->is_holed = own->form != FORM_LIST && !object->items;
         object->items -= own->form != FORM_LIST && object->items;
@@ -166,7 +177,7 @@ static int read_vectors(struct input *in, struct columns *columns, int kind)
         struct object *object = &columns->object[i];
         object->data = in->data + in->place;
         if (own->form >= FORM_INTEGERS ? !skip_varints(in, object->items)
-                                       : !take(in, object->size - WORD))
+                                       : !take(in, (int64_t)object->size - WORD))
             return 0;
     }
     return 1;

@@ -28,15 +28,16 @@ struct kind {
 struct vtable {
     const uint8_t *body; /* but for its size */
     int64_t size, extent;
-    int64_t start;
+    int64_t start, at; /* as those of an object */
 };
 
 struct object {
     const uint8_t *data; /* of tables a row, of integers varints */
-    int64_t size;        /* in the file; of one with a hole what is before that */
-    int64_t items;       /* its count, or which vtable a table has */
-    int is_holed;
-    int64_t start, shift; /* where it is in the file, bytes of holes before that */
+    int64_t start;       /* where it is in the file */
+    uint32_t at;         /* where it is between holes */
+    uint32_t size;       /* in the file; of one with a hole what is before that */
+    uint32_t items;      /* its count, or which vtable a table has */
+    uint32_t is_holed;
 };
 
 /* Where fields of interest are in the tables of one kind with one vtable. */

@@ -20,6 +20,7 @@ PyObject *predict(PyObject *module, PyObject *args);
 PyObject *rans_decode(PyObject *module, PyObject *args);
 PyObject *rans_encode(PyObject *module, PyObject *args);
 PyObject *read_entries(PyObject *module, PyObject *args);
+PyObject *read_holes(PyObject *module, PyObject *args);
 PyObject *read_varints(PyObject *module, PyObject *args);
 PyObject *restore_objects(PyObject *module, PyObject *args);
 PyObject *scale_floats(PyObject *module, PyObject *args);

@@ -71,6 +71,8 @@ static PyMethodDef methods[] = {
         "or -2" },
     { "read_entries", read_entries, METH_VARARGS,
         "read_entries(data, start, fields, most, numbers) -> where they end, or -1" },
+    { "read_holes", read_holes, METH_VARARGS,
+        "read_holes(table, holes, model size) -> bytes, or -1" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
     { "restore_objects", restore_objects, METH_VARARGS,
         "restore_objects(columns, kinds, holes, out, model size) -> whether they are sound" },

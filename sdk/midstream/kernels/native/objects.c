@@ -41,8 +41,8 @@ static int place_holed(struct layout *layout, const struct between *between, int
         return 0;
     const struct hole *hole = &between->hole[layout->hole++];
     object->start = hole->start - WORD;
-    object->shift = layout->shift;
-    object->items = hole->size / item_size;
+    object->at = (uint32_t)(object->start - layout->shift);
+    object->items = (uint32_t)(hole->size / item_size);
     if (object->start < layout->place || hole->size % item_size)
         return 0;
     layout->shift += hole->size;
@@ -66,14 +66,14 @@ static int place_object(struct columns *columns, const struct between *between,
     if (kind == VTABLE_KIND) {
         struct vtable *vtable = &columns->vtable[index - columns->first[VTABLE_KIND]];
         vtable->start = align(layout->place + vtable->size) - vtable->size;
-        columns->object[index].shift = layout->shift;
+        vtable->at = vtable->start - layout->shift;
         return pass(layout, between, vtable->start, vtable->size);
     }
     struct object *object = &columns->object[index];
     if (object->is_holed)
         return place_holed(layout, between, kind_at(columns, kind)->item_size, object);
     object->start = kind == BYTES_KIND ? layout->place : align(layout->place);
-    object->shift = layout->shift;
+    object->at = (uint32_t)(object->start - layout->shift);
     return pass(layout, between, object->start, object->size);
 }
 
@@ -93,12 +93,12 @@ static void write_integers(const struct object *object, int64_t *last, uint8_t *
 {
     struct input in = { object->data, INT64_MAX, 0 }; /* they were read before */
     int64_t folded = 0;
-    for (int64_t i = 0; i < object->items; i++) {
+    for (uint32_t i = 0; i < object->items; i++) {
         (void)read_varint(&in, INT64_MAX, &folded);
         int64_t value = folded >> 1 ^ -(folded & 1);
         if (last)
             value = *last += value;
-        put_word(to + WORD * i, value);
+        put_word(to + (size_t)WORD * i, value);
     }
 }
 
@@ -108,7 +108,7 @@ static void write_plain(struct columns *columns, int kind, uint8_t *out)
     int64_t last = 0;
     for (int64_t i = columns->first[kind]; i < columns->first[kind + 1]; i++) {
         const struct object *object = &columns->object[i];
-        uint8_t *to = out + object->start - object->shift;
+        uint8_t *to = out + object->at;
         if (kind != BYTES_KIND) {
             put_word(to, object->items);
             to += WORD;
@@ -141,7 +141,7 @@ static void write_tables(struct columns *columns, int kind, uint8_t *out)
     for (int64_t i = columns->first[kind]; i < columns->first[kind + 1]; i++) {
         const struct object *object = &columns->object[i];
         const struct fields *fields = fields_of(columns, kind, object->items);
-        uint8_t *to = out + object->start - object->shift;
+        uint8_t *to = out + object->at;
         write_row(object, fields, to);
         put_word(to, object->start - columns->vtable[object->items].start);
         if (fields->counter) {
@@ -153,10 +153,9 @@ static void write_tables(struct columns *columns, int kind, uint8_t *out)
 
 static void write_vtables(struct columns *columns, uint8_t *out)
 {
-    int64_t first = columns->first[VTABLE_KIND];
     for (int64_t i = 0; i < objects_of(columns, VTABLE_KIND); i++) {
         const struct vtable *vtable = &columns->vtable[i];
-        uint8_t *to = out + vtable->start - columns->object[first + i].shift;
+        uint8_t *to = out + vtable->at;
         to[0] = (uint8_t)vtable->size;
         to[1] = (uint8_t)(vtable->size >> 8);
         memcpy(to + 2, vtable->body, (size_t)vtable->size - 2);
@@ -229,8 +228,8 @@ static int refer_to(struct columns *columns, struct match *match, int kind, uint
         const struct object *object = &columns->object[i];
         int is_item = own->field == ITEMS_FIELD;
         int64_t at = is_item ? WORD : place_of(&columns->vtable[object->items], own->field);
-        struct sources sources = { is_item ? object->items : at > 0, object->start + at,
-            out + object->start - object->shift + at };
+        struct sources sources = { is_item ? (int64_t)object->items : at > 0, object->start + at,
+            out + object->at + at };
         if (!refer(columns, match, &sources))
             return 0;
     }

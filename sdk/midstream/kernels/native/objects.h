@@ -3,11 +3,7 @@
 #define MIDSTREAM_OBJECTS_H
 
 #include "columns.h"
-
-/* What lies in the file where no object is. */
-struct hole {
-    int64_t start, size;
-};
+#include "gaps.h"
 
 /* A file of which only what lies between holes is written. */
 struct between {

@@ -3,6 +3,10 @@
 #include "faces.h"
 #include "objects.h"
 
+#define MOST_OUT ((Py_ssize_t)1 << 30) /* so that places in it are small numbers */
+
+#define MOST_MODEL ((long long)1 << 37) /* so that products of weights are in range */
+
 enum { COLUMNS, TABLE, HOLES, OUT, BUFFERS };
 
 /* Whether holes are one after the other in a file, and leave as many bytes as there is room. */
@@ -35,6 +39,22 @@ static int restore(struct input in, struct columns *columns, const struct betwee
     return done;
 }
 
+PyObject *read_holes(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[2];
+    long long model_size;
+    if (!PyArg_ParseTuple(args, "y*w*L", &b[0], &b[1], &model_size))
+        return NULL;
+    struct input in = { b[0].buf, b[0].len, 0 };
+    Py_ssize_t count = items(&b[1], 8) / 2;
+    int fits = count >= 0 && has_items(&b[1], 8, 2 * count)
+        && ((model_size >= 0 && model_size <= MOST_MODEL) || refuse("a model that is too large"));
+    int done = fits && read_holes_of(&in, count, model_size, b[1].buf);
+    release(b, 2);
+    return fits ? PyLong_FromLongLong(done ? in.place : -1) : NULL;
+}
+
 PyObject *restore_objects(PyObject *module, PyObject *args)
 {
     (void)module;
@@ -51,7 +71,8 @@ PyObject *restore_objects(PyObject *module, PyObject *args)
     if (fits) {
         struct between between = { b[HOLES].buf, holes, model_size, b[OUT].buf };
         struct input in = { b[COLUMNS].buf, b[COLUMNS].len, 0 };
-        done = is_between(&between, b[OUT].len) && restore(in, &columns, &between);
+        done = b[OUT].len <= MOST_OUT && is_between(&between, b[OUT].len)
+            && restore(in, &columns, &between);
     }
     release(b, BUFFERS);
     return fits ? PyBool_FromLong(done) : NULL;

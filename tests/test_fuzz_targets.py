@@ -21,9 +21,16 @@ pytestmark = pytest.mark.once
 
 def test_every_parser_has_a_target() -> None:
     assert {"units", "formats", "manifest", "bundle", "metadata", "datagrams"} <= set(TARGETS)
-    assert {"answers", "ranges", "news", "journal", "keys", "calibration", "providers"} <= set(
-        TARGETS
-    )
+    assert {
+        "answers",
+        "ranges",
+        "news",
+        "journal",
+        "keys",
+        "calibration",
+        "providers",
+        "repository",
+    } <= set(TARGETS)
 
 
 def test_a_share_of_hostile_inputs_is_survived() -> None:

@@ -28,7 +28,7 @@ from midstream.trust import layout, manifest
 from midstream.trust.keys import KeyRing
 from midstream.trust.provenance import Part, Provenance, encode, provenance_of
 from providing import NAMES, POLICY, Place, distance, model
-from trusting import ring, signer
+from trusting import ring, signer, unsignable
 
 pytestmark = pytest.mark.once
 
@@ -132,6 +132,13 @@ def test_what_is_no_parcel_is_put_down(place: Place) -> None:
         place.merge([b"", b"MDB\0 and nothing"])
     (refused,) = history.refusals(place.folder, "net")
     assert (refused.provider, refused.times) == ("unknown", 2)
+
+
+def test_a_parcel_that_nobody_can_sign_stops_no_merge(place: Place) -> None:
+    parcels = [place.parcel("east"), unsignable(place.parcel("north")), place.parcel("south")]
+    found = place.merge(parcels)
+    assert sorted(found.merged.shares) == ["east", "south"]
+    assert place.refusals() == [("north", "BAD_METADATA")]
 
 
 def test_two_parcels_of_one_provider_are_not_both_merged(place: Place) -> None:

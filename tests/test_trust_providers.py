@@ -13,7 +13,7 @@ from midstream.trust import bundle, layout, providers
 from midstream.trust.keys import Signer
 from midstream.trust.parcel import Evidence, Parcel, open_parcel, seal_parcel
 from midstream.trust.providers import public_key
-from trusting import DAY, NOW, World, signer
+from trusting import DAY, NOW, World, signer, unsignable
 
 EVIDENCE = Evidence(samples=1200, metrics={"accuracy": 0.91})
 UNIT = b"a contribution" * 20
@@ -147,6 +147,11 @@ def test_another_unit_under_the_same_signature_is_refused(world: World) -> None:
     target = layout.contribution_path("abr", "north", 1)
     files[target] = bytes(reversed(files[target]))
     refused(world, bundle.encode(files), ErrorCode.BAD_HASH)
+
+
+@pytest.mark.parametrize("value", ["1.5", "[1e9]", '"\\ud800"'])
+def test_a_parcel_that_nobody_can_sign_is_refused(world: World, value: str) -> None:  # [CON-9]
+    refused(world, unsignable(sealed(), value), ErrorCode.BAD_METADATA)
 
 
 @pytest.mark.parametrize("keep", [0, 1])

@@ -338,6 +338,16 @@ def test_a_repository_with_a_malformed_file_is_refused(
 
 
 @pytest.mark.parametrize("role", ["root", "timestamp"])
+def test_a_repository_with_a_file_that_nobody_can_sign_is_refused(world: World, role: str) -> None:
+    world.publish()
+    path = world.latest_path(role)
+    world.files[path] = world.files[path].replace(b'"signed":{', b'"signed":{"x":1.5,')
+    with pytest.raises(TrustError) as caught:
+        world.reopen()
+    assert caught.value.code is ErrorCode.BAD_METADATA
+
+
+@pytest.mark.parametrize("role", ["root", "timestamp"])
 def test_a_publisher_does_not_build_on_what_is_not_signed(world: World, role: str) -> None:
     world.publish()
     forged = world.forge(role, lambda signed: signed.update(version=1), signer(99))

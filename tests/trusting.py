@@ -12,7 +12,7 @@ from tuf.api.metadata import TargetFile
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport.updater import TrustedClient
-from midstream.trust import layout
+from midstream.trust import bundle, layout
 from midstream.trust.keys import ROLES, KeyRing, Signer
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.repository import Repository
@@ -168,3 +168,11 @@ def forge_release(world: World, name: str, path: str, data: bytes, *, keep: bool
     forge_snapshot(world, lambda meta: meta.update({f"{name}.json": {"version": version}}))
     folder, file = path.split("/")
     world.served[f"targets/{folder}/{described.hashes['sha256']}.{file}"] = data
+
+
+def unsignable(parcel: bytes, value: str = "1.5") -> bytes:
+    """A parcel whose metadata has a value without a canonical form, so that nobody can sign it."""
+    files = bundle.decode(parcel)
+    path = next(iter(files))
+    files[path] = files[path].replace(b'"signed":{', b'"signed":{"x":' + value.encode() + b",")
+    return bundle.encode(files)

@@ -10,6 +10,7 @@ the folder that MIDSTREAM_CORPUS names, if one is named.
 
 import importlib
 import os
+import shlex
 import sys
 import tempfile
 import warnings
@@ -35,7 +36,9 @@ def main(name: str, options: list[str]) -> None:
     inputs = getattr(target, "INPUTS", 1)
     print("inputs in a run:", inputs, file=sys.stderr)
     options = [_runs(option, inputs) for option in options]
-    atheris.Setup([sys.argv[0], *options, str(folder)], lambda data: target.test_one(Bytes(data)))
+    # a merge runs this again, by a shell
+    program = shlex.join([sys.executable, __file__, name])
+    atheris.Setup([program, *options, str(folder)], lambda data: target.test_one(Bytes(data)))
     atheris.Fuzz()
 
 

@@ -5,14 +5,13 @@ What is damaged is signed anew now and then, so that it is read; the library of 
 
 import json
 import shutil
-from typing import Any
 
-from securesystemslib.formats import encode_canonical
 from tuf.api.exceptions import RepositoryError
 from tuf.ngclient import UpdaterConfig
 from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 
 from choices import Choices
+from documents import change, signed_anew
 from midstream.errors import MidstreamError
 from midstream.trust import layout
 from mutations import damage
@@ -21,21 +20,6 @@ from trusting import World
 
 ROLES = ("timestamp", "snapshot", "targets", "abr")
 SIGNERS = {"abr": "release"}
-VALUES: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    1 << 70,
-    1e308,
-    "",
-    "é\ud800",
-    "../x",
-    [],
-    [[]],
-    {},
-    "2",
-)
 
 
 def world() -> World:
@@ -61,46 +45,6 @@ def restore() -> None:
         (HOME / name).write_bytes(data)
 
 
-def change(value: Any, choices: Choices) -> Any:
-    """One place of a document becomes another value, or goes, or has one more beside it."""
-    if isinstance(value, dict) and value and choices.integer(0, 7):
-        key = sorted(value)[choices.integer(0, len(value) - 1)]
-        changed = dict(value)
-        match choices.integer(0, 9):
-            case 0:
-                del changed[key]
-            case 1:
-                changed[key + "x"] = changed[key]
-            case _:
-                changed[key] = change(value[key], choices)
-        return changed
-    if isinstance(value, list) and value and choices.integer(0, 7):
-        place = choices.integer(0, len(value) - 1)
-        return [
-            *value[:place],
-            change(value[place], choices),
-            *value[place + choices.integer(0, 1) :],
-        ]
-    if isinstance(value, str) and choices.integer(0, 1):
-        return damage(value.encode(), choices).decode("utf-8", "replace")
-    if isinstance(value, int) and choices.integer(0, 1):
-        return value + choices.integer(-2, 2)
-    return VALUES[choices.integer(0, len(VALUES) - 1)]
-
-
-def signed_anew(data: bytes, role: str, choices: Choices) -> bytes:
-    """A document changed in one place, with a signature that is good if it can have one."""
-    document = json.loads(data)
-    document["signed"] = change(document["signed"], choices)
-    try:
-        payload = encode_canonical(document["signed"]).encode()
-    except Exception:  # whatever the library cannot write down has no signature to be good
-        payload = b""
-    signer = WORLD.keys.of(SIGNERS.get(role, role))[0]
-    document["signatures"] = [signer.sign(payload).to_dict()]
-    return json.dumps(document).encode()
-
-
 def hostile(choices: Choices) -> tuple[str, bytes]:
     """A role, and what its metadata is now."""
     role = ROLES[choices.integer(0, len(ROLES) - 1)]
@@ -115,7 +59,8 @@ def hostile(choices: Choices) -> tuple[str, bytes]:
             return role, json.dumps(document).encode()
         case 3:
             return role, b"[" * choices.integer(0, 1 << 16) + data
-    return role, signed_anew(data, role, choices)
+    signer = WORLD.keys.of(SIGNERS.get(role, role))[0]
+    return role, signed_anew(data, signer, choices)
 
 
 def offer(role: str, data: bytes) -> None:

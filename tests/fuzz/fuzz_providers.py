@@ -1,6 +1,10 @@
-"""Damaged policies, provenance and parcels: an error of ours, or what was written and signed."""
+"""Damaged policies, provenance and parcels: an error of ours, or what was written and signed.
+
+A provider may be hostile itself: what it says in a parcel is changed and signed by its own key.
+"""
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -9,8 +13,9 @@ from typing import Any
 from tuf.api.metadata import Targets
 
 from choices import Choices
+from documents import signed_anew
 from midstream.errors import DataError, UsageError
-from midstream.trust import adapters, provenance, providers
+from midstream.trust import adapters, bundle, provenance, providers
 from midstream.trust.parcel import Evidence, Parcel, open_parcel, provider_of, seal_parcel
 from mutations import damage
 from seeds import VALID
@@ -44,6 +49,17 @@ def parcel(data: bytes) -> None:
     assert open_parcel(data, "net", ROLE, NOW) == MADE
 
 
+def parcel_of_another_mind(choices: Choices) -> None:
+    """What a provider signs is its unit still, and its evidence is numbers."""
+    files = dict(bundle.decode(PARCEL))
+    path = next(iter(files))
+    files[path] = signed_anew(files[path], signer(1), choices)
+    found = open_parcel(bundle.encode(files), "net", ROLE, NOW)
+    assert found.unit == MADE.unit
+    assert found.evidence.samples >= 1
+    assert all(map(math.isfinite, found.evidence.metrics.values()))
+
+
 READERS: list[tuple[Callable[[bytes], None], list[bytes]]] = [
     (policy, POLICIES),
     (made_of, PROVENANCES),
@@ -52,9 +68,17 @@ READERS: list[tuple[Callable[[bytes], None], list[bytes]]] = [
 
 
 def test_one(choices: Choices) -> None:
-    """Raw bytes, or good ones with damage."""
-    read, good = READERS[choices.integer(0, len(READERS) - 1)]
+    """Raw bytes, or good ones with damage, or a parcel by a hostile provider."""
+    kind = choices.integer(0, len(READERS))
+    with suppress(DataError, UsageError):
+        if kind == len(READERS):
+            parcel_of_another_mind(choices)
+        else:
+            read_damaged(*READERS[kind], choices)
+
+
+def read_damaged(read: Callable[[bytes], None], good: list[bytes], choices: Choices) -> None:
+    """One of these that was damaged, or other bytes."""
     first = good[choices.integer(0, len(good) - 1)]
     data = choices.raw(1 << 9) if choices.integer(0, 15) == 0 else damage(first, choices)
-    with suppress(DataError, UsageError):
-        read(bytes(data))
+    read(bytes(data))

@@ -2,7 +2,7 @@
 
 from securesystemslib.exceptions import UnverifiedSignatureError
 from tuf.api import exceptions
-from tuf.api.serialization import DeserializationError
+from tuf.api.serialization import DeserializationError, SerializationError
 
 from midstream.errors import ErrorCode, TrustError
 
@@ -31,7 +31,7 @@ def refusal(error: Exception, what: str) -> TrustError:
     """
     known = (code for kind, code in _CODES if isinstance(error, kind))
     code = next(known, ErrorCode.BAD_METADATA)
-    if isinstance(error, DeserializationError):
+    if isinstance(error, DeserializationError | SerializationError):
         what += ": metadata is damaged"
-    reason = " ".join(str(error).split())[:200]
+    reason = " ".join(str(error).split() or str(error.__cause__).split())[:200]
     return TrustError(code, f"{what}: {reason}{_ADVICE.get(code, '')}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from tuf.api.exceptions import RepositoryError, UnsignedMetadataError
+from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
@@ -154,12 +154,13 @@ def check(delegator: Root | Targets, role: str, data: bytes) -> None:
     """Make sure that enough of a role's keys signed its metadata.
 
     Raises:
-        TrustError: BAD_SIGNATURE where they did not.
+        TrustError: BAD_SIGNATURE where they did not, BAD_METADATA where it says what has no
+            canonical form, so that nobody can sign it.
     """
-    metadata = Metadata[Any].from_bytes(data)
     try:
+        metadata = Metadata[Any].from_bytes(data)
         delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-    except UnsignedMetadataError as error:
+    except RepositoryError as error:
         raise refusal(error, role) from error
 
 

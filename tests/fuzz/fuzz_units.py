@@ -1,8 +1,10 @@
 """Damaged units: an error of ours or a model, never anything else.
 
-Stacks of bases and enhancements, updates on exact models and on lower units, and contributions.
+Stacks of bases and enhancements, updates on exact models, alone and in rows, and on lower units,
+and contributions.
 """
 
+import hashlib
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from lossy_mutations import mutate_lossy
 from midstream.decoder import (
     apply_lossy_update,
     apply_update,
+    apply_updates,
     read_stack,
     read_update,
     rebuild_into,
@@ -19,11 +22,12 @@ from midstream.decoder.contribution import decode_contribution
 from midstream.errors import DataError
 from midstream.limits import LIMITS
 from mutations import damage, mutate
-from seeds import contributions, lossy_updates, stacks, updates
+from seeds import contributions, lossy_updates, rows, stacks, updates
 from update_mutations import mutate_contribution, mutate_update
 
 STACKS = stacks()
 UPDATES = updates()
+ROWS = rows()
 LOSSY_UPDATES = lossy_updates()
 CONTRIBUTIONS = contributions()
 SMALL = replace(LIMITS, model_size=1 << 18, topology_size=1 << 18, scale_deltas=1 << 14)
@@ -44,6 +48,8 @@ def test_one(choices: Choices) -> None:
         try_update(choices)
     elif kind == 3:
         try_contribution(choices)
+    elif kind == 6:
+        try_row(choices)
     elif kind == 4:
         try_lossy_update(choices)
     else:
@@ -71,6 +77,19 @@ def try_update(choices: Choices) -> None:
         assert read.working_memory < MOST_MEMORY, "small limits make small demands"
         apply_update(old, changed, limits=SMALL)
     assert old.model == before, "an update does not touch its parent"
+
+
+def try_row(choices: Choices) -> None:
+    """Updates of which one is damaged end in the model that was signed, or in none."""
+    row = ROWS[choices.integer(0, len(ROWS) - 1)]
+    before = bytes(row.old.model)
+    place = choices.integer(0, len(row.units) - 1)
+    units = list(row.units)
+    units[place] = mutate_update(units[place], row.topologies[place], choices)
+    with suppress(DataError):
+        found = apply_updates(row.old, units, parents=row.parents, sha256=row.sha256, limits=SMALL)
+        assert hashlib.sha256(found.model).digest() == row.sha256
+    assert row.old.model == before, "a row does not touch its parent"
 
 
 def try_lossy_update(choices: Choices) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,39 @@ def updates() -> list[tuple[Exact, bytes]]:
     files = [*few_values(), models.mlp((4, 5, 4)), models.mlp((4, 6, 4))]
     made = [(old, encode_update(_exact(old).topology, old, new)) for old, new in pairwise(files)]
     return [(_exact(old), unit) for old, unit in (*known, *made)]
+
+
+@dataclass(frozen=True)
+class Row:
+    """An exact model and updates in a row from it, with the hash of the last model."""
+
+    old: Exact
+    units: list[bytes]
+    parents: list[bytes]
+    """Ids of what each applies to."""
+    topologies: list[Topology]
+    """Of what each applies to."""
+    sha256: bytes
+
+
+def rows() -> list[Row]:
+    """Three updates each: places kept from file to file, and changed."""
+    kept = [safetensors({"a": normal(9, 8), "b": normal(6, 5) * scale}) for scale in (1, 2, 3, 4)]
+    return [_row(files) for files in (kept, few_values(), [models.mlp(seed=n) for n in range(4)])]
+
+
+def _row(files: list[bytes]) -> Row:
+    states = [_exact(file) for file in files]
+    return Row(
+        old=states[0],
+        units=[
+            encode_update(s.topology, s.model, new)
+            for s, new in zip(states, files[1:], strict=False)
+        ],
+        parents=[state.id for state in states[:-1]],
+        topologies=[state.topology for state in states],
+        sha256=hashlib.sha256(files[-1]).digest(),
+    )
 
 
 def _exact(model: bytes) -> Exact:

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, write_unit
-from midstream.codec import TensorCode, grid, scales
+from midstream.codec import TensorCode, grid, scales, storage
 from midstream.encoder.folds import Folds
-from midstream.encoder.narrow import Narrow
+from midstream.encoder.narrow import Narrow, made
 from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
-from midstream.encoder.quantiser import Quantiser, Recipe
+from midstream.encoder.quantiser import Quantised, Quantiser, Recipe
 from midstream.encoder.steps import Allocation, shifted
 from midstream.encoder.weights import Corrected, Weights
+from midstream.kernels import nearest_levels
 from midstream.types import UnitKind
 
 __all__ = ["PLACES_PER_STEP", "Base", "Bases", "fit_codes", "step_sizes"]
@@ -58,6 +59,8 @@ class Bases:
         plans = make_plans(Head(topology=topology, codes=codes), weights, empty)
         self._raw = raw_records(plans)
         self._folds = Folds(plans)
+        self.is_refined = False
+        """Whether rungs will refine it: tables then suit levels of one refinement, too."""
         self.uncounted = len(topology.write()) + sum(len(r.payload) for r in self._raw)
         """Bytes of the topology and of weights that are not coded."""
 
@@ -66,8 +69,24 @@ class Bases:
         grids = _grids(self._weights, allocation, -fineness / PLACES_PER_STEP)
         sizes = [step_sizes(w, code) for w, code in zip(self._weights, grids, strict=True)]
         quantised = self._quantiser.quantise(sizes, recipe)
-        codes = fit_codes(self._weights, grids, quantised.levels)
+        codes = self._codes(grids, quantised, recipe)
         return self.write(codes, quantised.levels, quantised.corrected)
+
+    def _codes(
+        self, grids: Sequence[TensorCode], quantised: Quantised, recipe: Recipe
+    ) -> tuple[TensorCode, ...]:
+        """Grids with how levels spread: those of one refinement, where these are the nearest."""
+        if not self.is_refined or recipe.feedback:
+            return fit_codes(self._weights, grids, quantised.levels)
+        pairs = enumerate(zip(self._weights, grids, strict=True))
+        nearest = [_is_plain(w, code) and at not in quantised.corrected for at, (w, code) in pairs]
+        levels = [
+            _refined(w, code) if is_nearest else own
+            for w, code, own, is_nearest in zip(
+                self._weights, grids, quantised.levels, nearest, strict=True
+            )
+        ]
+        return fit_codes(self._weights, grids, levels, list(map(int, nearest)))
 
     def write(
         self,
@@ -115,19 +134,45 @@ def step_sizes(weights: Weights, code: TensorCode) -> NDArray[np.float64]:
 
 
 def fit_codes(
-    weights: Sequence[Weights], grids: Sequence[TensorCode], levels: Sequence[Narrow]
+    weights: Sequence[Weights],
+    grids: Sequence[TensorCode],
+    levels: Sequence[Narrow],
+    trits: Sequence[int] | None = None,
 ) -> tuple[TensorCode, ...]:
-    """Grids with how their levels spread."""
-    triples = zip(weights, grids, levels, strict=True)
-    return tuple(_code(w, code, here) if code.coded else code for w, code, here in triples)
+    """Grids with how their levels spread.
+
+    Args:
+        weights: All tensors.
+        grids: Their steps.
+        levels: Of each tensor.
+        trits: Refinements that they have; None for none.
+    """
+    each = zip(weights, grids, levels, trits or [0] * len(levels), strict=True)
+    return tuple(_code(w, code, own, n) if code.coded else code for w, code, own, n in each)
 
 
-def _code(weights: Weights, chosen: TensorCode, levels: Narrow) -> TensorCode:
+def _is_plain(weights: Weights, code: TensorCode) -> bool:
+    return code.coded and code.is_even and weights.tensor.dtype.is_float
+
+
+def _refined(weights: Weights, code: TensorCode) -> Narrow:
+    """The nearest levels after one refinement: a base tells little of rows that are zero in it."""
+    dtype = weights.tensor.dtype
+    size = grid.one_size(code.step, 1, dtype)
+
+    def make(start: int, stop: int) -> NDArray[np.int32]:
+        return nearest_levels(storage.numbers(weights.stored[start:stop], dtype), size)
+
+    return made(weights.tensor.weights, make)
+
+
+def _code(weights: Weights, chosen: TensorCode, levels: Narrow, trits: int) -> TensorCode:
     return scales.fit(
         levels,
         weights.tensor,
         step=chosen.step,
         offset=chosen.offset,
+        trits=trits,
         row_steps=chosen.row_steps,
         column_steps=chosen.column_steps,
     )

@@ -137,6 +137,7 @@ class Builder:
         """
         self._targets.check(rungs)
         first, *others = rungs
+        self._bases.is_refined = any(rung.target is not Target.EXACT for rung in others)
         last = max((r.value for r in others if r.target is Target.SNR), default=None)
         base = self._base(first, recipes, last, is_only=not others)
         refiner = Refiner(self._weights, self._quantiser, self.recipe)

@@ -47,6 +47,21 @@ def test_both_decoders_give_each_rung_the_same(count: int) -> None:
     assert decode(units, TABLES) == bytes(rebuild(units))
 
 
+def test_one_rung_leaves_them_out_too_on_the_lattice() -> None:
+    units = units_of(("30dB",))
+    stack = read_stack(units)
+    waves, others = stack.records
+    assert stack.head.codes[0].lattice
+    assert [record.operation for record in waves] == [Operation.REPEATS, Operation.LEVELS]
+    assert len(waves[1].payload) < 0.6 * len(others[0].payload) * WAVES.size / 4900
+    assert decode(units, TABLES) == bytes(rebuild(units))
+
+
+def test_one_rung_of_what_repeats_reaches_its_target() -> None:
+    unit = encode(model(), ladder="30dB").units[0]
+    assert 30 <= unit.fidelity.weight_snr < 30.1
+
+
 def test_rungs_keep_what_repeats() -> None:
     for count in (1, 2):
         data = bytes(rebuild(units_of()[:count]))

@@ -50,7 +50,7 @@ def test_what_samples_promise_too_much_is_made_finer(monkeypatch):
 def test_levels_have_the_noise_that_is_aimed_at_and_fewer_bits_than_plain_ones(aim):
     weights = weights_of(network())
     factors = noise_factors(weights)
-    found = find_single(weights, factors, uniform_steps(weights, factors), aim)
+    found = find_single(weights, factors, uniform_steps(weights, factors), aim, {})
     assert found is not None
     assert [len(own) for own in found.levels] == [w.tensor.weights for w in weights]
     assert {code.step for code in found.codes if not code.lattice}
@@ -61,7 +61,7 @@ def test_none_are_found_where_no_steps_are_fine_enough():
     weights = weights_of(safetensors({"a": normal(20, 20)}))
     weights = [replace(w, finest=-10) for w in weights]
     factors = noise_factors(weights)
-    assert find_single(weights, factors, uniform_steps(weights, factors), 1e-12) is None
+    assert find_single(weights, factors, uniform_steps(weights, factors), 1e-12, {}) is None
 
 
 def test_a_network_of_zeros_and_one_without_floats_are_encoded():

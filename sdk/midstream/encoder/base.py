@@ -3,7 +3,7 @@
 Knows nothing of targets, nor of the rungs above.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,8 @@ class Bases:
         empty = [np.zeros(0, np.int32)] * len(weights)
         plans = make_plans(Head(topology=topology, codes=codes), weights, empty)
         self._raw = raw_records(plans)
-        self._folds = Folds(plans)
+        self.folds = Folds(plans)
+        """What repeats in its slices."""
         self.is_refined = False
         """Whether rungs will refine it: tables then suit levels of one refinement, too."""
         self.uncounted = len(topology.write()) + sum(len(r.payload) for r in self._raw)
@@ -94,7 +95,7 @@ class Bases:
         levels: Sequence[Narrow],
         corrected: Corrected | None = None,
         *,
-        folds: bool = True,
+        fold: Callable[[Plan], Plan] | None = None,
     ) -> Base:
         """The base of these levels.
 
@@ -102,11 +103,11 @@ class Bases:
             codes: How each tensor is coded.
             levels: Of each tensor.
             corrected: What they should stand for, where that is not the weights.
-            folds: Whether weights that repeat others may be left out.
+            fold: Leaves weights of a slice out that repeat others; None to do so where it pays.
         """
         head = Head(topology=self._topology, codes=tuple(codes))
         plans = make_plans(head, self._weights, levels, corrected)
-        plans = tuple(map(self._folds.shorter, plans)) if folds else plans
+        plans = tuple(map(fold or self.folds.shorter, plans))
         records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, data=data)

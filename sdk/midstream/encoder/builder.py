@@ -4,7 +4,7 @@ A rung that does not beat the one below it, or that is reached without it, is le
 next one goes on from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from midstream.bitstream import Topology, protected_size
@@ -12,8 +12,9 @@ from midstream.codec import rans
 from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.finish import exact_records
+from midstream.encoder.folds import Foldings
 from midstream.encoder.ladder import Rung, Target
-from midstream.encoder.near import FEW_SLACKS, Follower, Near, Stack, loosest
+from midstream.encoder.near import FEW_SLACKS, Follower, Near, Stack, loosest, whole
 from midstream.encoder.near import SLACKS as SLACKS_NEAR
 from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
@@ -240,10 +241,27 @@ class Builder:
             climb = Climb(bottom=rung.value, top=last)
             relative = staggered(self._weights, self._factors, relative, climb)
         aim = 10 ** (-rung.value / 10)
-        found = find_single(self._weights, self._factors, relative, aim) if is_only else None
-        if found is None:
+        if not is_only:
             return self._plain(relative, aim)
-        base = self._bases.write(found.codes, found.levels)
+        folds = self._bases.folds
+        found = [self._thrifty(relative, aim, {}, whole)]
+        if folds.by_tensor:
+            found.append(self._thrifty(relative, aim, folds.by_tensor, folds.folded))
+        made = [base for base in found if base is not None]
+        return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))
+
+    def _thrifty(
+        self,
+        relative: Sequence[float],
+        aim: float,
+        foldings: Foldings,
+        fold: Callable[[Plan], Plan],
+    ) -> Base | None:
+        """Thrifty levels, or the nearest ones where these take fewer bytes."""
+        found = find_single(self._weights, self._factors, relative, aim, foldings)
+        if found is None:
+            return None
+        base = self._bases.write(found.codes, found.levels, fold=fold)
         if 8 * (len(base.data) - self._bases.uncounted - _overhead(base.plans)) <= found.plain_bits:
             return base
         return min(base, self._plain(relative, aim), key=lambda one: len(one.data))

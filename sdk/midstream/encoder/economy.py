@@ -4,7 +4,7 @@ Thrifty levels on the integers or thrifty points of the lattice, both of which m
 whichever is the less of squared error and a price for each bit, by a sample.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import accumulate
@@ -12,7 +12,17 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import Context, TensorCode, grid, lattice, levels, points, scales, storage
+from midstream.codec import (
+    Context,
+    Folding,
+    TensorCode,
+    grid,
+    lattice,
+    levels,
+    points,
+    scales,
+    storage,
+)
 from midstream.codec.fitting import fit_ways
 from midstream.codec.prediction import terms
 from midstream.encoder import thrift
@@ -72,15 +82,21 @@ class Trial:
     Args:
         weights: The tensor, coded.
         step: Step index or trit exponent.
+        foldings: Of its slices of which weights that repeat others are left out, by their start.
     """
 
-    def __init__(self, weights: Weights, step: int) -> None:
+    def __init__(
+        self, weights: Weights, step: int, foldings: Mapping[int, Folding] | None = None
+    ) -> None:
         self.weights = weights
+        self._foldings = foldings or {}
         near = made(weights.tensor.weights, partial(weights.levels, step))
         ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
         self.bits = ways.bits
         """What the nearest levels take, about."""
         self._code, self._unpredicted = ways.code, ways.unpredicted
+        if self._foldings:
+            self._code = ways.unpredicted
         self.step = step
         """The one that others are about."""
         sample = weights.sample()
@@ -203,10 +219,20 @@ class Trial:
         size = self.size(code.step)
         for start, stop in cuts:
             numbers = storage.numbers(w.stored[start:stop], w.tensor.dtype)
-            own = _levels(numbers, size, _run_context(w, code, start, stop))
+            own = self._run(start, numbers, size, _run_context(w, code, start, stop))
             error += squared_error(numbers, size, levels=own)
             found.append(narrow(own))
         return found[0] if len(found) == 1 else np.concatenate(found), error
+
+    def _run(
+        self, start: int, numbers: _Numbers, size: NDArray[np.float64], context: Context
+    ) -> _Levels:
+        """Thrifty levels of a slice, from its first weight on."""
+        folding = self._foldings.get(start)
+        if folding is None:
+            return _levels(numbers, size, context)
+        coded = _levels(numbers[folding.places], size, folding.context(context))
+        return folding.levels(coded)
 
 
 def noises(trials: Sequence[Trial], steps: Sequence[int]) -> list[float]:

@@ -3,13 +3,17 @@
 Knows nothing of rungs: a slice that is folded in a base is so in all that is on top of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from midstream.bitstream import Slice
 from midstream.codec import Folding, repeats, storage
 from midstream.encoder.plan import Plan, level_records
 
-__all__ = ["Folds"]
+__all__ = ["Foldings", "Folds"]
+
+Foldings: TypeAlias = Mapping[int, Mapping[int, Folding]]
+"""By the tensor, those of its slices, by the first weight of each."""
 
 _FEWEST = 64
 """Weights that are worth a look."""
@@ -24,6 +28,13 @@ class Folds:
 
     def __init__(self, plans: Sequence[Plan]) -> None:
         self._foldings = {plan.index: folding for plan in plans if (folding := _find(plan))}
+        self.by_tensor: Foldings = _by_tensor(plans, self._foldings)
+        """What was found."""
+
+    def folded(self, plan: Plan) -> Plan:
+        """The slice, folded if anything repeats."""
+        folding = self._foldings.get(plan.index)
+        return plan if folding is None else plan.folded(folding)
 
     def shorter(self, plan: Plan) -> Plan:
         """The slice folded, where that takes fewer bytes and leaves its levels as they are."""
@@ -34,6 +45,15 @@ class Folds:
         if (other.levels != plan.levels).any() or _size(other) >= _size(plan):
             return plan
         return other
+
+
+def _by_tensor(plans: Sequence[Plan], foldings: Mapping[int, Folding]) -> Foldings:
+    found: dict[int, dict[int, Folding]] = {}
+    for plan in plans:
+        if plan.index in foldings:
+            run = plan.piece.runs[0]
+            found.setdefault(run.tensor, {})[run.start] = foldings[plan.index]
+    return found
 
 
 def _find(plan: Plan) -> Folding | None:
@@ -48,7 +68,8 @@ def _find(plan: Plan) -> Folding | None:
 
 
 def _may_be_folded(piece: Slice) -> bool:
-    return piece.coded and piece.dtype.is_float and piece.weights >= _FEWEST
+    is_alone = len(piece.runs) == 1 and piece.weights >= _FEWEST
+    return is_alone and piece.coded and piece.dtype.is_float
 
 
 def _is_even(plan: Plan) -> bool:

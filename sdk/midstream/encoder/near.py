@@ -20,7 +20,7 @@ from midstream.encoder.rounding import Bounds
 from midstream.encoder.weights import Weights
 from midstream.types import UnitKind
 
-__all__ = ["FEW_SLACKS", "SLACKS", "Follower", "Near", "Stack", "loosest"]
+__all__ = ["FEW_SLACKS", "SLACKS", "Follower", "Near", "Stack", "loosest", "whole"]
 
 SLACKS = (1.5, 1.2, 1.0, 0.85, 0.7, 0.6, 0.5)
 """Steps that a weight may be from the level it had before the level moves; at half a step it is
@@ -133,7 +133,7 @@ class Follower:
         bounds = self._bounds([own[0] if own else None for own in self._near.levels], slack)
         found = self._quantiser.quantise(sizes, recipe, bounds)
         codes = fit_codes(self._weights, head.codes, found.levels) if refits else head.codes
-        base = self._bases.write(codes, found.levels, found.corrected, folds=False)
+        base = self._bases.write(codes, found.levels, found.corrected, fold=whole)
         units, plans = [base.data], [base.plans]
         for layer, trits in enumerate(self._near.trits[1:], start=1):
             after = self._refined(plans[-1], trits, recipe, slack)
@@ -193,6 +193,11 @@ class Follower:
             Plan(index=i, piece=piece, head=head, stored=none, held=none.astype(np.int32))
             for i, piece in enumerate(head.slices)
         ]
+
+
+def whole(plan: Plan) -> Plan:
+    """With all weights: levels are to be near to others, and what repeats may differ in those."""
+    return plan
 
 
 def _with(plans: Sequence[Plan], trits: Sequence[int]) -> Iterator[tuple[Plan, int]]:

@@ -14,6 +14,7 @@ from midstream.bitstream import partition
 from midstream.codec import TensorCode
 from midstream.codec.fitting import refit
 from midstream.encoder.economy import Trial, noises
+from midstream.encoder.folds import Foldings
 from midstream.encoder.narrow import Narrow
 from midstream.encoder.samples import pooled
 from midstream.encoder.steps import choose_shift, guess_shift, shifted
@@ -50,11 +51,17 @@ class _Search:
         weights: All tensors.
         factors: What a squared error of each counts.
         relative: Step index of each before the shift.
+        foldings: Of each that has any, those of its slices, by their start.
     """
 
     def __init__(
-        self, weights: Sequence[Weights], factors: Sequence[float], relative: Sequence[float]
+        self,
+        weights: Sequence[Weights],
+        factors: Sequence[float],
+        relative: Sequence[float],
+        foldings: Foldings,
     ) -> None:
+        self._foldings = foldings
         self._weights = weights
         self._factors = factors
         self._relative = relative
@@ -70,8 +77,10 @@ class _Search:
 
         guess = guess_shift(self._weights, self._relative, self._factors, aim)
         shift = choose_shift(self._weights, self._relative, is_fine_enough, guess=guess)
-        pairs = zip(self._weights, self.steps(shift), strict=True)
-        self._trials = [Trial(w, step) if w.coded else None for w, step in pairs]
+        pairs = enumerate(zip(self._weights, self.steps(shift), strict=True))
+        self._trials = [
+            Trial(w, step, self._foldings.get(at)) if w.coded else None for at, (w, step) in pairs
+        ]
         self.plain_bits = sum(trial.bits for trial in self._trials if trial is not None)
         return shift
 
@@ -169,6 +178,7 @@ def find_single(
     factors: Sequence[float],
     relative: Sequence[float],
     aim: float,
+    foldings: Foldings,
 ) -> Single | None:
     """Thrifty levels whose noise is at most what is aimed at; None where none were found.
 
@@ -177,8 +187,9 @@ def find_single(
         factors: What a squared error of each counts.
         relative: Step index of each before the shift.
         aim: The sum of what all squared errors count.
+        foldings: Of each that has any, those of its slices, by their start.
     """
-    search = _Search(weights, factors, relative)
+    search = _Search(weights, factors, relative, foldings)
     shift = search.begin(aim)
     fine, coarse = search.noises(shift), None
     for _ in range(_MOST_FINER):

@@ -103,7 +103,7 @@ def folding_of(rng: Rng, weights: int) -> Folding | None:
     runs, end = [], 1
     while rng.random() < 0.6 and end < weights:
         start = end + int(rng.integers(0, weights - end))
-        source, kind = int(rng.integers(0, start)), int(rng.integers(4))
+        source, kind = int(rng.integers(0, start)), int(rng.integers(8))
         most = min(weights - start, source + 1 if kind & MIRRORED else weights)
         runs.append((start, source, int(rng.integers(1, most + 1)), kind))
         end = start + runs[-1][2]

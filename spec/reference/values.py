@@ -56,17 +56,18 @@ def read_copies(reader: Reader, count: int) -> list[tuple[int, bool]]:
     for _ in range(reader.varint()):
         start = end + reader.varint()
         source, size = start - reader.varint(), reader.varint()
-        n, way = size >> 2, -1 if size & 2 else 1
+        n, way = size >> 3, -1 if size & 2 else 1
         end = start + n
         check(n > 0 and end <= count and source < start, "a run beyond the weights")
         check(source >= 0 and source + way * (n - 1) >= 0, "a source before the first weight")
-        runs.append((start, source, n, way, bool(size & 1)))
+        runs.append((start, source, n, way, size))
     fresh, out = itertools.count(), list[tuple[int, bool]]()
-    for start, source, n, way, flip in [*runs, (count, 0, 0, 1, False)]:
+    for start, source, n, way, kind in [*runs, (count, 0, 0, 1, 0)]:
         out += [(next(fresh), False) for _ in range(start - len(out))]
         for i in range(n):
             place, negative = out[source + way * i]
-            out.append((place, negative != flip))
+            flip = kind & 1 ^ (kind >> 2 & i & 1)
+            out.append((place, negative != bool(flip)))
     return out
 
 

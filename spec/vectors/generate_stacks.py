@@ -38,8 +38,8 @@ FOLDER = Path(__file__).parent
 UNITS = runpy.run_path(str(FOLDER / "generate_units.py"))
 LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
 REPEATS = 7
-RUNS = np.array([[20, 19, 12, 3], [40, 3, 30, 0], [72, 60, 40, 1]], np.int64)
-"""Turned round and negative; as they were; negative and of itself."""
+RUNS = np.array([[20, 19, 12, 3], [40, 3, 30, 0], [72, 60, 30, 5], [104, 90, 10, 6]], np.int64)
+"""Turned round and negative; as they were; of itself, signs by turns; turned round with them."""
 
 ROWS = Tensor(name="a", dtype=DType.FLOAT32, shape=(12, 10), offset=0, row_axis=0, column_axis=1)
 TAPS = Tensor(name="b", dtype=DType.FLOAT16, shape=(4, 5, 6), offset=480, row_axis=0)

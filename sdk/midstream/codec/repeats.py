@@ -1,15 +1,17 @@
 """Runs of floats that were there before, in order or mirrored. Knows nothing of the others.
 
 Windowed sines and their like are symmetric: half of their values are the others, turned round,
-and maybe negative (spec/coding.md, "Repeats").
+and maybe negative, all or every second one (spec/coding.md, "Repeats").
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import copy_runs, read_varints, write_varints
-from midstream.kernels.numpy_runs import MIRRORED, NEGATIVE, Bits
+from midstream.kernels.numpy_runs import ALTERNATING, MIRRORED, NEGATIVE, Bits
 
 __all__ = ["count", "expand", "find", "literals", "may_be", "read", "write"]
 
@@ -20,6 +22,8 @@ _LOOKED, _SEEN, _FEW = 256, 1 << 14, 8
 """Pairs that are looked for, among how many, and of how many one must come again."""
 _BUCKETS = 1 << 16
 _SCATTER = np.uint32(0x9E3779B1)
+_KINDS = (0, MIRRORED, ALTERNATING, MIRRORED | ALTERNATING)
+_KIND_BITS = 3
 _FIELDS = 3
 """Numbers of a run in the bitstream."""
 
@@ -33,7 +37,7 @@ def find(bits: Bits) -> Runs:
     top = bits.dtype.type(1 << 8 * bits.itemsize - 1)
     before = _before(bits & ~top)
     places = np.flatnonzero(before >= 0)
-    kinds = {kind: set(_starts(bits, places, before, kind).tolist()) for kind in (0, MIRRORED)}
+    kinds = {kind: set(_starts(bits, places, before, kind).tolist()) for kind in _KINDS}
     runs: list[tuple[int, int, int, int]] = []
     end = 0
     for start in sorted(set.union(*kinds.values())):
@@ -91,6 +95,7 @@ def _starts(bits: Bits, places: _Int, before: _Int, kind: int) -> _Int:
     places = places[(places + _SHORTEST <= len(bits)) & (before[places] >= least)]
     flips = bits[places] ^ bits[before[places]]
     for step in range(1, _SHORTEST):
+        flips = flips ^ _change(bits, kind)
         fits = bits[places + step] == bits[before[places] + way * step] ^ flips
         places, flips = places[fits], flips[fits]
     return places
@@ -100,13 +105,21 @@ def _length(bits: Bits, start: int, source: int, kind: int) -> int:
     """Values from a start on that are those from its source on."""
     old = bits[source::-1] if kind & MIRRORED else bits[source:]
     most = min(len(bits) - start, len(old))
-    flip = bits[start] ^ bits[source]
+    flip, change = bits[start] ^ bits[source], _change(bits, kind)
     look = min(_FIRST_LOOK, most)
     while True:
-        differs = np.flatnonzero(bits[start : start + look] != old[:look] ^ flip)
+        flips = np.full(look, flip)
+        flips[1::2] ^= change
+        differs = np.flatnonzero(bits[start : start + look] != old[:look] ^ flips)
         if len(differs) or look == most:
             return int(differs[0]) if len(differs) else most
         look = min(2 * look, most)
+
+
+def _change(bits: Bits, kind: int) -> np.unsignedinteger[Any]:
+    """By what the flips of values next to each other differ."""
+    alternates = int(kind & ALTERNATING > 0)
+    return bits.dtype.type(alternates << 8 * bits.itemsize - 1)
 
 
 def count(runs: Runs) -> int:
@@ -131,7 +144,7 @@ def write(runs: Runs) -> bytes:
     """Runs as bytes."""
     start, source, length, kind = runs.T
     gaps = np.diff(start + length, prepend=0) - length
-    fields = np.stack([gaps, start - source, length << 2 | kind], axis=1)
+    fields = np.stack([gaps, start - source, length << _KIND_BITS | kind], axis=1)
     return write_varints(np.append(len(runs), fields.ravel()).astype(np.uint64))
 
 
@@ -153,7 +166,7 @@ def read(data: memoryview, weights: int) -> tuple[Runs, int]:
 
 def _runs(fields: _Int, weights: int) -> Runs:
     """Runs of the numbers that they are written as; (runs, 3)."""
-    length, kind = fields[:, 2] >> 2, fields[:, 2] & 3
+    length, kind = fields[:, 2] >> _KIND_BITS, fields[:, 2] & (1 << _KIND_BITS) - 1
     ends = np.cumsum(fields[:, 0] + length)
     start = ends - length
     source = start - fields[:, 1]

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MIRRORED", "NEGATIVE", "Bits", "copy_runs"]
+__all__ = ["ALTERNATING", "MIRRORED", "NEGATIVE", "Bits", "copy_runs"]
 
-NEGATIVE, MIRRORED = 1, 2
-"""Kinds of runs: each value's top bit is the other one; sources go backwards."""
+NEGATIVE, MIRRORED, ALTERNATING = 1, 2, 4
+"""Kinds of runs: each value's top bit is the other one; sources go backwards; every second value's
+top bit is the other one than the kind says besides."""
 Bits = NDArray[np.unsignedinteger[Any]]
 
 
@@ -36,14 +37,23 @@ def copy_runs(runs: NDArray[np.int64], values: Bits) -> None:
 
 
 def _copy_run(values: Bits, start: int, source: int, length: int, kind: int) -> None:
-    flip = values.dtype.type((kind & NEGATIVE) << 8 * values.itemsize - 1)
     back = start - source
+    flips = _flips(length, kind)
     if kind & MIRRORED:
-        found = values[source - length + 1 : source + 1][::-1] ^ flip
+        found = values[source - length + 1 : source + 1][::-1]
     elif length <= back:
-        found = values[source : source + length] ^ flip
+        found = values[source : source + length]
     else:  # it repeats itself, each time from what was just written
-        is_odd = np.arange(length) // back % 2 == 0
         found = np.resize(values[source:start], length)
-        found[is_odd] ^= flip
-    values[start : start + length] = found
+        rows = np.resize(flips, (-(-length // back), back))
+        flips = np.bitwise_xor.accumulate(rows, axis=0).ravel()[:length]
+    top = values.dtype.type(8 * values.itemsize - 1)
+    values[start : start + length] = found ^ flips.astype(values.dtype) << top
+
+
+def _flips(length: int, kind: int) -> NDArray[np.uint8]:
+    """1 for each value of a run whose top bit is the other one."""
+    flips = np.full(length, kind & NEGATIVE, np.uint8)
+    if kind & ALTERNATING:
+        flips[1::2] ^= 1
+    return flips

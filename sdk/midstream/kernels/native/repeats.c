@@ -19,17 +19,19 @@ int are_repeats(const struct repeat *repeats, int64_t count, int64_t values)
 /* A source may be what was just copied: value by value. */
 static void copy_singles(const struct repeat *repeat, uint32_t *values)
 {
-    const uint32_t flip = repeat->kind & IS_NEGATIVE ? UINT32_C(1) << 31 : 0;
+    const uint32_t top = UINT32_C(1) << 31, change = repeat->kind & IS_ALTERNATING ? top : 0;
+    uint32_t flip = repeat->kind & IS_NEGATIVE ? top : 0;
     const int64_t way = repeat->kind & IS_MIRRORED ? -1 : 1;
-    for (int64_t i = 0; i < repeat->length; i++)
+    for (int64_t i = 0; i < repeat->length; i++, flip ^= change)
         values[repeat->start + i] = values[repeat->source + way * i] ^ flip;
 }
 
 static void copy_halves(const struct repeat *repeat, uint16_t *values)
 {
-    const uint16_t flip = repeat->kind & IS_NEGATIVE ? 1 << 15 : 0;
+    const uint16_t top = 1 << 15, change = repeat->kind & IS_ALTERNATING ? top : 0;
+    uint16_t flip = repeat->kind & IS_NEGATIVE ? top : 0;
     const int64_t way = repeat->kind & IS_MIRRORED ? -1 : 1;
-    for (int64_t i = 0; i < repeat->length; i++)
+    for (int64_t i = 0; i < repeat->length; i++, flip ^= change)
         values[repeat->start + i] = values[repeat->source + way * i] ^ flip;
 }
 

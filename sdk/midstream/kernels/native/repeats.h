@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* What a run is besides a copy. */
-enum { IS_NEGATIVE = 1, IS_MIRRORED = 2 };
+enum { IS_NEGATIVE = 1, IS_MIRRORED = 2, IS_ALTERNATING = 4 };
 
 /* Items of an int64 array. */
 struct repeat {

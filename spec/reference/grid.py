@@ -40,14 +40,14 @@ def step_of(tensor: Tensor, at: int, digits: int) -> float:
 
 def reconstruct(piece: Slice, part: range) -> bytes:
     """The bytes of some weights of a slice from their levels."""
-    size, out, levels = BITS[piece.dtype], [], piece.spread(piece.levels)
+    size, out = BITS[piece.dtype], []
     for i in part:
-        tensor, at, _ = piece.every[i]
+        tensor, at, _ = piece.weights[i]
         if piece.is_float:
-            out.append(float_bits(levels[i] * step_of(tensor, at, piece.digits), piece.dtype))
+            out.append(float_bits(piece.levels[i] * step_of(tensor, at, piece.digits), piece.dtype))
         else:
             low, high = RANGES[piece.dtype]
-            value = tensor.zero + levels[i] * 3 ** (tensor.step - piece.digits)
+            value = tensor.zero + piece.levels[i] * 3 ** (tensor.step - piece.digits)
             out.append(min(max(value, low), high) & (1 << size) - 1)
     if size == 4:
         out = [a | b << 4 for a, b in itertools.zip_longest(out[::2], out[1::2], fillvalue=0)]

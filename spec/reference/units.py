@@ -118,13 +118,14 @@ class Decoder:
         """The model file as it is now."""
         model = bytearray(self.model)
         for piece in self.slices:
-            data = piece.data if piece.state not in (LEVELS, DIGITS) else b""
+            has_levels = piece.state in (LEVELS, DIGITS)
+            data = unfolded(piece) if has_levels and piece.copies else piece.data
             at = 0
             for tensor, start, stop in piece.pieces:
                 part = range(at, at + stop - start)
                 size = (len(part) * BITS[tensor.dtype] + 7) // 8
                 first = tensor.offset + start * BITS[tensor.dtype] // 8
-                if piece.state in (LEVELS, DIGITS):
+                if has_levels and not piece.copies:
                     model[first : first + size] = reconstruct(piece, part)
                 else:
                     model[first : first + size], data = data[:size], data[size:]
@@ -139,6 +140,12 @@ class Decoder:
                 ]
         settle(model)
         return bytes(model)
+
+
+def unfolded(piece: Slice) -> bytes:
+    """The bytes of a slice of which weights were left out, from the levels of the others."""
+    data = reconstruct(piece, range(len(piece.weights)))
+    return repeat(piece.copies, data, BITS[piece.dtype] // 8)
 
 
 def check_digits(piece: Slice) -> None:

@@ -18,7 +18,7 @@ def rebuild_at_once(stack: Stack, model: memoryview) -> bool:
         False where that cannot be done, or a payload is malformed.
 
     Raises:
-        BitstreamError: A payload of a slice that is left to Python is malformed.
+        BitstreamError: A payload of a raw slice is malformed.
     """
     if decode_stacked is None:
         return False
@@ -33,11 +33,6 @@ def rebuild_at_once(stack: Stack, model: memoryview) -> bool:
         out=model,
     )
     for index, records in enumerate(stack.records):
-        if done and _is_left({record.operation for record in records}):
+        if done and records[-1].operation is Operation.RAW:
             rebuild_slice(stack, index, model)
     return done
-
-
-def _is_left(operations: set[Operation]) -> bool:
-    """Whether a slice of such operations is none of the kernel's."""
-    return bool(operations & {Operation.RAW, Operation.REPEATS})

@@ -69,8 +69,9 @@ class _Work:
 
     @cached_property
     def steps(self) -> NDArray[np.int32]:
-        """Each weight's step index or trit exponent; (weights,)."""
-        return self.head.steps(self.piece)
+        """Step index or trit exponent of each weight that is coded; (coded,)."""
+        steps = self.head.steps(self.piece)
+        return steps if self.folding is None else steps[self.folding.places]
 
     @cached_property
     def offsets(self) -> NDArray[np.int32]:
@@ -132,11 +133,7 @@ def _apply_digits(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
 def _apply_exact(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
     for work, payload in zip(batch, payloads, strict=True):
         steps = grid.step_sizes(work.steps, work.trits, work.piece.dtype)
-        if work.folding is None:
-            work.values = exact.decode(payload, work.levels, steps, work.dtype)
-        else:
-            coded = exact.decode(payload, work.levels, steps[work.folding.places], work.dtype)
-            work.values = work.folding.values(coded, work.dtype)
+        work.values = exact.decode(payload, work.levels, steps, work.dtype)
 
 
 def _apply_raw(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
@@ -177,12 +174,10 @@ def _fill(work: _Work) -> None:
     """Write a decoded slice into its holes."""
     if work.is_in_place:
         return
-    if work.values is None and work.dtype.is_float:
+    if work.values is None and work.dtype.is_float and work.folding is None:
         _fill_floats(work)
         return
-    found = work.values
-    if found is None:
-        found = grid.reconstruct(work.levels, work.dtype, work.steps, work.trits, work.offsets)
+    found = _values(work)
     taken = 0
     for run in work.piece.runs:
         data = storage.as_bytes(found[taken : taken + run.weights], work.dtype)
@@ -191,14 +186,24 @@ def _fill(work: _Work) -> None:
         taken += run.weights
 
 
+def _values(work: _Work) -> NDArray[np.generic]:
+    """All weights of a slice; (weights,)."""
+    found = work.values
+    if found is None:
+        offsets = 0 if work.dtype.is_float else work.offsets
+        found = grid.reconstruct(work.levels, work.dtype, work.steps, work.trits, offsets)
+    if work.folding is None or len(found) == work.piece.weights:
+        return found
+    return work.folding.values(found, work.dtype)
+
+
 def _fill_floats(work: _Work) -> None:
     """Write what levels stand for."""
-    levels = work.levels if work.folding is None else work.folding.levels(work.levels)
     taken = 0
     for run in work.piece.runs:
         start = work.start(run)
         out = work.model[start : start + _bytes_before(run.weights, work.dtype.bits)]
-        own = levels[taken : taken + run.weights]
+        own = work.levels[taken : taken + run.weights]
         grid.reconstruct_into(out, own, work.dtype, work.head.run_steps(run), work.trits)
         taken += run.weights
 

@@ -93,7 +93,7 @@ int decode_digits_of(const struct network *network, const struct level_slots *sl
     uint16_t *rows = find_digit_rows(network, piece, trits, head & 15, &room);
     int32_t *parents = take_room(&room, piece->weights, sizeof *parents);
     if (!rows || !parents || !read_moved(slots, piece, &payload, head >> 4, &escapes, &room)
-        || !find_terms(network, piece->spans, piece->span_count, &room, &terms))
+        || !find_terms_of(network, piece, &room, &terms))
         return 0;
     memcpy(parents, piece->levels, (size_t)piece->weights * sizeof *parents);
     struct slice slice = { .lanes = lanes_for(piece->weights, nearest_of(&terms)),

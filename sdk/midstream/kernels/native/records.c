@@ -8,7 +8,6 @@
 #define MAGIC_BYTES 4 /* with the version */
 #define MOST_LAYER 255
 #define MOST_SLICES ((int64_t)1 << 24)
-#define OPERATIONS 6
 #define LEAST_RECORD 3 /* bytes */
 enum { BASE, ENHANCEMENT, EXACT_UNIT };
 
@@ -39,7 +38,7 @@ static int read_blob(struct input *in, int64_t most, struct bytes *blob)
 static int read_record(struct input *in, int64_t most, struct record *record)
 {
     return read_varint(in, MOST_SLICES, &record->slice) && read_byte(in, &record->operation)
-        && record->operation < OPERATIONS && read_blob(in, most, &record->payload);
+        && (record->operation <= VALUES || record->operation == REPEATS) && read_blob(in, most, &record->payload);
 }
 
 /* Read up to the records of a unit in its place, and how many they are. */
@@ -146,6 +145,10 @@ static int may_follow(const int64_t *operation, int64_t count, int floats, int64
 {
     if (operation[0] == VALUES)
         return count == 1 && floats;
+    if (operation[0] == REPEATS && floats && count > 1) {
+        operation++;
+        count--;
+    }
     *digits = 0;
     for (int64_t i = 1; i < count; i++) {
         int may_end = operation[i] == RAW || (operation[i] == EXACT && floats);
@@ -162,7 +165,7 @@ static int is_sound(const struct parsed *parsed, const struct partition *cut,
     const struct span *spans = cut->span + entry->first_span;
     const int64_t *operation = records->operation + entry->first_record;
     int64_t digits = 0;
-    if (entry->records < 1 || entry->records > trits + 2)
+    if (entry->records < 1 || entry->records > trits + 3)
         return 0;
     if (operation[0] == RAW)
         return entry->records == 1;

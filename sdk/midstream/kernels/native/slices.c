@@ -40,6 +40,19 @@ static struct job *next_job(struct round *round, const uint16_t *rows, int64_t c
     return job;
 }
 
+int find_terms_of(const struct network *network, const struct piece *piece, struct room *room,
+    struct terms *terms)
+{
+    if (!piece->is_folded)
+        return find_terms(network, piece->spans, piece->span_count, room, terms);
+    struct run *run = take_room(room, 1, sizeof *run);
+    if (!run)
+        return 0;
+    *run = (struct run){ 0, piece->weights, piece->weights, 0 };
+    *terms = (struct terms){ run, 1, NULL, 0, network->vector, network->vector_items };
+    return 1;
+}
+
 static int start_points(struct work *work, struct room *room)
 {
     int64_t points = work->points, size = codeword_bytes(points);
@@ -66,7 +79,7 @@ static int start_work(const struct network *network, struct piece *piece, struct
     }
     work->points = is_lattice ? piece->weights / POINT : 0;
     /* tensors on the lattice share their slices with none, and are not as small */
-    if (!work->widths || (is_lattice && (piece->span_count != 1 || !work->points)))
+    if (!work->widths || (is_lattice && !(piece->span_count == 1 || piece->is_folded)) || (is_lattice && !work->points))
         return 0;
     return !is_lattice || start_points(work, room);
 }
@@ -144,7 +157,7 @@ static int start_any_points(const struct network *network, struct work *work, st
 {
     const struct piece *piece = work->piece;
     struct terms terms;
-    if (!find_terms(network, piece->spans, piece->span_count, round->room, &terms))
+    if (!find_terms_of(network, piece, round->room, &terms))
         return 0;
     return terms.terms ? start_expected(network, work, &terms, round)
                        : start_firsts(network, work, round);
@@ -159,7 +172,7 @@ static int start_plain(const struct network *network, struct work *work, struct 
     uint8_t *shifts = take_room(round->room, piece->weights, sizeof *shifts);
     int64_t bits = 0, done = 0;
     struct terms terms;
-    if (!rows || !shifts || !find_terms(network, piece->spans, piece->span_count, round->room, &terms))
+    if (!rows || !shifts || !find_terms_of(network, piece, round->room, &terms))
         return 0;
     for (int64_t i = 0; i < piece->span_count; i++) {
         int64_t count = piece->spans[i].stop - piece->spans[i].start;

@@ -20,7 +20,12 @@ struct piece {
     int64_t weights;
     struct bytes payload; /* its levels */
     int32_t *levels;
+    int is_folded; /* whether weights between its spans are left out: it has no neighbours then */
 };
+
+/* What predicts the weights of a slice. False where there is no room for it. */
+int find_terms_of(const struct network *network, const struct piece *piece, struct room *room,
+    struct terms *terms);
 
 /* Decode the levels of some slices into their pieces. False where one of them is damaged, or
  * there is no room. */

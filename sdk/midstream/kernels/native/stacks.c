@@ -2,6 +2,7 @@
 
 #include "digits.h"
 #include "exact.h"
+#include "folds.h"
 #include "holes.h"
 #include "rows.h"
 
@@ -40,7 +41,8 @@ static int is_entry(const struct stack *stack, const struct entry *entry)
         && entry->spans <= stack->spans - entry->first_span && entry->first_record >= 0
         && entry->records >= 1 && entry->records <= MOST_TRITS + 3 && entry->first_record <= stack->records
         && entry->records <= stack->records - entry->first_record
-        && is_first(stack->operation[entry->first_record]);
+        && is_first(stack->operation[entry->first_record])
+        && (entry->records > 1 || stack->operation[entry->first_record] != REPEATS);
 }
 
 int is_stack(const struct stack *stack)
@@ -73,29 +75,54 @@ struct group {
     struct value_tables *values;
     /* of those with levels */
     struct piece *pieces;
+    struct fold *folds;
     const struct entry **of;
     int64_t found;
 };
+
+static int is_folded(const struct stack *stack, const struct entry *entry)
+{
+    return stack->operation[entry->first_record] == REPEATS;
+}
+
+/* The record that has the levels of a slice, if it has any. */
+static int64_t levels_of(const struct stack *stack, const struct entry *entry)
+{
+    return entry->first_record + is_folded(stack, entry);
+}
+
+/* What is decoded of a slice. False where that is malformed, or there is no room. */
+static int find_piece(const struct stack *stack, const struct entry *entry, struct piece *piece,
+    struct fold *fold, struct room *room)
+{
+    *fold = (struct fold){ 0 };
+    *piece = (struct piece){ spans_of(stack, entry), entry->spans, weights_of(stack, entry),
+        stack->payload[levels_of(stack, entry)], NULL, 0 };
+    if (is_folded(stack, entry)
+        && !read_fold(stack->payload[entry->first_record], room, fold, piece))
+        return 0;
+    piece->levels = take_room(room, piece->weights, sizeof *piece->levels);
+    return piece->levels != NULL;
+}
 
 /* The slices that have levels. False where there is no room. */
 static int find_pieces(struct group *group, struct room *room)
 {
     const struct stack *stack = group->stack;
+    group->folds = take_room(room, group->count, sizeof *group->folds);
     group->pieces = take_room(room, group->count, sizeof *group->pieces);
     group->of = take_room(room, group->count, sizeof *group->of);
-    for (int64_t i = 0; group->pieces && group->of && i < group->count; i++) {
+    if (!group->folds || !group->pieces || !group->of)
+        return 0;
+    for (int64_t i = 0; i < group->count; i++) {
         const struct entry *entry = &group->entries[i];
-        if (stack->operation[entry->first_record] != LEVELS)
+        if (stack->operation[levels_of(stack, entry)] != LEVELS)
             continue;
-        int64_t weights = weights_of(stack, entry);
-        int32_t *levels = take_room(room, weights, sizeof *levels);
-        if (!levels)
+        if (!find_piece(stack, entry, &group->pieces[group->found], &group->folds[group->found], room))
             return 0;
-        group->of[group->found] = entry;
-        group->pieces[group->found++] = (struct piece){ spans_of(stack, entry), entry->spans,
-            weights, stack->payload[entry->first_record], levels };
+        group->of[group->found++] = entry;
     }
-    return group->pieces && group->of;
+    return 1;
 }
 
 static int fill_piece(
@@ -117,7 +144,7 @@ static int finish_piece(
     const struct stack *stack, const struct entry *entry, struct piece *piece, struct room room)
 {
     int64_t trits = 0;
-    for (int64_t i = entry->first_record + 1; i < entry->first_record + entry->records; i++) {
+    for (int64_t i = levels_of(stack, entry) + 1; i < entry->first_record + entry->records; i++) {
         piece->payload = stack->payload[i];
         switch (stack->operation[i]) {
         case DIGITS:
@@ -128,7 +155,7 @@ static int finish_piece(
         case EXACT:
             return decode_exact_of(
                 &stack->network, piece, trits, stack->sizes, stack->model, room);
-        case RAW:
+        case RAW: /* all weights are left to others */
             return 1;
         default:
             return 0;
@@ -143,7 +170,7 @@ static int decode_values(struct group *group, struct room room)
     for (int64_t i = 0; i < group->count; i++) {
         const struct entry *entry = &group->entries[i];
         struct piece piece = { spans_of(stack, entry), entry->spans, weights_of(stack, entry),
-            stack->payload[entry->first_record], NULL };
+            stack->payload[entry->first_record], NULL, 0 };
         if (stack->operation[entry->first_record] == VALUES
             && !decode_values_of(&stack->network, group->values, &piece, stack->model, room))
             return 0;
@@ -157,9 +184,11 @@ static int decode_group(struct group *group, struct room room)
     if (!find_pieces(group, &room)
         || !decode_levels_of(&stack->network, &stack->levels, group->pieces, group->found, room))
         return 0;
-    for (int64_t i = 0; i < group->found; i++)
-        if (!finish_piece(stack, group->of[i], &group->pieces[i], room))
+    for (int64_t i = 0; i < group->found; i++) {
+        if (!finish_piece(stack, group->of[i], &group->pieces[i], room)
+            || !unfold(&stack->network, &group->folds[i], stack->model, room))
             return 0;
+    }
     return decode_values(group, room);
 }
 

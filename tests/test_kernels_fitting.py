@@ -191,7 +191,7 @@ def test_nothing_is_fitted_outside(changed):
         "sent": prices().sent,
         "deltas": np.zeros(8, np.int8),
         "state": np.array([0, 0, 0, -1, -1, -1], np.int64),
-        "memory": np.zeros(4 * 210 + 4 * 289 * CLASSES, np.uint8),
+        "memory": np.zeros(4 * 206 + 4 * 289 * CLASSES, np.uint8),
         "axis cost": 8192,
     }
     assert _native.fit_scales(*good.values()) is None

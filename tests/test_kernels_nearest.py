@@ -113,3 +113,20 @@ def test_no_size_is_believed(name, changed):
     getattr(_native, name)(*good.values())
     with pytest.raises(ValueError, match=r"."):
         getattr(_native, name)(*(good | changed).values())
+
+
+def test_halves_are_widened_exactly(kernel):
+    """All of them: denormals, infinities, zeros of both signs, and what is not a number."""
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    found = kernel.widen_halves(halves)
+    assert found.dtype == np.float32
+    is_none = np.isnan(halves)
+    assert np.array_equal(np.isnan(found), is_none)
+    expected = halves[~is_none].astype(np.float32)
+    assert found[~is_none].tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_halves_of_any_number_are_widened(kernel, count):
+    halves = weights(count, np.float32).astype(np.float16)
+    assert kernel.widen_halves(halves).tolist() == halves.tolist()

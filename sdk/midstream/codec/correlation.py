@@ -1,12 +1,14 @@
 """Chooses the neighbours that predict a tensor's levels, and how much they count.
 
 Least squares over levels that are divided by their spread, a neighbour at a time as long as
-one pays for itself. Knows nothing of tables: whether a predictor pays in bytes is for `fit`.
+one pays for itself. Levels are whole numbers of 64ths of their spread, so that the order of
+their sums does not matter; C does the same for most tensors (kernels/native/choice.c). Knows
+nothing of tables: whether a predictor pays in bytes is for `fit`.
 """
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,11 @@ from midstream.codec.axes import add_vector
 from midstream.codec.parameters import MAX_COEFFICIENT, TensorCode
 from midstream.codec.prediction import Place, places
 from midstream.kernels import add_along
+from midstream.kernels.fits import Neighbours
 from midstream.limits import LIMITS
 from midstream.types import Tensor
 
-__all__ = ["choose"]
+__all__ = ["choose", "neighbours"]
 
 _SAMPLE = 1 << 15
 """Weights that are looked at, from the middle of a tensor."""
@@ -36,6 +39,11 @@ _SMALL = 4096
 _RIDGE = 1e-6
 """Of a neighbour's energy, added to it: others may be nearly the same."""
 _LEAST_ENERGY = 1e-12
+_PARTS, _FARTHEST = 64.0, 2047
+"""Parts of a spread that levels are counted in, and how many at most."""
+_FIRST_WIDTH, _WIDTHS = 12, 256
+"""Nothing is less than a step wide, which is the twelfth width of levels."""
+_PRICE_UNIT = 1 << 10
 
 _Float = NDArray[np.float64]
 
@@ -59,20 +67,38 @@ def choose(
         return ()
     start = max(0, len(levels) - _SAMPLE) // 2
     stop = min(start + _SAMPLE, len(levels))
-    # the table of width 0 has a sigma of an eighth of a step; nothing is less than a step wide
     widths = np.full(stop - start, code.width, np.int16)
     for axis, deltas in enumerate(code.axes):
         if deltas is not None:
             add_vector(widths, deltas, tensor, axis, start)
-    spread = np.exp2(np.maximum(widths.astype(np.float32) / 4 - 3, 0))
+    parts = _parts()[np.clip(widths - _FIRST_WIDTH, 0, _WIDTHS - 1)]
     if units is not None:
-        spread *= units[start:stop]
+        parts /= units[start:stop]
     values = levels if units is None else levels * units
-    moments = _moments(values, spread, list(known.values()), start)
+    moments = _moments(values, parts, list(known.values()), start)
     chosen = _select(moments, len(levels))
     names = list(known)
     pairs = ((names[at], number) for at, number in _rounded(chosen))
     return tuple(sorted((name, number) for name, number in pairs if number))
+
+
+@lru_cache(maxsize=1024)
+def neighbours(tensor: Tensor) -> tuple[tuple[int, ...], Neighbours]:
+    """The numbers of those that may predict a tensor's levels, and where they are."""
+    known = _candidates(tensor) if tensor.weights >= _FEWEST else {}
+    rows = [(place.back, place.stride, place.size) for place in known.values()]
+    own = Neighbours(
+        places=np.array(rows, np.int64).reshape(-1, 3),
+        scales=_parts(),
+        term=_PRICE_UNIT * int(_TERM_BITS),
+    )
+    return tuple(known), own
+
+
+@cache
+def _parts() -> NDArray[np.float32]:
+    """What levels are multiplied by, by their width."""
+    return (_PARTS * np.exp2(np.arange(_WIDTHS) / -4)).astype(np.float32)
 
 
 @lru_cache(maxsize=1024)
@@ -88,15 +114,15 @@ def _candidates(tensor: Tensor) -> dict[int, Place]:
 
 def _moments(
     values: NDArray[np.signedinteger] | NDArray[np.float32],
-    spread: NDArray[np.float32],
+    parts: NDArray[np.float32],
     known: list[Place],
     start: int,
 ) -> _Float:
-    """Products of all neighbours' values and, last, the weights' own, over their spread."""
-    stop = start + len(spread)
-    columns = np.zeros((len(known) + 1, len(spread)), np.float32)
+    """Products of all neighbours' values and, last, the weights' own, in parts of their spread."""
+    stop = start + len(parts)
+    columns = np.zeros((len(known) + 1, len(parts)), np.float32)
     for column, place in zip(columns, known, strict=False):
-        if len(spread) == len(values):
+        if len(parts) == len(values):
             shape = -1, place.size, place.stride
             column.reshape(shape)[:, place.back :] = values.reshape(shape)[:, : -place.back]
             continue
@@ -104,10 +130,10 @@ def _moments(
         skipped = max(0, place.distance - start)
         column[skipped:] = values[start + skipped - place.distance : max(stop - place.distance, 0)]
         if place.stride * place.size < len(values):  # its axis begins anew
-            column *= _inside(place, start, len(spread)).astype(np.float32)
+            column *= _inside(place, start, len(parts)).astype(np.float32)
     columns[-1] = values[start:stop]
-    columns /= spread
-    moments: _Float = (columns @ columns.T).astype(np.float64)
+    whole = np.rint(np.clip(columns * parts, -_FARTHEST, _FARTHEST)).astype(np.float64)
+    moments: _Float = whole @ whole.T
     return moments
 
 

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec.axes import axis_index, axis_sizes
-from midstream.codec.correlation import choose
+from midstream.codec.correlation import choose, neighbours
 from midstream.codec.costs import class_costs, spread
 from midstream.codec.digits import width_shift
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
 from midstream.codec.tables import WIDTHS
 from midstream.kernels import fit_scales, level_classes, predict
+from midstream.kernels import fit_ways as ways_in_c
+from midstream.kernels import refit_way as refit_in_c
 from midstream.kernels.fits import AXES, MARGIN, PADDING, Dims, Fit, Prices
 from midstream.types import Tensor
 
@@ -99,6 +101,8 @@ def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 
         grid: Steps and offset of the base grid.
         trits: Refinements of the base grid that the levels have.
     """
+    if ways_in_c is not None and grid.is_even:
+        return _ways_in_c(levels, tensor, grid, trits)
     units = _units(grid, tensor)
     found = _fitted(levels, tensor, None)
     code = _code(found, grid, trits)
@@ -127,13 +131,44 @@ def refit(levels: _Levels, tensor: Tensor, code: TensorCode) -> TensorCode:
         tensor: Where they are from.
         code: How levels much like these are coded.
     """
-    if code.predictor:
-        chosen = choose(levels, tensor, code, _units(code, tensor))
-        code = replace(code, predictor=chosen or code.predictor)
     deltas = {axis: own for axis, own in enumerate(code.axes) if own is not None}
     spreads = {axis: spread(own.astype(np.int32)) for axis, own in deltas.items()}
     known = Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=spreads, bits=0)
+    if refit_in_c is not None and code.is_even and _are_candidates(code, tensor):
+        return _refitted_in_c(levels, tensor, code, known)
+    if code.predictor:
+        chosen = choose(levels, tensor, code, _units(code, tensor))
+        code = replace(code, predictor=chosen or code.predictor)
     return _code(_fitted(levels, tensor, _halves(levels, tensor, code), known), code, 0)
+
+
+def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int) -> Ways:
+    """What `fit_ways` finds."""
+    assert ways_in_c is not None, "asked for where it is there"
+    names, own = neighbours(tensor)
+    (best, chosen), other = ways_in_c(
+        levels.astype(np.int32, copy=False), _geometry(tensor), _prices(), own
+    )
+    predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
+    unpredicted = _code(other, grid, trits)
+    code = _code(best, replace(grid, predictor=predictor), trits) if predictor else unpredicted
+    return Ways(code=code, unpredicted=unpredicted, bits=best.bits / _UNIT)
+
+
+def _are_candidates(code: TensorCode, tensor: Tensor) -> bool:
+    """Whether all that predict are among those that `choose` may choose."""
+    return set(dict(code.predictor)) <= set(neighbours(tensor)[0])
+
+
+def _refitted_in_c(levels: _Levels, tensor: Tensor, code: TensorCode, known: Fit) -> TensorCode:
+    """What `refit` finds, given what is known of the scales."""
+    assert refit_in_c is not None, "asked for where it is there"
+    names, own = neighbours(tensor)
+    before = tuple((names.index(name), coefficient) for name, coefficient in code.predictor)
+    wide = levels.astype(np.int32, copy=False)
+    found, chosen = refit_in_c(wide, _geometry(tensor), _prices(), own, (known, before))
+    predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
+    return _code(found, replace(code, predictor=predictor), 0)
 
 
 def _halves(levels: _Levels, tensor: Tensor, code: TensorCode) -> _Int | None:
@@ -212,10 +247,11 @@ def _code(found: Fit, known: TensorCode, trits: int) -> TensorCode:
 @cache
 def _prices() -> Prices:
     costs = np.rint(_UNIT * class_costs()).astype(np.uint16)
+    padded = np.pad(costs, ((0, 0), (0, 0), (PADDING, PADDING)), mode="edge")
     candidates = np.arange(-MARGIN, MARGIN + 1, dtype=np.int32)
     sent = class_costs()[0][level_classes(candidates)].T[:_SPREADS]
     return Prices(
-        costs=np.pad(costs, ((0, 0), (0, 0), (PADDING, PADDING)), mode="edge"),
-        sent=np.rint(_UNIT * sent).astype(np.uint16),
+        costs=np.ascontiguousarray(padded),
+        sent=np.ascontiguousarray(np.rint(_UNIT * sent).astype(np.uint16)),
         axis=_UNIT * _AXIS_BITS,
     )

@@ -80,7 +80,7 @@ def vectors_cost(code: TensorCode) -> float:
 def write(codes: Sequence[TensorCode], tensors: Sequence[Tensor]) -> bytes:
     """The parameters of all tensors of a network."""
     flags = np.array([_flags(code) for code in codes], "<u2")
-    out = Writer().blob(raw.encode(flags.tobytes(), 2))
+    out = Writer().blob(raw.encode(flags.tobytes(), 2, may_be_slow=False))
     vectors = [v for code in codes if code.coded for v in code.vectors if v is not None]
     spreads = [spread(vector.astype(np.int32)) for vector in vectors]
     lists = _lists(list(zip(codes, tensors, strict=True)), spreads)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import round_floats
+from midstream.kernels import round_floats, widen_halves
 from midstream.types import DType
 
 __all__ = [
@@ -108,8 +108,9 @@ def numbers(values: NDArray[np.generic], dtype: DType) -> NDArray[np.float32] | 
         return to_float64(values, dtype)
     if dtype is DType.BFLOAT16:
         return (values.astype(np.uint32) << 16).view(np.float32)
-    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one, or stays
-        return values.astype(np.float32, copy=False)
+    if dtype is DType.FLOAT16:
+        return widen_halves(values.astype(np.float16, copy=False))
+    return values.astype(np.float32)
 
 
 def from_float64(numbers: NDArray[np.float64], dtype: DType) -> NDArray[np.generic]:

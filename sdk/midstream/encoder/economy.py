@@ -75,6 +75,11 @@ class _Found:
         """Squared error, in squares of a step, and a price for each bit."""
         return self.error / square + thrift.PRICE * self.bits()
 
+    def counted(self) -> "_Found":
+        """The same without the levels, which are as large as the sample."""
+        bits = self.bits()
+        return _Found(error=self.error, bits=lambda: bits)
+
 
 class Trial:
     """One tensor at steps about one.
@@ -140,19 +145,22 @@ class Trial:
             return False
         square = grid.step_size(step, 0, tensor.dtype) ** 2
         integers = self._integers(step)
-        return min(p.price(square) for p in self._kinds_of_points(step)) < integers.price(square)
+        return min(p.price(square) for p in self._kinds_of_points) < integers.price(square)
 
     @cached_property
     def is_expected(self) -> bool:
         """Whether points of the lattice are predicted, if levels are points."""
         square = grid.step_size(self.step, 0, self.weights.tensor.dtype) ** 2
-        kinds = self._kinds_of_points(self.step)
+        kinds = self._kinds_of_points
         return kinds[-1].price(square) < kinds[0].price(square)
 
-    def _kinds_of_points(self, step: int) -> list["_Found"]:
+    @cached_property
+    def _kinds_of_points(self) -> list["_Found"]:
         """Not predicted; and if there is a predictor, predicted."""
-        expected = [self._expected_points(step)] if self.contexts.halves is not None else []
-        return [self._free_points(step), *expected]
+        free = self._free_points(self.step).counted()
+        if self.contexts.halves is None:
+            return [free]
+        return [free, self._expected_points(self.step).counted()]
 
     def _integers(self, step: int) -> "_Found":
         """The sample, thrifty on the integers."""
@@ -164,6 +172,8 @@ class Trial:
 
     def _points(self, step: int) -> "_Found":
         """The same on the lattice."""
+        if step == self.step:
+            return self._kinds_of_points[-1 if self.is_expected else 0]
         return self._expected_points(step) if self.is_expected else self._free_points(step)
 
     def _expected_points(self, step: int) -> "_Found":

@@ -17,6 +17,9 @@ from midstream.types import DType
 
 __all__ = ["Pool", "pooled"]
 
+_ENOUGH = 1 << 16
+"""Numbers that tell how much noise there is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pool:
@@ -73,12 +76,13 @@ def pooled(
 
 def _pool(own: Sequence[tuple[int, Sample]], factor: float) -> Pool:
     samples = [sample for _, sample in own]
-    stops = np.cumsum([len(sample.stored) for sample in samples]).tolist()
+    each = max(1, sum(len(sample.stored) for sample in samples) // _ENOUGH)
+    stops = np.cumsum([-(-len(sample.stored) // each) for sample in samples]).tolist()
     members = zip([at for at, _ in own], [0, *stops], stops, strict=False)
     all_weights = sum(sample.share * len(sample.stored) for sample in samples)
     return Pool(
         members=tuple(members),
-        numbers=np.concatenate([sample.numbers for sample in samples]),
+        numbers=np.concatenate([sample.numbers[::each] for sample in samples]),
         dtype=samples[0].dtype,
         offset=samples[0].offset,
         weight=factor * all_weights / stops[-1],

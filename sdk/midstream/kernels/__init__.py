@@ -41,6 +41,7 @@ __all__ = [
     "decode_units",
     "digit_symbols",
     "fit_scales",
+    "fit_ways",
     "fold_widths",
     "level_classes",
     "level_symbols",
@@ -54,6 +55,7 @@ __all__ = [
     "read_entries",
     "read_holes",
     "read_varints",
+    "refit_way",
     "restore_objects",
     "round_floats",
     "scale_floats",
@@ -63,6 +65,7 @@ __all__ = [
     "thrifty_levels",
     "thrifty_points",
     "unpack_bits",
+    "widen_halves",
     "write_varints",
 ]
 
@@ -94,6 +97,7 @@ if NAME == "native":
         native_objects,
         native_stacks,
         native_units,
+        native_ways,
     )
     from midstream.kernels.native_entries import read_entries
     from midstream.kernels.native_fitting import fit_scales
@@ -110,7 +114,7 @@ if NAME == "native":
         unpack_bits,
         write_varints,
     )
-    from midstream.kernels.native_nearest import nearest_levels, squared_error
+    from midstream.kernels.native_nearest import nearest_levels, squared_error, widen_halves
     from midstream.kernels.native_objects import restore_objects
     from midstream.kernels.native_prediction import (
         decode_digits,
@@ -138,7 +142,7 @@ else:
         unpack_bits,
         write_varints,
     )
-    from midstream.kernels.numpy_nearest import nearest_levels, squared_error
+    from midstream.kernels.numpy_nearest import nearest_levels, squared_error, widen_halves
     from midstream.kernels.numpy_objects import restore_objects
     from midstream.kernels.numpy_prediction import (
         decode_digits,
@@ -153,6 +157,10 @@ else:
 
 read_cells = native_cells.read_cells if NAME == "native" else None
 """Where in its level's cell each float lies; where it is None, codec.exact does it in NumPy."""
+fit_ways = native_ways.fit_ways if NAME == "native" else None
+"""Scales and predictor of a tensor's levels, in C; where it is None, codec.fitting finds them."""
+refit_way = native_ways.refit_way if NAME == "native" else None
+"""The same of levels like others; where it is None, codec.fitting does it."""
 decode_lists = native_lists.decode_lists if NAME == "native" else None
 """Lists of integers, in C; where it is None, codec.levels decodes them as it does levels."""
 decode_stacked = native_stacks.decode_stacked if NAME == "native" else None

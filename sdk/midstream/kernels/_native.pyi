@@ -147,6 +147,25 @@ def fit_scales(
     axis_cost: int,
     /,
 ) -> None: ...
+def fit_ways(
+    levels: _Array,
+    dimensions: _Array,
+    tried: bytes,
+    neighbours: _Array,
+    scales: _Array,
+    costs: _Array,
+    sent: _Array,
+    deltas: _Array,
+    best: _Array,
+    unpredicted: _Array,
+    predictor: _Array,
+    memory: _Array,
+    room: _Array,
+    axis_cost: int,
+    term_cost: int,
+    terms: int,
+    /,
+) -> int: ...
 def fold_widths(
     widths: _Array, widest: int, unshifted: int, most: int, folded: _Array, shifts: _Array, /
 ) -> None: ...
@@ -265,4 +284,5 @@ def thrifty_points(
     /,
 ) -> None: ...
 def unpack_bits(data: _Array, widths: _Array, values: _Array, /) -> None: ...
+def widen_halves(halves: _Array, singles: _Array, /) -> None: ...
 def write_varints(values: _Array, out: _Array, /) -> int: ...

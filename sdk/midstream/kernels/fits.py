@@ -7,7 +7,17 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AXES", "DELTAS", "MARGIN", "PADDING", "Dims", "Fit", "Prices", "axis_sizes"]
+__all__ = [
+    "AXES",
+    "DELTAS",
+    "MARGIN",
+    "PADDING",
+    "Dims",
+    "Fit",
+    "Neighbours",
+    "Prices",
+    "axis_sizes",
+]
 
 AXES = 3
 """Rows, columns and taps."""
@@ -47,6 +57,18 @@ class Fit:
     """By axis, how wide its log-scales spread."""
     bits: int
     """All that takes, in 1/1024 bit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Neighbours:
+    """Who may predict a weight."""
+
+    places: NDArray[np.int64]  # (neighbours, 3)
+    """How far back each is on its axis, the stride of that, its size."""
+    scales: NDArray[np.float32]  # (256,)
+    """What levels are multiplied by before products of them are added up, by their width."""
+    term: int
+    """What naming one costs, in 1/1024 bit."""
 
 
 def axis_sizes(dims: Dims) -> list[int]:

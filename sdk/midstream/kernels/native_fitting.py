@@ -13,7 +13,7 @@ from midstream.kernels.native_kernels import plain
 __all__ = ["fit_scales"]
 
 _WINDOW = 16
-_PLACE_MEMORY = 12 * _WINDOW + 18
+_PLACE_MEMORY = 12 * _WINDOW + 14
 _COUNTS_MEMORY = 4 * (2 * AXES * MARGIN + 1) * 128
 
 

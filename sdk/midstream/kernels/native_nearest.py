@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 
-__all__ = ["nearest_levels", "plain_weights", "squared_error"]
+__all__ = ["nearest_levels", "plain_weights", "squared_error", "widen_halves"]
 
 _NONE = np.zeros(0, np.int32)
 
@@ -32,6 +32,13 @@ def squared_error(
     """As numpy_nearest.squared_error; ValueError where sizes or levels are of other weights."""
     own = _NONE if levels is None else plain(levels, np.int32)
     return _native.squared_error(*plain_weights(numbers, sizes), offset, own)
+
+
+def widen_halves(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+    """As numpy_nearest.widen_halves."""
+    singles = np.empty(len(halves), np.float32)
+    _native.widen_halves(plain(halves, np.float16).view(np.uint16), singles)
+    return singles
 
 
 def plain_weights(numbers: _Numbers, sizes: _Float) -> tuple[NDArray[Any], int, NDArray[Any]]:

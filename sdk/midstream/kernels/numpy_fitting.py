@@ -12,7 +12,13 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices, axis_sizes
-from midstream.kernels.numpy_windows import WINDOW, Windows, magnitudes, widths_of
+from midstream.kernels.numpy_windows import (
+    FARTHEST_BELOW,
+    WINDOW,
+    Windows,
+    magnitudes,
+    widths_of,
+)
 
 __all__ = ["fit_scales"]
 
@@ -148,9 +154,9 @@ class _Search:
         """
         low, counts = self._count(self._shifts(axis), self._places(axis), self._sizes[axis])
         places = Windows(self._prices, self.width, *self._place_bits(low, counts))
-        starts = places.settled(self.deltas[axis], self.spreads[axis])
+        begin = self.deltas[axis] if guess is None else np.maximum(guess, FARTHEST_BELOW)
+        starts = places.settled(begin, self.spreads[axis])
         if guess is not None:
-            starts = places.farther(starts, guess, self.spreads[axis])
             self._take(axis, places.best(starts, self.width, self.spreads[axis])[0])
         # once more, now that it is known what log-scales cost
         self._take(axis, places.best(starts, self.width, self.spreads[axis])[0])

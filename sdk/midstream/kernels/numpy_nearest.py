@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest_levels", "squared_error"]
+__all__ = ["nearest_levels", "squared_error", "widen_halves"]
 
 _MOST = float(1 << 30)
 _SUMS = 8
@@ -45,3 +45,9 @@ def squared_error(
     squares = np.zeros((-(-len(errors) // _SUMS), _SUMS))
     squares.ravel()[: len(errors)] = errors * errors
     return float(np.cumsum(squares.sum(axis=0))[-1])
+
+
+def widen_halves(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+    """The same numbers; what is not a number stays none, and may become a quiet one."""
+    with np.errstate(invalid="ignore"):
+        return halves.astype(np.float32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from midstream.kernels.fits import MARGIN, Prices
 from midstream.kernels.numpy_histograms import EXACT_CLASSES, LEVEL_CLASSES
 
-__all__ = ["WINDOW", "Windows", "magnitudes", "widths_of"]
+__all__ = ["FARTHEST_BELOW", "WINDOW", "Windows", "magnitudes", "widths_of"]
 
 WINDOW = 16
 """Widths that are looked at together."""
@@ -20,8 +20,8 @@ _MOST_TURNS = 12
 _LEAST_QUARTERS, _MOST_QUARTERS = -40, 80
 _OF_ONE = 14
 """The width of levels whose mean magnitude is 1, about."""
-_FAR = 12
-"""Quarter octaves from what was found to where widths should be."""
+FARTHEST_BELOW = -4
+"""Quarter octaves of a first window: rows of zeros do not say how narrow they are."""
 _QUARTERS = (0.545, 0.648, 0.771, 0.917)
 """2**(-7/8), 2**(-5/8), 2**(-3/8), 2**(-1/8)."""
 
@@ -47,11 +47,11 @@ class Windows:
         self._least = least
         self._bits = bits
 
-    def settled(self, deltas: _Int, spread: int, places: _Int | None = None) -> _Int:
+    def settled(self, deltas: _Int, spread: int) -> _Int:
         """Windows that begin about log-scales, moved until the cheapest width is inside."""
         low, high = self._width - MARGIN, self._width + MARGIN + 1 - WINDOW
         starts = np.clip(self._width + deltas - WINDOW // 2, low, high)
-        own = np.arange(len(self._bits)) if places is None else places
+        own = np.arange(len(self._bits))
         is_open = np.ones(len(own), bool)
         for _ in range(_MOST_TURNS - 1):
             best = self._inside(starts, self._width, spread, own)[0]
@@ -59,16 +59,6 @@ class Windows:
             moved = np.where(moves == 0, starts, np.clip(starts + moves, low, high))
             is_open &= moved != starts
             starts = np.where(is_open, moved, starts)
-        return starts
-
-    def farther(self, starts: _Int, guess: _Int, spread: int) -> _Int:
-        """Better windows: levels far too great for all widths of one cost the same at each."""
-        best, least = self.best(starts, self._width, spread)
-        far = np.flatnonzero(guess > best + _FAR)
-        others = self.settled(guess[far], spread, far)
-        bits = self._inside(others, self._width, spread, far)[1]
-        back = self.settled(best[far], spread, far)
-        starts[far] = np.where(least[far] <= bits, back, others)
         return starts
 
     def best(self, starts: _Int, width: int, spread: int) -> tuple[_Int, _Int]:

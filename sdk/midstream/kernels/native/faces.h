@@ -13,6 +13,7 @@ PyObject *decode_lists(PyObject *module, PyObject *args);
 PyObject *decode_levels(PyObject *module, PyObject *args);
 PyObject *decode_stacked(PyObject *module, PyObject *args);
 PyObject *decode_units(PyObject *module, PyObject *args);
+PyObject *fit_ways(PyObject *module, PyObject *args);
 PyObject *fold_widths(PyObject *module, PyObject *args);
 PyObject *outline_base(PyObject *module, PyObject *args);
 PyObject *pack_bits(PyObject *module, PyObject *args);
@@ -27,6 +28,7 @@ PyObject *scale_floats(PyObject *module, PyObject *args);
 PyObject *scale_integers(PyObject *module, PyObject *args);
 PyObject *table_rows(PyObject *module, PyObject *args);
 PyObject *unpack_bits(PyObject *module, PyObject *args);
+PyObject *widen_halves(PyObject *module, PyObject *args);
 PyObject *write_varints(PyObject *module, PyObject *args);
 
 #endif

@@ -1,11 +1,14 @@
 #include "fitting.h"
 
+#include <math.h>
+
 #include "windows.h"
 
 #define FIRST_SPREAD 18
 #define FIRST_SHAPE 1
 #define NARROWEST (-FIT_MARGIN)
 #define LAST_WINDOW (FIT_WIDTHS - FIT_WINDOW)
+#define MOST_WINDOWS ((LAST_WINDOW - NARROWEST) / FIT_WINDOW) /* before the last one */
 
 /* The value in the middle, toward zero where that is between two. */
 static int64_t median(const int64_t *counts, int64_t size)
@@ -90,13 +93,24 @@ static void count_weights_of(struct fit *fit, int64_t low)
     } while (next_run(&walk, fit));
 }
 
-/* Whole numbers, as doubles: all of them are far below 2^53. */
-static void add_counts(const struct fit *fit, int64_t first, int64_t span,
+/* Whether all widths are dearer than what is known: they only become more so. */
+static int are_dearer(double bits[FIT_SHAPES][FIT_WINDOW], double known)
+{
+    int cheaper = 0;
+    for (int shape = 0; shape < FIT_SHAPES; shape++)
+        for (int j = 0; j < FIT_WINDOW; j++)
+            cheaper |= bits[shape][j] <= known;
+    return !cheaper;
+}
+
+/* Whole numbers, as doubles: all of them are far below 2^53. Ends early where all are dearer than
+ * what is known. */
+static void add_counts(const struct fit *fit, int64_t first, int64_t span, double known,
     double bits[FIT_SHAPES][FIT_WINDOW])
 {
     const uint32_t *counts = fit->counts;
     memset(bits, 0, sizeof(double) * FIT_SHAPES * FIT_WINDOW);
-    for (int64_t shift = 0; shift < span; shift++)
+    for (int64_t shift = 0; shift < span && !are_dearer(bits, known); shift++)
         for (int64_t class = 0; class < fit->depth; class++) {
             double number = *counts++;
             if (number == 0)
@@ -110,13 +124,13 @@ static void add_counts(const struct fit *fit, int64_t first, int64_t span,
 
 #if HAS_WIDE
 /* The same, four at a time: whole numbers, so that their order does not matter. */
-WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t span,
+WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t span, double known,
     double bits[FIT_SHAPES][FIT_WINDOW])
 {
-    __m256d sums[FIT_SHAPES][FIT_WINDOW / 4];
+    __m256d sums[FIT_SHAPES][FIT_WINDOW / 4], most = _mm256_set1_pd(known);
     const uint32_t *counts = fit->counts;
     memset(sums, 0, sizeof sums);
-    for (int64_t shift = 0; shift < span; shift++)
+    for (int64_t shift = 0, is_open = 1; shift < span && is_open; shift++) {
         for (int64_t class = 0; class < fit->depth; class++, counts++) {
             if (!*counts)
                 continue;
@@ -129,6 +143,10 @@ WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t s
                     sums[shape][k] = _mm256_add_pd(sums[shape][k], _mm256_mul_pd(number, each));
                 }
         }
+        is_open = 0;
+        for (int k = 0; k < FIT_SHAPES * FIT_WINDOW / 4; k++)
+            is_open |= _mm256_movemask_pd(_mm256_cmp_pd((&sums[0][0])[k], most, _CMP_LE_OQ));
+    }
     memcpy(bits, sums, sizeof sums);
 }
 #else
@@ -140,29 +158,43 @@ struct table {
     int64_t shape, width;
 };
 
-/* The cheapest in a window: of equals the first shape, then the greatest width. */
+/* The cheapest in a window: of equals the first shape, then the greatest width; of equals in two
+ * windows those of the one with the greater widths. */
 static void better(struct table *best, double bits[FIT_SHAPES][FIT_WINDOW], int64_t start)
 {
+    struct table own = { INFINITY, 0, 0 };
     for (int64_t shape = 0; shape < FIT_SHAPES; shape++)
         for (int64_t j = FIT_WINDOW - 1; j >= 0; j--)
-            if (bits[shape][j] < best->bits)
-                *best = (struct table) { bits[shape][j], shape, start + j };
+            if (bits[shape][j] < own.bits)
+                own = (struct table) { bits[shape][j], shape, start + j };
+    if (own.bits < best->bits || (own.bits == best->bits && own.width > best->width))
+        *best = own;
+}
+
+/* What all weights take in the tables of a window, if that is less than what is known. */
+static void look_at(
+    const struct fit *fit, struct table *best, int64_t start, int64_t low, int64_t high)
+{
+    double bits[FIT_SHAPES][FIT_WINDOW];
+    (IS_WIDE ? add_counts_wide : add_counts)(fit, start + low, high - low + 1, best->bits, bits);
+    better(best, bits, start);
 }
 
 /* Choose shape and base width for the log-scales that there are. */
 static void choose_table(struct fit *fit)
 {
-    double bits[FIT_SHAPES][FIT_WINDOW];
-    struct table best = { 1e300, 0, 0 };
+    struct table best = { INFINITY, 0, 0 };
     int64_t low, high, counts[FIT_DELTAS], more = 0;
     find_shifts(fit, &low, &high);
     memset(fit->counts, 0, sizeof(uint32_t) * (size_t)((high - low + 1) * fit->depth));
     count_weights_of(fit, low);
     /* all widths: where rows of zeros are among very wide ones there are several valleys */
-    for (int64_t start = LAST_WINDOW; start >= NARROWEST; start -= FIT_WINDOW) {
-        (IS_WIDE ? add_counts_wide : add_counts)(fit, start + low, high - low + 1, bits);
-        better(&best, bits, start);
-    }
+    int64_t near = LAST_WINDOW - FIT_WINDOW
+        * bounded((LAST_WINDOW + FIT_WINDOW - 1 - fit->width) / FIT_WINDOW, 0, MOST_WINDOWS);
+    look_at(fit, &best, near, low, high);
+    for (int64_t start = LAST_WINDOW; start >= NARROWEST; start -= FIT_WINDOW)
+        if (start != near)
+            look_at(fit, &best, start, low, high);
     fit->shape = best.shape;
     fit->width = best.width;
     for (int64_t a = 0; a < FIT_AXES; a++)
@@ -181,8 +213,7 @@ static void try_axis(struct fit *fit, int64_t a)
     axis->is_used = 1;
     axis->spread = FIRST_SPREAD;
     fit->shape = FIRST_SHAPE;
-    find_windows(fit, a);
-    look_farther(fit, a);
+    find_first_windows(fit, a);
     take_cheapest(fit, a);
     take_cheapest(fit, a); /* now that it is known what log-scales cost */
     choose_table(fit);

@@ -18,6 +18,7 @@
 #define FIT_AXES 3
 #define FIT_DIMS 8
 #define FIT_SHIFTS (2 * FIT_AXES * FIT_MARGIN + 1)
+#define FIT_STATES (3 + FIT_AXES) /* shape, width, bits, spread of each axis */
 
 /* One dimension of a tensor: the axis it belongs to, and places from one to the next on that. */
 struct fit_dim {
@@ -44,13 +45,23 @@ struct fit {
     /* memory: of each place on an axis, and of each shift and class */
     int64_t *totals, *least;
     uint32_t *sums, *counts;
-    int32_t *starts, *found;
+    int32_t *starts;
     uint8_t *is_open;
     int8_t *guesses;
 };
 
 /* Find scales on those axes of so many that save bits; `is_used` says which are known already. */
 void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count);
+
+/* Arguments from buffers; false and an error where they are not what is wanted. */
+
+/* Whether dimensions, the last the fastest, are those of all weights; sizes of axes from them. */
+int read_dims(struct fit *fit, const Py_buffer *buffer);
+
+/* Log-scales of all axes, and what is known of them: spreads of -1 are not. */
+int read_axes(struct fit *fit, const Py_buffer *deltas, const Py_buffer *state);
+
+int read_memory(struct fit *fit, const Py_buffer *memory);
 
 /* The Python face of this. */
 PyObject *fit_scales(PyObject *module, PyObject *args);

@@ -4,12 +4,11 @@
 #include "buffers.h"
 
 enum { CLASSES, DIMS, TRIED, COSTS, SENT, DELTAS, STATE, MEMORY, BUFFERS };
-enum { SHAPE, WIDTH, BITS, SPREADS, STATES = SPREADS + FIT_AXES };
-#define PLACE_MEMORY ((int64_t)(sizeof(int64_t) + sizeof(uint32_t)) * FIT_WINDOW + 18)
+enum { SHAPE, WIDTH, BITS, SPREADS, STATES = FIT_STATES };
+#define PLACE_MEMORY ((int64_t)(sizeof(int64_t) + sizeof(uint32_t)) * FIT_WINDOW + 14)
 #define MAX_WEIGHTS ((int64_t)1 << 32)
 
-/* Whether dimensions, the last the fastest, are those of all weights; sizes of axes from them. */
-static int read_dims(struct fit *fit, const Py_buffer *buffer)
+int read_dims(struct fit *fit, const Py_buffer *buffer)
 {
     Py_ssize_t found = items(buffer, sizeof(int64_t));
     if (found < 0)
@@ -32,8 +31,7 @@ static int read_dims(struct fit *fit, const Py_buffer *buffer)
     return weights == fit->count ? 1 : refuse("dimensions of other weights");
 }
 
-/* Log-scales of all axes, and what is known of them: spreads of -1 are not. */
-static int read_axes(struct fit *fit, const Py_buffer *deltas, const Py_buffer *state)
+int read_axes(struct fit *fit, const Py_buffer *deltas, const Py_buffer *state)
 {
     if (!has_items(state, sizeof(int64_t), STATES))
         return 0;
@@ -62,7 +60,7 @@ static int read_axes(struct fit *fit, const Py_buffer *deltas, const Py_buffer *
     return 1;
 }
 
-static int read_memory(struct fit *fit, const Py_buffer *memory)
+int read_memory(struct fit *fit, const Py_buffer *memory)
 {
     int64_t most = 1;
     for (int64_t a = 0; a < FIT_AXES; a++)
@@ -76,8 +74,7 @@ static int read_memory(struct fit *fit, const Py_buffer *memory)
     fit->sums = (uint32_t *)(fit->least + most);
     fit->counts = fit->sums + FIT_WINDOW * most;
     fit->starts = (int32_t *)(fit->counts + FIT_SHIFTS * FIT_CLASSES);
-    fit->found = fit->starts + most;
-    fit->is_open = (uint8_t *)(fit->found + most);
+    fit->is_open = (uint8_t *)(fit->starts + most);
     fit->guesses = (int8_t *)(fit->is_open + most);
     for (int64_t k = 0; k < FIT_WINDOW * most; k++)
         fit->sums[k] = 0;

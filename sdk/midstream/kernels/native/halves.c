@@ -1,5 +1,10 @@
 #include "halves.h"
 
+#include <math.h>
+
+#include "buffers.h"
+#include "faces.h"
+
 #if defined(__GNUC__) && defined(__x86_64__)
 
 #include <cpuid.h>
@@ -46,12 +51,31 @@ WIDE static int64_t write_wide(uint8_t *out, const int32_t *levels, int64_t coun
     return i;
 }
 
+WIDE static int64_t read_wide(float *out, const uint16_t *halves, int64_t count)
+{
+    int64_t i = 0;
+    for (; count - i >= EIGHT; i += EIGHT)
+        _mm256_storeu_ps(out + i, _mm256_cvtph_ps(_mm_loadu_si128((const void *)(halves + i))));
+    return i;
+}
+
+static int64_t read_some(float *out, const uint16_t *halves, int64_t count)
+{
+    return has_halves() ? read_wide(out, halves, count) : 0;
+}
+
 int64_t write_halves(uint8_t *out, const int32_t *levels, int64_t count, double size)
 {
     return has_halves() ? write_wide(out, levels, count, size) : 0;
 }
 
 #else
+
+static int64_t read_some(float *out, const uint16_t *halves, int64_t count)
+{
+    (void)out, (void)halves, (void)count;
+    return 0;
+}
 
 int64_t write_halves(uint8_t *out, const int32_t *levels, int64_t count, double size)
 {
@@ -60,3 +84,37 @@ int64_t write_halves(uint8_t *out, const int32_t *levels, int64_t count, double 
 }
 
 #endif
+
+/* Sign, exponent and mantissa apart; what is not a number stays none. */
+static float single_of(uint16_t half)
+{
+    int exponent = half >> 10 & 31, mantissa = half & 1023;
+    float number = exponent ? ldexpf((float)(mantissa + 1024), exponent - 25)
+                            : ldexpf((float)mantissa, -24);
+    if (exponent == 31)
+        number = mantissa ? NAN : INFINITY;
+    return half >> 15 ? -number : number;
+}
+
+void read_halves(float *out, const uint16_t *halves, int64_t count)
+{
+    for (int64_t i = read_some(out, halves, count); i < count; i++)
+        out[i] = single_of(halves[i]);
+}
+
+PyObject *widen_halves(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[2];
+    if (!PyArg_ParseTuple(args, "y*w*", &b[0], &b[1]))
+        return NULL;
+    Py_ssize_t count = items(&b[0], sizeof(uint16_t));
+    int fits = count >= 0 && has_items(&b[1], sizeof(float), count);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        read_halves(b[1].buf, b[0].buf, count);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 2);
+    return fits ? Py_NewRef(Py_None) : NULL;
+}

@@ -7,4 +7,7 @@
 /* Write levels of one step, the first of them; gives how many, which may be none. */
 int64_t write_halves(uint8_t *out, const int32_t *levels, int64_t count, double size);
 
+/* float16 numbers as float32; what is not a number stays none, and may become a quiet one. */
+void read_halves(float *out, const uint16_t *halves, int64_t count);
+
 #endif

@@ -46,6 +46,10 @@ static PyMethodDef methods[] = {
         "counts, moved) -> escapes written" },
     { "fit_scales", fit_scales, METH_VARARGS,
         "fit_scales(classes, dimensions, tried, costs, sent, deltas, state, memory, axis cost)" },
+    { "fit_ways", fit_ways, METH_VARARGS,
+        "fit_ways(levels, dimensions, tried, neighbours, scales, costs, sent, log-scales of both "
+        "ways, the best way, the unpredicted one or nothing, predictor, memory, room, axis cost, "
+        "term cost, terms of the predictor) -> terms of the predictor" },
     { "fold_widths", fold_widths, METH_VARARGS,
         "fold_widths(widths, widest, unshifted, most, folded, shifts)" },
     { "level_classes", level_classes, METH_VARARGS,
@@ -91,6 +95,7 @@ static PyMethodDef methods[] = {
     { "thrifty_points", thrifty_points, METH_VARARGS,
         "thrifty_points(numbers, item size, sizes, rows, prices, reach, levels)" },
     { "unpack_bits", unpack_bits, METH_VARARGS, "unpack_bits(data, widths, values)" },
+    { "widen_halves", widen_halves, METH_VARARGS, "widen_halves(halves, singles)" },
     { "write_varints", write_varints, METH_VARARGS, "write_varints(values, out) -> bytes" },
     { NULL, NULL, 0, NULL },
 };

@@ -1,21 +1,29 @@
 #include "nearest.h"
 
+#include "clones.h"
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 enum { SUMS = 8 };
 
 /* A NaN is at the lower bound. */
-static inline double bounded(double place)
+INLINE double bounded(double place)
 {
     place = place > -MAX_NEAREST ? place : -MAX_NEAREST;
     return place < MAX_NEAREST ? place : MAX_NEAREST;
 }
 
-static inline double number_at(const struct weights *weights, int is_single, int64_t i)
+INLINE double number_at(const struct weights *weights, int is_single, int64_t i)
 {
     return (is_single ? (double)weights->single[i] : weights->numbers[i]) - weights->offset;
 }
 
 /* Loops are made for each kind of number, and for one size, where `each` is known to be 0. */
-static inline void find(int32_t *restrict levels, const struct weights *weights, int is_single,
+INLINE void find(int32_t *restrict levels, const struct weights *weights, int is_single,
     int64_t each, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
@@ -24,7 +32,7 @@ static inline void find(int32_t *restrict levels, const struct weights *weights,
     }
 }
 
-void find_nearest(int32_t *levels, const struct weights *weights, int64_t count)
+FOR_EVERY_WIDTH void find_nearest(int32_t *levels, const struct weights *weights, int64_t count)
 {
     if (weights->single && !weights->each)
         find(levels, weights, 1, 0, count);
@@ -34,7 +42,7 @@ void find_nearest(int32_t *levels, const struct weights *weights, int64_t count)
         find(levels, weights, 0, weights->each, count);
 }
 
-static inline double square(const int32_t *levels, const struct weights *weights, int is_single,
+INLINE double square(const int32_t *levels, const struct weights *weights, int is_single,
     int64_t each, int64_t i)
 {
     double number = number_at(weights, is_single, i), size = weights->sizes[each * i];
@@ -43,7 +51,7 @@ static inline double square(const int32_t *levels, const struct weights *weights
     return error * error;
 }
 
-static inline double sum(const int32_t *levels, const struct weights *weights, int is_single,
+INLINE double sum(const int32_t *levels, const struct weights *weights, int is_single,
     int64_t each, int64_t count)
 {
     double sums[SUMS] = { 0 }, total = 0;
@@ -58,7 +66,7 @@ static inline double sum(const int32_t *levels, const struct weights *weights, i
     return total;
 }
 
-double sum_squares(const int32_t *levels, const struct weights *weights, int64_t count)
+FOR_EVERY_WIDTH double sum_squares(const int32_t *levels, const struct weights *weights, int64_t count)
 {
     if (!weights->single)
         return sum(levels, weights, 0, weights->each, count);

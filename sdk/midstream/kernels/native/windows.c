@@ -9,8 +9,8 @@
 #define MOVE (FIT_WINDOW - 2)
 #define LEAST_QUARTERS (-40)
 #define MOST_QUARTERS 80
+#define FARTHEST_BELOW (-4) /* of a first window: rows of zeros do not say how narrow they are */
 #define OF_ONE 14 /* the width of levels whose mean magnitude is 1, about */
-#define FAR 12
 
 INLINE void add_costs(uint32_t *restrict sums, const uint16_t *restrict costs)
 {
@@ -193,20 +193,6 @@ static void open_window(struct fit *fit, int64_t place, int64_t delta)
     fit->is_open[place] = 1;
 }
 
-static int64_t bits_at(const struct fit *fit, const struct fit_axis *axis, int64_t place, int64_t j)
-{
-    int64_t delta = bounded(fit->starts[place] + j - fit->width, -FIT_MARGIN, FIT_MARGIN);
-    return fit->totals[FIT_WINDOW * place + j]
-        + fit->sent[axis->spread * FIT_DELTAS + delta + FIT_MARGIN];
-}
-
-void find_windows(struct fit *fit, int64_t a)
-{
-    for (int64_t i = 0; i < fit->axes[a].size; i++)
-        open_window(fit, i, fit->axes[a].deltas[i]);
-    settle(fit, a);
-}
-
 /* About how great a level of a class is, whether or not half a step is expected. */
 static int64_t magnitude_of(int64_t class)
 {
@@ -254,23 +240,17 @@ static void guess_deltas(struct fit *fit, int64_t a)
     }
 }
 
-void look_farther(struct fit *fit, int64_t a)
+void find_windows(struct fit *fit, int64_t a)
 {
-    struct fit_axis *axis = &fit->axes[a];
-    guess_deltas(fit, a);
-    for (int64_t i = 0; i < axis->size; i++) {
-        int64_t best = cheapest(fit, axis, i);
-        fit->found[i] = (int32_t)(fit->starts[i] + best - fit->width);
-        fit->least[i] = INT64_MAX;
-        if (fit->guesses[i] <= fit->found[i] + FAR)
-            continue;
-        fit->least[i] = bits_at(fit, axis, i, best);
-        open_window(fit, i, fit->guesses[i]);
-    }
+    for (int64_t i = 0; i < fit->axes[a].size; i++)
+        open_window(fit, i, fit->axes[a].deltas[i]);
     settle(fit, a);
-    for (int64_t i = 0; i < axis->size; i++)
-        if (fit->least[i] != INT64_MAX
-            && fit->least[i] <= bits_at(fit, axis, i, cheapest(fit, axis, i)))
-            open_window(fit, i, fit->found[i]);
+}
+
+void find_first_windows(struct fit *fit, int64_t a)
+{
+    guess_deltas(fit, a);
+    for (int64_t i = 0; i < fit->axes[a].size; i++)
+        open_window(fit, i, fit->guesses[i] > FARTHEST_BELOW ? fit->guesses[i] : FARTHEST_BELOW);
     settle(fit, a);
 }

@@ -67,9 +67,9 @@ INLINE const uint16_t *costs_at(const uint16_t *costs, int64_t class, int64_t wi
 /* Find a window for each place with its cheapest width inside, about the present log-scales. */
 void find_windows(struct fit *fit, int64_t a);
 
-/* Look where widths should be, by the magnitudes of levels, and take what is cheaper. Where levels
- * are far too great for all widths of a window, these cost the same. */
-void look_farther(struct fit *fit, int64_t a);
+/* The same where no log-scales are known yet: about where the mean magnitudes of levels say that
+ * they are. Where levels are far too great for all widths of a window, these cost the same. */
+void find_first_windows(struct fit *fit, int64_t a);
 
 /* The cheapest of a window's widths for a place, log-scales included that are in range. */
 int64_t cheapest(const struct fit *fit, const struct fit_axis *axis, int64_t place);

@@ -1,0 +1,126 @@
+"""How a tensor's levels are coded, scales and predictor, in C. The twin in NumPy is codec.fitting.
+
+Knows nothing of how levels were made.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.kernels import _native
+from midstream.kernels.fits import AXES, MARGIN, Dims, Fit, Neighbours, Prices, axis_sizes
+from midstream.kernels.native_kernels import plain
+
+__all__ = ["Known", "fit_ways", "refit_way"]
+
+_WINDOW = 16
+_PLACE_MEMORY = 12 * _WINDOW + 14
+_COUNTS_MEMORY = 4 * (2 * AXES * MARGIN + 1) * 128
+_ROOM = 8 * (1 << 12) + 2 * (1 << 15)
+_MOST_TERMS = 6
+_STATES = 3 + AXES
+
+Known = tuple[Fit, tuple[tuple[int, int], ...]]
+"""Scales, and neighbours that predict: their numbers and coefficients in 1/32."""
+
+
+def fit_ways(
+    levels: NDArray[np.int32],
+    geometry: tuple[Dims, Sequence[int]],
+    prices: Prices,
+    neighbours: Neighbours,
+) -> tuple[Known, Fit]:
+    """The shortest way, and the shortest without a predictor.
+
+    Args:
+        levels: (weights,)
+        geometry: Where they are, and the axes to try.
+        prices: What levels and log-scales cost.
+        neighbours: Who may predict.
+    """
+    call = _Call(geometry[0])
+    count = call(levels, geometry, prices, neighbours, 0)
+    return call.known(count), call.fit(call.unpredicted, 2)
+
+
+def refit_way(
+    levels: NDArray[np.int32],
+    geometry: tuple[Dims, Sequence[int]],
+    prices: Prices,
+    neighbours: Neighbours,
+    known: Known,
+) -> Known:
+    """A way as it suits levels that are much like those that it was found for."""
+    call = _Call(geometry[0])
+    call.unpredicted = np.zeros(0, np.int64)
+    call.begin(known)
+    return call.known(call(levels, geometry, prices, neighbours, len(known[1])))
+
+
+class _Call:
+    """Arrays that C reads and writes."""
+
+    def __init__(self, dims: Dims) -> None:
+        self._sizes = axis_sizes(dims)
+        self._places = sum(self._sizes)
+        self._deltas = np.zeros(3 * self._places, np.int8)
+        self._best = np.array([0, 0, 0] + [-1] * AXES, np.int64)
+        self.unpredicted = np.zeros(_STATES, np.int64)
+        self._predictor = np.zeros(2 * _MOST_TERMS, np.int64)
+
+    def begin(self, known: Known) -> None:
+        """Write what is known."""
+        found, predictor = known
+        self._best[:2] = found.shape, found.width
+        for axis, own in found.deltas.items():
+            self._best[3 + axis] = found.spreads[axis]
+            self._part(axis, 1)[:] = own
+        for term, pair in enumerate(predictor):
+            self._predictor[2 * term : 2 * term + 2] = pair
+
+    def __call__(
+        self,
+        levels: NDArray[np.int32],
+        geometry: tuple[Dims, Sequence[int]],
+        prices: Prices,
+        neighbours: Neighbours,
+        terms: int,
+    ) -> int:
+        dims, tried = geometry
+        count: int = _native.fit_ways(
+            plain(levels, np.int32),
+            plain(dims, np.int64),
+            bytes(tried),
+            plain(neighbours.places, np.int64),
+            plain(neighbours.scales, np.float32),
+            plain(prices.costs, np.uint16),
+            plain(prices.sent, np.uint16),
+            self._deltas,
+            self._best,
+            self.unpredicted,
+            self._predictor,
+            np.empty(_PLACE_MEMORY * max(self._sizes) + _COUNTS_MEMORY, np.uint8),
+            np.empty(_ROOM + len(levels), np.uint8),
+            prices.axis,
+            neighbours.term,
+            terms,
+        )
+        return count
+
+    def known(self, terms: int) -> Known:
+        """The best way."""
+        pairs = self._predictor[: 2 * terms].tolist()
+        return self.fit(self._best, 1), tuple(zip(pairs[::2], pairs[1::2], strict=True))
+
+    def fit(self, state: NDArray[np.int64], third: int) -> Fit:
+        """Scales of one way, whose log-scales are in so many thirds of all."""
+        shape, width, bits, *spreads = state.tolist()
+        used = {axis: spread for axis, spread in enumerate(spreads) if spread >= 0}
+        found = {axis: self._part(axis, third).copy() for axis in used}
+        return Fit(shape=shape, width=width, deltas=found, spreads=used, bits=bits)
+
+    def _part(self, axis: int, third: int) -> NDArray[np.int8]:
+        stop = third * self._places + list(accumulate(self._sizes))[axis]
+        return self._deltas[stop - self._sizes[axis] : stop]

@@ -8,7 +8,7 @@ import pytest
 from midstream.codec import Context, TensorCode, lattice, points
 from midstream.codec.prediction import terms
 from midstream.errors import BitstreamError
-from midstream.kernels import numpy_points
+from midstream.kernels import numpy_groups, numpy_points
 from midstream.types import DType, Tensor
 
 WIDTH = 22
@@ -46,7 +46,7 @@ def both_ways(monkeypatch, payload: bytes, where: Context) -> list[object]:
     found = []
     for shortest in (0, 1 << 30):
         with monkeypatch.context() as patch:
-            patch.setattr(numpy_points, "_SHORTEST_STRETCH", shortest)
+            patch.setattr(numpy_groups, "_SHORTEST_STRETCH", shortest)
             found.append(outcome(payload, where))
     return found
 
@@ -92,3 +92,33 @@ def test_points_whose_neighbours_are_far_are_decoded_in_stretches(
     values = drawn(70 * 72, 0)
     assert outcome(points.encode_many([values], [where])[0], where) == values.tolist()
     assert bool(walked) == is_walked
+
+
+def mixed() -> tuple[list[bytes], list[Context]]:
+    """Slices on the integers and of points, predicted and not, from near and from afar."""
+    sizes = [(130, 128), (70, 61), (40, 200), (9, 32), (90, 91), (3, 11)]
+    kinds = [context(*size, predictor) for size in sizes for predictor in (ROWS, NEAR)]
+    kinds += [replace(one, terms=None) for one in kinds]
+    kinds += [replace(one, lattice=False) for one in kinds]
+    values = [drawn(len(one.width), 9 * one.lattice) for one in kinds]
+    return points.encode_many(values, kinds), kinds
+
+
+@pytest.mark.parametrize("damaged", [None, 2, 13, 30, 40])
+def test_slices_of_all_kinds_are_the_same_side_by_side_and_alone(monkeypatch, damaged):
+    payloads, kinds = mixed()
+    if damaged is not None:
+        broken = bytearray(payloads[damaged])
+        broken[-20] ^= 0x5A
+        payloads[damaged] = bytes(broken)
+    alone = [outcome(*pair) for pair in zip(payloads, kinds, strict=True)]
+    monkeypatch.setattr(numpy_groups, "_together", lambda left: left)
+    views = [memoryview(payload) for payload in payloads]
+    if damaged is None:
+        found = points.decode(views, kinds)
+        assert [levels.tolist() for levels in found] == alone
+    else:
+        assert isinstance(alone[damaged], tuple), "it was refused"
+        with pytest.raises(BitstreamError) as refused:
+            points.decode(views, kinds)
+        assert refused.value.code is alone[damaged][0]

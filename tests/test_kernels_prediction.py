@@ -8,7 +8,7 @@ import pytest
 
 from midstream import kernels
 from midstream.codec import Context, TensorCode, digits, levels, prediction, rans, tables
-from midstream.kernels import numpy_prediction, numpy_walk
+from midstream.kernels import numpy_groups, numpy_prediction, numpy_walk
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import (
     BEYOND,
@@ -199,12 +199,12 @@ def test_low_bits_are_the_same_in_both(kernel, shift, every, is_predicted):
 
 def all_ways(monkeypatch, decode):
     """What NumPy gives side by side, the same with care, and one by one."""
-    monkeypatch.setattr(numpy_prediction, "_SHORTEST_STRETCH", 0)
+    monkeypatch.setattr(numpy_groups, "_SHORTEST_STRETCH", 0)
     found = [decode()]
     with monkeypatch.context() as patch:
         patch.setattr(numpy_walk.Walk, "is_wild", property(lambda walk: not walk.is_limited))
         found.append(decode())
-    monkeypatch.setattr(numpy_prediction, "_SHORTEST_STRETCH", 1 << 30)
+    monkeypatch.setattr(numpy_groups, "_SHORTEST_STRETCH", 1 << 30)
     return [*found, decode()]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from midstream.kernels import slots
 from midstream.kernels.lanes import spread
 from midstream.kernels.slots import Slots
 from midstream.kernels.stepping import OneByOne, SideBySide, make_stepper, split
@@ -57,3 +58,28 @@ def test_a_slice_of_many_lanes_steps_with_all_of_them(lanes, kind):
     one = np.zeros(1, np.int64)
     stepper = make_stepper(np.zeros(1, np.uint16), one, states, one + 64, one + lanes, LOOKUP)
     assert isinstance(stepper, kind)
+
+
+def test_more_tables_than_have_room_are_stepped_a_part_at_a_time(monkeypatch):
+    monkeypatch.setattr(slots, "_MOST_TABLES", 2)
+    monkeypatch.setattr(slots, "_FIRST_TABLES", 1)
+    tables, steps, lanes = 5, 12, 3
+    first = np.arange(1, tables + 1) * 700
+    many = Slots(
+        frequencies=np.stack([first, 4096 - first], axis=1).ravel(),
+        starts=np.stack([0 * first, first], axis=1).ravel(),
+        values=np.zeros(2 * tables, np.int8),
+    )
+    rng = np.random.default_rng(4)
+    words = rng.integers(0, 1 << 16, 50).astype(np.uint16)
+    states = rng.integers(1 << 16, 1 << 32, lanes).astype(np.uint32)
+    chosen = rng.integers(0, tables, (steps, lanes))
+    one = np.zeros(1, np.int64)
+    given = words, one, states, one + steps * lanes, one + lanes, many.lookup
+    together, alone = SideBySide(*given), OneByOne(*given)
+    entries, expected = chosen.copy(), chosen.reshape(-1, 1).copy()
+    together.advance(entries)
+    alone.advance(expected)
+    assert np.array_equal(entries.ravel(), expected.ravel())
+    for found, other in zip(together.finish(), alone.finish(), strict=True):
+        assert np.array_equal(found, other)

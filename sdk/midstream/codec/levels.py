@@ -5,6 +5,7 @@ A payload is the low bits of wide levels, the escapes, and the stream of symbols
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -17,7 +18,6 @@ from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import (
     Alphabets,
     Symbols,
-    decode_expected_points,
     decode_levels,
     fold_widths,
     level_symbols,
@@ -30,10 +30,10 @@ from midstream.kernels.slots import Slots
 from midstream.kernels.terms import ESCAPED, LowBits, Stream
 
 __all__ = [
+    "check_ends",
     "code_lengths",
     "cost",
     "decode",
-    "decode_expected",
     "decode_prefix",
     "encode",
     "encode_many",
@@ -146,18 +146,38 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
         BitstreamError: A payload did not come from an encoder, or bytes follow it.
     """
     levels, sizes = decode_prefix(payloads, contexts)
-    for payload, size in zip(payloads, sizes, strict=True):
-        if size != len(payload):
-            raise BitstreamError(
-                ErrorCode.TRAILING_BYTES, f"levels: {len(payload) - size} bytes after the end"
-            )
+    check_ends([payload[size:] for payload, size in zip(payloads, sizes, strict=True)])
     return levels
 
 
+def check_ends(rests: Sequence[memoryview]) -> None:
+    """Refuse bytes that follow payloads.
+
+    Raises:
+        BitstreamError: There are some.
+    """
+    for rest in rests:
+        if len(rest):
+            raise BitstreamError(
+                ErrorCode.TRAILING_BYTES, f"levels: {len(rest)} bytes after the end"
+            )
+
+
 def decode_prefix(
-    payloads: Sequence[memoryview], contexts: Sequence[Context], *, phase: int = 0
+    payloads: Sequence[memoryview],
+    contexts: Sequence[Context],
+    *,
+    phase: int = 0,
+    odd: Sequence[NDArray[np.int8] | None] | None = None,
 ) -> tuple[list[NDArray[np.int32]], list[int]]:
     """The levels of several slices, and how many bytes each took.
+
+    Args:
+        payloads: Start with the levels of each.
+        contexts: Of each slice.
+        phase: Half steps that are expected where nothing is predicted, 0 or 1.
+        odd: (16, points) for each slice of points that are predicted, whether each level is;
+            None for others. Their contexts are those of numbers.
 
     Raises:
         BitstreamError: A payload did not come from an encoder.
@@ -167,31 +187,14 @@ def decode_prefix(
     chosen = [at for at, context in enumerate(contexts) if len(context.width)]
     pairs = [_read_head(payloads[at], contexts[at], phase) for at in chosen]
     streams, low = [stream for stream, _ in pairs], [bits for _, bits in pairs]
+    if odd is not None:
+        streams = [replace(s, odd=odd[at]) for at, s in zip(chosen, streams, strict=True)]
     found = decode_levels(streams, low, slots(), next_phase=_NEXT_PHASE) if chosen else []
     for at, stream, decoded in zip(chosen, streams, found, strict=True):
         rans.check(decoded, f"levels: slice {at} of {len(payloads)}")
         levels[at] = decoded.levels
         sizes[at] = len(payloads[at]) - len(stream.data) + decoded.taken
     return levels, sizes
-
-
-def decode_expected(
-    payload: memoryview, context: Context, odd: NDArray[np.int8]
-) -> tuple[NDArray[np.int32], int]:
-    """The levels of predicted points, and how many bytes they took.
-
-    Args:
-        payload: Starts with their numbers.
-        context: How these are coded, and what predicts the levels.
-        odd: (16, points), whether each level is.
-
-    Raises:
-        BitstreamError: The payload did not come from an encoder.
-    """
-    stream, low = _read_head(payload, context, 0)
-    found = decode_expected_points(stream, low, slots(), odd, next_phase=_NEXT_PHASE)
-    rans.check(found, "lattice: predicted points")
-    return found.levels, len(payload) - len(stream.data) + found.taken
 
 
 def _read_head(payload: memoryview, context: Context, phase: int) -> tuple[Stream, LowBits]:

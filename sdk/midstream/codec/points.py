@@ -61,17 +61,38 @@ def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[
     Raises:
         BitstreamError: A payload did not come from an encoder, or bytes follow it.
     """
-    levels = [np.zeros(0, np.int32)] * len(payloads)
-    plain, others = _kinds(contexts)
-    for at, (payload, context) in enumerate(zip(payloads, contexts, strict=True)):
-        if context.lattice and context.terms is not None:
-            levels[at] = _decode_expected(payload, context)
-    for chosen, read in ((plain, level_coding.decode), (others, _decode_points)):
-        if chosen:
-            found = read([payloads[at] for at in chosen], [contexts[at] for at in chosen])
-            for at, values in zip(chosen, found, strict=True):
-                levels[at] = values
+    odd = [
+        _read_codewords(payload, blocks(len(context.width))) if context.lattice else None
+        for payload, context in zip(payloads, contexts, strict=True)
+    ]
+    rests = [
+        payload if known is None else payload[_codeword_bytes(known.shape[1]) :]
+        for payload, known in zip(payloads, odd, strict=True)
+    ]
+    # side by side, but for the last levels of points that are not predicted
+    levels, sizes = level_coding.decode_prefix(
+        rests,
+        [_own_context(*pair) for pair in zip(contexts, odd, strict=True)],
+        odd=[None if c.terms is None else own for c, own in zip(contexts, odd, strict=True)],
+    )
+    rests = [rest[size:] for rest, size in zip(rests, sizes, strict=True)]
+    unfinished = dict.fromkeys(_kinds(contexts)[1])
+    level_coding.check_ends([rest for at, rest in enumerate(rests) if at not in unfinished])
+    parts = [
+        (rests[at], contexts[at], known, levels[at])
+        for at, known in enumerate(odd)
+        if known is not None and at in unfinished
+    ]
+    for at, found in zip(unfinished, _decode_last(parts), strict=True):
+        levels[at] = found
     return levels
+
+
+def _own_context(context: Context, odd: _Odd | None) -> Context:
+    """How what is decoded first of a slice is distributed."""
+    if odd is None:
+        return context
+    return _first_context(context, odd) if context.terms is None else narrowed(context)
 
 
 def _kinds(contexts: Sequence[Context]) -> tuple[list[int], list[int]]:
@@ -229,25 +250,16 @@ def _narrowed(width: NDArray[np.int16], octaves: int) -> NDArray[np.int16]:
     return width - np.int16(_OCTAVE * octaves)
 
 
-def _decode_expected(payload: memoryview, context: Context) -> _Levels:
-    count = blocks(len(context.width))
-    odd = _read_codewords(payload, count)
-    levels, size = level_coding.decode_expected(
-        payload[_codeword_bytes(count) :], narrowed(context), odd
+def _decode_last(
+    parts: Sequence[tuple[memoryview, Context, _Odd, _Levels]],
+) -> list[_Levels]:
+    """The levels of points, of which the last ones are left in the payloads."""
+    known = [_rests(odd, numbers) for _, _, odd, numbers in parts]
+    last = level_coding.decode(
+        [payload for payload, _, _, _ in parts],
+        [_last_context(part[1], rests) for part, rests in zip(parts, known, strict=True)],
     )
-    if size != len(payload) - _codeword_bytes(count):
-        raise BitstreamError(ErrorCode.TRAILING_BYTES, "lattice: bytes after the end")
-    return levels
-
-
-def _decode_points(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[_Levels]:
-    counts = [blocks(len(context.width)) for context in contexts]
-    odd = [_read_codewords(*pair) for pair in zip(payloads, counts, strict=True)]
-    rests = [p[_codeword_bytes(count) :] for p, count in zip(payloads, counts, strict=True)]
-    pairs = list(zip(contexts, odd, strict=True))
-    numbers, sizes = level_coding.decode_prefix(rests, [_first_context(*pair) for pair in pairs])
-    rests = [payload[size:] for payload, size in zip(rests, sizes, strict=True)]
-    known = [_rests(*pair) for pair in zip(odd, numbers, strict=True)]
-    lasts = [_last_context(*pair) for pair in zip(contexts, known, strict=True)]
-    last = level_coding.decode(rests, lasts)
-    return [_joined(*parts) for parts in zip(odd, numbers, known, last, strict=True)]
+    return [
+        _joined(odd, numbers, rests, ends)
+        for (_, _, odd, numbers), rests, ends in zip(parts, known, last, strict=True)
+    ]

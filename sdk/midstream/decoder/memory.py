@@ -25,7 +25,7 @@ _FINE_STRIDE = 8
 """Weights between such changes, at least, where they are rare."""
 _SLICE_MEMORY = 1024
 _RECORD_MEMORY = 512
-_TABLES_MEMORY = 6 << 20
+_TABLES_MEMORY = 14 << 20
 """Tables of the entropy coder, spread out for those in use."""
 
 

@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from midstream.kernels.numpy_grid import Buffer, round_floats
 from midstream.kernels.numpy_histograms import LEVEL_CLASSES
 from midstream.kernels.numpy_kernels import ALPHABET_LIMIT, STATE_START
-from midstream.kernels.numpy_points import decode_expected_points
 from midstream.kernels.numpy_symbols import Alphabets, Digits, Symbols
 from midstream.kernels.slots import TOTAL_BITS
 
@@ -33,7 +32,6 @@ __all__ = [
     "combine_rows",
     "copy_runs",
     "decode_digits",
-    "decode_expected_points",
     "decode_floats",
     "decode_levels",
     "decode_lists",

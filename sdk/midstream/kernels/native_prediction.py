@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels import _native
+from midstream.kernels import _native, numpy_prediction
 from midstream.kernels.native_kernels import plain
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import Decoded, LowBits, Stream, Terms
@@ -70,6 +70,8 @@ def decode_levels(
 
 
 def _levels(stream: Stream, low: LowBits, slots: Slots, next_phase: int) -> Decoded:
+    if stream.odd is not None:
+        return numpy_prediction.decode_levels([stream], [low], slots, next_phase=next_phase)[0]
     levels = np.zeros(len(stream.rows), np.int32)
     taken = _native.decode_levels(
         stream.data,

@@ -78,6 +78,8 @@ class Batch:
     """Of all slices."""
     escapes: Escapes
     """Of all slices."""
+    predicted: NDArray[np.bool_]  # (slices,)
+    """Whether each slice has terms."""
 
     @classmethod
     def of(cls, streams: Sequence[Stream]) -> "Batch":
@@ -98,6 +100,7 @@ class Batch:
             rows=join([stream.rows for stream in streams], np.int32),
             terms=Terms.join(own),
             escapes=Escapes.of([stream.escapes for stream in streams]),
+            predicted=np.array([stream.terms is not None for stream in streams]),
         )
 
     @property

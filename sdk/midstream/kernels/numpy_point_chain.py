@@ -15,14 +15,10 @@ from midstream.kernels.numpy_kernels import unpack_bits
 from midstream.kernels.numpy_walk import GAIN_BITS, NEIGHBOUR_LIMIT
 from midstream.kernels.slots import TOTAL_BITS, Slots
 from midstream.kernels.stepping import STATE_START, WORD_BITS
-from midstream.kernels.terms import ESCAPED, Decoded, LowBits, Stream
+from midstream.kernels.terms import ESCAPED, PHASES, Decoded, LowBits, Stream
 
-__all__ = ["BLOCK", "PHASES", "decode_point_chain"]
+__all__ = ["decode_point_chain"]
 
-BLOCK = 16
-"""Levels of a point."""
-PHASES = (0, 2, 1, 2)
-"""The phase of the table for each quarter."""
 _LAST = 2
 """In place of whether a level is odd, for the last of a point."""
 _MASK = (1 << TOTAL_BITS) - 1
@@ -30,10 +26,17 @@ _MASK = (1 << TOTAL_BITS) - 1
 _Odd = NDArray[np.int8]
 
 
-def decode_point_chain(
-    stream: Stream, low: LowBits, slots: Slots, odd: _Odd, next_phase: int
-) -> Decoded:
-    """As `decode_expected_points`, of a stream that has its states."""
+def decode_point_chain(stream: Stream, low: LowBits, slots: Slots, next_phase: int) -> Decoded:
+    """Levels of one slice of points, of a stream that has its states.
+
+    Args:
+        stream: In order of its weights.
+        low: Low bits of the numbers.
+        slots: The tables; ESCAPED is the value of an escape.
+        next_phase: Tables from those of one phase to those of the next.
+    """
+    odd = stream.odd
+    assert odd is not None, "these are no points"
     batch, points = Batch.of([stream]), odd.shape[1]
     one = Chain(batch)
     rows, levels, words, place = slots.lookup.rows, one.levels, one.words, 0

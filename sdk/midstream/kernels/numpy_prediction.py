@@ -4,7 +4,7 @@ A lane never depends on another of the same step, since neighbours are at least 
 as a slice has lanes. (spec/coding.md, "Prediction".) Knows nothing of tensors.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from midstream.kernels.numpy_batches import Batch, join
 from midstream.kernels.numpy_chain import decode_digit_chain, decode_level_chain
+from midstream.kernels.numpy_groups import groups, is_chain
 from midstream.kernels.numpy_low_bits import Fields, read_values
+from midstream.kernels.numpy_point_chain import decode_point_chain
+from midstream.kernels.numpy_points import walk_points
 from midstream.kernels.numpy_walk import NEIGHBOUR_LIMIT, Walk, halves, limited
 from midstream.kernels.slots import TOTAL_BITS, Slots
-from midstream.kernels.stepping import split
 from midstream.kernels.terms import (
     BROKEN,
     CLASS_EDGES,
@@ -35,9 +37,6 @@ __all__ = [
     "table_rows",
 ]
 
-_SHORTEST_STRETCH = 24
-"""Symbols that NumPy decodes at once in the time that plain Python takes for them."""
-
 _Int = NDArray[np.int64]
 
 
@@ -45,7 +44,7 @@ def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     """The mean of each level that the levels before it give, in half steps; (weights,)."""
     distances, gains = terms.dense()
     near = limited(levels.astype(np.int64), NEIGHBOUR_LIMIT)
-    return halves(near[np.arange(len(levels))[:, None] - distances], gains)
+    return halves(near[np.arange(len(levels)) - distances.T], gains.T)
 
 
 def fold_widths(
@@ -105,22 +104,36 @@ def decode_levels(
     """Levels, each from one of two tables: whole or half steps from what is expected.
 
     Args:
-        streams: Of several slices; their rows are those of whole steps.
+        streams: Of several slices; their rows are those of whole steps. Where they say
+            which levels are odd, these are of points that are predicted, and there are
+            tables of three phases.
         low: Low bits of their levels.
         slots: The tables; ESCAPED is the value of an escape.
         next_phase: Tables from those of whole steps to those of half steps.
     """
 
     def decode(chosen: Sequence[int], careful: bool) -> list[Decoded] | None:
-        batch = Batch.of([streams[at] for at in chosen])
-        added = Fields.join([low[at] for at in chosen], batch)
-        if _is_chain([streams[at] for at in chosen]):
-            every = np.arange(len(batch.rows) - 1)
-            own = None if added is None else added.of_symbols(every)
-            return [decode_level_chain(batch, slots, own, next_phase)]
+        own, bits = [streams[at] for at in chosen], [low[at] for at in chosen]
+        has_points = any(stream.odd is not None for stream in own)
+        if is_chain(own) or (careful and has_points):
+            return [_level_chain(*pair, slots, next_phase) for pair in zip(own, bits, strict=True)]
+        batch = Batch.of(own)
+        added = Fields.join(bits, batch)
+        if has_points:
+            return walk_points(batch, own, slots, added, next_phase)
         return _walk_levels(batch, slots, added, next_phase, careful=careful)
 
     return _decode_groups(streams, decode)
+
+
+def _level_chain(stream: Stream, low: LowBits, slots: Slots, next_phase: int) -> Decoded:
+    """Levels of one slice in plain Python."""
+    if stream.odd is not None:
+        return decode_point_chain(stream, low, slots, next_phase)
+    batch = Batch.of([stream])
+    added = Fields.join([low], batch)
+    own = None if added is None else added.of_symbols(np.arange(len(batch.rows) - 1))
+    return decode_level_chain(batch, slots, own, next_phase)
 
 
 def _decode_groups(
@@ -128,29 +141,12 @@ def _decode_groups(
 ) -> list[Decoded]:
     """All streams, group by group: again and with care where levels are far out."""
     found = [Decoded(levels=np.zeros(0, np.int32), taken=BROKEN)] * len(streams)
-    for chosen in _groups(streams):
+    for chosen in groups(streams):
         decoded = decode(chosen, False) or decode(chosen, True)
         assert decoded is not None, "with care all levels are kept in their range"
         for at, one in zip(chosen, decoded, strict=True):
             found[at] = one
     return found
-
-
-def _is_chain(streams: Sequence[Stream]) -> bool:
-    """Whether symbols are predicted from so near that they are faster one by one."""
-    nearest = streams[0].terms.nearest if streams[0].terms and len(streams) == 1 else None
-    return nearest is not None and nearest < _SHORTEST_STRETCH
-
-
-def _groups(streams: Sequence[Stream]) -> Iterator[list[int]]:
-    """Streams that are decoded side by side: with and without terms, if they have their states."""
-    whole = [at for at, stream in enumerate(streams) if len(stream.data) >= 4 * stream.lanes]
-    for plain in (True, False):
-        group = [at for at in whole if (streams[at].terms is None) is plain]
-        if group:
-            counts = np.array([len(streams[at].rows) for at in group], np.int64)
-            lanes = np.array([streams[at].lanes for at in group], np.int64)
-            yield from ([group[at] for at in part] for part in split(counts, lanes))
 
 
 def _walk_levels(
@@ -184,7 +180,7 @@ def decode_digits(
     def decode(chosen: Sequence[int], careful: bool) -> list[Decoded] | None:
         batch = Batch.of([streams[at] for at in chosen])
         before = join([parents[at] for at in chosen], np.int32)
-        if _is_chain([streams[at] for at in chosen]):
+        if is_chain([streams[at] for at in chosen]):
             rows, slots = _spread_digits(batch.rows, starts)
             return [decode_digit_chain(replace(batch, rows=rows), slots, before)]
         return _walk_digits(batch, before, starts, careful=careful)

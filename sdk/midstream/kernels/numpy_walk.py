@@ -33,8 +33,9 @@ _T = TypeVar("_T", bound=np.integer[Any])
 
 
 def halves(near: NDArray[np.integer[Any]], gains: _Int) -> _Int:
-    """The mean in half steps, from the levels of the neighbours; (weights, terms) each."""
-    total: _Int = np.einsum("wt,wt->w", near, gains)
+    """The mean in half steps, from the levels of the neighbours; (terms, weights) each."""
+    # numpy.einsum takes twice as long on a few
+    total: _Int = np.add.reduce(near * gains, 0)
     total += 1 << GAIN_BITS >> 1
     total >>= GAIN_BITS
     return total
@@ -59,7 +60,7 @@ class Walk:
         slots: The tables.
         careful: Whether levels may be out of the range of what predicts others. Where they
             may not and are, `is_wild` says so, and they are of no use.
-        longest: Symbols of a stretch, at most, where more may depend on each other.
+        most_steps: Of a stretch, where more may depend on each other.
     """
 
     def __init__(
@@ -69,9 +70,9 @@ class Walk:
         slots: Slots,
         *,
         careful: bool,
-        longest: int = _STRETCH_SYMBOLS,
+        most_steps: int = _STRETCH_SYMBOLS,
     ) -> None:
-        self._longest = min(longest, _STRETCH_SYMBOLS)
+        self._most_steps = most_steps
         self.values = slots.lookup.values
         self.stepper = make_stepper(
             batch.words,
@@ -90,6 +91,7 @@ class Walk:
         # 64 bits hold whatever the first level beyond the range may be
         kind = np.int32 if self.is_limited else np.int64
         self.levels: NDArray[np.integer[Any]] = np.zeros(len(rows), kind)
+        self._is_predicted = batch.predicted.take(plan.order).take(self.stepper.owners)
         symbols = np.arange(len(rows) - 1, dtype=np.int32)
         self.symbols = spread(plan, symbols, len(symbols))
         """In the order of steps."""
@@ -98,8 +100,12 @@ class Walk:
         """Stretches after each other, as many as are laid out at once."""
         plan = self.stepper.plan
         known = None if self.neighbours is None else self.neighbours.known
-        for steps in _blocks(plan, _stretches(plan, known, self._longest)):
+        for steps in _blocks(plan, _stretches(plan, known, self._most_steps)):
             yield Block(self, steps)
+
+    def predicted_lanes(self, active: int) -> _Int:
+        """Those of the first lanes whose slices are predicted."""
+        return np.flatnonzero(self._is_predicted[:active])
 
     @property
     def is_wild(self) -> bool:
@@ -126,8 +132,11 @@ class Block:
         self.symbols = walk.symbols[places[0] : places[-1]].astype(np.int64)
         """Their numbers, stretch after stretch."""
         self._entries = walk.rows.take(self.symbols).astype(np.int64)
-        known = walk.neighbours
-        self._near = None if known is None else known.of_symbols(self.symbols)
+        self._lanes = walk.predicted_lanes(self._active)
+        self._near = None
+        if walk.neighbours is not None and len(self._lanes):
+            chosen = self.symbols.reshape(-1, self._active).take(self._lanes, axis=1)
+            self._near = walk.neighbours.of_symbols(chosen.ravel())
 
     def stretches(self) -> Iterator[tuple[slice, _Int]]:
         """Where in the block each stretch is, and the means of its symbols in half steps."""
@@ -135,13 +144,20 @@ class Block:
             yield here, self._means(here)
 
     def _means(self, here: slice) -> _Int:
+        lanes, active = self._lanes, self._active
         if self._near is None:
             return np.zeros(here.stop - here.start, np.int64)
         places, gains = self._near
-        near = self._walk.levels.take(places[here])
+        inside = slice(here.start // active * len(lanes), here.stop // active * len(lanes))
+        near = self._walk.levels.take(places[:, inside])
         if self._walk.is_limited:
             near = limited(near, NEIGHBOUR_LIMIT)
-        return halves(near, gains[here])
+        found = halves(near, gains[:, inside])
+        if len(lanes) == active:
+            return found
+        means = np.zeros(here.stop - here.start, np.int64)
+        means.reshape(-1, active)[:, lanes] = found.reshape(-1, len(lanes))
+        return means
 
     def decode(self, here: slice, choice: _Int) -> _Int:
         """What a stretch's symbols stand for, each in the table so many after its first."""
@@ -170,20 +186,20 @@ class _Neighbours:
     """The last step that each step or one before is predicted from, or -1."""
     owners: NDArray[np.int32]  # (symbols + 1,)
     """The segment of each symbol."""
-    distances: NDArray[np.int32]  # (segments, terms)
-    gains: _Int  # (segments, terms)
+    distances: NDArray[np.int32]  # (terms, segments)
+    gains: _Int  # (terms, segments)
 
     @classmethod
     def of(cls, plan: Plan, terms: Terms) -> "_Neighbours":
         owners, distances, gains = terms.segments()
         known = _known_before(plan, owners[:-1], distances)
-        return cls(known=known, owners=owners, distances=distances, gains=gains)
+        return cls(known=known, owners=owners, distances=distances.T.copy(), gains=gains.T.copy())
 
     def of_symbols(self, symbols: _Int) -> tuple[_Int, _Int]:
-        """The numbers of what predicts some symbols, and their gains; (symbols, terms) each."""
+        """The numbers of what predicts some symbols, and their gains; (terms, symbols) each."""
         owners = self.owners.take(symbols)
-        places = symbols[:, None] - self.distances.take(owners, axis=0)
-        return places, self.gains.take(owners, axis=0)
+        places = symbols - self.distances.take(owners, axis=1)
+        return places, self.gains.take(owners, axis=1)
 
 
 def _known_before(plan: Plan, owners: NDArray[np.int32], distances: NDArray[np.int32]) -> _Int:
@@ -196,16 +212,15 @@ def _known_before(plan: Plan, owners: NDArray[np.int32], distances: NDArray[np.i
     return steps
 
 
-def _stretches(plan: Plan, known: _Int | None, longest: int) -> list[int]:
+def _stretches(plan: Plan, known: _Int | None, most_steps: int) -> list[int]:
     """The step that each stretch starts with, and the one past the last.
 
-    In a stretch of at most so many symbols all steps have the same lanes, and what predicts
-    them is known before.
+    In a stretch all steps have the same lanes, and what predicts them is known before.
     """
     changes = np.flatnonzero(np.diff(plan.active, append=-1)) + 1
     stops = [0]
     for change in changes.tolist():
-        most = max(longest // int(plan.active[change - 1]), 1)
+        most = min(max(_STRETCH_SYMBOLS // int(plan.active[change - 1]), 1), most_steps)
         while stops[-1] < change:
             free = change if known is None else int(known.searchsorted(stops[-1]))
             stops.append(min(free, stops[-1] + most, change))

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SYMBOL_BITS", "TOTAL_BITS", "Lookup", "Slots"]
+__all__ = ["MOVE_BITS", "SYMBOL_BITS", "TOTAL_BITS", "Lookup", "Moves", "Slots"]
 
 TOTAL_BITS = 12
 """The frequencies of a table add up to two to this power."""
@@ -15,8 +16,17 @@ TOTAL_BITS = 12
 SYMBOL_BITS = 7
 """A table has at most two to this power symbols."""
 
-_START_SHIFT, _VALUE_SHIFT = 12, 24
+MOVE_BITS = 32
+"""The upper half of a move is the frequency of its symbol."""
 
+_START_SHIFT, _VALUE_SHIFT = 12, 24
+_MOST_TABLES = 256
+"""Whose moves are kept, 32 KiB each."""
+_FIRST_TABLES = 32
+"""That there is room for at first; then twice as many, and so on."""
+_UNKNOWN = -1
+
+_Int = NDArray[np.int64]
 
 _Row = tuple[bytes, tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
@@ -37,6 +47,11 @@ class Lookup:
         """Names, frequencies, starts and values of each table, for plain Python."""
         return _Rows(self)
 
+    @cached_property
+    def moves(self) -> "Moves":
+        """What slots do to states."""
+        return Moves(self)
+
 
 class _Rows(dict[int, _Row]):
     """Those that were asked for."""
@@ -53,6 +68,73 @@ class _Rows(dict[int, _Row]):
         names = self._names[table << TOTAL_BITS : table + 1 << TOTAL_BITS]
         self[table] = names.tobytes(), frequencies, starts, values
         return self[table]
+
+
+class Moves:
+    """What each slot does to a state, of the tables that are in use.
+
+    With f the frequency of a slot's symbol, and r how far the slot is from the first one of
+    that, its move is f * 2**32 + r. It makes a state x to f * y + r with y = x >> 12: that is
+    the upper half of move * (2**32 + y) modulo 2**64, since r * y is less than 2**32.
+    """
+
+    def __init__(self, lookup: Lookup) -> None:
+        self._names = lookup.names
+        self._frequencies, self._starts = lookup.frequencies, lookup.starts
+        self._lock = Lock()
+        self._forget()
+
+    def _forget(self) -> None:
+        # new ones, since those before may be in use
+        self._firsts = np.full(len(self._names) >> TOTAL_BITS, _UNKNOWN, np.int64)
+        self._slots = np.zeros(_FIRST_TABLES << TOTAL_BITS, np.uint64)
+        self._known = 0
+
+    def of(self, tables: _Int) -> tuple[NDArray[np.uint64], _Int] | None:
+        """Moves of slots, and where those of some tables begin.
+
+        Args:
+            tables: (steps, lanes)
+
+        Returns:
+            None where several steps have too many tables.
+        """
+        with self._lock:
+            found: _Int = self._firsts.take(tables)
+            if found.size and int(found.min()) == _UNKNOWN:
+                wanted = np.flatnonzero(np.bincount(tables.ravel()))
+                if len(wanted) > _MOST_TABLES and len(tables) > 1:
+                    return None
+                self._add(wanted)
+                found = self._firsts.take(tables)
+            return self._slots, found
+
+    def _add(self, wanted: _Int) -> None:
+        missing = wanted[self._firsts.take(wanted) == _UNKNOWN]
+        if self._known + len(missing) > _MOST_TABLES:
+            self._forget()
+            missing = wanted
+        self._make_room(self._known + len(missing) << TOTAL_BITS)
+        for table in missing.tolist():
+            first = self._known << TOTAL_BITS
+            self._slots[first : first + (1 << TOTAL_BITS)] = self._of(table)
+            self._firsts[table] = first
+            self._known += 1
+
+    def _make_room(self, size: int) -> None:
+        if size > len(self._slots):
+            room = np.zeros(max(size, 2 * len(self._slots)), np.uint64)
+            known = self._known << TOTAL_BITS
+            room[:known] = self._slots[:known]
+            self._slots = room
+
+    def _of(self, table: int) -> NDArray[np.uint64]:
+        """Of the slots of one table."""
+        here = slice(table << SYMBOL_BITS, table + 1 << SYMBOL_BITS)
+        each = (self._frequencies[here] << MOVE_BITS) - self._starts[here]
+        found: _Int = each.take(self._names[table << TOTAL_BITS : table + 1 << TOTAL_BITS])
+        found += np.arange(1 << TOTAL_BITS)
+        return found.view(np.uint64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,21 +10,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.lanes import Plan, lane_order, make_plan
-from midstream.kernels.slots import SYMBOL_BITS, TOTAL_BITS, Lookup
+from midstream.kernels.slots import MOVE_BITS, SYMBOL_BITS, TOTAL_BITS, Lookup
 
-__all__ = ["STATE_START", "WORD_BITS", "OneByOne", "SideBySide", "Stepper", "make_stepper", "split"]
+__all__ = [
+    "STATE_START",
+    "STEP_SYMBOLS",
+    "WORD_BITS",
+    "OneByOne",
+    "SideBySide",
+    "Stepper",
+    "make_stepper",
+    "split",
+]
 
 STATE_START = 1 << 16
 """A lane's state before the first symbol is encoded, and so after the last is decoded."""
 
-_STEP_SYMBOLS = 36
+STEP_SYMBOLS = 28
 """One step side by side takes the time of so many symbols one by one."""
 WORD_BITS = 16
 """That a lane takes from its stream at once."""
 _TABLE_MASK = (1 << TOTAL_BITS) - 1
 # NumPy takes twice as long with numbers of Python
-_MASK, _SHIFT = np.array(_TABLE_MASK), np.array(TOTAL_BITS)
-_START, _SIGN, _WORD = np.array(STATE_START), np.array(63), np.array(WORD_BITS)
+_MASK, _START = np.array(_TABLE_MASK), np.array(STATE_START)
+_SIGN, _WORD = np.array(63), np.array(WORD_BITS)
+_SHIFT, _UPPER = np.array(TOTAL_BITS, np.uint64), np.array(MOVE_BITS, np.uint64)
+_AWAKE = 1 << MOVE_BITS + TOTAL_BITS
+"""Added to states that are about to move."""
 
 _Int = NDArray[np.int64]
 
@@ -33,7 +45,7 @@ def split(counts: _Int, lanes: _Int) -> list[_Int]:
     """Which slices to decode at a time: those with many lanes side by side, others alone."""
     order = np.argsort(-lanes, kind="stable")
     steps = np.maximum.accumulate(-(-counts // lanes)[order])
-    costs = _STEP_SYMBOLS * steps - np.cumsum(counts[order])
+    costs = STEP_SYMBOLS * steps - np.cumsum(counts[order])
     together = int(costs.argmin()) + 1 if costs.min() < 0 else 0
     parts = [np.sort(order[:together])] if together else []
     return [*parts, *np.sort(order[together:])[:, None]]
@@ -43,34 +55,25 @@ def split(counts: _Int, lanes: _Int) -> list[_Int]:
 class _Room:
     """What so many lanes are stepped in; to make it takes as long as half a step."""
 
-    owner: _Int  # (lanes,)
-    """The slice of each, longest first."""
-    edges: _Int  # (slices + 1,)
-    base: _Int  # (slices,)
-    bounds: _Int  # (slices + 1,)
+    edges: _Int  # (2, lanes)
+    """The first lane of the slice of each, and the one past the last."""
     taken: _Int  # (lanes + 1,)
-    """The first is 0."""
-    value: _Int  # (lanes,)
+    """Of words, minus one each; the first is 0."""
+    bounds: _Int  # (2, lanes)
+    value: NDArray[np.uint64]  # (lanes,)
     hungry: _Int  # (lanes,)
     place: _Int  # (lanes,)
-    small: NDArray[np.uint16]  # (lanes,)
-    name: NDArray[np.uint8]  # (lanes,)
 
     @classmethod
     def of(cls, owner: _Int, edges: _Int) -> "_Room":
-        lanes, slices = len(owner), int(owner[-1]) + 1
-        value, hungry, place = np.empty((3, lanes), np.int64)
+        lanes = len(owner)
         return cls(
-            owner=owner,
-            edges=edges[: slices + 1],
-            base=np.empty(slices, np.int64),
-            bounds=np.empty(slices + 1, np.int64),
+            edges=np.stack([edges.take(owner), edges.take(owner + 1)]),
             taken=np.zeros(lanes + 1, np.int64),
-            value=value,
-            hungry=hungry,
-            place=place,
-            small=np.empty(lanes, np.uint16),
-            name=np.empty(lanes, np.uint8),
+            bounds=np.empty((2, lanes), np.int64),
+            value=np.empty(lanes, np.uint64),
+            hungry=np.empty(lanes, np.int64),
+            place=np.empty(lanes, np.int64),
         )
 
 
@@ -97,10 +100,12 @@ class SideBySide:
     ) -> None:
         self.plan = make_plan(counts, lanes)
         self.owners = np.repeat(np.arange(len(firsts)), np.diff(self.plan.edges))
-        self._words = words
+        # before the words one that lanes take which need none
+        self._words = np.full(len(words) + 1, _AWAKE, np.uint64)
+        self._words[1:] += words
         self._order = lane_order(self.plan, lanes)
-        self._states = states[self._order].astype(np.int64)
-        self._before = firsts[self.plan.order] - 1
+        self._states = states[self._order] + np.uint64(_AWAKE)
+        self._before = firsts[self.plan.order].take(self.owners)
         self._lookup = lookup
         self._room: _Room | None = None
 
@@ -110,52 +115,58 @@ class SideBySide:
         Args:
             tables: (steps, lanes) of each symbol; becomes its entry.
         """
-        words, lookup, count = self._words, self._lookup, tables.shape[1]
-        if self._room is None or len(self._room.small) != count:
-            self._room = _Room.of(self.owners[:count], self.plan.edges)
-        room = self._room
-        owner, edges, base, bounds = room.owner, room.edges, room.base, room.bounds
-        value, hungry, place, taken = room.value, room.hungry, room.place, room.taken
-        small, name, sums = room.small, room.name, room.taken[1:]
-        firsts, lasts = bounds[:-1], bounds[1:]
-        state, before = self._states[:count], self._before[: len(base)]
-        slots = tables << _SHIFT
+        found = self._lookup.moves.of(tables)
+        if found is None:
+            half = len(tables) // 2
+            self.advance(tables[:half])
+            self.advance(tables[half:])
+            return
+        moves, slots = found
+        self._step(moves, slots)
+        slots &= _MASK
+        slots += tables << TOTAL_BITS
         tables <<= SYMBOL_BITS
-        for slot, entry in zip(slots, tables, strict=True):
-            np.bitwise_and(state, _MASK, place)
+        tables += self._lookup.names.take(slots)
+
+    def _step(self, moves: NDArray[np.uint64], slots: _Int) -> None:
+        """The same of the first slots of tables, which become those of symbols."""
+        count = slots.shape[1]
+        if self._room is None or len(self._room.value) != count:
+            self._room = _Room.of(self.owners[:count], self.plan.edges)
+        room, words = self._room, self._words
+        edges, taken, sums, bounds = room.edges, room.taken, room.taken[1:], room.bounds
+        starts, stops = bounds
+        value, hungry, place = room.value, room.hungry, room.place
+        state, before = self._states[:count], self._before[:count]
+        number = state.view(np.int64)
+        for slot in slots:
+            np.bitwise_and(number, _MASK, place)
             np.add(slot, place, slot)
-            lookup.names.take(slot, None, name, "clip")
-            np.copyto(value, name)
-            np.add(entry, value, entry)
+            moves.take(slot, None, value, "clip")
             np.right_shift(state, _SHIFT, state)
-            lookup.frequencies.take(entry, None, value, "clip")
             np.multiply(state, value, state)
-            np.add(state, place, state)
-            lookup.starts.take(entry, None, value, "clip")
-            np.subtract(state, value, state)
+            np.right_shift(state, _UPPER, state)
             # -1 where a word is due; the sums of these are of all slices, and so are negative
-            np.subtract(state, _START, hungry)
+            np.subtract(number, _START, hungry)
             np.right_shift(hungry, _SIGN, hungry)
             np.add.accumulate(hungry, 0, None, sums)
             taken.take(edges, None, bounds, "clip")
-            np.add(before, firsts, base)
-            np.subtract(base, lasts, before)
-            base.take(owner, None, place, "clip")
-            np.subtract(place, sums, place)
-            # clip: a damaged slice may run on into its neighbours, never outside
-            words.take(place, None, small, "clip")
-            np.copyto(value, small)
-            np.bitwise_and(value, hungry, value)
+            np.add(before, starts, before)
+            np.subtract(before, sums, place)
+            np.subtract(before, stops, before)
+            np.bitwise_and(place, hungry, place)
             np.bitwise_and(hungry, _WORD, hungry)
-            np.left_shift(state, hungry, state)
+            np.left_shift(number, hungry, number)
+            # clip: a damaged slice may run on into its neighbours, never outside
+            words.take(place, None, value, "clip")
             np.bitwise_or(state, value, state)
 
     def finish(self) -> tuple[_Int, NDArray[np.uint32]]:
         """The index past the last word of each slice, and the states that are left."""
-        ends = np.empty(len(self._before), np.int64)
-        ends[self.plan.order] = self._before + 1
+        ends = np.empty(len(self.plan.order), np.int64)
+        ends[self.plan.order] = self._before.take(self.plan.edges[:-1])
         left = np.empty(len(self._states), np.uint32)
-        left[self._order] = self._states
+        left[self._order] = self._states.astype(np.uint32)
         return ends, left
 
 
@@ -225,5 +236,5 @@ def make_stepper(
     lookup: Lookup,
 ) -> Stepper:
     """What is faster for slices that `split` put together."""
-    kind = SideBySide if lanes.sum() > _STEP_SYMBOLS else OneByOne
+    kind = SideBySide if len(lanes) > 1 or lanes.sum() > STEP_SYMBOLS else OneByOne
     return kind(words, firsts, states, counts, lanes, lookup)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BEYOND",
+    "BLOCK",
     "BROKEN",
     "CLASS_EDGES",
     "ESCAPED",
     "ESCAPED_DIGIT",
     "MAX_HALF_OCTAVES",
+    "PHASES",
     "Decoded",
     "LowBits",
     "Stream",
@@ -29,6 +31,10 @@ ESCAPED = 127
 """The value that stands for an escape in `decode_levels`."""
 ESCAPED_DIGIT = 2
 """The same in `decode_digits`."""
+BLOCK = 16
+"""Levels of a point of the lattice."""
+PHASES = (0, 2, 1, 2)
+"""The phase of the table of a level of a point, for each quarter of what is expected."""
 CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
 """The least distance of each class between a cell's centre and the mean, in half steps."""
 _CLASS_OF = np.searchsorted(CLASS_EDGES, np.arange(CLASS_EDGES[-1] + 1), "right") - 1
@@ -169,6 +175,8 @@ class Stream:
     """What predicts its levels; None for nothing."""
     escapes: _Int
     """What its escapes stand for, in order."""
+    odd: NDArray[np.int8] | None = None
+    """Of points of the lattice that are predicted, whether each level is; (16, points)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -29,7 +29,7 @@ def rebuild_at_once(stack: Stack, model: memoryview) -> bool:
         digits=digits.starts(),
         values=values.frequencies(),
         sizes=grid.float_sizes(0),
-        weights=most_together(stack.head),
+        weights=most_together(stack.head, stack.records),
         out=model,
     )
     for index, records in enumerate(stack.records):

@@ -89,5 +89,5 @@ def work_of(stack: Stack) -> Work:
         slices=np.array(slices, np.int64),
         operations=np.array([record.operation for record in flat], np.int64),
         payloads=[record.payload for record in flat],
-        groups=np.array(list(group_sizes(stack.head)), np.int64),
+        groups=np.array(list(group_sizes(stack.head, stack.records)), np.int64),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from midstream import kernels
-from midstream.bitstream import Head, Record
+from midstream.bitstream import Head, Operation, Record
 from midstream.codec import TensorCode
 from midstream.codec.prediction import places
 from midstream.types import Tensor
@@ -29,20 +29,35 @@ _TABLES_MEMORY = 14 << 20
 """Tables of the entropy coder, spread out for those in use."""
 
 
-def group_sizes(head: Head) -> Iterator[int]:
+def group_sizes(head: Head, records: Sequence[Sequence[Record]]) -> Iterator[int]:
     """How many slices are decoded together, group by group."""
-    ends = list(_group_ends(_costs(head), TOGETHER))
+    costs = _weights(head) if kernels.NAME == "native" else _costs(head, records)
+    ends = list(_group_ends(costs, TOGETHER))
     yield from (stop - start for start, stop in pairwise([0, *ends]))
 
 
-def most_together(head: Head) -> int:
+def most_together(head: Head, records: Sequence[Sequence[Record]]) -> int:
     """Weights of a group, at most."""
     pieces = iter(head.slices)
-    return max((sum(next(pieces).weights for _ in range(n)) for n in group_sizes(head)), default=0)
+    sizes = group_sizes(head, records)
+    return max((sum(next(pieces).weights for _ in range(n)) for n in sizes), default=0)
 
 
-def _costs(head: Head) -> list[int]:
+def _costs(head: Head, records: Sequence[Sequence[Record]]) -> list[int]:
     """Of each slice, its weights by the memory that they take."""
+    return [
+        cost - cost // 2 if _is_light(own, cost == piece.weights) else cost
+        for cost, piece, own in zip(_weights(head), head.slices, records, strict=True)
+    ]
+
+
+def _is_light(records: Sequence[Record], is_plain: bool) -> bool:
+    """Whether the weights of a slice take half as much memory as others: levels, and no more."""
+    return is_plain and [record.operation for record in records] == [Operation.LEVELS]
+
+
+def _weights(head: Head) -> list[int]:
+    """Of each slice, its weights; more where they are predicted finely."""
     pairs = zip(head.topology.tensors, head.codes, strict=True)
     fine = {
         at
@@ -77,7 +92,7 @@ def _group_ends(costs: Sequence[int], most: int) -> Iterator[int]:
 def working_memory(head: Head, records: Sequence[Sequence[Record]]) -> int:
     """An upper bound on what decoding takes besides units, topology and result, bytes."""
     scales = sum(axis.size for code in head.codes for axis in code.axes if axis is not None)
-    costs = _costs(head)
+    costs = _costs(head, records)
     # whichever kernel decodes: what is signed holds for both
     ends = [0, *_group_ends(costs, _MOST_GROUP)]
     group = max((sum(costs[start:stop]) for start, stop in pairwise(ends)), default=0)

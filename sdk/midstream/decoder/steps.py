@@ -90,7 +90,7 @@ class _Work:
 def _batches(stack: Stack, model: memoryview) -> Iterator[list[_Work]]:
     """Slices in groups of bounded size, so that their lanes are decoded side by side."""
     pieces = zip(stack.head.slices, stack.records, strict=True)
-    for count in group_sizes(stack.head):
+    for count in group_sizes(stack.head, stack.records):
         yield [
             _Work(head=stack.head, piece=piece, records=records, model=model)
             for piece, records in islice(pieces, count)

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels.stepping import STATE_START
-from midstream.kernels.terms import BEYOND, BROKEN, Decoded, Stream, Terms
+from midstream.kernels.terms import BROKEN, Decoded, Stream, Terms, bounded
 
 __all__ = ["Batch", "Escapes", "join"]
-
-_LARGEST = 1 << 30
 
 _Int = NDArray[np.int64]
 _T = TypeVar("_T", bound=np.integer[Any])
@@ -124,9 +122,4 @@ class Batch:
         is_broken |= (ends > self.firsts[1:]) | (self.escapes.starts != self.escapes.ends)
         sizes = np.where(is_broken, BROKEN, 4 * self.lanes + 2 * (ends - self.firsts[:-1]))
         parts = np.split(levels, np.cumsum(self.counts)[:-1])
-        return [_bounded(*pair) for pair in zip(parts, sizes.tolist(), strict=True)]
-
-
-def _bounded(levels: NDArray[np.int32], taken: int) -> Decoded:
-    is_beyond = taken != BROKEN and max(-int(levels.min()), int(levels.max())) > _LARGEST
-    return Decoded(levels=levels, taken=BEYOND if is_beyond else taken)
+        return [bounded(*pair) for pair in zip(parts, sizes.tolist(), strict=True)]

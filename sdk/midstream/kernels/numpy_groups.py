@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from midstream.kernels.stepping import STEP_SYMBOLS
 from midstream.kernels.terms import Stream
 
-__all__ = ["groups", "is_chain"]
+__all__ = ["groups", "is_alone", "is_chain"]
 
 _SHORTEST_STRETCH = 24
 """Symbols that NumPy decodes at once in the time that plain Python takes for them."""
@@ -58,6 +58,11 @@ def _nearest(stream: Stream) -> int:
 def is_chain(streams: Sequence[Stream]) -> bool:
     """Whether symbols are predicted from so near that they are faster one by one."""
     return len(streams) == 1 and _nearest(streams[0]) < _SHORTEST_STRETCH
+
+
+def is_alone(streams: Sequence[Stream]) -> bool:
+    """Whether symbols are predicted from nothing, and faster one by one."""
+    return len(streams) == 1 and streams[0].lanes <= STEP_SYMBOLS and _nearest(streams[0]) == _FAR
 
 
 def groups(streams: Sequence[Stream]) -> Iterator[list[int]]:

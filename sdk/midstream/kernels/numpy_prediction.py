@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from midstream.kernels.numpy_alone import decode_alone
 from midstream.kernels.numpy_batches import Batch, join
 from midstream.kernels.numpy_chain import decode_digit_chain, decode_level_chain
-from midstream.kernels.numpy_groups import groups, is_chain
+from midstream.kernels.numpy_groups import groups, is_alone, is_chain
 from midstream.kernels.numpy_low_bits import Fields, read_values
 from midstream.kernels.numpy_point_chain import decode_point_chain
 from midstream.kernels.numpy_points import walk_points
@@ -117,6 +118,8 @@ def decode_levels(
         has_points = any(stream.odd is not None for stream in own)
         if is_chain(own) or (careful and has_points):
             return [_level_chain(*pair, slots, next_phase) for pair in zip(own, bits, strict=True)]
+        if is_alone(own):
+            return [decode_alone(own[0], bits[0], slots)]
         batch = Batch.of(own)
         added = Fields.join(bits, batch)
         if has_points:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.kernels.lanes import Plan, spread
+from midstream.kernels.lanes import Plan
 from midstream.kernels.numpy_batches import Batch
 from midstream.kernels.slots import Slots
 from midstream.kernels.stepping import make_stepper
@@ -92,9 +92,6 @@ class Walk:
         kind = np.int32 if self.is_limited else np.int64
         self.levels: NDArray[np.integer[Any]] = np.zeros(len(rows), kind)
         self._is_predicted = batch.predicted.take(plan.order).take(self.stepper.owners)
-        symbols = np.arange(len(rows) - 1, dtype=np.int32)
-        self.symbols = spread(plan, symbols, len(symbols))
-        """In the order of steps."""
 
     def blocks(self) -> Iterator["Block"]:
         """Stretches after each other, as many as are laid out at once."""
@@ -129,7 +126,7 @@ class Block:
         self._walk = walk
         self._active = int(plan.active[steps[0]])
         self._edges: list[int] = (places - places[0]).tolist()
-        self.symbols = walk.symbols[places[0] : places[-1]].astype(np.int64)
+        self.symbols = plan.symbols(steps[0], steps[-1]).ravel()
         """Their numbers, stretch after stretch."""
         self._entries = walk.rows.take(self.symbols).astype(np.int64)
         self._lanes = walk.predicted_lanes(self._active)
@@ -192,7 +189,7 @@ class _Neighbours:
     @classmethod
     def of(cls, plan: Plan, terms: Terms) -> "_Neighbours":
         owners, distances, gains = terms.segments()
-        known = _known_before(plan, owners[:-1], distances)
+        known = _known_before(plan, owners, distances)
         return cls(known=known, owners=owners, distances=distances.T.copy(), gains=gains.T.copy())
 
     def of_symbols(self, symbols: _Int) -> tuple[_Int, _Int]:
@@ -204,12 +201,15 @@ class _Neighbours:
 
 def _known_before(plan: Plan, owners: NDArray[np.int32], distances: NDArray[np.int32]) -> _Int:
     """For each step the last one that it or one before is predicted from, or -1; (steps,)."""
-    nearest = np.where(distances, distances, len(owners)).min(axis=1).take(owners)
-    places = np.arange(len(owners)) - nearest
-    places = np.where(places < 0, -1, plan.index.take(places, mode="clip"))
-    latest = np.maximum.reduceat(spread(plan, places, -1), plan.places[:-1])
-    steps: _Int = plan.places.searchsorted(np.maximum.accumulate(latest), side="right") - 1
-    return steps
+    # nothing predicts what is predicted from before its slice
+    nearest = np.where(distances, distances, 2 * len(owners)).min(axis=1)
+    known = np.full(len(plan.active), -1)
+    for start, stop in plan.runs(_STRETCH_SYMBOLS):
+        symbols = plan.symbols(start, stop)
+        symbols -= nearest.take(owners.take(symbols))
+        known[start:stop] = plan.steps_of(symbols).max(axis=1)
+    np.maximum(known, -1, out=known)
+    return np.maximum.accumulate(known)
 
 
 def _stretches(plan: Plan, known: _Int | None, most_steps: int) -> list[int]:

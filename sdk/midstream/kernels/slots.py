@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,6 +69,19 @@ class _Rows(dict[int, _Row]):
         return self[table]
 
 
+class _Kept:
+    """Moves of some tables. None is ever overwritten: they may be in use elsewhere."""
+
+    def __init__(self, tables: int, room: int) -> None:
+        self.room = room
+        """For so many tables."""
+        self.firsts = np.full(tables, _UNKNOWN, np.int64)
+        """Where the slots of each table begin."""
+        self.slots = np.zeros(room << TOTAL_BITS, np.uint64)
+        self.places = iter(range(room))
+        """Those that are free."""
+
+
 class Moves:
     """What each slot does to a state, of the tables that are in use.
 
@@ -81,14 +93,8 @@ class Moves:
     def __init__(self, lookup: Lookup) -> None:
         self._names = lookup.names
         self._frequencies, self._starts = lookup.frequencies, lookup.starts
-        self._lock = Lock()
-        self._forget()
-
-    def _forget(self) -> None:
-        # new ones, since those before may be in use
-        self._firsts = np.full(len(self._names) >> TOTAL_BITS, _UNKNOWN, np.int64)
-        self._slots = np.zeros(_FIRST_TABLES << TOTAL_BITS, np.uint64)
-        self._known = 0
+        self._tables = len(lookup.names) >> TOTAL_BITS
+        self._kept = _Kept(self._tables, _FIRST_TABLES)
 
     def of(self, tables: _Int) -> tuple[NDArray[np.uint64], _Int] | None:
         """Moves of slots, and where those of some tables begin.
@@ -99,34 +105,28 @@ class Moves:
         Returns:
             None where several steps have too many tables.
         """
-        with self._lock:
-            found: _Int = self._firsts.take(tables)
-            if found.size and int(found.min()) == _UNKNOWN:
-                wanted = np.flatnonzero(np.bincount(tables.ravel()))
-                if len(wanted) > _MOST_TABLES and len(tables) > 1:
-                    return None
-                self._add(wanted)
-                found = self._firsts.take(tables)
-            return self._slots, found
+        kept = self._kept
+        found: _Int = kept.firsts.take(tables)
+        if found.size and int(found.min()) == _UNKNOWN:
+            wanted = np.flatnonzero(np.bincount(tables.ravel()))
+            if len(wanted) > _MOST_TABLES and len(tables) > 1:
+                return None
+            while not self._has_added(kept, wanted):
+                room = min(2 * kept.room, _MOST_TABLES)
+                kept = self._kept = _Kept(self._tables, max(room, len(wanted)))
+            found = kept.firsts.take(tables)
+        return kept.slots, found
 
-    def _add(self, wanted: _Int) -> None:
-        missing = wanted[self._firsts.take(wanted) == _UNKNOWN]
-        if self._known + len(missing) > _MOST_TABLES:
-            self._forget()
-            missing = wanted
-        self._make_room(self._known + len(missing) << TOTAL_BITS)
-        for table in missing.tolist():
-            first = self._known << TOTAL_BITS
-            self._slots[first : first + (1 << TOTAL_BITS)] = self._of(table)
-            self._firsts[table] = first
-            self._known += 1
-
-    def _make_room(self, size: int) -> None:
-        if size > len(self._slots):
-            room = np.zeros(max(size, 2 * len(self._slots)), np.uint64)
-            known = self._known << TOTAL_BITS
-            room[:known] = self._slots[:known]
-            self._slots = room
+    def _has_added(self, kept: _Kept, wanted: _Int) -> bool:
+        """Whether there was room for what is missing."""
+        for table in wanted[kept.firsts.take(wanted) == _UNKNOWN].tolist():
+            place = next(kept.places, None)
+            if place is None:
+                return False
+            first = place << TOTAL_BITS
+            kept.slots[first : first + (1 << TOTAL_BITS)] = self._of(table)
+            kept.firsts[table] = first
+        return True
 
     def _of(self, table: int) -> NDArray[np.uint64]:
         """Of the slots of one table."""

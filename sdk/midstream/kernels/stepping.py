@@ -221,7 +221,7 @@ class OneByOne:
 def _one_by_one(symbols: int, lanes: int) -> Plan:
     """One lane that takes the symbols of all, and where there is none the fillers."""
     whole = make_plan(np.array([-(-symbols // lanes) * lanes]), np.array([1]))
-    return replace(whole, index=whole.index[:symbols])
+    return replace(whole, counts=np.array([symbols]))
 
 
 Stepper = SideBySide | OneByOne

@@ -22,6 +22,7 @@ __all__ = [
     "LowBits",
     "Stream",
     "Terms",
+    "bounded",
     "classify",
 ]
 
@@ -38,6 +39,7 @@ PHASES = (0, 2, 1, 2)
 CLASS_EDGES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 30, 42, 60, 90)
 """The least distance of each class between a cell's centre and the mean, in half steps."""
 _CLASS_OF = np.searchsorted(CLASS_EDGES, np.arange(CLASS_EDGES[-1] + 1), "right") - 1
+_LARGEST = 1 << 30
 MAX_HALF_OCTAVES = 24
 """That the steps of two neighbours count as differing, at most."""
 _GAINS = np.array(
@@ -202,3 +204,9 @@ class Decoded:
 def classify(offset: _Int) -> _Int:
     """The class of each distance between a cell's centre and the mean, in half steps."""
     return _CLASS_OF[np.minimum(np.abs(offset), CLASS_EDGES[-1])]
+
+
+def bounded(levels: NDArray[np.int32], taken: int) -> Decoded:
+    """What was read of a slice, where its levels may be out of their range."""
+    is_beyond = taken != BROKEN and max(-int(levels.min()), int(levels.max())) > _LARGEST
+    return Decoded(levels=levels, taken=BEYOND if is_beyond else taken)

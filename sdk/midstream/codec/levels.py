@@ -215,6 +215,8 @@ def _read_escapes(data: memoryview, weights: int) -> tuple[_Int, int]:
     """What escapes stand for, and the bytes that saying so took."""
     if not len(data):
         raise BitstreamError(ErrorCode.BAD_LENGTH, "levels: they end before their escapes")
+    if data[0] == 0:
+        return np.zeros(0, np.int64), 1
     numbers = np.frombuffer(data, np.uint8)
     count = read_varints(numbers, 1)
     if count is None or int(count[0][0]) > weights:

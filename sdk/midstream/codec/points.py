@@ -17,7 +17,7 @@ from midstream.codec.expected_points import narrowed, numbers_of
 from midstream.codec.lattice import BLOCK, blocks
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import pack_bits, unpack_bits
+from midstream.kernels import pack_bits
 from midstream.kernels.codewords import CODEWORDS, codewords_of
 
 __all__ = ["cost", "decode", "encode_many"]
@@ -164,8 +164,10 @@ def _read_codewords(payload: memoryview, count: int) -> _Odd:
         raise BitstreamError(
             ErrorCode.BAD_LENGTH, f"lattice: {len(payload)} bytes, {size} for its codewords"
         )
-    numbers = unpack_bits(np.frombuffer(payload[:size], np.uint8), np.full(count, _CODEWORD_BITS))
-    return np.ascontiguousarray(CODEWORDS[numbers.astype(np.intp)].T)
+    bits = np.unpackbits(np.frombuffer(payload[:size], np.uint8), bitorder="little")
+    fields = bits[: _CODEWORD_BITS * count].reshape(count, _CODEWORD_BITS)
+    numbers = np.packbits(fields, axis=1, bitorder="little")[:, 0]
+    return np.ascontiguousarray(CODEWORDS[numbers].T)
 
 
 def _codeword_bytes(count: int) -> int:

@@ -5,6 +5,7 @@ A call of NumPy takes longer than a dozen such symbols. Knows nothing of tensors
 
 from collections.abc import Iterator
 from itertools import chain, repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,6 @@ __all__ = ["HALF", "Chain", "decode_digit_chain", "decode_level_chain"]
 
 _PIECE = 1 << 12
 """Symbols whose numbers are those of Python at a time: these take ten times as much memory."""
-_MOST_KNOWN = 256
 _MASK = (1 << TOTAL_BITS) - 1
 HALF = 1 << GAIN_BITS >> 1
 """Rounds what is expected to the nearest half step."""
@@ -74,38 +74,55 @@ class Chain:
         return self._batch.decoded(levels, ends, np.array(self.states, np.uint32))[0]
 
 
-class _Known(dict[bytes, _Pairs]):
-    """Distances and gains of segments, by the bytes of all their distances and then gains.
-
-    Most segments are like others: those at edges have fewer terms.
-    """
-
-    def __missing__(self, key: bytes) -> _Pairs:
-        if len(self) == _MOST_KNOWN:
-            self.clear()
-        distances, gains = np.frombuffer(key, np.int64).reshape(2, -1).tolist()
-        found = zip(distances, gains, strict=True)
-        self[key] = tuple(pair for pair in found if pair[0])
-        return self[key]
-
-
 def _pairs(terms: Terms) -> Iterator[_Pairs]:
     """Distances and gains of each symbol."""
     owners, distances, gains = terms.segments()
-    lengths = np.bincount(owners)[:-1].tolist()
-    if not gains.shape[1]:
-        return repeat((), len(owners) - 1)
-    found = map(_Known().__getitem__, _keys(distances, gains))
+    kinds = _kinds(distances, gains)
+    # one segment of each kind
+    some = np.zeros(int(kinds.max()) + 1, np.int64)
+    some[kinds] = np.arange(len(kinds))
+    known: list[_Pairs] = [
+        tuple(pair for pair in zip(*both, strict=True) if pair[0])
+        for both in zip(distances[some].tolist(), gains[some].tolist(), strict=True)
+    ]
+    lengths = np.bincount(owners)[:-1]
+    found = map(known.__getitem__, chain.from_iterable(_listed_in_parts(kinds[:-1])))
+    if int(lengths.max()) == 1:
+        return found
     # what a loop in Python takes for each segment is half of what a symbol takes
-    return chain.from_iterable(map(repeat, found, lengths))
+    each = chain.from_iterable(_listed_in_parts(lengths))
+    return chain.from_iterable(map(repeat, found, each))
 
 
-def _keys(distances: NDArray[np.int32], gains: _Int) -> Iterator[bytes]:
-    """The bytes of each segment, some at a time."""
-    for start in range(0, len(gains), _PIECE):
-        here = slice(start, start + _PIECE)
-        both = np.concatenate([distances[here], gains[here]], axis=1)
-        yield from both.view(f"V{both.itemsize * both.shape[1]}").ravel().tolist()
+def _listed_in_parts(numbers: NDArray[np.integer[Any]]) -> Iterator[list[int]]:
+    """As numbers of Python, some at a time."""
+    for start in range(0, len(numbers), _PIECE):
+        yield numbers[start : start + _PIECE].tolist()
+
+
+def _kinds(distances: NDArray[np.int32], gains: _Int) -> NDArray[np.int32]:
+    """A number for each segment, the same for those that are predicted in the same way.
+
+    Most segments are like others: those at edges have fewer terms.
+    """
+    kinds = np.zeros(len(gains), np.int64)
+    for column in (*distances.T, *gains.T):
+        low, high = int(column.min()), int(column.max())
+        if low == high:
+            continue
+        kinds *= high - low + 1
+        kinds += column - low
+        kinds = _renumbered(kinds)
+    return kinds.astype(np.int32)
+
+
+def _renumbered(kinds: _Int) -> _Int:
+    """The same kinds by numbers without gaps."""
+    if len(kinds) * 4 < int(kinds.max()):
+        return np.unique(kinds, return_inverse=True)[1].reshape(-1)
+    places = np.cumsum(np.bincount(kinds) > 0)
+    found: _Int = places.take(kinds) - 1
+    return found
 
 
 def decode_level_chain(

@@ -76,6 +76,17 @@ def test_a_topology_comes_back() -> None:
     assert read.blank() == Topology.cut(FILE, HOLES).blank()
 
 
+def test_small_vectors_leave_what_is_before_them_as_it_was_to_the_byte() -> None:
+    names = ",".join(f"blocks.{n}.weight" for n in range(40)).encode()
+    hole = Tensor(name="w", dtype=DType.INT8, shape=(64,), offset=len(names))
+    one, other = (
+        Topology.cut(names + bytes(64) + vector, (hole,)).write()
+        for vector in (bytes(range(40)), bytes(range(90, 130)))
+    )
+    same = next(at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
+    assert len(one) - same <= 40 + 3
+
+
 BAD = {
     "nothing": (b"", ErrorCode.BAD_LENGTH),
     "no frame": (b"\x18\x00\x18", ErrorCode.BAD_FIELD),

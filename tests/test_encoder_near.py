@@ -10,6 +10,7 @@ import pytest
 from midstream.decoder import rebuild
 from midstream.encoder import encode
 from midstream.encoder.lossy import encode_lossy_update
+from midstream.encoder.near import Near
 from midstream.encoder.units import Encoded
 from tensorfiles import normal, safetensors
 
@@ -90,3 +91,33 @@ def test_tables_follow_levels_that_spread_otherwise() -> None:
     lower = [encoded(ladder=ladder).units[0].data]
     made = encode(safetensors(gone), ladder=ladder, near=lower)
     assert len(made.units[0].data) < 0.97 * len(lower[0])
+
+
+def test_steps_of_some_tensors_get_finer_where_a_target_is_missed_else() -> None:
+    weaker = {**OLD, "a": OLD["a"] * np.float32(0.95)}
+    ladder = ("16dB", "20dB", "exact")
+    lower = [unit.data for unit in encoded(ladder=ladder).units[:2]]
+    made = encode(safetensors(weaker), ladder=ladder, near=lower)
+    assert made.recipe == "near"
+    steps = [[code.step for code in Near.of(units).head.codes] for units in (lower, _lower(made))]
+    assert steps[1] < steps[0]
+    assert made.units[0].fidelity.weight_snr >= 16
+    assert made.units[1].fidelity.weight_snr >= 20
+
+
+def test_levels_in_finer_steps_are_as_near_to_the_weights_and_lead_to_each_other() -> None:
+    near = Near.of(_lower(encoded()))
+    finer = near.finer(0, 8)
+    assert finer.head.codes[0].step == near.head.codes[0].step - 8
+    for old, new, piece in zip(near.levels, finer.levels, near.head.slices, strict=True):
+        assert old is not None
+        assert new is not None
+        here = np.concatenate([np.full(run.weights, run.tensor == 0) for run in piece.runs])
+        assert np.abs(old[-1] * 2**0.5 - new[-1])[here].max(initial=0) <= 0.5
+        assert np.array_equal(old[-1][~here], new[-1][~here])
+        digits = new[-1] - 3 * new[0]
+        assert np.abs(digits[here]).max(initial=0) <= 1
+
+
+def _lower(made: Encoded) -> list[bytes]:
+    return [unit.data for unit in made.units if unit.rung != "exact"]

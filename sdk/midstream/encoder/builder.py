@@ -13,9 +13,9 @@ from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.finish import exact_records
 from midstream.encoder.folds import Foldings
+from midstream.encoder.following import NearSearch
 from midstream.encoder.ladder import Rung, Target
-from midstream.encoder.near import FEW_SLACKS, Follower, Near, Stack, loosest, whole
-from midstream.encoder.near import SLACKS as SLACKS_NEAR
+from midstream.encoder.near import Near, whole
 from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
 from midstream.encoder.quantiser import Quantiser, Recipe
@@ -48,14 +48,6 @@ from midstream.types import Fidelity, UnitKind
 __all__ = ["Builder", "planned_parts", "recipe_sets"]
 
 _SLICE_BYTES, _RUN_BYTES = 6, 4
-PLAIN_AND_FEEDBACK = (RECIPES[0], PLAIN)
-"""Recipes of ladders that are near to others: their steps are those of the others anyway."""
-_LOSS_DB = 0.25
-"""What a rung in bits may lose at most to be near to another."""
-_LARGER = 1.1
-"""Over the bytes of the ladder that one is near to, those that it takes at most."""
-_IDLE, _MOST = 0.9, 1.02
-"""Of a budget in bits, what it takes at least, where the other one took that much, and at most."""
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
 
@@ -172,14 +164,16 @@ class Builder:
         lower = [rung for rung in rungs if rung.target is not Target.EXACT]
         if len(lower) != len(near.trits) or not near.is_like(self._topology, self._weights):
             return None
-        follower = Follower(near, self._weights, self._quantiser, self._bases)
-        tries = PLAIN_AND_FEEDBACK if self._statistics is not None else (PLAIN,)
-        best = [self._qualities(follower.make(recipe, SLACKS_NEAR[-1])) for recipe in tries]
-        goals = [max(each) - _LOSS_DB for each in zip(*best, strict=True)]
-        count = sum(w.tensor.weights for w in self._weights)
-        slacks = SLACKS_NEAR if count <= _MOST_TRIED else FEW_SLACKS
-        made = loosest(follower, tries, slacks, lambda one: self._is_good(lower, one, near, goals))
-        if made is None or sum(map(len, made.units)) > _LARGER * sum(map(len, near.units)):
+        search = NearSearch(
+            self._weights,
+            self._quantiser,
+            self._bases,
+            self._targets,
+            self._weight_snr,
+            is_known=self._statistics is not None,
+        )
+        made = search.find(lower, near)
+        if made is None:
             return None
         for rung, data, plans in zip(lower, made.units, made.plans, strict=True):
             self._add(rung, UnitKind.ENHANCEMENT if self._units else UnitKind.BASE, data, plans)
@@ -188,32 +182,6 @@ class Builder:
         for rung in rungs[len(lower) :]:
             self._add_exact(rung)
         return tuple(self._units)
-
-    def _qualities(self, stack: Stack) -> list[float]:
-        """Decibels after each unit, of the outputs where they can be measured."""
-        if self._targets.evaluate is None:
-            return [self._weight_snr(plans) for plans in stack.plans]
-        return [self._targets.outputs(stack.units[: n + 1]) for n in range(len(stack.units))]
-
-    def _is_good(
-        self, rungs: Sequence[Rung], stack: Stack, near: Near, goals: Sequence[float]
-    ) -> bool:
-        """Whether each rung meets its target."""
-        for place, (rung, found) in enumerate(zip(rungs, self._qualities(stack), strict=True)):
-            if rung.target is Target.OUTPUTS:
-                is_met = found >= rung.value
-            elif rung.target is Target.SNR:
-                is_met = self._weight_snr(stack.plans[place]) >= rung.value
-            else:
-                budget = self._targets.budget(rung)
-                bits, known = (
-                    self._targets.bits(units[: place + 1]) for units in (stack.units, near.units)
-                )
-                is_met = _IDLE * min(known, budget) <= bits <= _MOST * budget
-                is_met = is_met and found >= goals[place]
-            if not is_met:
-                return False
-        return True
 
     def _base(
         self, rung: Rung, recipes: Sequence[Recipe], last: float | None, *, is_only: bool

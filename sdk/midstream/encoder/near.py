@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, read_unit
 from midstream.bitstream.climbs import digits_among, levels_of, records_of
-from midstream.codec import TensorCode
+from midstream.bitstream.slices import Slice
+from midstream.codec import TensorCode, grid
 from midstream.encoder.base import Bases, fit_codes, step_sizes
 from midstream.encoder.climb import write_rung
 from midstream.encoder.plan import Plan, cut, cut_corrected, join
@@ -29,6 +30,8 @@ the nearest one."""
 FEW_SLACKS = (0.6, 0.5)
 """Of large networks."""
 _CLEARLY_FEWER = 0.97
+_PER_OCTAVE = 16
+"""Step indices."""
 
 _Levels = NDArray[np.int32]
 _Float = NDArray[np.float64]
@@ -80,6 +83,36 @@ class Near:
                 if piece.coded
             )
         )
+
+    def finer(self, place: int, indices: int) -> "Near":
+        """The same with finer steps of one tensor, of floats.
+
+        Args:
+            place: The tensor's.
+            indices: Step indices by which it is finer.
+        """
+        codes = [*self.head.codes]
+        codes[place] = replace(codes[place], step=codes[place].step - indices)
+        head = replace(self.head, codes=tuple(codes))
+        ratio = 2 ** (indices / _PER_OCTAVE)
+        levels = tuple(
+            own if own is None else _rescaled(own, piece, place, ratio)
+            for own, piece in zip(self.levels, self.head.slices, strict=True)
+        )
+        return replace(self, head=head, levels=levels)
+
+
+def _rescaled(levels: list[_Levels], piece: Slice, place: int, ratio: float) -> list[_Levels]:
+    """Levels of a slice in the steps that a tensor has now; the lower ones follow from the last."""
+    found = [level.copy() for level in levels]
+    start = 0
+    for run in piece.runs:
+        here = slice(start, start := start + run.weights)
+        if run.tensor == place:
+            found[-1][here] = np.rint(found[-1][here] * ratio)
+            for below, above in zip(found[-2::-1], found[:0:-1], strict=True):
+                below[here] = grid.coarsen(above[here])
+    return found
 
 
 def _pairs(

@@ -17,7 +17,7 @@ from midstream.bitstream import Operation, Topology, UnitReader, read_unit, writ
 from midstream.codec import differences
 from midstream.codec.sigmas import Sigmas
 from midstream.decoder import Exact, apply_update, read_update, rebuild, update_into
-from midstream.encoder import encode
+from midstream.encoder import encode, expecting
 from midstream.encoder.update import encode_update, holes_of
 from midstream.errors import BitstreamError, DataError, ErrorCode, UsageError
 from midstream.types import DType
@@ -119,6 +119,15 @@ def test_a_change_of_low_rank_costs_its_factors() -> None:
     product = normal(200, 2, seed=1) @ normal(2, 100, seed=2) * np.float32(0.1)
     size = changed({"a": weights}, {"a": (weights + product).astype("<f4")})
     assert size < 0.25 * changed({"a": weights}, {"a": moved(weights, float(product.std()))})
+
+
+def test_a_product_in_a_large_tensor_is_found_by_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = normal(200, 100)
+    product = normal(200, 2, seed=1) @ normal(2, 100, seed=2) * np.float32(0.1)
+    other = {"a": (weights + product).astype("<f4")}
+    whole = changed({"a": weights}, other)
+    monkeypatch.setattr(expecting, "_MOST_WHOLE", 1000)
+    assert changed({"a": weights}, other) < 1.1 * whole
 
 
 @pytest.mark.parametrize("has_signs", [True, False])

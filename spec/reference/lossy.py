@@ -3,8 +3,8 @@
 import hashlib
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import zstandard
 
@@ -15,7 +15,7 @@ from reference.heads import TOPOLOGY_WINDOW
 from reference.tables import Tables
 from reference.tensors import Slice, Tensor
 from reference.units import BASE, DIGITS, ENHANCEMENT, LEVELS, REPEATS, Decoder
-from reference.updates import DICTIONARY
+from reference.updates import DICTIONARY, read_product
 
 LOSSY_UPDATE, MOVES, INT32 = 5, 6, 4
 GIVEN, KEPT, MOVED = range(3)
@@ -39,6 +39,7 @@ class Known:
     tensor: Tensor
     at: int
     levels: list[int]
+    added: float | None = None
 
 
 def varint(value: int) -> bytes:
@@ -72,7 +73,7 @@ def content_of(units: Sequence[Outline], tensors: int) -> bytes:
         for index, operation, way in unit.records:
             out += varint(index - last) + bytes([operation | way << 4])
             last = index
-    return out + bytes([1]) * tensors
+    return out + bytes([1]) * tensors + bytes(1)
 
 
 def read_outline(reader: Reader, place: int) -> Outline:
@@ -144,10 +145,11 @@ def expect(tensor: Tensor, at: int, digits: int, known: Known | None) -> list[in
     had = len(known.levels) - 1
     own = min(had, digits)
     value = known.levels[own] * size_of(known.tensor, known.at, own) + known.tensor.zero
+    value += known.added or 0.0
     top = round((value - tensor.zero) / size_of(tensor, at, digits))
     out = [min(max(top, -(1 << 29)), 1 << 29)]
     same = base_step(tensor, at) == base_step(known.tensor, known.at)
-    same = same and tensor.zero == known.tensor.zero
+    same = same and tensor.zero == known.tensor.zero and known.added is None
     for t in range(digits - 1, -1, -1):
         out.append(known.levels[t] if same and t <= had else (out[-1] + 1) // 3)
     return out[::-1]
@@ -210,7 +212,9 @@ def apply_lossy_update(units: Sequence[bytes], update: bytes, tables: bytes) -> 
     new = Decoder(tables)
     new.start(outlines[0].head)
     sources = read_sources(rest, len(new.tensors), old.tensors)
-    fill(new, outlines, read_records(reader), kept_of(before), match(new, old, sources))
+    products = read_products(rest, new)
+    known = match(new, old, sources, products)
+    fill(new, outlines, read_records(reader), kept_of(before), known)
     layers = [outline.layer for outline in outlines]
     check(all(a < b for a, b in itertools.pairwise(layers)), "layers must rise")
     new.layer = layers[-1]
@@ -230,8 +234,21 @@ def read_sources(reader: Reader, count: int, old: Sequence[Tensor]) -> list[int 
         check(not folded or 0 <= source < len(old), "no such source")
         sources.append(source if folded else None)
         last = source + 1 if folded else last
-    reader.end()
     return sources
+
+
+def read_products(reader: Reader, new: Decoder) -> dict[int, Callable[[int], float]]:
+    """By tensor, what is added to each of its weights."""
+    products, last = dict[int, Callable[[int], float]](), -1
+    for _ in range(reader.varint()):
+        last += 1 + reader.varint()
+        check(last < len(new.tensors), "no such tensor")
+        tensor, payload = new.tensors[last], Reader(reader.take(reader.varint()))
+        check(payload.integer(1) == 1 and tensor.is_float and len(tensor.shape) > 0, "no such sum")
+        products[last] = read_product(payload, new.tables, tensor)
+        payload.end()
+    reader.end()
+    return products
 
 
 def kept_of(before: Sequence[tuple[Outline, list[bytes]]]) -> Payloads:
@@ -243,8 +260,17 @@ def kept_of(before: Sequence[tuple[Outline, list[bytes]]]) -> Payloads:
     return kept
 
 
-def match(new: Decoder, old: Decoder, sources: Sequence[int | None]) -> Matched:
+def match(
+    new: Decoder,
+    old: Decoder,
+    sources: Sequence[int | None],
+    products: dict[int, Callable[[int], float]],
+) -> Matched:
     """For each slice, what is known of its weights."""
+    for i in products:
+        source = sources[i]
+        is_like = source is not None and old.tensors[source].shape == new.tensors[i].shape
+        check(is_like, "a sum with nothing")
     for tensor, source in zip(new.tensors, sources, strict=True):
         if source is None:
             continue
@@ -256,10 +282,13 @@ def match(new: Decoder, old: Decoder, sources: Sequence[int | None]) -> Matched:
     for index, piece in enumerate(new.slices):
         found[index] = []
         for tensor, at, _ in piece.weights:
-            source = sources[place[id(tensor)]]
+            source, product = sources[place[id(tensor)]], products.get(place[id(tensor)])
             there = None if source is None else place_in(tensor, at, old.tensors[source])
             is_there = source is not None and there is not None
-            found[index].append(known.get((source or 0, there or 0)) if is_there else None)
+            near = known.get((source or 0, there or 0)) if is_there else None
+            if near is not None and product is not None:
+                near = replace(near, added=product(at))
+            found[index].append(near)
     return found
 
 
@@ -310,8 +339,9 @@ def fill(
             if way == KEPT:
                 there = kept[at, index, operation]
             else:
-                check(records[index][:1] and records[index][0][0] == operation, "other records")  # type: ignore[index]
-                there = deque([records[index].popleft()[1]])
+                left = records[index]
+                check(len(left) > 0 and left[0][0] == operation, "other records")
+                there = deque([left.popleft()[1]])
             check(len(there) > 0, "nothing to keep")
             payload = Reader(there.popleft())
             new.operate(piece, operation, payload)

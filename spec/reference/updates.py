@@ -168,6 +168,21 @@ def read_reference(
         scales = read_lists_of(reader, tables, [rows])[0]
         check(all(0 <= 65536 + x <= 1 << 20 for x in scales), "a scale is out of range")
         return lambda i, bits: scale(tensor.dtype, 65536 + scales[i // columns], bits)
+    product = read_product(reader, tables, tensor)
+
+    def add(i: int, bits: int) -> int:
+        value = bits_float(bits, tensor.dtype)
+        if not math.isfinite(value):
+            return bits
+        return float_bits(value + product(i), tensor.dtype)
+
+    return add
+
+
+def read_product(reader: Reader, tables: Tables, tensor: Tensor) -> Callable[[int], float]:
+    """What is added to each weight."""
+    rows = tensor.shape[0]
+    columns = tensor.weights // rows
     rank, shift = reader.integer(1), reader.svarint()
     check(1 <= rank <= 64 and abs(shift) <= 200, "no such rank or shift")
     check(rank * (rows + columns) <= tensor.weights, "too many factors")
@@ -176,15 +191,11 @@ def read_reference(
     most = [max(abs(x) for column in side for x in column) for side in (left, right)]
     check(rank * most[0] * most[1] < 1 << 53, "a product is too large")
 
-    def add(i: int, bits: int) -> int:
-        value = bits_float(bits, tensor.dtype)
-        if not math.isfinite(value):
-            return bits
+    def at(i: int) -> float:
         row, column = divmod(i, columns)
-        product = sum(a[row] * b[column] for a, b in zip(left, right, strict=True))
-        return float_bits(value + math.ldexp(product, -shift), tensor.dtype)
+        return math.ldexp(sum(a[row] * b[column] for a, b in zip(left, right, strict=True)), -shift)
 
-    return add
+    return at
 
 
 def read_lists_of(reader: Reader, tables: Tables, sizes: Sequence[int]) -> list[list[int]]:

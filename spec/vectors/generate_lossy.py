@@ -20,6 +20,7 @@ from midstream.bitstream import Head, Operation, Record, read_unit, write_unit
 from midstream.bitstream.climbs import climbs_of, expect, records_of
 from midstream.bitstream.lossy import LossyHead, Outline, Place, Way
 from midstream.codec import moves
+from midstream.codec.references import LowRank, Pruned
 from midstream.encoder import encode
 from midstream.encoder.lossy import encode_lossy_update
 from midstream.types import UnitKind
@@ -51,6 +52,23 @@ def _finer(arrays: Any) -> list[bytes]:
     return [encode(UPDATES["model"](arrays), ladder=("2.5b", "exact")).units[0].data]
 
 
+LARGE = (64, 96)
+
+
+def _low_rank(ladder: Sequence[str] = ("3b", "exact")) -> tuple[Any, Any]:
+    """A network large enough for it, and what two small matrices make of it."""
+    rng = np.random.default_rng(5)
+    a = (rng.standard_normal(LARGE) / 8).astype("<f4")
+    left, right = rng.standard_normal((LARGE[0], 1)), rng.standard_normal((1, LARGE[1]))
+    moved = (a + left @ right * 0.1).astype("<f4")
+    rungs = len(ladder) - 1
+    one, other = (
+        [u.data for u in encode(UPDATES["model"]({"a": array}), ladder=ladder).units[:rungs]]
+        for array in (a, moved)
+    )
+    return one, other
+
+
 def _case(name: str, old: Units, new: Units) -> dict[str, Any]:
     update = encode_lossy_update(old, new)
     return {
@@ -73,6 +91,8 @@ def valid() -> list[dict[str, Any]]:
         _case("few weights", old, units_of(UPDATES["_sparse"]())),
         _case("another topology", old, units_of(UPDATES["_resized"]())),
         _case("other steps", old, _finer(_moved())),
+        _case("of low rank", *_low_rank()),
+        _case("of low rank, two units", *_low_rank(("2b", "4b", "exact"))),
     ]
 
 
@@ -150,6 +170,15 @@ def invalid() -> list[dict[str, Any]]:
             "BAD_SYMBOL",
             parts.whole(records=[*records[:moved], apart, *records[moved + 1 :]]),
         ),
+        ("LOS-8", "a reference of a tensor that is not there", "BAD_FIELD", _added(parts, 7)),
+        ("LOS-8", "a reference of integers", "BAD_FIELD", _added(parts, 2)),
+        (
+            "LOS-8",
+            "a reference of another kind",
+            "BAD_FIELD",
+            parts.whole(replace(parts.head, products={0: Pruned(threshold=1)})),
+        ),
+        ("LOS-8", "a reference of a tensor without a source", "BAD_FIELD", _added(parts, 0, None)),
         ("LOS-7", "layers that do not rise", "WRONG_PARENT", _layers(parts)),
         ("", "a base", "WRONG_PARENT", old[0]),
     ]
@@ -215,6 +244,14 @@ def _raw_moved(parts: _Parts) -> bytes:
 
 def _sourced(parts: _Parts, source: int) -> bytes:
     return parts.whole(replace(parts.head, sources=(source, *parts.head.sources[1:])))
+
+
+def _added(parts: _Parts, place: int, source: int | None = 0) -> bytes:
+    """Something is added to a tensor; where the first one comes from."""
+    ones = np.ones((40, 40), np.int32)
+    product = LowRank(left=ones[:, :1], right=ones[:1, :16], shift=9)
+    sources = (source, *parts.head.sources[1:])
+    return parts.whole(replace(parts.head, sources=sources, products={place: product}))
 
 
 def _layers(parts: _Parts) -> bytes:

@@ -3,7 +3,7 @@
 Knows nothing of how units get from one to the other (spec/lossy.md, "Moves").
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from midstream.bitstream.slices import Run, Slice
 from midstream.bitstream.unit import Operation, Record, Unit
 from midstream.codec import Context, Folding, TensorCode, digits, grid, points, scales
 from midstream.codec.moves import FARTHEST
+from midstream.codec.references import LowRank
 from midstream.types import Tensor
 
 __all__ = [
@@ -155,7 +156,13 @@ def _put(climbs: Sequence[Climb], piece: Slice, levels: Sequence[_Levels] | None
         done += run.weights
 
 
-def expect(head: Head, piece: Slice, trits: int, climbs: Sequence[Climb | None]) -> Expected:
+def expect(
+    head: Head,
+    piece: Slice,
+    trits: int,
+    climbs: Sequence[Climb | None],
+    products: Mapping[int, LowRank] | None = None,
+) -> Expected:
     """What other levels let expect of those of a slice after so many refinements.
 
     Args:
@@ -163,8 +170,12 @@ def expect(head: Head, piece: Slice, trits: int, climbs: Sequence[Climb | None])
         piece: The slice.
         trits: How many.
         climbs: For each of its tensors, the levels that it may be near to.
+        products: What is added to what those stand for, of some tensors.
     """
-    found = [_expect(head, run, trits, climbs[run.tensor]) for run in piece.runs]
+    added = products or {}
+    found = [
+        _expect(head, run, trits, climbs[run.tensor], added.get(run.tensor)) for run in piece.runs
+    ]
     levels = tuple(np.concatenate([own.levels[t] for own in found]) for t in range(trits + 1))
     widths = np.concatenate([own.widths for own in found])
     is_known = widths > _UNKNOWN
@@ -175,7 +186,9 @@ def expect(head: Head, piece: Slice, trits: int, climbs: Sequence[Climb | None])
 _UNKNOWN = -(1 << 20)
 
 
-def _expect(head: Head, run: Run, trits: int, climb: Climb | None) -> Expected:
+def _expect(
+    head: Head, run: Run, trits: int, climb: Climb | None, product: LowRank | None
+) -> Expected:
     if climb is None:
         zeros = np.zeros(run.weights, np.int32)
         return Expected(levels=(zeros,) * (trits + 1), widths=zeros + _UNKNOWN)
@@ -186,16 +199,25 @@ def _expect(head: Head, run: Run, trits: int, climb: Climb | None) -> Expected:
     steps = scales.weight_steps(tensor, code, run.start, run.stop)
     finest = _finest(climb, place, np.minimum(old_trits, trits), old_steps)
     sizes = grid.step_sizes(steps, trits, tensor.dtype)
+    if product is not None:
+        finest += product.product(run.start, run.stop)
     top = np.clip(np.rint((finest - code.offset) / sizes), -FARTHEST, FARTHEST)
     is_known = old_trits >= 0
     levels = [np.where(is_known, top, 0).astype(np.int32)]
-    is_same = (steps == old_steps) & (code.offset == climb.code.offset)
+    is_same = (steps == old_steps) & (code.offset == climb.code.offset) & (product is None)
     for trit in range(trits - 1, -1, -1):
         own = climb.levels[min(trit, len(climb.levels) - 1), place]
         levels.append(np.where(is_same & (old_trits >= trit), own, grid.coarsen(levels[-1])))
     is_finer = steps < code.step
     widths = 2 * (2 * np.minimum(np.abs(levels[0]), _MOST) + is_finer)
     return Expected(levels=tuple(levels[::-1]), widths=np.where(is_known, widths, _UNKNOWN))
+
+
+def values_of(climb: Climb) -> NDArray[np.float64]:
+    """(weights,), what the last levels of a tensor stand for; 0 where there are none."""
+    count = climb.tensor.weights
+    steps = scales.weight_steps(climb.tensor, climb.code, 0, count)
+    return _finest(climb, np.arange(count), climb.trits, steps)
 
 
 def _finest(

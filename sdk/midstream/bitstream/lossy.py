@@ -5,8 +5,8 @@ update, or are those of the parent's (spec/lossy.md, "Head").
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import zstandard
@@ -14,6 +14,8 @@ import zstandard
 from midstream.bitstream.head import Head
 from midstream.bitstream.patch import DICTIONARY, read_sources, write_sources
 from midstream.bitstream.unit import Operation, Unit
+from midstream.codec import references
+from midstream.codec.references import LowRank
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
 from midstream.types import UnitKind
@@ -101,6 +103,8 @@ class LossyHead:
     """The new units, the base first."""
     sources: tuple[int | None, ...]
     """For each new tensor, the old one that its levels are from."""
+    products: Mapping[int, LowRank] = field(default_factory=dict)
+    """What is added to what levels of some of these tensors stood for."""
 
     def write(self, old: Sequence[Outline], tensors: int) -> bytes:
         """The bytes of the head.
@@ -109,7 +113,7 @@ class LossyHead:
             old: The units that it applies to.
             tensors: How many tensors their base has.
         """
-        content = _content(self.units, self.sources)
+        content = _content(self.units, self.sources, self.products)
         parameters = zstandard.ZstdCompressionParameters.from_level(
             _LEVEL, window_log=_WINDOW_BITS, write_content_size=False
         )
@@ -140,11 +144,16 @@ class LossyHead:
         content = Reader(_unpack(frame, size, _dictionary(old, tensors)), "lossy update")
         units, new = _read_outlines(content, limits)
         sources = read_sources(content, len(new.topology.tensors), tensors)
+        products = _read_products(content, new)
         content.end()
-        return cls(parent=parent, units=units, sources=sources)
+        return cls(parent=parent, units=units, sources=sources, products=products)
 
 
-def _content(units: Sequence[Outline], sources: Sequence[int | None]) -> bytes:
+def _content(
+    units: Sequence[Outline],
+    sources: Sequence[int | None],
+    products: Mapping[int, LowRank] | None = None,
+) -> bytes:
     out = Writer().varint(len(units))
     for unit in units:
         out.u8(unit.kind).varint(unit.layer).blob(unit.head).varint(len(unit.places))
@@ -152,7 +161,29 @@ def _content(units: Sequence[Outline], sources: Sequence[int | None]) -> bytes:
         for place in unit.places:
             out.varint(place.slice - last).u8(place.operation | place.way << _WAY_SHIFT)
             last = place.slice
-    return out.raw(write_sources(sources)).bytes()
+    added = sorted((products or {}).items())
+    out.raw(write_sources(sources)).varint(len(added))
+    last = -1
+    for tensor, product in added:
+        out.varint(tensor - last - 1).blob(references.write(product))
+        last = tensor
+    return out.bytes()
+
+
+def _read_products(reader: Reader, new: Head) -> dict[int, LowRank]:
+    tensors = new.topology.tensors
+    found: dict[int, LowRank] = {}
+    last = -1
+    for _ in range(reader.varint(limit=len(tensors))):
+        last += 1 + reader.varint(limit=1 << 24)
+        if last >= len(tensors):
+            raise _bad(f"a reference of tensor {last} of {len(tensors)}")
+        payload = reader.blob(limit=reader.remaining)
+        reference = references.read(payload, tensors[last])
+        if not isinstance(reference, LowRank):
+            raise _bad(f"a reference of tensor {last} that is no product")
+        found[last] = reference
+    return found
 
 
 def _dictionary(old: Sequence[Outline], tensors: int) -> zstandard.ZstdCompressionDict:

@@ -26,6 +26,7 @@ __all__ = [
     "DECAY_BITS",
     "MAX_DECAYS",
     "MAX_RANK",
+    "MAX_SHIFT",
     "Decayed",
     "LowRank",
     "Pruned",
@@ -43,7 +44,8 @@ DECAY_BITS = 40
 """A decay counts so many halvings."""
 _MAX_DECAY = 1 << DECAY_BITS - 1
 _DECAYED = 3
-_MAX_SHIFT = 200
+MAX_SHIFT = 200
+"""Halvings of a product, or doublings."""
 _MAX_SUM = 1 << 53
 """Products of factors add up to less: they are exact in binary64, in any order."""
 _SCALE_BITS = 16
@@ -82,14 +84,17 @@ class LowRank:
     shift: int
     """The product counts 2**-shift."""
 
+    def product(self, start: int, stop: int) -> NDArray[np.float64]:
+        """What is added to the weights from `start` up to `stop`, exactly."""
+        columns = self.right.shape[1]
+        first, last = start // columns, -(-stop // columns)
+        found = self.left[first:last].astype(np.float64) @ self.right.astype(np.float64)
+        return np.ldexp(found.ravel()[start - first * columns :][: stop - start], -self.shift)
+
     def apply(self, old: _Stored, tensor: Tensor, start: int) -> _Stored:
         """What is expected of the weights from `start` on."""
-        columns = self.right.shape[1]
-        first, stop = start // columns, -(-(start + len(old)) // columns)
-        product = self.left[first:stop].astype(np.float64) @ self.right.astype(np.float64)
-        added = product.ravel()[start - first * columns :][: len(old)]
         numbers = storage.to_float64(old, tensor.dtype)
-        moved = storage.from_float64(numbers + np.ldexp(added, -self.shift), tensor.dtype)
+        moved = storage.from_float64(numbers + self.product(start, start + len(old)), tensor.dtype)
         is_number = np.isfinite(numbers)
         # a sum with a NaN has other bits on other machines
         return moved if is_number.all() else np.where(is_number, moved, old)
@@ -246,7 +251,7 @@ def _read_scales(reader: Reader, tensor: Tensor) -> Scaled:
 
 
 def _read_product(reader: Reader, tensor: Tensor) -> LowRank:
-    rank, shift = reader.u8(), reader.signed(limit=_MAX_SHIFT)
+    rank, shift = reader.u8(), reader.signed(limit=MAX_SHIFT)
     if not 1 <= rank <= MAX_RANK:
         raise LimitError(ErrorCode.OVER_LIMIT, f"reference: rank {rank}, at most {MAX_RANK}")
     rows, columns = tensor.shape[0], _first_stride(tensor)

@@ -5,13 +5,14 @@ for the caller to hold against what was signed.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from midstream.bitstream import Head, Operation, Record, Slice, Unit, read_unit, write_unit
 from midstream.bitstream.climbs import Climb, climbs_of, expect, payloads_of
 from midstream.bitstream.lossy import LossyHead, Outline, Place, Way, stack_id
 from midstream.bitstream.parts import is_resizable
 from midstream.codec import moves
+from midstream.codec.references import LowRank
 from midstream.decoder.stack import Stack, may_have_digits, read_stack
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.limits import LIMITS, Limits
@@ -61,7 +62,7 @@ def apply_lossy_update(
     found = _by_slice(parsed.records, len(new.slices))
     for index, piece in enumerate(new.slices):
         own = made.places(index)
-        made.fill(index, _payloads(new, piece, own, found[index], climbs, limits))
+        made.fill(index, _payloads(new, piece, own, found[index], (climbs, lossy.products), limits))
     result = tuple(made.units())
     read_stack(result, limits=limits)
     return result
@@ -79,9 +80,9 @@ def lossy_memory(old: Stack, new: Stack, update: int) -> int:
     most = max((len(records) for records in old.records), default=0)
     slices = max((piece.weights for piece in new.head.slices), default=0)
     largest = max((tensor.weights for tensor in tensors), default=0)
-    levels = sum(tensor.weights for tensor in tensors) * (4 * most + 1)
+    levels = sum(tensor.weights for tensor in tensors) * (4 * most + 2)
     listed = _LISTED_MEMORY * (len(new.head.slices) + sum(map(len, (*old.records, *new.records))))
-    own = _SLICE_MEMORY * slices + 16 * largest + listed + _FIXED_MEMORY
+    own = _SLICE_MEMORY * slices + 26 * largest + listed + _FIXED_MEMORY
     topologies = old.head.topology.working_memory + new.head.topology.working_memory
     return 2 * (old.size + new.size) + update + levels + own + topologies
 
@@ -118,6 +119,12 @@ def _sources(lossy: LossyHead, new: Head, old: Sequence[Climb]) -> list[Climb | 
                 ErrorCode.BAD_FIELD, f"lossy update: {tensor.name} from tensor {source} of a kind"
             )
         found.append(None if source is None else old[source])
+    for place in lossy.products:
+        tensor, near = new.topology.tensors[place], found[place]
+        if near is None or near.tensor.shape != tensor.shape:
+            raise BitstreamError(
+                ErrorCode.BAD_FIELD, f"lossy update: {tensor.name} is a sum with nothing"
+            )
     return found
 
 
@@ -137,7 +144,7 @@ def _payloads(
     piece: Slice,
     places: Sequence[Place],
     records: Sequence[Record],
-    climbs: Sequence[Climb | None],
+    known: tuple[Sequence[Climb | None], Mapping[int, LowRank]],
     limits: Limits,
 ) -> list[bytes | memoryview]:
     """What the update gives of one slice, for each of its places that is not kept."""
@@ -155,7 +162,7 @@ def _payloads(
     if not piece.coded or not may_have_digits(piece, trits, new.codes, limits):
         raise _bad(piece, "levels that cannot be moved")
     payload = memoryview(records[0].payload)
-    expected = expect(new, piece, trits, climbs)
+    expected = expect(new, piece, trits, *known)
     levels = moves.decode(payload[trits:], expected.levels, expected.widths)
     return [*payloads_of(new, piece, levels, bytes(payload[:trits]))]
 

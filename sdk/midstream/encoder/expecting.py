@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from midstream.codec import storage
 from midstream.codec.references import MAX_RANK, LowRank, Pruned, Reference, Scaled
 from midstream.encoder.decaying import find_decay
+from midstream.encoder.sketching import sketch
 from midstream.types import DType, Tensor
 
 __all__ = ["expect"]
@@ -20,8 +21,9 @@ __all__ = ["expect"]
 _FEWEST = 256
 """Weights of a tensor that a few numbers may pay for."""
 _FACTOR_BITS = 20
-_MOST_WEIGHTS = 1 << 24
-"""Of a tensor whose singular values are looked for."""
+_MOST_WHOLE, _MOST_WEIGHTS = 1 << 24, 1 << 28
+"""Of a tensor all of whose singular values are looked for, and the greatest ones alone."""
+_SEEN, _PIECE = 1 << 22, 1 << 20
 _TRIED = (1, 2, 4, 8, 16, 32, 64)
 
 _Stored = NDArray[np.generic]
@@ -89,16 +91,49 @@ def _low_rank(old: _Stored, new: _Stored, tensor: Tensor) -> LowRank | None:
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     if min(rows, columns) < 2 or tensor.weights > _MOST_WEIGHTS:
         return None
-    before, after = (storage.to_float64(part, tensor.dtype) for part in (old, new))
-    if not (np.isfinite(before).all() and np.isfinite(after).all()):
+    change = _change(old, new, tensor)
+    if change is None:
         return None
-    change = after - before
-    left, sizes, right = np.linalg.svd(change.reshape(rows, columns), full_matrices=False)
-    rank = _rank(sizes, tensor, _unit(after, tensor.dtype), rows, columns)
+    left, sizes, right = _singular(change.reshape(rows, columns))
+    seen = _seen(tensor, columns)
+    unit = _unit(storage.to_float64(new[:seen], tensor.dtype), tensor.dtype)
+    rank = _rank(sizes, tensor, unit, rows, columns)
     if not rank:
         return None
     root = np.sqrt(sizes[:rank])
-    return _finest(left[:, :rank] * root, root[:, None] * right[:rank], old, new, tensor)
+    factors = left[:, :rank] * root, root[:, None] * right[:rank]
+    return _finest(*factors, old[:seen], new[:seen], tensor)
+
+
+def _change(old: _Stored, new: _Stored, tensor: Tensor) -> _Float | NDArray[np.float32] | None:
+    """What was added to each weight; None where that is not finite."""
+    count = tensor.weights
+    found = np.empty(count) if count <= _MOST_WHOLE else np.empty(count, np.float32)
+    for start in range(0, tensor.weights, _PIECE):
+        here = slice(start, start + _PIECE)
+        before, after = (storage.to_float64(part[here], tensor.dtype) for part in (old, new))
+        if not (np.isfinite(before).all() and np.isfinite(after).all()):
+            return None
+        found[here] = after - before
+    return found
+
+
+def _singular(change: _Float | NDArray[np.float32]) -> tuple[_Float, _Float, _Float]:
+    """Singular vectors and values, the greatest first; what others have in all as one more."""
+    if change.size <= _MOST_WHOLE:
+        left, sizes, right = np.linalg.svd(change, full_matrices=False)
+        return left, sizes, right
+    left, sizes, right = sketch(change, MAX_RANK)
+    energy = sum(float(np.square(row, dtype=np.float64).sum()) for row in change)
+    rest = math.sqrt(max(energy - float((sizes * sizes).sum()), 0.0))
+    return left, np.append(sizes, rest), right
+
+
+def _seen(tensor: Tensor, columns: int) -> int:
+    """Weights by which grids are compared: all, or the first rows of a large tensor."""
+    if tensor.weights <= _MOST_WHOLE:
+        return tensor.weights
+    return min(max(_SEEN // columns, 1) * columns, tensor.weights)
 
 
 def _unit(numbers: _Float, dtype: DType) -> float:
@@ -133,9 +168,8 @@ def _finest(left: _Float, right: _Float, old: _Stored, new: _Stored, tensor: Ten
             right=np.rint(np.ldexp(right, shift)).astype(np.int32),
             shift=2 * shift,
         )
-        size = (found.left.size + found.right.size) * (bits - 2) + _left_bits(
-            found, old, new, tensor
-        )
+        left_over = _left_bits(found, old, new, tensor) * tensor.weights / len(old)
+        size = (found.left.size + found.right.size) * (bits - 2) + left_over
         if best is None or size < best[0]:
             best = size, found
     assert best is not None, "some grid is the best"

@@ -5,7 +5,7 @@ or are sent as they are. Knows nothing of releases, runtimes or disks.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +20,10 @@ from midstream.bitstream.climbs import (
     records_of,
 )
 from midstream.bitstream.lossy import LossyHead, Outline, Place, Way, stack_id
-from midstream.codec import moves
+from midstream.codec import moves, references
+from midstream.codec.references import LowRank
 from midstream.encoder.matching import match, named
+from midstream.encoder.products import find_products
 from midstream.types import Tensor, UnitKind
 
 __all__ = ["encode_lossy_update"]
@@ -46,11 +48,18 @@ def encode_lossy_update(old_units: _Units, new_units: _Units) -> bytes:
     sources = match(_named(new.topology), _named(old.topology))
     climbs = climbs_of(old, records_of(before, len(old.slices)))
     near = [None if source is None else climbs[source] for source in sources]
+    found = find_products(near, climbs_of(new, records_of(after, len(new.slices))))
     slices = _slices(before, after, new, near)
+    products = {
+        place: product
+        for place, product in found.items()
+        if _shortens(slices, place, product, (new, records_of(after, len(new.slices)), near))
+    }
     head = LossyHead(
         parent=stack_id(old_units),
         units=_with_ways([Outline.of(unit) for unit in after], slices),
         sources=sources,
+        products=products,
     )
     data = head.write([Outline.of(unit) for unit in before], len(old.topology.tensors))
     records = [record for one in slices for record in one.records]
@@ -98,6 +107,25 @@ def _slices(
     return found
 
 
+def _shortens(
+    slices: list[_Slice],
+    place: int,
+    product: LowRank,
+    known: tuple[Head, Sequence[Sequence[Record]], Sequence[Climb | None]],
+) -> bool:
+    """Whether a tensor takes fewer bytes by a product; its slices are then told so."""
+    new, own, near = known
+    here = [i for i, piece in enumerate(new.slices) if piece.runs[0].tensor == place]
+    tried = [_moved(new, i, own[i], near, {place: product}) for i in here]
+    made = [one for one in tried if one is not None]
+    size = len(references.write(product)) + sum(one.size for one in made)
+    if len(made) < len(here) or size >= sum(slices[i].size for i in here):
+        return False
+    for i, one in zip(here, made, strict=True):
+        slices[i] = one
+    return True
+
+
 def _given(after: Sequence[Unit], own: Sequence[Sequence[Record]], kept: _Kept) -> list[_Slice]:
     """Slices whose payloads are sent as they are, but for those that were there already."""
     ways: list[list[Way]] = [[] for _ in own]
@@ -116,7 +144,11 @@ def _given(after: Sequence[Unit], own: Sequence[Sequence[Record]], kept: _Kept) 
 
 
 def _moved(
-    new: Head, index: int, records: Sequence[Record], near: Sequence[Climb | None]
+    new: Head,
+    index: int,
+    records: Sequence[Record],
+    near: Sequence[Climb | None],
+    products: Mapping[int, LowRank] | None = None,
 ) -> _Slice | None:
     """A slice whose levels are moved; None where it has none, or nothing that they are near to."""
     piece = new.slices[index]
@@ -128,7 +160,7 @@ def _moved(
     firsts = bytes(record.payload[0] for record in records[1:])
     if payloads_of(new, piece, levels, firsts) != [bytes(record.payload) for record in records]:
         return None  # an encoder that packed otherwise
-    expected = expect(new, piece, len(levels) - 1, near)
+    expected = expect(new, piece, len(levels) - 1, near, products)
     payload = firsts + moves.encode(levels, expected.levels, expected.widths)
     record = Record(slice=index, operation=Operation.MOVES, payload=payload)
     return _Slice(ways=(Way.MOVED,) * len(records), records=(record,))

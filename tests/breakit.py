@@ -43,6 +43,7 @@ PARTS: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
             "tests/test_hostile_origin.py",
             "tests/test_security_attacks.py",
             "tests/test_trust_attacks.py",
+            "tests/test_trust_rotation.py",
             "tests/test_adversity.py",
         ),
     ),

@@ -1,82 +1,23 @@
 """The command line as scripts rely on it: its fixed calls, its JSON, its exit codes."""
 
-import base64
-import functools
-import io
-import json
-import logging
-import os
-import re
-import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commands import fetch, prepared, publish, said, server
 from midstream import kernels
 from midstream.cli import doctor as doctor_verb
 from midstream.cli import main
 from midstream.errors import ErrorCode, RuntimeMissingError
-from midstream.store.keys import Signer
 from midstream.version import __version__
 from models import mlp
 
 
-@pytest.fixture(autouse=True)
-def _heard_interrupts() -> Iterator[None]:
-    """Children hear Ctrl-C even where the tests run in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a model, keys and a repository of one release."""
-    folder = tmp_path_factory.mktemp("cli")
-    (folder / "model.tflite").write_bytes(mlp((16, 48, 32, 4)))
-    assert main(["keygen", str(folder / "keys"), "--plain"]) == 0
-    assert publish(folder, "net") == 0
-    return folder
-
-
-def publish(folder: Path, name: str, *more: str) -> int:
-    repo, keys = str(folder / "repo"), str(folder / "keys")
-    model = str(folder / "model.tflite")
-    return main(["publish", model, "--repo", repo, "--keys", keys, "--name", name, *more])
-
-
-def fetch(folder: Path, out: Path, *more: str, url: str | None = None) -> int:
-    root = str(folder / "repo" / "1.root.json")
-    return main(
-        ["fetch", url or str(folder / "repo"), "net", "--root", root, "-o", str(out), *more]
-    )
-
-
-@contextmanager
-def server(repo: Path, *more: str) -> Iterator[str]:
-    """`midstream serve` in a process of its own; gives its URL, ends it by SIGTERM."""
-    words = [sys.executable, "-m", "midstream", "serve", str(repo), "--port", "0", *more]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        try:
-            yield re.findall(r"http://\S+", line)[0]
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(10)
-
-
-def said(capsys: pytest.CaptureFixture[str]) -> Any:
-    return json.loads(capsys.readouterr().out)
+    return prepared(tmp_path_factory.mktemp("cli"))
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -366,145 +307,6 @@ def test_a_wrong_root_is_refused(
     assert not out.exists()
 
 
-def test_keys_are_sealed_with_the_passphrase_of_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "model.tflite").write_bytes(mlp())
-    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "correct horse")
-    assert main(["keygen", str(tmp_path / "keys")]) == 0
-    assert "warning" not in capsys.readouterr().err
-    assert publish(tmp_path, "net", "--ladder", "4b") == 0
-    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "wrong")
-    assert publish(tmp_path, "net", "--ladder", "4b") == 1
-    monkeypatch.delenv("MIDSTREAM_PASSPHRASE")
-    assert publish(tmp_path, "net", "--ladder", "4b") == 2
-    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 2
-
-
-def test_keys_are_sealed_with_the_first_line_of_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "of the environment")
-    secret = tmp_path / "secret"
-    secret.write_bytes(b"correct horse\r\nnot this\n")
-    more = ["--passphrase-file", str(secret)]
-    assert main(["keygen", str(tmp_path / "keys"), *more]) == 0
-    (tmp_path / "model.tflite").write_bytes(mlp())
-    assert publish(tmp_path, "net", "--ladder", "4b", *more) == 0
-    assert publish(tmp_path, "net", "--ladder", "4b") == 1
-    assert Signer.load(tmp_path / "keys/root.key", passphrase="correct horse")
-
-
-@pytest.mark.parametrize("content", [b"", b"\nsecond", None, bytes(5000)])
-def test_a_passphrase_file_that_gives_none_makes_no_key(
-    tmp_path: Path, content: bytes | None
-) -> None:
-    secret = tmp_path / "secret"
-    if content is not None:
-        secret.write_bytes(content)
-    words = ["keygen", str(tmp_path / "keys"), "--passphrase-file", str(secret)]
-    assert main(words) in (1, 2)
-    assert not (tmp_path / "keys").exists()
-
-
-@pytest.mark.parametrize("given", [None, ""])
-def test_plain_keys_are_made_only_when_asked_for(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    given: str | None,
-) -> None:
-    monkeypatch.delenv("MIDSTREAM_PASSPHRASE", raising=False)
-    if given is not None:
-        monkeypatch.setenv("MIDSTREAM_PASSPHRASE", given)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-    assert main(["keygen", str(tmp_path / "keys")]) == 2
-    assert "--plain" in capsys.readouterr().err
-    assert not (tmp_path / "keys").exists()
-
-
-def test_no_passphrase_and_no_key_is_ever_printed_or_logged(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    seed = bytes(range(100, 132))
-    monkeypatch.setattr("nacl.utils.random", lambda size: seed[:size])
-    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "swordfish")
-    (tmp_path / "model.tflite").write_bytes(mlp())
-    assert main(["keygen", str(tmp_path / "keys")]) == 0
-    assert publish(tmp_path, "net", "--ladder", "4b") == 0
-    monkeypatch.setenv("MIDSTREAM_PASSPHRASE", "swordfishes")
-    assert publish(tmp_path, "net", "--ladder", "4b", "--json") == 1
-    (tmp_path / "keys/root.key").write_bytes((tmp_path / "keys/root.key").read_bytes()[:-1])
-    assert publish(tmp_path, "net", "--ladder", "4b") == 1
-    told = "".join(capfd.readouterr()) + caplog.text
-    assert "BAD_KEY" in told
-    for secret in ("swordfish", seed.hex(), repr(seed)[2:-1], base64.b64encode(seed).decode()):
-        assert secret not in told
-
-
-def test_plain_keys_are_readable_by_their_owner_alone_and_said_to_be_plain(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 0
-    assert "plain" in capsys.readouterr().err
-    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "keys").iterdir()} == {0o600}
-
-
-def test_serve_refuses_a_folder_that_is_not_there_and_shares_above_one(tmp_path: Path) -> None:
-    assert main(["serve", str(tmp_path / "none")]) == 2
-    assert main(["serve", str(tmp_path), "--loss", "7"]) == 2
-    assert main(["serve", str(tmp_path), "--connections", "0"]) == 2
-    assert main(["serve", str(tmp_path), "--grace", "nan"]) == 2
-
-
-def test_a_port_that_is_taken_is_an_error_of_this_machine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        assert main(["serve", str(tmp_path), "--port", str(taken.getsockname()[1])]) == 3
-    assert capsys.readouterr().err.count("midstream: ") == 1
-
-
-def test_serve_ends_quietly_when_it_is_told_to(made: Path) -> None:
-    words = [sys.executable, "-m", "midstream", "serve", str(made / "repo"), "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert b"http://127.0.0.1:" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
-    assert process.returncode == 0
-    assert errors == b""
-
-
-def connect_often(port: int) -> None:
-    for _ in range(1000):
-        socket.create_connection(("127.0.0.1", port)).close()
-        time.sleep(0.01)
-
-
-def test_serve_ends_at_once_when_it_is_told_twice(tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(bytes(64 << 20))
-    words = [sys.executable, "-m", "midstream", "serve", str(tmp_path), "--port", "0"]
-    with subprocess.Popen([*words, "--grace", "600"], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().rsplit(b":", 1)[1])
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert client.recv(9) == b"HTTP/1.1 "
-            process.send_signal(signal.SIGTERM)
-            with pytest.raises(ConnectionRefusedError):  # it has heard
-                connect_often(port)
-            assert process.poll() is None
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) != 0
-
-
 def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     found = said(capsys)
@@ -524,80 +326,6 @@ def test_doctor_ends_with_3_where_no_runtime_is_installed(
     monkeypatch.setattr(doctor_verb, "find_backend", none)
     assert main(["doctor"]) == 3
     assert "runtime: none" in capsys.readouterr().out
-
-
-def test_a_static_web_server_is_an_origin_too(made: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
-    folder = str(made / "repo")
-    with subprocess.Popen(
-        [*words, "--directory", folder],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        port = re.findall(r"port (\d+)", process.stdout.readline())[0]
-        try:
-            assert fetch(made, tmp_path / "copy", url=f"http://127.0.0.1:{port}") == 0
-        finally:
-            process.terminate()
-    assert (tmp_path / "copy").read_bytes() == (made / "model.tflite").read_bytes()
-
-
-@pytest.mark.parametrize(("more", "is_marked"), [((), True), (("--no-marks",), False)])
-def test_fetch_marks_its_requests_for_units_or_not(
-    made: Path, tmp_path: Path, more: tuple[str, ...], is_marked: bool
-) -> None:
-    """[DEL-28]"""
-    heads = []
-
-    class Noting(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            heads.append((self.path, self.headers.get("CMCD-Object"), self.headers["Priority"]))
-            super().do_GET()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Noting, directory=str(made / "repo"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as origin:
-        threading.Thread(target=origin.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{origin.server_port}"
-        assert fetch(made, tmp_path / "copy", *more, url=url) == 0
-        origin.shutdown()
-    of_units = {tuple(marks) for path, *marks in heads if path.startswith("/units/")}
-    assert of_units == ({("ot=o", "u=5, i")} if is_marked else {(None, None)})
-
-
-def test_output_that_nobody_reads_ends_quietly(made: Path) -> None:
-    words = [sys.executable, "-m", "midstream", "inspect", str(made / "model.tflite")]
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "COLUMNS": "80"}
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    errors = process.stderr.read()
-    process.stderr.close()
-    process.wait(10)
-    assert b"Traceback" not in errors
-
-
-def test_a_fetch_that_is_interrupted_leaves_no_half_file(made: Path, tmp_path: Path) -> None:
-    out, store = tmp_path / "out", tmp_path / "store"
-    with server(made / "repo", "--rate", "2000") as url:
-        root = str(made / "repo/1.root.json")
-        words = ["fetch", url, "net", "--root", root, "-o", str(out), "--store", str(store)]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "midstream", *words], stderr=subprocess.PIPE
-        )
-        while process.poll() is None and not list(store.rglob("*.*")):
-            time.sleep(0.02)  # until something was received, which is long before all is
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert b"Traceback" not in errors
-    assert list(tmp_path.iterdir()) == [store]
 
 
 @pytest.mark.parametrize(

@@ -1,65 +1,35 @@
 """Units of a network from an origin to this process, without a runtime."""
 
 import asyncio
-import errno
 import hashlib
-import os
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from faults import Fault, Faults
+from delivering import QUICK, delivering, of
 from midstream import Publisher, Signer
-from midstream.client import Delivery, StoreFailed
+from midstream.client import Delivery
 from midstream.errors import (
     ErrorCode,
     MidstreamError,
-    StoreError,
     TransportError,
     TrustError,
     UsageError,
 )
-from midstream.limits import Limits
 from midstream.origin import Impairments, serve
-from midstream.publisher import FRESH
 from midstream.session import (
-    Choice,
     Event,
-    Link,
     Policy,
     SessionState,
-    UnitChosen,
     UnitDamaged,
     UnitFailed,
     UnitVerified,
 )
-from midstream.store import Store
 from models import mlp
 from published import NAME, Published, published
 from staticservers import StaticServer
-
-QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
-
-
-@asynccontextmanager
-async def delivering(
-    url: str | Path, made: Published, **more: Any
-) -> AsyncIterator[tuple[Delivery, list[Event]]]:
-    events: list[Event] = []
-    async with Delivery.open(
-        str(url), NAME, root=made.root, on_event=events.append, **more
-    ) as delivery:
-        yield delivery, events
-
-
-def of(events: list[Event], kind: type[Event]) -> list[Any]:
-    return [event for event in events if type(event) is kind]
 
 
 async def test_a_model_comes_back_byte_for_byte(
@@ -164,207 +134,6 @@ async def test_a_model_that_is_not_the_one_signed_for_is_refused(
         assert await delivery.rebuild(0)
 
 
-async def test_a_second_run_takes_everything_from_the_store(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    sizes = sum(entry.size for entry in made.manifest.units)
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-        assert delivery.from_store == 0
-    async with serve(repo) as url, delivering(url, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-        assert delivery.from_store == sizes
-        assert [record.path for record in delivery.trace] == ["metadata/timestamp.json"]
-        assert await delivery.rebuild() == made.models[0]
-
-
-async def test_a_second_run_asks_for_the_bundle_where_there_is_news(
-    tmp_path: Path, made: Published
-) -> None:
-    news = published(1, 2)
-    repo, store = made.write(tmp_path / "repo"), tmp_path / "store"
-    async with delivering(repo, made, store=store) as (delivery, _):
-        await delivery.complete()
-    news.write(repo)
-    async with delivering(repo, made, store=store) as (delivery, _):
-        assert delivery.manifest.release == 2
-        paths = [record.path for record in delivery.trace]
-        assert paths == ["metadata/timestamp.json", f"bundles/{NAME}.bundle"]
-        await delivery.complete()
-        assert await delivery.rebuild() == news.models[1]
-
-
-async def test_a_unit_that_rotted_in_the_store_is_fetched_again(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-    for file in (tmp_path / "store" / "units").iterdir():
-        file.write_bytes(bytes(file.stat().st_size))
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-        assert delivery.from_store == 0
-        assert await delivery.rebuild() == made.models[0]
-
-
-async def test_a_unit_that_cannot_be_read_from_the_store_is_fetched_again(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-    file = tmp_path / "store" / "units" / made.manifest.base.id
-    file.unlink()
-    file.mkdir()
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-        await delivery.complete()
-        assert of(events, StoreFailed)
-        assert await delivery.rebuild() == made.models[0]
-
-
-async def test_what_an_interrupted_run_received_is_not_asked_for_again(
-    made: Published, repo: Path, tmp_path: Path, static_server: StaticServer
-) -> None:
-    (repo / f"bundles/{NAME}.bundle").unlink()
-    exact = made.manifest.units[-1]
-    with Store(tmp_path / "store") as store:
-        partial = store.partial(exact.id, exact.size)
-        partial.write(0, made.files[exact.path][:2000])
-    async with (
-        static_server(repo) as url,
-        delivering(url, made, store=tmp_path / "store") as (delivery, _),
-    ):
-        await delivery.complete()
-        (asked,) = (record for record in delivery.trace if record.path == exact.path)
-        assert asked.start == 2000
-        assert delivery.from_store == 2000
-        assert await delivery.rebuild() == made.models[0]
-
-
-async def test_a_store_that_another_process_has_open_is_shared(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    store = tmp_path / "store"
-    async with delivering(repo, made, store=store) as (one, _):
-        await one.base()
-        async with delivering(repo, made, store=store) as (other, _):
-            assert other.from_store >= made.manifest.base.size
-            await one.complete()
-            await other.complete()  # what the first one finished meanwhile is not fetched again
-            assert {record.path for record in other.trace} == {"metadata/timestamp.json"}
-            assert await other.rebuild() == made.models[0]
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
-async def test_a_disk_that_takes_no_unit_does_not_stop_delivery(
-    made: Published, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    def refuse(handle: int) -> None:
-        raise OSError(code, os.strerror(code))
-
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-        monkeypatch.setattr(os, "fsync", refuse)
-        await delivery.complete()
-        assert await delivery.rebuild() == made.models[0]
-    assert {event.error.code for event in of(events, StoreFailed)} <= {
-        ErrorCode.STORE_FULL,
-        ErrorCode.STORE_READ_ONLY,
-    }
-    assert of(events, StoreFailed)
-
-
-async def test_a_disk_that_fills_up_in_a_unit_does_not_stop_delivery(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    partial = tmp_path / "store" / "partial" / made.manifest.units[-1].id
-    with Faults(partial, 4, Fault.FULL).installed() as faults:
-        async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-            await delivery.complete()
-            assert await delivery.rebuild() == made.models[0]
-    assert faults.names[4] == "pwrite"
-    (failed, *_) = of(events, StoreFailed)
-    assert failed.error.code is ErrorCode.STORE_FULL
-
-
-async def test_a_partial_unit_that_cannot_be_opened_does_not_stop_delivery(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    entry = made.manifest.units[-1]
-    (tmp_path / "store" / "partial" / entry.id / "in the way").mkdir(parents=True)
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-        await delivery.complete()
-        assert of(events, StoreFailed)
-        assert await delivery.rebuild() == made.models[0]
-
-
-async def test_a_store_on_a_read_only_disk_is_gone_without(
-    made: Published, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.base()
-    opened = os.open
-
-    def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if str(path).startswith(str(tmp_path / "store")) and flags & (os.O_WRONLY | os.O_RDWR):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-        return opened(path, flags, *more, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-        await delivery.complete()
-        assert await delivery.rebuild() == made.models[0]
-        (failed,) = of(events, StoreFailed)
-        assert failed.error.code is ErrorCode.STORE_READ_ONLY
-
-
-async def test_rollback_is_refused_even_when_the_disk_has_become_read_only(
-    made: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    repo = published(1, 2).write(tmp_path / "new")
-    old = made.write(tmp_path / "old")
-    async with delivering(repo, published(1, 2), store=tmp_path / "store"):
-        pass
-    opened = os.open
-
-    def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if str(path).startswith(str(tmp_path / "store")) and flags & (os.O_WRONLY | os.O_RDWR):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-        return opened(path, flags, *more, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
-    root = published(1, 2).root
-    with pytest.raises(TrustError):
-        async with Delivery.open(str(old), NAME, root=root, store=tmp_path / "store"):
-            pass
-
-
-async def test_metadata_that_a_full_disk_does_not_take_is_kept_elsewhere(
-    made: Published, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = tmp_path / "store"
-    opened = os.open
-
-    def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if str(path).startswith(str(store / "metadata")) and flags & os.O_CREAT:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return opened(path, flags, *more, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
-    async with delivering(repo, made, store=store) as (delivery, events):
-        await delivery.complete()
-        assert await delivery.rebuild() == made.models[0]
-    (failed,) = of(events, StoreFailed)
-    assert failed.error.code is ErrorCode.STORE_FULL
-
-
-async def test_a_store_that_is_a_file_is_refused(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "store").write_bytes(b"")
-    with pytest.raises(StoreError):
-        async with delivering(repo, made, store=tmp_path / "store"):
-            pass
-
-
 async def test_damaged_and_lost_bytes_are_repaired(made: Published, repo: Path) -> None:
     impairments = Impairments(loss=0.3, corrupt=0.9, seed=2)  # of seeds, one that can be repaired
     async with (
@@ -429,48 +198,6 @@ async def test_a_unit_damaged_beyond_repair_ends_with_the_reason(
         assert not list((store / "partial").iterdir())
 
 
-async def test_the_player_may_fetch_unit_by_unit(made: Published, repo: Path) -> None:
-    async with delivering(repo, made) as (delivery, events):
-        await delivery.base()
-        fetched = []
-        while (choice := delivery.choose()) is not None:
-            assert await delivery.advance(choice)
-            fetched.append(choice.unit)
-        assert fetched == list(range(1, len(made.manifest.units)))
-        assert delivery.state is SessionState.COMPLETE
-        assert len(of(events, UnitChosen)) == len(fetched)
-
-
-async def test_a_choice_stays_good_when_the_player_reports(made: Published, repo: Path) -> None:
-    async with delivering(repo, made) as (delivery, _):
-        choice = delivery.choose()
-        assert choice is not None
-        delivery.report(Link(buffer=12.0, throughput=1e6))
-        assert await delivery.advance(choice)
-
-
-async def test_a_unit_that_is_not_wanted_now_is_not_fetched(made: Published, repo: Path) -> None:
-    async with delivering(repo, made) as (delivery, _):
-        other = Choice(release=1, unit=2, size=1, reason="mine")
-        assert not await delivery.advance(other)
-        delivery.report(Link(buffer=1.0))
-        assert delivery.choose() is None
-        assert "below" in delivery.why_waiting()
-        assert not await delivery.advance(Choice(release=1, unit=1, size=1, reason="mine"))
-        delivery.report(Link())
-        assert delivery.choose() is not None
-
-
-async def test_a_unit_that_fails_under_the_player_is_said_to(made: Published, repo: Path) -> None:
-    entry = made.manifest.units[1]
-    for path in (entry.path, entry.hashes_path):
-        (repo / path).unlink()
-    async with delivering(repo, made, limits=QUICK) as (delivery, _):
-        choice = delivery.choose()
-        assert choice is not None
-        assert not await delivery.advance(choice)
-
-
 async def test_fetching_may_be_cancelled_and_goes_on_where_it_was(
     made: Published, repo: Path
 ) -> None:
@@ -488,94 +215,6 @@ async def test_fetching_may_be_cancelled_and_goes_on_where_it_was(
         received = sum(r.received for r in delivery.trace if r.path.startswith("units/"))
         sizes = sum(entry.size for entry in made.manifest.units[1:])
         assert received < 1.5 * sizes
-
-
-async def test_cancelling_is_not_swallowed(made: Published, repo: Path, tmp_path: Path) -> None:
-    async with serve(repo, impairments=Impairments(delay=30)) as url:
-        task = asyncio.create_task(_open_and_complete(url, made, tmp_path / "store"))
-        await asyncio.sleep(0.1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    with Store(tmp_path / "store"):  # nobody holds it any more
-        pass
-
-
-async def _open_and_complete(url: str, made: Published, store: Path) -> None:
-    async with delivering(url, made, store=store) as (delivery, _):
-        await delivery.complete()
-
-
-async def test_a_look_for_news_may_be_cancelled(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    async with (
-        serve(repo) as good,
-        serve(repo, impairments=Impairments(delay=30)) as slow,
-        delivering(good, made, store=tmp_path / "store") as (delivery, _),
-    ):
-        delivery._transport._base = slow  # type: ignore[attr-defined]
-        task = asyncio.create_task(delivery.check())
-        await asyncio.sleep(0.1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-
-async def test_a_look_without_news_changes_nothing(
-    made: Published, repo: Path, static_server: StaticServer
-) -> None:
-    async with static_server(repo) as url, delivering(url, made) as (delivery, _):
-        assert not await delivery.check()
-        assert delivery.releases == [1]
-
-
-async def test_a_new_release_is_found_and_fetched(
-    made: Published, repo: Path, static_server: StaticServer
-) -> None:
-    news = published(1, 2)
-    async with static_server(repo) as url, delivering(url, made) as (delivery, _):
-        await delivery.complete()
-        news.write(repo)
-        assert await delivery.check()
-        assert delivery.releases == [2, 1]
-        assert delivery.layer_here(2) is None
-        await delivery.complete()
-        assert await delivery.rebuild() == news.models[1]
-        assert await delivery.rebuild(release=1) == made.models[0]
-
-
-async def test_two_looks_at_once_are_no_error(made: Published, repo: Path) -> None:
-    async with delivering(repo, made) as (delivery, _):
-        assert await asyncio.gather(delivery.check(), delivery.check()) == [False, False]
-
-
-async def test_units_that_releases_share_are_fetched_once(tmp_path: Path) -> None:
-    made = published(1, 1)
-    repo = published(1).write(tmp_path / "repo")
-    async with delivering(repo, made) as (delivery, _):
-        await delivery.complete()
-        before = delivery.counters.requests
-        made.write(repo)
-        assert await delivery.check()
-        await delivery.complete()
-        assert delivery.counters.requests == before
-        assert delivery.manifest.release == 2
-
-
-async def test_units_of_releases_long_past_are_let_go(tmp_path: Path) -> None:
-    repo = tmp_path / "repo"
-    first = published(1)
-    first.write(repo)
-    async with delivering(repo, first) as (delivery, _):
-        await delivery.complete()
-        for seeds in [(1, 2), (1, 2, 3)]:
-            published(*seeds).write(repo)
-            assert await delivery.check()
-            await delivery.complete()
-        assert [delivery.layer_here(release) for release in delivery.releases] == [2, 2, None]
-        with pytest.raises(UsageError):
-            await delivery.rebuild(release=1)
 
 
 async def test_another_root_is_refused(repo: Path, tmp_path: Path) -> None:
@@ -642,119 +281,3 @@ async def test_large_units_are_looked_at_in_a_thread(tmp_path: Path) -> None:
     async with delivering(repo, made) as (delivery, _):
         await delivery.complete()
         assert hashlib.sha256(await delivery.rebuild()).digest() == made.manifest.model_sha256
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what no event tells."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - there is nothing to be told by
-            await asyncio.sleep(0.01)
-
-
-async def test_a_player_is_told_when_models_had_the_link(made: Published, repo: Path) -> None:
-    async with serve(repo) as url, delivering(url, made) as (delivery, _):
-        began = time.monotonic()
-        await delivery.complete()
-        ended = time.monotonic()
-        spans = delivery.busy()
-        assert all(before[1] < after[0] for before, after in pairwise(spans))
-        assert began > spans[0][0]  # the metadata came before
-        assert spans[-1][1] <= ended
-        for record in delivery.trace:
-            assert any(span[0] <= record.began <= record.ended <= span[1] for span in spans)
-        assert delivery.busy(since=ended) == []
-        assert delivery.busy(since=spans[-1][1]) == spans[-1:]
-
-
-async def test_a_request_under_way_has_the_link_until_now(made: Published, repo: Path) -> None:
-    slow = Impairments(delay=0.2)
-    async with serve(repo, impairments=slow) as url, delivering(url, made) as (delivery, _):
-        await delivery.base()
-        fetching = asyncio.create_task(delivery.complete())
-        await until(lambda: not delivery.trace[-1].ended)
-        now = time.monotonic()
-        assert delivery.busy(since=now)[-1][1] >= now
-        await fetching
-
-
-async def test_units_come_in_parts_within_each_budget(tmp_path: Path) -> None:
-    """[DEL-26] [DEL-27]"""
-    made = published(1, sizes=(64, 256, 192, 8))
-    async with (
-        serve(made.write(tmp_path / "repo")) as url,
-        delivering(url, made, policy=Policy(max_layer=2)) as (delivery, _),
-    ):
-        await delivery.base()
-        while delivery.state is not SessionState.COMPLETE:
-            before = delivery.counters.total
-            delivery.report(Link(buffer=20.0, budget=20_000))
-            while (choice := delivery.choose()) is not None:
-                await delivery.advance(choice)
-            assert 0 < delivery.counters.total - before <= 20_000
-        parts = [r for r in delivery.trace if r.path.startswith("units/")]
-        assert any(r.start and r.stop == r.start + 20_000 for r in parts)
-        assert sum(r.received for r in parts) == sum(e.size for e in made.manifest.units[1:3])
-
-
-async def test_a_unit_that_is_dropped_goes_on_where_it_was(tmp_path: Path) -> None:
-    """[DEL-27]"""
-    sizes = (64, 256, 192, 8)
-    made, news = published(1, sizes=sizes), published(1, 2, sizes=sizes, updates=FRESH)
-    repo, exact = made.write(tmp_path / "repo"), made.manifest.units[-1]
-    async with (
-        serve(repo) as url,
-        delivering(url, made, store=tmp_path / "store", limits=QUICK) as (delivery, events),
-    ):
-        await delivery.base()
-        while (choice := delivery.choose()) is not None:
-            if choice.size == exact.size and not delivery.why_waiting():
-                delivery.report(Link(buffer=20.0, budget=50_000))
-            await delivery.advance(choice)
-        news.write(repo)
-        for path in (news.manifest.base.path, news.manifest.base.hashes_path):
-            (repo / path).unlink()
-        assert await delivery.check()
-        delivery.report(Link())
-        running = asyncio.create_task(delivery.run())
-        await until(lambda: delivery.layer_here(1) == exact.layer)
-        running.cancel()
-        chosen = [(e.choice.release, e.choice.size) for e in of(events, UnitChosen)]
-        assert chosen[-3:] == [(1, exact.size), (2, news.manifest.base.size), (1, exact.size)]
-        first, last = [r for r in delivery.trace if r.path == exact.path]
-        assert (first.received, last.start) == (50_000, 50_000)
-        assert last.received == exact.size - 50_000
-        assert delivery.from_store == 0
-        assert await delivery.rebuild(release=1) == made.models[0]
-
-
-async def test_a_report_of_a_low_buffer_stops_the_bytes_of_a_unit_under_way(
-    tmp_path: Path,
-) -> None:
-    """[DEL-26]"""
-    made = published(1, sizes=(64, 256, 192, 8))
-    slow = Impairments(rate=100_000)
-    async with (
-        serve(made.write(tmp_path / "repo"), impairments=slow) as url,
-        delivering(url, made, policy=Policy(max_layer=2)) as (delivery, events),
-    ):
-        await delivery.base()
-        running = asyncio.create_task(delivery.run())
-        largest = max(entry.size for entry in made.manifest.units)
-        await until(lambda: any(e.choice.size == largest for e in of(events, UnitChosen)))
-        before = delivery.bytes_received
-        await until(lambda: delivery.bytes_received > before + 10_000)
-        delivery.report(Link(buffer=1.0))
-        await asyncio.sleep(0.3)
-        rested = delivery.bytes_received
-        await asyncio.sleep(0.3)
-        assert delivery.bytes_received == rested
-        assert delivery.why_waiting() == "buffer 1.0 s is below 8.0 s"
-        assert delivery.choose() is None
-        assert not of(events, UnitFailed)
-        delivery.report(Link(buffer=20.0))
-        await until(lambda: delivery.state is SessionState.COMPLETE)
-        running.cancel()
-        assert await delivery.rebuild() == made.models[0]
-        sent = sum(entry.size for entry in made.manifest.units)
-        bodies = sum(r.received for r in delivery.trace if r.path.startswith("units/"))
-        assert bodies <= sent  # nothing came twice

@@ -2,57 +2,27 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from delivering import of
+from living import INPUTS, QUICK, live, lose
 from midstream import (
-    CheckFailed,
     Event,
     GenerationRefused,
     GenerationStaged,
     GenerationSwapped,
     Model,
-    Policy,
     SwapMode,
     connect,
 )
-from midstream.errors import ErrorCode, MidstreamError, RefusedError, TrustError, UsageError
-from midstream.limits import Limits
+from midstream.errors import ErrorCode, MidstreamError, RefusedError, UsageError
 from midstream.origin import Impairments, serve
-from midstream.publisher import FRESH
 from midstream.session import SessionState
 from midstream.testing import FakeBackend, Fault
-from published import NAME, Published, published
-
-QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
-INPUTS = np.ones((1, 4), "f4")
-
-
-@asynccontextmanager
-async def live(
-    url: str | Path, made: Published, **more: Any
-) -> AsyncIterator[tuple[Model, list[Event]]]:
-    events: list[Event] = []
-    options = {"backend": FakeBackend(), **more}
-    async with connect(str(url), NAME, root=made.root, on_event=events.append, **options) as model:
-        yield model, events
-
-
-def of(events: list[Event], kind: type[Event]) -> list[Any]:
-    return [event for event in events if type(event) is kind]
-
-
-def lose(repo: Path, made: Published, unit: int) -> None:
-    entry = made.manifest.units[unit]
-    for path in (entry.path, entry.hashes_path):
-        (repo / path).unlink()
-    if unit == 0:
-        (repo / f"bundles/{NAME}.bundle").unlink()
+from published import NAME, Published
 
 
 async def test_the_base_runs_first(made: Published, repo: Path) -> None:
@@ -289,79 +259,6 @@ async def test_ready_keeps_to_its_timeout(made: Published, repo: Path) -> None:
         with pytest.raises(TimeoutError):
             await model.ready(0.1)
         assert await model.ready(10)
-
-
-async def test_a_new_release_is_followed(made: Published, tmp_path: Path) -> None:
-    news = published(1, 2)
-    repo = made.write(tmp_path / "repo")
-    async with live(repo, made, poll=0.05) as (model, _):
-        await model.complete()
-        model.swap()
-        news.write(repo)
-        while model.delivery.releases[0] != 2:  # noqa: ASYNC110 - as a player would look
-            await asyncio.sleep(0.02)
-        await model.complete()
-        generation = model.swap()
-        assert generation is not None
-        assert (generation.release, generation.layer) == (2, news.manifest.units[-1].layer)
-
-
-async def test_a_new_release_waits_until_it_is_as_good(made: Published, tmp_path: Path) -> None:
-    news = published(1, 2, updates=FRESH)
-    repo = made.write(tmp_path / "repo")
-    async with live(repo, made, background=False) as (model, _):
-        await model.complete()
-        model.swap()
-        news.write(repo)
-        assert await model.check()
-        await model.delivery.base()
-        assert not await model.stage()
-        await model.complete()
-        assert model.swap() is not None
-
-
-async def test_the_base_of_a_new_release_is_as_good_as_the_old_base(
-    made: Published, tmp_path: Path
-) -> None:
-    news = published(1, 2)
-    repo = made.write(tmp_path / "repo")
-    async with live(repo, made, background=False, policy=Policy(max_layer=0)) as (model, _):
-        await model.ready()
-        news.write(repo)
-        assert await model.check()
-        await model.delivery.base()
-        assert await model.stage()
-        generation = model.swap()
-        assert generation is not None
-        assert generation.release == 2
-
-
-async def test_a_release_that_is_refused_leaves_the_old_one(
-    made: Published, tmp_path: Path
-) -> None:
-    news = published(1, 2)
-    repo = made.write(tmp_path / "repo")
-    backend = FakeBackend()
-    async with live(repo, made, background=False, backend=backend) as (model, events):
-        await model.complete()
-        old = model.swap() or model.generation
-        news.write(repo)
-        await model.check()
-        backend.fault = Fault.NOT_FINITE
-        await model.complete()
-        assert model.generation == old
-        assert of(events, GenerationRefused)[-1].release == 2
-
-
-async def test_a_look_that_fails_is_an_event(made: Published, repo: Path) -> None:
-    async with live(repo, made, poll=0.05) as (model, events):
-        await model.ready(10)
-        (repo / "metadata/timestamp.json").write_bytes(b"{}")
-        (repo / "metadata/timestamp.json.repair").unlink()
-        while not of(events, CheckFailed):  # noqa: ASYNC110 - as a player would look
-            await asyncio.sleep(0.02)
-        assert isinstance(of(events, CheckFailed)[0].error, TrustError)
-        assert model.generation is not None
 
 
 async def test_decisions_go_on_while_generations_change(made: Published, repo: Path) -> None:

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import TargetFile
 
-from midstream.errors import ErrorCode, TransportError
+from midstream.errors import ErrorCode, MidstreamError, TransportError
 from midstream.transport.updater import TrustedClient
 from midstream.trust import bundle, layout
 from midstream.trust.keys import ROLES, KeyRing, Signer
@@ -176,3 +177,12 @@ def unsignable(parcel: bytes, value: str = "1.5") -> bytes:
     path = next(iter(files))
     files[path] = files[path].replace(b'"signed":{', b'"signed":{"x":' + value.encode() + b",")
     return bundle.encode(files)
+
+
+def refuse(world: World, code: ErrorCode, name: str = "abr") -> None:
+    """The client refuses what it is served, for that reason, and keeps what it trusted."""
+    before = world.client().trusted(name)
+    with pytest.raises(MidstreamError) as caught:
+        world.client().refresh(name)
+    assert caught.value.code is code, caught.value
+    assert world.client().trusted(name) == before

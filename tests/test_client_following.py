@@ -1,0 +1,89 @@
+"""New releases for a network that runs: when they take its place, and when not."""
+
+import asyncio
+from pathlib import Path
+
+from delivering import of
+from living import live
+from midstream import (
+    CheckFailed,
+    GenerationRefused,
+    Policy,
+)
+from midstream.errors import TrustError
+from midstream.publisher import FRESH
+from midstream.testing import FakeBackend, Fault
+from published import Published, published
+
+
+async def test_a_new_release_is_followed(made: Published, tmp_path: Path) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, poll=0.05) as (model, _):
+        await model.complete()
+        model.swap()
+        news.write(repo)
+        while model.delivery.releases[0] != 2:  # noqa: ASYNC110 - as a player would look
+            await asyncio.sleep(0.02)
+        await model.complete()
+        generation = model.swap()
+        assert generation is not None
+        assert (generation.release, generation.layer) == (2, news.manifest.units[-1].layer)
+
+
+async def test_a_new_release_waits_until_it_is_as_good(made: Published, tmp_path: Path) -> None:
+    news = published(1, 2, updates=FRESH)
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, background=False) as (model, _):
+        await model.complete()
+        model.swap()
+        news.write(repo)
+        assert await model.check()
+        await model.delivery.base()
+        assert not await model.stage()
+        await model.complete()
+        assert model.swap() is not None
+
+
+async def test_the_base_of_a_new_release_is_as_good_as_the_old_base(
+    made: Published, tmp_path: Path
+) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, background=False, policy=Policy(max_layer=0)) as (model, _):
+        await model.ready()
+        news.write(repo)
+        assert await model.check()
+        await model.delivery.base()
+        assert await model.stage()
+        generation = model.swap()
+        assert generation is not None
+        assert generation.release == 2
+
+
+async def test_a_release_that_is_refused_leaves_the_old_one(
+    made: Published, tmp_path: Path
+) -> None:
+    news = published(1, 2)
+    repo = made.write(tmp_path / "repo")
+    backend = FakeBackend()
+    async with live(repo, made, background=False, backend=backend) as (model, events):
+        await model.complete()
+        old = model.swap() or model.generation
+        news.write(repo)
+        await model.check()
+        backend.fault = Fault.NOT_FINITE
+        await model.complete()
+        assert model.generation == old
+        assert of(events, GenerationRefused)[-1].release == 2
+
+
+async def test_a_look_that_fails_is_an_event(made: Published, repo: Path) -> None:
+    async with live(repo, made, poll=0.05) as (model, events):
+        await model.ready(10)
+        (repo / "metadata/timestamp.json").write_bytes(b"{}")
+        (repo / "metadata/timestamp.json.repair").unlink()
+        while not of(events, CheckFailed):  # noqa: ASYNC110 - as a player would look
+            await asyncio.sleep(0.02)
+        assert isinstance(of(events, CheckFailed)[0].error, TrustError)
+        assert model.generation is not None

@@ -1,8 +1,8 @@
 """A publisher, an origin that is restarted, bad links, players that follow and are killed.
 
-Everything in this process but one player, which is a process of its own that is killed now and
-then. Each model that a player runs or rebuilds is compared with what was published; memory,
-file descriptors and tasks are sampled all the time.
+Everything in this process but the publisher, and one player that is killed now and then. Each
+model that a player runs or rebuilds is compared with what was published; memory, file descriptors
+and tasks are sampled all the time.
 
 python tests/soak.py SECONDS [SEED]
 """
@@ -10,13 +10,14 @@ python tests/soak.py SECONDS [SEED]
 import asyncio
 import hashlib
 import json
+import multiprocessing
 import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -60,21 +61,14 @@ class Soak:
         self._rng = random.Random(seed)
         self.report = Report()
         self._world = World(folder, seed, self.report)
-        self._began = time.monotonic()
-        self._ends = self._began + seconds
+        self._began = self._ends = 0.0
         self._proxies: list[TcpProxy] = []
         self._players: list[Player] = []
         self._last_is_published = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1)
+        # started anew, not forked: this process has threads
+        self._publisher = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
         self._process_has = 0
         """The release that the process has whole in its last life, of what is known."""
-
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        """In one and the same, since each keeps what it had at most for its next need of memory.
-
-        A publisher takes some 30 MB for a moment; in a pool, one thread after the other would.
-        """
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     @property
     def _goes_on(self) -> bool:
@@ -82,7 +76,13 @@ class Soak:
 
     async def run(self) -> Report:
         """From the first release to the last look."""
-        await self._in_thread(self._world.publish)
+        with self._publisher:
+            return await self._run()
+
+    async def _run(self) -> Report:
+        await self._world.publish(self._publisher)
+        self._began = time.monotonic()
+        self._ends = self._began + self._seconds
         before = sample(self._began)
         async with AsyncExitStack() as stack:
             url = await self._open(stack)
@@ -158,7 +158,7 @@ class Soak:
         while self._goes_on:
             await asyncio.sleep(min(self._rng.uniform(5, 20), max(self._seconds / 2, 0.1)))
             if self._goes_on:
-                await self._in_thread(self._world.publish)
+                await self._world.publish(self._publisher)
         self._last_is_published.set()
 
     async def _sample(self) -> None:

@@ -5,7 +5,10 @@ import hashlib
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +40,6 @@ class World:
         self.report = report
         self.hashes: dict[int, dict[int, str]] = {}
         """SHA-256 of the model file, by release and layer."""
-        self._publisher = Publisher(self.repo, signer=signer())
         self._seed = seed
 
     @property
@@ -45,45 +47,61 @@ class World:
         """The number of the newest release."""
         return len(self.hashes)
 
-    def publish(self) -> None:
-        """One more release; its hashes are known before anybody can have it."""
+    async def publish(self, publisher: Executor) -> None:
+        """One more release; its hashes are known before anybody can have it.
+
+        Args:
+            publisher: A process of its own, as a publisher is: what that takes grows with
+                its repository, and is not what has to be flat here.
+        """
         number = self.newest + 1
-        model = mlp(SIZES, seed=self._seed * 1000 + number)
         staging = self.repo.with_name("staging")
-        if self.repo.exists():
-            shutil.copytree(self.repo, staging, dirs_exist_ok=True)
-        publisher = Publisher(staging, signer=signer())
-        publisher.publish(model, name=NAME, ladder=LADDER)
-        self.hashes[number] = self._layers(staging, number)
-        assert self.hashes[number][2] == hashlib.sha256(model).hexdigest()
-        self._copy(staging)
+
+        async def there(work: Callable[..., Any], *given: object) -> Any:
+            return await asyncio.get_running_loop().run_in_executor(publisher, work, *given)
+
+        self.hashes[number] = await there(stage, self.repo, staging, self._seed, number)
+        await there(mirror, staging, self.repo)
         self.report.counts["releases published"] += 1
-
-    def _layers(self, folder: Path, number: int) -> dict[int, str]:
-        (path,) = (folder / "targets" / NAME).glob(f"*.{number}.manifest")
-        entries = manifest.decode(path.read_bytes()).units
-        units = [(folder / entry.path).read_bytes() for entry in entries]
-        return {
-            entry.layer: hashlib.sha256(rebuild(units[: at + 1])).hexdigest()
-            for at, entry in enumerate(entries)
-        }
-
-    def _copy(self, staging: Path) -> None:
-        """What is new, the timestamp and the bundle last, each at once, as a mirror does."""
-        paths = [path for path in sorted(staging.rglob("*")) if path.is_file()]
-        late = ("timestamp.json", ".bundle")
-        for path in sorted(paths, key=lambda path: path.name.endswith(late)):
-            to = self.repo / path.relative_to(staging)
-            if not to.exists() or to.read_bytes() != path.read_bytes():
-                to.parent.mkdir(parents=True, exist_ok=True)
-                new = to.with_name(f".{to.name}.new")
-                new.write_bytes(path.read_bytes())
-                new.replace(to)
 
     def check(self, release: int, layer: int, sha256: str, who: str) -> None:
         """A model that somebody has is the one that was published."""
         assert self.hashes[release][layer] == sha256, f"{who}: release {release}, layer {layer}"
         self.report.counts[f"models checked, {who}"] += 1
+
+
+def stage(repo: Path, staging: Path, seed: int, number: int) -> dict[int, str]:
+    """Publish one more release, beside the repository; says what each layer of it is."""
+    model = mlp(SIZES, seed=seed * 1000 + number)
+    if repo.exists():
+        shutil.copytree(repo, staging, dirs_exist_ok=True)
+    Publisher(staging, signer=signer()).publish(model, name=NAME, ladder=LADDER)
+    hashes = _layers(staging, number)
+    assert hashes[2] == hashlib.sha256(model).hexdigest()
+    return hashes
+
+
+def _layers(folder: Path, number: int) -> dict[int, str]:
+    (path,) = (folder / "targets" / NAME).glob(f"*.{number}.manifest")
+    entries = manifest.decode(path.read_bytes()).units
+    units = [(folder / entry.path).read_bytes() for entry in entries]
+    return {
+        entry.layer: hashlib.sha256(rebuild(units[: at + 1])).hexdigest()
+        for at, entry in enumerate(entries)
+    }
+
+
+def mirror(staging: Path, repo: Path) -> None:
+    """Copy what is new, the timestamp and the bundle last, each at once, as a mirror does."""
+    paths = [path for path in sorted(staging.rglob("*")) if path.is_file()]
+    late = ("timestamp.json", ".bundle")
+    for path in sorted(paths, key=lambda path: path.name.endswith(late)):
+        to = repo / path.relative_to(staging)
+        if not to.exists() or to.read_bytes() != path.read_bytes():
+            to.parent.mkdir(parents=True, exist_ok=True)
+            new = to.with_name(f".{to.name}.new")
+            new.write_bytes(path.read_bytes())
+            new.replace(to)
 
 
 class Player:

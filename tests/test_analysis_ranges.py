@@ -31,7 +31,7 @@ def network(
     if scaled is not None:
         here = net.tensor("scaled", (1, 16, 16, 3))
         factor = net.weights("factor", np.full((1,), scaled[1], "f4"))
-        kind = {Code.MUL: 21, Code.SUB: 28}[scaled[0]]
+        kind = {Code.ADD: 11, Code.MUL: 21, Code.SUB: 28, Code.DIV: 29}[scaled[0]]
         net.operator(scaled[0], [picture, factor], [here], (kind, {}))
     inputs = [here, net.weights("kernel", weights), net.weights("bias", bias.astype("f4"))]
     options = {1: Scalar("i", 1), 2: Scalar("i", 1)}
@@ -64,11 +64,20 @@ def test_biases_tell_the_range(
     assert found(backend, network(folded(mean), kernels())) == expected
 
 
-def test_what_comes_before_the_convolution_is_counted(backend: InterpreterBackend) -> None:
-    model = network(folded(0.45), kernels(), scaled=(Code.MUL, 1 / 255))
-    assert found(backend, model) == (0, 255)
-    model = network(folded(0.0), kernels(), scaled=(Code.SUB, 115.0))
-    assert found(backend, model) == (0, 255)
+@pytest.mark.parametrize(
+    ("mean", "scaled"),
+    [
+        (0.45, (Code.MUL, 1 / 255)),
+        (0.0, (Code.SUB, 115.0)),
+        # means of about 11 and 12, near what tells the ranges apart
+        (0.45, (Code.DIV, 24.0)),
+        (0.0, (Code.ADD, -12.0)),
+    ],
+)
+def test_what_comes_before_the_convolution_is_counted(
+    backend: InterpreterBackend, mean: float, scaled: tuple[Code, float]
+) -> None:
+    assert found(backend, network(folded(mean), kernels(), scaled=scaled)) == (0, 255)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +87,10 @@ def test_what_comes_before_the_convolution_is_counted(backend: InterpreterBacken
         network(folded(115.0, 4), kernels(4)),
         network(folded(115.0), np.zeros((24, 3, 3, 3), "f4")),
         network(folded(115.0), kernels(), scaled=(Code.MUL, 0.0)),
+        network(folded(115.0), kernels(), scaled=(Code.DIV, 0.0)),
         mlp(),
     ],
-    ids=["no bias", "few rows", "no weights", "nothing left", "no picture"],
+    ids=["no bias", "few rows", "no weights", "nothing left", "divided by 0", "no picture"],
 )
 def test_where_nothing_tells_it_is_from_0_to_1(backend: InterpreterBackend, model: bytes) -> None:
     assert found(backend, model) == (0, 1)

@@ -168,6 +168,23 @@ async def test_a_run_that_ended_before_the_update_came_costs_the_next_one_no_mor
         assert delivery.releases == [2]  # nothing is left to be updated
 
 
+async def test_runs_that_ended_so_one_after_the_other_cost_no_more_either(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    repo, store = tmp_path / "repo", tmp_path / "store"
+    put(folders[1], repo)
+    async with delivering(repo, store=store) as (delivery, _):
+        await delivery.complete()
+        for number in (2, 3):
+            put(folders[number], repo)
+            assert await delivery.check()
+    async with delivering(repo, store=store) as (delivery, _):
+        await delivery.complete()
+        assert len(asked(delivery, repo)) == 1
+        assert asked(delivery, repo) < {update.unit.path for update in exact_of(delivery.manifest)}
+        assert await delivery.rebuild() == tuned(3)
+
+
 async def test_a_damaged_model_on_disk_is_fetched_again(
     folders: list[Path], tmp_path: Path
 ) -> None:

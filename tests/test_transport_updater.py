@@ -278,6 +278,18 @@ def test_what_was_trusted_before_is_known_under_the_same_keys_alone(world: World
     assert world.client().before("abr") is None
 
 
+def test_what_never_came_does_not_take_the_place_of_what_did(world: World) -> None:
+    come = {1: 2, 2: 1, 3: 0, 4: 2}
+    made = {}
+    for number in (1, 2, 3, 4):
+        made[number] = world.publish(number=number)
+        world.client(units_here=lambda found: come[found.release]).refresh("abr")
+    assert world.client().before("abr") == made[1]
+    world.publish(number=5)
+    world.client(units_here=lambda found: come[found.release]).refresh("abr")
+    assert world.client().before("abr") == made[4]
+
+
 def test_a_failed_refresh_leaves_what_was_trusted(world: World) -> None:
     made = world.publish()
     world.client().refresh("abr")

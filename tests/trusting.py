@@ -106,9 +106,9 @@ class World:
             raise TransportError(ErrorCode.NOT_FOUND, f"{path}: not found")
         return data
 
-    def client(self, root: bytes | None = None) -> TrustedClient:
+    def client(self, root: bytes | None = None, **more: Any) -> TrustedClient:
         """A client's next run: what it trusts is on disk."""
-        return TrustedClient(self.folder, self.root if root is None else root, self.fetch)
+        return TrustedClient(self.folder, self.root if root is None else root, self.fetch, **more)
 
     def latest_path(self, role: str) -> str:
         """Where a role's newest metadata is."""

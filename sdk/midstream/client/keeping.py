@@ -171,6 +171,12 @@ class Keeper:
         """Whether the store says that all of these are here; they may be damaged."""
         return await self._on_disk(lambda: all(map(self._store.has, names)))
 
+    def units_here(self, manifest: Manifest) -> int:
+        """How many units of a release the store says are here; all, where its model is."""
+        if self._store.has(Image.name(manifest)):
+            return len(manifest.units)
+        return sum(self._store.has(entry.id) for entry in manifest.units)
+
     async def units(self, entries: Iterable[UnitEntry]) -> dict[str, bytes]:
         """Those of some units that are here, by id."""
         found = {entry.id: await self.unit(entry) for entry in entries}

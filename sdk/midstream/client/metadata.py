@@ -255,6 +255,7 @@ class MetadataSource:
             fetch,
             limits=self._limits,
             is_lasting=self._keeper.keeps_metadata,
+            units_here=self._keeper.units_here,
         )
 
     async def _refresh(self, get: _Get, *, newer_root: bool) -> Manifest:

@@ -7,7 +7,7 @@ it does beyond the library is in spec/trust.md, [TRU-1] to [TRU-11].
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +50,7 @@ class TrustedClient:
         fetch: How files are got.
         limits: Bounds; `metadata_size` and `manifest_size` are used here.
         is_lasting: Whether the folder outlives the process, so that it must survive a crash.
+        units_here: How many units of a release are here; asked in this thread.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class TrustedClient:
         *,
         limits: Limits = LIMITS,
         is_lasting: bool = True,
+        units_here: Callable[[Manifest], int] = lambda _: 0,
     ) -> None:
         self._root = root
         self._folder = Path(metadata_dir) / hashlib.sha256(root).hexdigest()[:32]
         self._fetch = fetch
         self._limits = limits
         self._is_lasting = is_lasting
+        self._units_here = units_here
         self.next_root: str | None = None
         """Path of the root after the newest one, once a look has ended there."""
         self.requests: list[str] = []
@@ -110,7 +113,10 @@ class TrustedClient:
         return stored[1] if stored else None
 
     def before(self, name: str) -> Manifest | None:
-        """The manifest that was trusted before that one, under the same keys; None without one."""
+        """The manifest that was trusted before that one, under the same keys; None without one.
+
+        Of several, the last of which no fewer units had come than of those before it.
+        """
         if not layout.is_name(name):
             return None
         last, before = self._read_trusted(name), self._read_record(self._before_path(name))
@@ -203,10 +209,20 @@ class TrustedClient:
         if last is not None and last[0] == fingerprint:
             _check_order(last[1], found)
         if last is not None and last != (fingerprint, found) and self._is_lasting:
-            self._record(self._before_path(name), last[0] + manifest.encode(last[1]))
+            self._succeeded(name, last)
         if last is None or last != (fingerprint, found):
             self._record(self._trusted_path(name), fingerprint + data)
         return found
+
+    def _succeeded(self, name: str, last: tuple[bytes, Manifest]) -> None:
+        """Note down what another takes the place of; not where more came of the one before it.
+
+        Runs may end one after the other before a unit has come.
+        """
+        before = self._read_record(self._before_path(name))
+        is_less = before is not None and self._units_here(last[1]) < self._units_here(before[1])
+        if before is None or before[0] != last[0] or not is_less:
+            self._record(self._before_path(name), last[0] + manifest.encode(last[1]))
 
     def _record(self, path: Path, data: bytes) -> None:
         _write(path, data + hashlib.sha256(data).digest(), is_lasting=self._is_lasting)

@@ -74,6 +74,22 @@ def test_what_makes_no_sense_is_wrong_use(
     assert "expected" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["other", f"../bundles/{NAME}"])
+def test_a_network_that_is_not_there_is_told_from_those_that_are(
+    repo: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cast", str(repo), name, free_address()]) == 2
+    said = f"midstream: {name}: the repository has no such network; it has {NAME} [NOT_FOUND 607]"
+    assert said in capsys.readouterr().err
+
+
+def test_a_folder_without_networks_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cast", str(tmp_path), NAME, free_address()]) == 2
+    assert "it has none" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("address", ["udp://localhost:1", "127.0.0.1:1", "udp://127.0.0.1"])
 def test_an_address_that_is_none_is_wrong_use(repo: Path, address: str) -> None:
     assert main(["cast", str(repo), NAME, address]) == 2

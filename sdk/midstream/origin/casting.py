@@ -38,6 +38,8 @@ _IP_UDP = 28
 """Bytes that go before a datagram on a link (IPv4)."""
 _TURN = 64
 """Datagrams after which others on the loop have theirs."""
+_MOST_NAMES = 8
+"""Networks that an error names."""
 _NEWS = 1.0
 """Seconds between two looks for another bundle."""
 
@@ -79,6 +81,7 @@ class Carousel:
                 f"datagrams of {datagram_size} bytes: expected {_LEAST_DATAGRAM} to "
                 f"{_MOST_DATAGRAM}",
             )
+        _require(folder, name)
         files = Files(folder)
         opening = read_bundle(files, name)
         units = _units(files, opening, name, layer)
@@ -138,6 +141,7 @@ async def cast(
     """
     if not rate > 0:
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"a rate of {rate}: expected more than 0")
+    _require(Path(folder), name)
     files = Files(Path(folder))
     async with open_outlet(address, hops=hops) as outlet:
         pacer = Pacer(rate)
@@ -162,6 +166,18 @@ async def cast(
                     looked = time.monotonic()
                     if await asyncio.to_thread(read_bundle, files, name) != opening:
                         break
+
+
+def _require(folder: Path, name: str) -> None:
+    """Refuse a network that has no bundle, and say which have one."""
+    names = sorted(path.stem for path in folder.glob(layout.bundle_path("*")))
+    if name not in names:
+        more = ", ..." if len(names) > _MOST_NAMES else ""
+        raise UsageError(
+            ErrorCode.NOT_FOUND,
+            f"{name[:80]}: the repository has no such network; it has "
+            f"{', '.join(names[:_MOST_NAMES]) + more or 'none'}",
+        )
 
 
 def read_bundle(files: Files, name: str) -> bytes:

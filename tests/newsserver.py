@@ -1,4 +1,4 @@
-"""The real origin, with a channel for news that does what a test wants."""
+"""The real origin, with a channel for news that does what a test wants, lies included."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,3 +82,48 @@ async def news_server(folder: Path, talk: Talk | None = None) -> AsyncIterator[N
         yield server
     finally:
         await runner.cleanup()
+
+
+async def forge(socket: web.WebSocketResponse) -> None:
+    """Announce what is not there, again and again."""
+    for number in range(20):
+        await socket.send_str(f'"{number}"')
+    await socket.receive()
+
+
+async def say_nothing(socket: web.WebSocketResponse) -> None:
+    """Keep the channel open."""
+    await socket.receive()
+
+
+async def hear_nothing(socket: web.WebSocketResponse) -> None:
+    """Keep the connection open, and answer no ping."""
+    assert socket._req is not None
+    assert socket._req.transport is not None
+    socket._req.transport.pause_reading()  # type: ignore[attr-defined]
+    await asyncio.sleep(15)
+
+
+async def hang_up(socket: web.WebSocketResponse) -> None:
+    """Break at once."""
+    assert socket._req is not None
+    assert socket._req.transport is not None
+    socket._req.transport.abort()  # type: ignore[attr-defined]
+
+
+async def talk_long(socket: web.WebSocketResponse) -> None:
+    """Say more than an announcement may have."""
+    await socket.send_str("x" * 129)
+    await socket.receive()
+
+
+async def talk_bytes(socket: web.WebSocketResponse) -> None:
+    """Say news, and of no version."""
+    await socket.send_bytes(b"news")
+    await socket.receive()
+
+
+async def talk_news(socket: web.WebSocketResponse) -> None:
+    """Say more than news may have with an announcement."""
+    await socket.send_bytes(bytes((1 << 16) + 35))
+    await socket.receive()

@@ -81,11 +81,11 @@ class Soak:
 
     async def _run(self) -> Report:
         await self._world.publish(self._publisher)
-        self._began = time.monotonic()
-        self._ends = self._began + self._seconds
-        before = sample(self._began)
+        before = sample(time.monotonic())
         async with AsyncExitStack() as stack:
             url = await self._open(stack)
+            self._began = time.monotonic()
+            self._ends = self._began + self._seconds
             async with asyncio.TaskGroup() as tasks:
                 for job in (self._serve(url), self._break(), self._publish(), self._sample()):
                     tasks.create_task(job)
@@ -162,9 +162,10 @@ class Soak:
         self._last_is_published.set()
 
     async def _sample(self) -> None:
+        self.report.samples.append(sample(self._began))
         while self._goes_on:
-            self.report.samples.append(sample(self._began))
             await asyncio.sleep(min(2.0, self._seconds / 8))
+            self.report.samples.append(sample(self._began))
 
     async def _play(self, player: Player) -> None:
         """Lives of one player; the last one ends when all have come to the end."""

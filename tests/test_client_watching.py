@@ -28,7 +28,17 @@ from midstream.limits import Limits
 from midstream.origin import serve
 from midstream.testing import FakeBackend, FakeClock, MemoryRepository
 from midstream.transport import open_transport, updater
-from newsserver import Talk, news_server
+from newsserver import (
+    Talk,
+    forge,
+    hang_up,
+    hear_nothing,
+    news_server,
+    say_nothing,
+    talk_bytes,
+    talk_long,
+    talk_news,
+)
 from published import NAME, Published, published
 
 HOUR = 3600.0
@@ -102,51 +112,6 @@ async def watching(
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
-
-
-async def forge(socket: web.WebSocketResponse) -> None:
-    """Announce what is not there, again and again."""
-    for number in range(20):
-        await socket.send_str(f'"{number}"')
-    await socket.receive()
-
-
-async def say_nothing(socket: web.WebSocketResponse) -> None:
-    """Keep the channel open."""
-    await socket.receive()
-
-
-async def hear_nothing(socket: web.WebSocketResponse) -> None:
-    """Keep the connection open, and answer no ping."""
-    assert socket._req is not None
-    assert socket._req.transport is not None
-    socket._req.transport.pause_reading()  # type: ignore[attr-defined]
-    await asyncio.sleep(IN_TIME)
-
-
-async def hang_up(socket: web.WebSocketResponse) -> None:
-    """Break at once."""
-    assert socket._req is not None
-    assert socket._req.transport is not None
-    socket._req.transport.abort()  # type: ignore[attr-defined]
-
-
-async def talk_long(socket: web.WebSocketResponse) -> None:
-    """Say more than an announcement may have."""
-    await socket.send_str("x" * 129)
-    await socket.receive()
-
-
-async def talk_bytes(socket: web.WebSocketResponse) -> None:
-    """Say news, and of no version."""
-    await socket.send_bytes(b"news")
-    await socket.receive()
-
-
-async def talk_news(socket: web.WebSocketResponse) -> None:
-    """Say more than news may have with an announcement."""
-    await socket.send_bytes(bytes((1 << 16) + 35))
-    await socket.receive()
 
 
 # ------------------------------------------------------------------------------- the channel

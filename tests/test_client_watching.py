@@ -28,6 +28,7 @@ from midstream.limits import Limits
 from midstream.origin import serve
 from midstream.testing import FakeBackend, FakeClock, MemoryRepository
 from midstream.transport import open_transport, updater
+from midstream.transport.channel import version_of, with_news
 from newsserver import (
     Talk,
     forge,
@@ -156,6 +157,28 @@ async def test_each_release_is_announced_to_all_who_listen(
         await asyncio.gather(first.release(2), second.release(2))
         publish(repo, published(1, 2, 3))
         await asyncio.gather(first.release(3), second.release(3))
+
+
+async def test_news_that_come_with_an_announcement_are_taken_from_it(
+    made: Published, news: Published, repo: Path
+) -> None:
+    """[DEL-15]"""
+    path = f"bundles/{NAME}.news"
+
+    async def tell(socket: web.WebSocketResponse) -> None:
+        await server.polls(1)
+        publish(repo, news)
+        version = version_of(news.files["metadata/timestamp.json"])
+        await socket.send_bytes(with_news(version, news.files[path]))
+        await socket.receive()
+
+    async with (
+        news_server(repo, tell) as server,
+        watching(server.url, made, poll=HOUR) as (delivery, told),
+    ):
+        await told.release(2)
+        assert path not in [record.path for record in delivery.trace]
+        assert len(server.statuses) == 1
 
 
 async def test_what_is_known_already_is_no_news(made: Published, repo: Path) -> None:

@@ -1,6 +1,7 @@
 """Topologies of TFLite files by their objects: what comes back, and what is refused."""
 
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midstream import kernels
-from midstream.bitstream import Topology, filling, tensor_table
+from midstream.bitstream import Topology, filling, restoring, tensor_table
 from midstream.bitstream.objects import columns_of
 from midstream.bitstream.restoring import open_content, pack_objects
 from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError
 from midstream.formats import open_model
+from midstream.kernels import numpy_objects
 from midstream.limits import LIMITS
 from midstream.wire import Writer
 from models import mlp
@@ -162,9 +164,27 @@ def test_holes_of_a_damaged_table_are_those_of_its_tensors(at: int, byte: int, f
         assert found[1] == stop
 
 
-def test_what_restoring_takes_is_announced() -> None:
-    topology = Topology.read(cut(NETWORK).write())
-    assert topology.working_memory > 48 * (len(topology.table) + len(between(topology)))
+def empty_buffers(count: int) -> tuple[bytes, int]:
+    """A topology of a model with so many, and bytes of its content and columns: small objects."""
+    kinds = bytes([1, 2, 39, 1]) + bytes([40]) * count
+    columns = Writer().varint(len(kinds)).raw(b"\0" + kinds + bytes([0, 5, 0, 0, 0]))
+    columns.raw(bytes.fromhex("0800 0000 0000 0000 0000 0400") + bytes.fromhex("0400"))
+    content = columns.raw(b"\0").varint(count).raw(b"\1" * count).bytes()
+    size = 8 + 2 + 14 + 8 + 4 + 4 * count + 4 + 4 * count
+    out = Writer().varint(size).varint(0).varint(size).raw(b"\1").varint(len(content))
+    return out.raw(filling.pack([content], len(content))).bytes(), size + len(content)
+
+
+@pytest.mark.parametrize("restore", [numpy_objects.restore_objects, kernels.restore_objects])
+def test_restoring_takes_no_more_memory_than_is_announced(restore, monkeypatch) -> None:
+    monkeypatch.setattr(restoring, "restore_objects", restore)
+    data, both = empty_buffers(60_000)
+    Topology.read(data)
+    tracemalloc.start()
+    topology = Topology.read(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= topology.working_memory <= 34 * both
 
 
 def test_a_limit_on_topologies_holds_for_objects() -> None:

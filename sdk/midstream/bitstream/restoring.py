@@ -23,7 +23,7 @@ _MARK = b"\1"
 """A zstd frame starts with another byte."""
 _MOST = 1 << 20
 """Bytes of a content that is restored, and of what it is restored from: both are held at once."""
-_MEMORY = 48
+_MEMORY = 32
 """Bytes of memory that restoring takes for each of both."""
 
 

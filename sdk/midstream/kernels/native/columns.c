@@ -70,7 +70,7 @@ static int are_apart(const struct fields *fields, int64_t extent)
 
 const struct fields *fields_of(struct columns *columns, int kind, int64_t index)
 {
-    struct fields *fields = &columns->fields[kind];
+    struct fields *fields = &columns->fields[kind][index % KEPT_FIELDS];
     const struct vtable *vtable = &columns->vtable[index];
     if (fields->vtable == index)
         return fields;
@@ -276,7 +276,8 @@ static int count_kinds(struct columns *columns)
 
 static int read_kind(struct input *in, struct columns *columns, int kind)
 {
-    columns->fields[kind].vtable = -1;
+    for (int i = 0; i < KEPT_FIELDS; i++)
+        columns->fields[kind][i].vtable = -1;
     switch (kind_at(columns, kind)->form) {
     case FORM_TABLE:
         return read_tables(in, columns, kind);

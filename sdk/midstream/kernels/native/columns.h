@@ -18,6 +18,7 @@ enum { FORM_TABLE, FORM_LIST, FORM_TEXT, FORM_BYTES, FORM_SINGLES, FORM_DOUBLES,
 #define COUNTER_FIELD 2
 #define MOST_OBJECTS 65536
 #define MOST_REFERENCES 16 /* fields of a kind of table that refer to something */
+#define KEPT_FIELDS 4   /* tables of one kind have few vtables */
 #define WORD 4
 
 /* Rows of the table of kinds, as kernels/objects.py lays it out, from ROOT_KIND on. */
@@ -59,7 +60,7 @@ struct columns {
     int64_t first[MOST_KINDS + 1];
     struct vtable *vtable;
     int64_t *patched, *given; /* numbers of references, and where they lead */
-    struct fields fields[MOST_KINDS];
+    struct fields fields[MOST_KINDS][KEPT_FIELDS]; /* of the vtables that were seen last */
 };
 
 static inline const struct kind *kind_at(const struct columns *columns, int kind)

@@ -10,7 +10,7 @@ from midstream.codec import kept, repeats
 from midstream.decoder import read_stack
 from midstream.encoder import encode
 from midstream.errors import BitstreamError, DataError, ErrorCode
-from midstream.kernels import copy_runs, numpy_runs
+from midstream.kernels import copy_runs, find_runs, numpy_repeats, numpy_runs
 from midstream.kernels.numpy_runs import ALTERNATING, MIRRORED, NEGATIVE
 from midstream.types import DType
 from tensorfiles import normal, safetensors
@@ -81,6 +81,36 @@ def test_lossless_releases_have_them():
         payloads = [bytes(r[-1].payload) for r in read_stack(units).records]
         assert any(payload[:1] == b"\5" for payload in payloads)
         assert bytes(rebuild(units)) == model
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 40), st.integers(0, 7)), max_size=9),
+    st.integers(1, 1 << 15),
+    st.sampled_from([np.uint16, np.uint32]),
+)
+@settings(max_examples=150, deadline=None)
+def test_runs_are_found_as_by_numpy(drawn, magnitudes, kind):
+    top = kind(1 << 8 * np.dtype(kind).itemsize - 1)
+    generator = np.random.default_rng(len(drawn))
+    values = generator.integers(0, magnitudes, 40).astype(kind)
+    for length, start, flags in drawn:
+        old = values[start : start + length][:: -1 if flags & MIRRORED else 1].copy()
+        old[:: 1 + (flags & ALTERNATING > 0)] ^= (
+            top if flags & (NEGATIVE | ALTERNATING) else kind(0)
+        )
+        values = np.concatenate([values, generator.integers(0, magnitudes, 3).astype(kind), old])
+    found = find_runs(values)
+    assert np.array_equal(found, numpy_repeats.find_runs(values))
+    assert found.dtype == np.int64
+
+
+def test_runs_are_found_by_numpy_and_in_few_or_no_values():
+    values = bits_of(floats("turned round, signs by turns", DType.FLOAT32))
+    for find in (find_runs, numpy_repeats.find_runs):
+        assert find(values).tolist() == [[200, 199, 200, MIRRORED | ALTERNATING | NEGATIVE]]
+        for few in (values[:0], values[:1], np.full(8, 3, np.uint16)):
+            assert find(few).shape == (0, 4)
+        assert find(np.full(9, 3, np.uint16)).tolist() == [[1, 0, 8, 0]]
 
 
 RUNS = st.tuples(st.integers(1, 30), st.integers(0, 40), st.integers(1, 60), st.integers(0, 7))

@@ -4,25 +4,19 @@ Windowed sines and their like are symmetric: half of their values are the others
 and maybe negative, all or every second one (spec/coding.md, "Repeats").
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.errors import BitstreamError, ErrorCode
-from midstream.kernels import copy_runs, read_varints, write_varints
-from midstream.kernels.numpy_runs import ALTERNATING, MIRRORED, NEGATIVE, Bits
+from midstream.kernels import copy_runs, find_runs, read_varints, write_varints
+from midstream.kernels.numpy_runs import MIRRORED, Bits
 
 __all__ = ["count", "expand", "find", "literals", "may_be", "read", "write"]
 
-_SHORTEST = 8
-"""Values of a run, at least: a shorter one saves little."""
-_FIRST_LOOK = 64
 _LOOKED, _SEEN, _FEW = 256, 1 << 14, 8
 """Pairs that are looked for, among how many, and of how many one must come again."""
 _BUCKETS = 1 << 16
 _SCATTER = np.uint32(0x9E3779B1)
-_KINDS = (0, MIRRORED, ALTERNATING, MIRRORED | ALTERNATING)
 _KIND_BITS = 3
 _FIELDS = 3
 """Numbers of a run in the bitstream."""
@@ -34,25 +28,7 @@ Runs = NDArray[np.int64]
 
 def find(bits: Bits) -> Runs:
     """Runs in the bits of floats, in order, none over another; (weights,)."""
-    top = bits.dtype.type(1 << 8 * bits.itemsize - 1)
-    before = _before(bits & ~top)
-    places = np.flatnonzero(before >= 0)
-    kinds = {kind: set(_starts(bits, places, before, kind).tolist()) for kind in _KINDS}
-    runs: list[tuple[int, int, int, int]] = []
-    end = 0
-    for start in sorted(set.union(*kinds.values())):
-        if start < end:
-            continue
-        source = int(before[start])
-        longest, kind = max(
-            (_length(bits, start, source, kind), kind)
-            for kind, starts in kinds.items()
-            if start in starts
-        )
-        sign = NEGATIVE if bits[start] != bits[source] else 0
-        runs.append((start, source, longest, kind | sign))
-        end = start + longest
-    return np.array(runs, np.int64).reshape(-1, 4)
+    return find_runs(bits)
 
 
 def may_be(bits: Bits) -> bool:
@@ -77,49 +53,6 @@ def _pairs(bits: Bits, stride: int) -> NDArray[np.uint32]:
 
 def _neighbours(bits: Bits, stride: int) -> tuple[Bits, Bits]:
     return bits[:-1:stride], bits[1::stride]
-
-
-def _before(magnitudes: Bits) -> _Int:
-    """The last place before each one that has its magnitude; -1 for none."""
-    order = np.argsort(magnitudes, kind="stable")
-    same = magnitudes[order[1:]] == magnitudes[order[:-1]]
-    before = np.full(len(magnitudes), -1)
-    before[order[1:][same]] = order[:-1][same]
-    return before
-
-
-def _starts(bits: Bits, places: _Int, before: _Int, kind: int) -> _Int:
-    """Those places that a run of the shortest length starts at."""
-    way = -1 if kind & MIRRORED else 1
-    least = _SHORTEST - 1 if kind & MIRRORED else 0
-    places = places[(places + _SHORTEST <= len(bits)) & (before[places] >= least)]
-    flips = bits[places] ^ bits[before[places]]
-    for step in range(1, _SHORTEST):
-        flips = flips ^ _change(bits, kind)
-        fits = bits[places + step] == bits[before[places] + way * step] ^ flips
-        places, flips = places[fits], flips[fits]
-    return places
-
-
-def _length(bits: Bits, start: int, source: int, kind: int) -> int:
-    """Values from a start on that are those from its source on."""
-    old = bits[source::-1] if kind & MIRRORED else bits[source:]
-    most = min(len(bits) - start, len(old))
-    flip, change = bits[start] ^ bits[source], _change(bits, kind)
-    look = min(_FIRST_LOOK, most)
-    while True:
-        flips = np.full(look, flip)
-        flips[1::2] ^= change
-        differs = np.flatnonzero(bits[start : start + look] != old[:look] ^ flips)
-        if len(differs) or look == most:
-            return int(differs[0]) if len(differs) else most
-        look = min(2 * look, most)
-
-
-def _change(bits: Bits, kind: int) -> np.unsignedinteger[Any]:
-    """By what the flips of values next to each other differ."""
-    alternates = int(kind & ALTERNATING > 0)
-    return bits.dtype.type(alternates << 8 * bits.itemsize - 1)
 
 
 def count(runs: Runs) -> int:

@@ -38,6 +38,7 @@ __all__ = [
     "decode_stacked",
     "decode_units",
     "digit_symbols",
+    "find_runs",
     "fit_scales",
     "fit_ways",
     "fold_widths",
@@ -121,7 +122,7 @@ if NAME == "native":
         predict,
         table_rows,
     )
-    from midstream.kernels.native_runs import copy_runs
+    from midstream.kernels.native_runs import copy_runs, find_runs
     from midstream.kernels.native_symbols import digit_symbols, level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
 else:
@@ -149,6 +150,7 @@ else:
         predict,
         table_rows,
     )
+    from midstream.kernels.numpy_repeats import find_runs
     from midstream.kernels.numpy_runs import copy_runs
     from midstream.kernels.numpy_symbols import digit_symbols, level_symbols
     from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points

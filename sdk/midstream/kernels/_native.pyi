@@ -135,6 +135,7 @@ def digit_symbols(
     moved: _Array,
     /,
 ) -> int: ...
+def find_runs(values: _Array, item_size: int, table: _Array, runs: _Array, /) -> int: ...
 def fit_scales(
     classes: _Array,
     dimensions: _Array,

@@ -44,6 +44,8 @@ static PyMethodDef methods[] = {
     { "digit_symbols", digit_symbols, METH_VARARGS,
         "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
         "counts, moved) -> escapes written" },
+    { "find_runs", find_runs, METH_VARARGS,
+        "find_runs(values, item size, table, runs) -> how many" },
     { "fit_scales", fit_scales, METH_VARARGS,
         "fit_scales(classes, dimensions, tried, costs, sent, deltas, state, memory, axis cost)" },
     { "fit_ways", fit_ways, METH_VARARGS,

@@ -1,0 +1,82 @@
+#include "search.h"
+
+#include <string.h>
+
+static const uint32_t top = UINT32_C(1) << 31;
+
+/* A value with its sign in the top bit; of two bytes, the lower ones are zeros. */
+static inline uint32_t value_at(const void *values, int64_t size, int64_t i)
+{
+    return size == 4 ? ((const uint32_t *)values)[i] : (uint32_t)((const uint16_t *)values)[i] << 16;
+}
+
+/* The last place with this magnitude, -1 for none; the next value of it is to find this one. */
+static inline int64_t last_place(
+    const void *values, int64_t size, int64_t i, uint32_t *table, int log)
+{
+    const uint32_t magnitude = value_at(values, size, i) & ~top;
+    const uint32_t mask = (uint32_t)((UINT64_C(1) << log) - 1);
+    uint32_t slot = (magnitude * UINT32_C(0x9E3779B1)) >> (32 - log);
+    while (table[slot] && (value_at(values, size, table[slot] - 1) & ~top) != magnitude)
+        slot = (slot + 1) & mask;
+    const int64_t before = (int64_t)table[slot] - 1;
+    table[slot] = (uint32_t)(i + 1);
+    return before;
+}
+
+/* The longest run from a start on whose sources go this way, 1 or -1; the second value tells
+ * whether signs alternate. */
+static inline struct repeat run_from(
+    const void *values, int64_t count, int64_t size, int64_t start, int64_t source, int64_t way)
+{
+    struct repeat run = { start, source, 1, way < 0 ? IS_MIRRORED : 0 };
+    int64_t most = way < 0 && source + 1 < count - start ? source + 1 : count - start;
+    uint32_t flip = value_at(values, size, start) ^ value_at(values, size, source);
+    run.kind |= flip ? IS_NEGATIVE : 0;
+    if (most < SHORTEST_RUN)
+        return run;
+    uint32_t second = value_at(values, size, start + 1) ^ value_at(values, size, source + way);
+    const uint32_t change = second ^ flip;
+    if (change & ~top)
+        return run;
+    run.kind |= change ? IS_ALTERNATING : 0;
+    for (; run.length < most; run.length++) {
+        flip ^= change;
+        uint32_t old = value_at(values, size, source + way * run.length);
+        if (value_at(values, size, start + run.length) != (old ^ flip))
+            break;
+    }
+    return run;
+}
+
+static inline struct repeat longer(struct repeat one, struct repeat other)
+{
+    int is_one = one.length != other.length ? one.length > other.length : one.kind > other.kind;
+    return is_one ? one : other;
+}
+
+static inline int64_t find_sized(const void *values, int64_t count, int64_t size, uint32_t *table,
+    int log, struct repeat *repeats)
+{
+    int64_t found = 0, end = 0;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t before = last_place(values, size, i, table, log);
+        if (i < end || before < 0)
+            continue;
+        struct repeat run = longer(run_from(values, count, size, i, before, 1),
+            run_from(values, count, size, i, before, -1));
+        if (run.length < SHORTEST_RUN)
+            continue;
+        repeats[found++] = run;
+        end = i + run.length;
+    }
+    return found;
+}
+
+int64_t find_repeats(const void *values, int64_t count, int64_t size, uint32_t *table, int log,
+    struct repeat *repeats)
+{
+    memset(table, 0, sizeof *table << log);
+    return size == 4 ? find_sized(values, count, 4, table, log, repeats)
+                     : find_sized(values, count, 2, table, log, repeats);
+}

@@ -17,6 +17,7 @@ Errors are in `midstream.errors`, fakes for tests in `midstream.testing`.
 """
 
 from midstream.client import (
+    AdapterChosen,
     AdaptersMerged,
     AdaptersRefused,
     CheckFailed,
@@ -53,6 +54,7 @@ from midstream.types import DType, Fidelity, UnitKind
 from midstream.version import __version__
 
 __all__ = [
+    "AdapterChosen",
     "AdaptersMerged",
     "AdaptersRefused",
     "CheckFailed",

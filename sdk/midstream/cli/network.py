@@ -10,8 +10,9 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from midstream.cli.output import Output, human_size
-from midstream.client import Delivery, Marks, StoreFailed
+from midstream.client import Delivery, Marks, SharedLink, StoreFailed
 from midstream.client.adapting import Adapting
+from midstream.client.metering import Meter
 from midstream.client.pinning import read_root
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
@@ -206,7 +207,9 @@ async def _complete(options: argparse.Namespace, output: Output, delivery: Deliv
 
 
 async def _write_adapted(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:
-    adapting = Adapting(delivery, options.adapters, tell=lambda _: None, limits=LIMITS)
+    marks = None if options.no_marks else Marks()
+    meter = Meter(SharedLink(), Policy(), weight=1.0, marks=marks, tell=lambda _: None)
+    adapting = Adapting(delivery, options.adapters, tell=lambda _: None, meter=meter, limits=LIMITS)
     adapted = await adapting.adapted()
     await asyncio.to_thread(write_file, options.output, adapted.model)
     for provider, share in adapted.shares.items():

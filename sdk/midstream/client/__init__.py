@@ -7,6 +7,7 @@ runtime, for those who only want the file.
 from midstream.client.connecting import connect
 from midstream.client.delivery import Delivery
 from midstream.client.events import (
+    AdapterChosen,
     AdaptersMerged,
     AdaptersRefused,
     CheckFailed,
@@ -20,6 +21,7 @@ from midstream.client.model import Model, SwapMode
 from midstream.client.sharing import SharedLink
 
 __all__ = [
+    "AdapterChosen",
     "AdaptersMerged",
     "AdaptersRefused",
     "CheckFailed",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
 from midstream.client.events import AdaptersMerged, AdaptersRefused
+from midstream.client.metering import Meter
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, MidstreamError, TransportError, UsageError
 from midstream.limits import Limits
@@ -35,15 +36,23 @@ class Adapting:
         delivery: Brings releases, and what is on offer.
         policy: The policy's name.
         tell: Told of what became of adapters.
+        meter: What adapters may take of the link.
         limits: Bounds on what adapters claim.
     """
 
     def __init__(
-        self, delivery: Delivery, policy: str, *, tell: Callable[[Event], None], limits: Limits
+        self,
+        delivery: Delivery,
+        policy: str,
+        *,
+        tell: Callable[[Event], None],
+        meter: Meter,
+        limits: Limits,
     ) -> None:
         self._delivery = delivery
         self._policy = policy
         self._tell = tell
+        self._meter = meter
         self._note = delivery.refusals.note
         self._limits = limits
         self._looked: tuple[int, str | None] | None = None
@@ -71,6 +80,8 @@ class Adapting:
             offer = await self._offer(manifest)
             if offer is None or offer.place == self._place:
                 return False
+            if manifest.release != self._delivery.manifest.release:
+                return False  # a newer one came while the player let no adapters come
             self._place = offer.place
             return await self._take(manifest, offer, stage)
 
@@ -89,7 +100,7 @@ class Adapting:
                 "adapters are of that",
             )
         try:
-            offer = await self._delivery.source.offer(self._policy, manifest.release)
+            offer = await self._delivery.source.offer(self._policy, manifest.release, self._meter)
             adapted = await self._adapt(manifest, offer)
         except MidstreamError as error:
             self._note(AdaptersRefused(release=manifest.release, error=error))
@@ -99,7 +110,7 @@ class Adapting:
 
     async def _offer(self, manifest: Manifest) -> Offer | None:
         try:
-            offer = await self._delivery.source.offer(self._policy, manifest.release)
+            offer = await self._delivery.source.offer(self._policy, manifest.release, self._meter)
         except MidstreamError as error:
             if error.code is not ErrorCode.NOT_FOUND or isinstance(error, TransportError):
                 self._looked = None  # what was damaged or away may do better the next time

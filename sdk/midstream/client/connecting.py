@@ -8,6 +8,7 @@ from pathlib import Path
 from midstream.client.adapting import Adapting
 from midstream.client.delivery import Delivery
 from midstream.client.marking import ANONYMOUS, Marks
+from midstream.client.metering import Meter
 from midstream.client.model import Model, SwapMode
 from midstream.client.pinning import read_root
 from midstream.client.sharing import SharedLink
@@ -77,6 +78,7 @@ async def connect(
     pinned = root if isinstance(root, bytes) else await _root_of(Path(root), limits)
     if poll is not None:
         Pace(poll)  # refuses what makes no sense before anything is done
+    link, policy = link or SharedLink(), policy or Policy()
     model = Model(Slots(backend or find_backend()), mode=swap, on_event=on_event)
     try:
         async with Delivery.open(
@@ -94,7 +96,8 @@ async def connect(
         ) as delivery:
             adapting = None
             if adapters is not None:
-                adapting = Adapting(delivery, adapters, tell=on_event, limits=limits)
+                meter = Meter(link, policy, weight=weight, marks=marks, tell=on_event)
+                adapting = Adapting(delivery, adapters, tell=on_event, meter=meter, limits=limits)
             model.start(delivery, adapting=adapting, poll=poll, push=push, background=background)
             try:
                 yield model

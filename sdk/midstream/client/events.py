@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from midstream.errors import DataError, MidstreamError
 from midstream.runtime import Generation
-from midstream.session import Event
+from midstream.session import Choice, Event
 
 __all__ = [
+    "AdapterChosen",
     "AdaptersMerged",
     "AdaptersRefused",
     "CheckFailed",
@@ -79,6 +80,16 @@ class UpdateRefused(Event):
     """Id of the last update; nothing where it is their list that is malformed."""
     error: DataError
     """Why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterChosen(Event):
+    """An adapter is fetched, or gone on with after a pause."""
+
+    provider: str
+    """Whose it is."""
+    choice: Choice
+    """Of how many bytes, and why now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

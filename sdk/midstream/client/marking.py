@@ -54,6 +54,21 @@ class Marks:
             content=self.content,
         )
 
+    def later(self, link: Link) -> Hints:
+        """What a request says that is for what makes a network better, and for no unit.
+
+        Args:
+            link: What the player reported last.
+        """
+        return Hints(
+            urgency=_BETTER,
+            is_incremental=True,
+            buffer=link.buffer,
+            is_starved=link.buffer == 0,
+            session=self.session,
+            content=self.content,
+        )
+
 
 ANONYMOUS = Marks()
 """Without ids."""

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from midstream import fec
 from midstream.client.keeping import Keeper
+from midstream.client.metering import Meter
 from midstream.client.reading import Version, read_all, read_version
 from midstream.client.threads import in_thread, until_done
 from midstream.client.workers import Step, in_worker
@@ -38,6 +39,16 @@ from midstream.trust.manifest import Manifest
 __all__ = ["MetadataSource"]
 
 _Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
+
+
+class _GetBy(Protocol):
+    """The same by another transport than that of metadata, where one is given."""
+
+    def __call__(
+        self, path: str, limit: int, via: Transport | None = None
+    ) -> Coroutine[Any, Any, bytes]: ...
+
+
 _Read = Callable[[], Coroutine[Any, Any, None]]
 _T = TypeVar("_T")
 _DAMAGED = {ErrorCode.BAD_HASH, ErrorCode.BAD_METADATA, ErrorCode.BAD_SIGNATURE}
@@ -197,8 +208,13 @@ class MetadataSource:
             self.on_change()
         return manifest
 
-    async def offer(self, policy: str, release: int) -> Offer:
+    async def offer(self, policy: str, release: int, meter: Meter) -> Offer:
         """What an adapter policy may merge into a release; who asks for none pays nothing for it.
+
+        Args:
+            policy: The policy's name.
+            release: The release's number.
+            meter: What adapters may take of the link; it may keep this waiting.
 
         Raises:
             TrustError: There is no such policy, or something is not signed as it must be.
@@ -209,11 +225,29 @@ class MetadataSource:
         """
         at_hand = {layout.TIMESTAMP_PATH: self._timestamp.data} if self._timestamp else {}
         try:
-            return await self._ask_offer(self._get, policy, release, at_hand)
+            return await self._fetch_offer(self._get, policy, release, at_hand, meter)
         except TrustError as error:
             if error.code not in _DAMAGED:
                 raise
-            return await self._ask_offer(self._get_corrected, policy, release, {})
+            return await self._fetch_offer(self._get_corrected, policy, release, {}, meter)
+
+    async def _fetch_offer(
+        self, get: _GetBy, policy: str, release: int, at_hand: Mapping[str, bytes], meter: Meter
+    ) -> Offer:
+        """What is signed for first; then adapters, while nobody waits for trusted metadata."""
+        files = dict(at_hand)
+
+        async def noted(path: str, limit: int) -> bytes:
+            data = await get(path, limit)
+            if path == layout.TIMESTAMP_PATH:
+                files[path] = data  # what it leads to stays the same until the end
+            return data
+
+        offer = await self._ask_offer(noted, policy, release, files)
+        for wanted in offer.missing:
+            with meter.through(self._transport, wanted) as transport:
+                files[wanted.path] = await get(wanted.path, wanted.size, transport)
+        return await self._ask_offer(get, policy, release, files) if offer.missing else offer
 
     async def _ask_offer(
         self, get: _Get, policy: str, release: int, at_hand: Mapping[str, bytes]
@@ -324,8 +358,8 @@ class MetadataSource:
                 return b""
             raise
 
-    async def _get(self, path: str, limit: int) -> bytes:
-        return await read_all(self._transport, path, limit=limit, limits=self._limits)
+    async def _get(self, path: str, limit: int, via: Transport | None = None) -> bytes:
+        return await read_all(via or self._transport, path, limit=limit, limits=self._limits)
 
     async def _get_listed(self, path: str, limit: int) -> bytes:
         """A file; from the bundle, where more than the timestamp has changed."""
@@ -336,11 +370,11 @@ class MetadataSource:
                 return data
         return await self._get(path, limit)
 
-    async def _get_corrected(self, path: str, limit: int) -> bytes:
+    async def _get_corrected(self, path: str, limit: int, via: Transport | None = None) -> bytes:
         """A file with its parity applied; as it came where there is no parity that helps."""
-        data = await self._get(path, limit)
+        data = await self._get(path, limit, via)
         try:
-            parity = await self._get(path + _PARITY, 2 * limit + _SLACK)
+            parity = await self._get(path + _PARITY, 2 * limit + _SLACK, via)
             return fec.correct(data, parity)
         except (TransportError, RecoveryError):
             return data

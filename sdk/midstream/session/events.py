@@ -41,7 +41,7 @@ class Choice:
     release: int
     """Number of its release."""
     unit: int
-    """Its index in the manifest."""
+    """Its index in the manifest; -1 of an adapter, which is none of its units."""
     size: int
     """Bytes of the unit."""
     reason: str

@@ -16,10 +16,12 @@ from midstream.session.events import Choice
 from midstream.session.worth import Candidate, Goal, goals, runs, snr_here
 from midstream.types import UnitKind
 
-__all__ = ["LEAST_PART", "choose"]
+__all__ = ["LEAST_PART", "NO_UNIT", "choose", "choose_adapter"]
 
 LEAST_PART = 256
 """Bytes below which a part of a unit is not worth a request."""
+NO_UNIT = -1
+"""Index of what is no unit of the manifest."""
 
 
 def choose(
@@ -55,6 +57,37 @@ def choose(
             return _chosen(candidate, goal, f"base first, {size} bytes: nothing runs yet")
         why = _name(candidate, goal)
     return _permit(candidate, goal, why, allowance, policy)
+
+
+def choose_adapter(
+    provider: str,
+    *,
+    release: int,
+    size: int,
+    received: int,
+    allowance: Allowance,
+    policy: Policy,
+) -> Choice | Wait:
+    """Whether an adapter may be begun, or gone on with.
+
+    Adapters come when all units of their release are here, so there is nothing better to fetch.
+
+    Args:
+        provider: Whose it is.
+        release: Number of the release that it is to.
+        size: Its bytes.
+        received: Those of them that are here.
+        allowance: What the player reported last, and what came since.
+        policy: What it allows.
+    """
+    missing = max(size - received, 1)
+    wait = allowance.hold(policy, least=min(missing, LEAST_PART))
+    if wait is not None:
+        return wait
+    reason = f"adapter of {provider}: {size} bytes, buffer {allowance.link.buffer:.1f} s"
+    if (room := allowance.room(policy)) < missing:
+        reason += f"; {math.floor(room)} of {missing} bytes now"
+    return Choice(release=release, unit=NO_UNIT, size=size, reason=reason)
 
 
 def _most_per_byte(

@@ -8,16 +8,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuf.api.metadata import Targets
+from tuf.api.metadata import TargetFile, Targets
 from tuf.ngclient import Updater
 
 from midstream.errors import ErrorCode, TrustError
 from midstream.transport.fetching import Fetcher, translated
-from midstream.transport.updater import TrustedClient
+from midstream.transport.updater import TrustedClient, over
 from midstream.trust import adapters, layout, providers
 from midstream.trust.adapters import AdapterPolicy
 
-__all__ = ["AdapterClient", "Offer"]
+__all__ = ["AdapterClient", "Offer", "Wanted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An adapter that is not here yet."""
+
+    provider: str
+    """Whose it is."""
+    release: int
+    """Number of the release that it is to."""
+    path: str
+    """Below the repository's address."""
+    size: int
+    """Its bytes, as they are signed for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +46,8 @@ class Offer:
     """Adapters of the policy's providers, those that there are; not looked into."""
     role: Targets
     """Who the network's providers are now."""
+    missing: tuple[Wanted, ...]
+    """Adapters of the policy's providers that are not here, and so not among `parcels`."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -43,7 +59,7 @@ class AdapterClient(TrustedClient):
     """A client that reads the role of a network's providers too."""
 
     def offer(self, name: str, policy: str, release: int, *, at_hand: Mapping[str, bytes]) -> Offer:
-        """What a policy may merge into a release.
+        """What a policy may merge into a release; adapters are fetched by whoever asks.
 
         Args:
             name: The network.
@@ -66,14 +82,36 @@ class AdapterClient(TrustedClient):
             signed: Any = self._read_verified(role)
             offered = providers.offered(signed, name, release)
             self._forget(role, {_file(target.path) for target in offered.values()})
-            parcels = {
-                part.provider: self._target(
-                    updater, target, _file(target.path), self._limits.bundle_size
-                )
+            wanted = {
+                part.provider: offered[part.provider]
                 for part in found.parts
-                if (target := offered.get(part.provider)) is not None
+                if part.provider in offered
             }
-        return Offer(release=release, policy=found, parcels=parcels, role=signed)
+            missing = tuple(
+                Wanted(provider=provider, release=release, path=_stored(target), size=target.length)
+                for provider, target in wanted.items()
+                if _stored(target) not in at_hand and not self._has(updater, target)
+            )
+            parcels = {
+                provider: self._parcel(updater, target)
+                for provider, target in wanted.items()
+                if provider not in {one.provider for one in missing}
+            }
+        return Offer(release=release, policy=found, parcels=parcels, role=signed, missing=missing)
+
+    def _has(self, updater: Updater, target: TargetFile) -> bool:
+        """Whether a target is among trusted files already.
+
+        Raises:
+            LimitError: It is too large.
+        """
+        if target.length > self._limits.bundle_size:
+            raise over(target, self._limits.bundle_size)
+        path = str(self._folder / _file(target.path))
+        return updater.find_cached_target(target, path) is not None
+
+    def _parcel(self, updater: Updater, target: TargetFile) -> bytes:
+        return self._target(updater, target, _file(target.path), self._limits.bundle_size)
 
     def _policy(self, updater: Updater, name: str, policy: str) -> AdapterPolicy:
         path = layout.policy_path(name, policy)
@@ -89,6 +127,10 @@ class AdapterClient(TrustedClient):
         for file in self._folder.glob(f"{role}.*.parcel"):
             if file.name not in used:
                 file.unlink(missing_ok=True)
+
+
+def _stored(target: TargetFile) -> str:
+    return layout.stored_path(target.path, target.hashes["sha256"])
 
 
 def _file(target: str) -> str:

@@ -30,7 +30,7 @@ from midstream.transport.fetching import Fetch, Fetcher, translated
 from midstream.trust import layout, manifest
 from midstream.trust.manifest import Manifest
 
-__all__ = ["TrustedClient"]
+__all__ = ["TrustedClient", "over"]
 
 _FINGERPRINT_SIZE = 32
 _MOST_NAMES = 8
@@ -186,9 +186,7 @@ class TrustedClient:
     def _target(self, updater: Updater, target: TargetFile, file: str, limit: int) -> bytes:
         """[TRU-8] A target's bytes, of the length and hash that are signed for."""
         if target.length > limit:
-            raise LimitError(
-                ErrorCode.OVER_LIMIT, f"{target.path}: {target.length} bytes, at most {limit}"
-            )
+            raise over(target, limit)
         path = str(self._folder / file)
         if updater.find_cached_target(target, path) is None:
             updater.download_target(target, path)
@@ -253,6 +251,13 @@ class TrustedClient:
         except OSError as error:
             raise StoreError.of(error, f"{self._folder}: cannot be read") from error
         return data[:_FINGERPRINT_SIZE], found
+
+
+def over(target: TargetFile, limit: int) -> LimitError:
+    """The error of a target that is too large."""
+    return LimitError(
+        ErrorCode.OVER_LIMIT, f"{target.path}: {target.length} bytes, at most {limit}"
+    )
 
 
 @lru_cache(maxsize=_REMEMBERED)

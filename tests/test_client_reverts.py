@@ -88,11 +88,29 @@ async def test_the_next_run_follows_a_revert_from_the_store(
         await delivery.complete()
         assert delivery.state is SessionState.COMPLETE
         assert received(delivery) == 0
+        assert [r.path for r in delivery.trace] == ["metadata/timestamp.json", "bundles/net.news"]
         assert not [event for event in events if isinstance(event, UpdateApplied)]
         if layer is None:
             assert await delivery.rebuild() == tuned(1)
         else:
             assert delivery.best_layer() == layer
+
+
+async def test_a_new_client_starts_on_what_a_revert_made_current(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    """The base in the bundle is that of the release that is current again."""
+    repo = tmp_path / "repo"
+    for folder in folders:
+        put(folder, repo)
+    revert(repo, 1)
+    async with delivering(repo) as (delivery, _):
+        await delivery.base()
+        assert delivery.manifest.release == 4
+        assert [r.path for r in delivery.trace] == ["bundles/net.bundle"]
+        await delivery.complete()
+        assert await delivery.rebuild() == tuned(1)
+        assert received(delivery) == sum(entry.size for entry in delivery.manifest.units[1:])
 
 
 async def test_who_never_had_the_old_release_takes_an_update_to_it(

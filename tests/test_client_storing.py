@@ -35,6 +35,23 @@ async def test_a_second_run_takes_everything_from_the_store(
         assert await delivery.rebuild() == made.models[0]
 
 
+async def test_a_second_run_asks_for_the_metadata_of_news_and_no_base(
+    tmp_path: Path, made: Published
+) -> None:
+    news = published(1, 2)
+    repo, store = made.write(tmp_path / "repo"), tmp_path / "store"
+    async with delivering(repo, made, store=store) as (delivery, _):
+        await delivery.complete()
+    news.write(repo)
+    async with delivering(repo, made, store=store) as (delivery, _):
+        assert delivery.manifest.release == 2
+        paths = [record.path for record in delivery.trace]
+        assert paths[:2] == ["metadata/timestamp.json", f"bundles/{NAME}.news"]
+        assert f"bundles/{NAME}.bundle" not in paths
+        await delivery.complete()
+        assert await delivery.rebuild() == news.models[1]
+
+
 async def test_a_second_run_asks_for_the_bundle_where_there_is_news(
     tmp_path: Path, made: Published
 ) -> None:

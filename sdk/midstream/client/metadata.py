@@ -120,8 +120,8 @@ class MetadataSource:
         """The newest manifest, in one round trip where the bundle is whole and fresh.
 
         What the bundle lacks is fetched file by file, and what does not verify is fetched
-        once more with its parity. Where an earlier run trusted a release, most of the bundle
-        may be here already, so it is fetched only if there is news.
+        once more with its parity. Where an earlier run trusted a release, units may be here
+        that the bundle would bring again, so of news the metadata alone is read.
 
         Raises:
             TrustError: What was found is not signed as it must be.
@@ -129,7 +129,7 @@ class MetadataSource:
             StoreError: Trusted metadata can be kept nowhere.
         """
         if await in_thread(self._is_known):
-            self._unread = self._read_bundle
+            self._unread = self._read_news
             return await self._refresh(self._get_listed, newer_root=False)
         await self._read_bundle()
         return await self._refresh(self._get, newer_root=False)

@@ -107,10 +107,10 @@ def test_a_revoked_provider_is_found_and_reverted(tmp_path: Path) -> None:
 
 def test_the_log_shows_a_history_in_three_ways(tmp_path: Path) -> None:
     expected = [
-        "rule",
+        "made by",
         "contribution of lima",
         "* 4 <- 2  revert",
-        "| x lima  norm",
+        "x lima  norm",
         "* 1  published",
     ]
     last = ["1 published", "2 mean berlin lagos oslo", "4 revert", "refused lima UNKNOWN_ROLE"]

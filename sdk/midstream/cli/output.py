@@ -82,19 +82,25 @@ class Output:
         sys.stdout.flush()
 
     def table(
-        self, title: str, columns: list[str], rows: list[list[str]], *, folds: bool = False
+        self,
+        title: str,
+        columns: list[str],
+        rows: list[list[str]],
+        *,
+        folds: bool = False,
+        lines: bool = False,
     ) -> None:
         """A result as a table.
 
         The last columns are named alone where there is no room; where it `folds`, lines of the
-        others are broken instead.
+        others are broken instead. Rows of several lines have `lines` between them.
         """
         if self.as_json:
             return
         fitting = (n for n in range(len(columns), 1, -1) if self._fits(columns[:n], rows))
         shown = len(columns) if folds else next(fitting, 1)
         justify: JustifyMethod = "left" if folds else "right"
-        self._words.print(_table(title, columns[:shown], rows, justify), soft_wrap=not folds)
+        self._words.print(_table(title, columns[:shown], rows, justify, lines), soft_wrap=not folds)
         if left_out := columns[shown:]:
             self.say(f"for a wider terminal, or a pipe: {', '.join(left_out)}")
 
@@ -115,10 +121,14 @@ class Output:
 
 
 def _table(
-    title: str, columns: list[str], rows: list[list[str]], justify: JustifyMethod = "right"
+    title: str,
+    columns: list[str],
+    rows: list[list[str]],
+    justify: JustifyMethod = "right",
+    lines: bool = False,
 ) -> Table:
     """The first column is left-aligned and whole; cells beyond the columns are cut off."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", show_lines=lines)
     for number, column in enumerate(columns):
         table.add_column(column, justify=justify if number else "left", no_wrap=not number)
     for row in rows:

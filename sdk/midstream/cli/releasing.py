@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from midstream.cli.adapting import listed_as_json, say_listed
-from midstream.cli.output import Output, human_size
+from midstream.cli.ancestry import COLUMNS, Ancestor, graph, row
+from midstream.cli.output import Output
 from midstream.cli.refusing import say_refusals
 from midstream.errors import ErrorCode, UsageError
 from midstream.publisher import decibels, history
 from midstream.publisher.adapters import listed
 from midstream.store.refusals import of_store
-from midstream.trust.manifest import Manifest
 from midstream.trust.provenance import Provenance, provenance_of
 
 __all__ = ["add_verbs"]
-
-_COLUMNS = ["release", "of", "rule", "providers", "bytes", "base dB", "exact"]
 
 
 def add_verbs(verbs: Any) -> None:
@@ -64,74 +62,33 @@ def _refused_by_clients(store: Path, network: str, output: Output) -> list[dict[
 
 def _history(repo: Path, network: str, output: Output, *, is_graph: bool) -> dict[str, Any]:
     """What is in a repository's folder, said, and for scripts."""
-    found = [(m, provenance_of(m)) for m in history.releases(repo, network)]
+    releases = history.releases(repo, network)
+    found = [Ancestor(manifest=one, made=provenance_of(one)) for one in releases]
     offers = listed(repo, network)
     if is_graph:
         for line in graph(found):
             output.say(line)
     else:
-        rows = [_row(described, made) for described, made in reversed(found)]
-        output.table(f"{network} in {repo}", _COLUMNS, rows)
-        _say_parts(found[-1][1], output)
+        rows = [row(one) for one in reversed(found)]
+        output.table(f"{network} in {repo}", COLUMNS, rows, lines=True)
+        for part in found[-1].parts:
+            if part.refused:
+                output.say(f"left out of it: {part.provider}, {part.refused}")
     say_listed(offers, output)
     log = history.refusal_log(repo, network)
     refusals = say_refusals(f"{network}, refused by its publisher", log, output, network=network)
     return {
-        "releases": [_as_json(described, made) for described, made in found],
+        "releases": [_as_json(one) for one in found],
         "refused": [asdict(refusal) for refusal in refusals],
     } | listed_as_json(offers)
 
 
-def _say_parts(made: Provenance | None, output: Output) -> None:
-    """What the newest release left out, and why."""
-    for part in made.parts if made is not None else ():
-        if part.refused:
-            output.say(f"left out of it: {part.provider}, {part.refused}")
-
-
-def _row(described: Manifest, made: Provenance | None) -> list[str]:
-    base = described.base.fidelity
-    return [
-        str(described.release),
-        "" if made is None else str(made.parent),
-        "published" if made is None else made.rule,
-        ", ".join(_providers(made)),
-        human_size(sum(entry.size for entry in described.units)),
-        decibels.as_words(base.weight_snr if base.output_snr is None else base.output_snr),
-        "yes" if described.units[-1].fidelity.weight_snr == float("inf") else "no",
-    ]
-
-
-def _providers(made: Provenance | None) -> list[str]:
-    return [part.provider for part in made.parts if not part.refused] if made is not None else []
-
-
-def graph(found: list[tuple[Manifest, Provenance | None]]) -> list[str]:
-    """Who came of whom, the newest on top: one line a release, one for each provider."""
-    lines: list[str] = []
-    for described, made in reversed(found):
-        parent = "" if made is None else f" <- {made.parent}"
-        rule = "published" if made is None else made.rule
-        lines.append(f"* {described.release}{parent}  {rule}")
-        lines += [_branch(part.provider, part.share, part.refused) for part in _parts(made)]
-    return lines
-
-
-def _parts(made: Provenance | None) -> tuple[Any, ...]:
-    return made.parts if made is not None else ()
-
-
-def _branch(provider: str, share: float, refused: str) -> str:
-    if refused:
-        return f"| x {provider}  {refused}"
-    return f"|\\  {provider}" + (f"  {share:.3f}" if share else "")
-
-
-def _as_json(described: Manifest, made: Provenance | None) -> dict[str, Any]:
+def _as_json(one: Ancestor) -> dict[str, Any]:
     return {
-        "release": described.release,
-        "model_sha256": described.model_sha256.hex(),
-        "bytes": sum(entry.size for entry in described.units),
+        "release": one.number,
+        "parent": one.parent,
+        "model_sha256": one.manifest.model_sha256.hex(),
+        "bytes": one.size,
         "layers": [
             {
                 "layer": entry.layer,
@@ -140,9 +97,19 @@ def _as_json(described: Manifest, made: Provenance | None) -> dict[str, Any]:
                 "weight_snr": decibels.as_json(entry.fidelity.weight_snr),
                 "output_snr": decibels.as_json(entry.fidelity.output_snr),
             }
-            for entry in described.units
+            for entry in one.manifest.units
         ],
-        "provenance": None if made is None else _made_as_json(made),
+        "updates": [
+            {
+                "from": update.parent,
+                "rung": update.rung,
+                "layer": update.unit.layer,
+                "bytes": update.unit.size,
+                "work": update.work,
+            }
+            for update in one.updates
+        ],
+        "provenance": None if one.made is None else _made_as_json(one.made),
     }
 
 

@@ -65,6 +65,11 @@ def test_a_page_has_an_example_of_few_lines(name: str) -> None:
     assert len(lines) <= MOST_LINES
 
 
+def test_an_example_is_whole() -> None:
+    """No other file lies beside the examples that they would need."""
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(PAGES)
+
+
 def run(name: str, repo: Path, expected: Sequence[str]) -> str:
     """What an example prints, in which these come one after the other."""
     done = subprocess.run(

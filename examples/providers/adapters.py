@@ -12,14 +12,15 @@ import sys
 from pathlib import Path
 
 import midstream
-from cities import BACKEND, CITIES, NAME, Town, error
 from midstream import AdaptersMerged, AdaptersRefused, Event
 from midstream.merging import MergePolicy, Rule
 from midstream.publisher.adapters import Adapters
+from midstream.publisher.providers import Providers
+from midstream.testing import FakeProviders
 from midstream.trust.adapters import SHARE_UNIT, AdapterPolicy, PolicyPart
 
 POLICY = AdapterPolicy(
-    network=NAME,
+    network="traffic",
     parts=(
         PolicyPart(provider="berlin", is_required=True),
         PolicyPart(provider="lagos", share=SHARE_UNIT // 2),
@@ -40,22 +41,23 @@ def tell(event: Event) -> None:
 
 async def main(repo: Path) -> None:
     """Run a camera through an offer and a revocation."""
-    town = Town(repo)
-    learnt = [town.parcel(city) for city in CITIES]
-    town.providers.merge(NAME, learnt, policy=MergePolicy(rule=Rule.MEAN), ladder="exact")
-    adapters = Adapters(repo, signer=town.signer)
-    adapters.offer(NAME, [town.parcel(city) for city in CITIES])
-    adapted = adapters.sign_policy(NAME, "berlin", POLICY)
+    cities = FakeProviders(repo)
+    providers = Providers(repo, signer=cities.signer)
+    learnt = [cities.parcel(city) for city in cities.names]
+    providers.merge("traffic", learnt, policy=MergePolicy(rule=Rule.MEAN), ladder="exact")
+    adapters = Adapters(repo, signer=cities.signer)
+    adapters.offer("traffic", [cities.parcel(city) for city in cities.names])
+    adapted = adapters.sign_policy("traffic", "berlin", POLICY)
     assert adapted is not None, "there are adapters on offer"
-    plain, better = error(town.newest()[1], "berlin"), error(adapted.model, "berlin")
+    plain, better = (cities.error(m, "berlin") for m in (cities.newest()[1], adapted.model))
     print(f"in berlin the release is off by {plain:.2f}, with adapters by {better:.2f}")
     async with midstream.connect(
-        str(repo), NAME, root=repo / "1.root.json", adapters="berlin", backend=BACKEND,
-        on_event=tell, background=False,
+        str(repo), "traffic", root=repo / "1.root.json", adapters="berlin",
+        backend=cities.backend, on_event=tell, background=False,
     ) as camera:  # fmt: skip
         await camera.complete()
         print("running", camera.swap())
-        town.providers.revoke(NAME, "berlin")
+        providers.revoke("traffic", "berlin")
         await camera.check()
         await camera.complete()
         print("running", camera.swap())

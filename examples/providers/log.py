@@ -11,26 +11,28 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cities import CITIES, NAME, Town
 from midstream.merging import MergePolicy, Rule
+from midstream.publisher.providers import Providers
+from midstream.testing import FakeProviders
 
 
 def midstream_log(repo: Path, *options: str) -> str:
     """What the command prints."""
-    words = [sys.executable, "-m", "midstream", "log", str(repo), NAME, *options]
+    words = [sys.executable, "-m", "midstream", "log", str(repo), "traffic", *options]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout  # noqa: S603
 
 
 def make_history(repo: Path) -> None:
     """Two merges with somebody who lies, one of them after it was revoked, and a way back."""
-    town = Town(repo)
+    cities = FakeProviders(repo)
+    providers = Providers(repo, signer=cities.signer)
     policy = MergePolicy(rule=Rule.MEAN)
     for turn in range(2):
-        parcels = [town.parcel(city, lies=city == "lima") for city in CITIES]
+        parcels = [cities.parcel(city, lies=city == "lima") for city in cities.names]
         if turn == 1:
-            town.providers.revoke(NAME, "lima")
-        town.providers.merge(NAME, parcels, policy=policy, ladder="exact")
-    town.providers.revert(NAME, 2)
+            providers.revoke("traffic", "lima")
+        providers.merge("traffic", parcels, policy=policy, ladder="exact")
+    providers.revert("traffic", 2)
 
 
 def main(repo: Path) -> None:

@@ -6,33 +6,35 @@ python examples/providers/revoke.py REPO
 import sys
 from pathlib import Path
 
-from cities import CITIES, NAME, Town, new_network
 from midstream.errors import UsageError
 from midstream.merging import MergePolicy, Rule
 from midstream.publisher.history import refusals
+from midstream.publisher.providers import Providers
+from midstream.testing import FakeProviders
 
 POLICY = MergePolicy(rule=Rule.MEAN, largest_norm=100.0)
 
 
 def main(repo: Path) -> None:
     """Merge, revoke, revert."""
-    town = Town(repo)
-    parcels = [town.parcel(city, lies=city == "lima") for city in CITIES]
-    made = town.providers.merge(NAME, parcels, policy=POLICY, ladder="exact")
+    cities = FakeProviders(repo)
+    providers = Providers(repo, signer=cities.signer)
+    parcels = [cities.parcel(city, lies=city == "lima") for city in cities.names]
+    made = providers.merge("traffic", parcels, policy=POLICY, ladder="exact")
     print(f"release {made.release.number} counts {', '.join(made.merged.shares)}")
-    late = town.parcel("lima")  # it is sent before and read after
-    touched = town.providers.revoke(NAME, "lima")
+    late = cities.parcel("lima")  # it is sent before and read after
+    touched = providers.revoke("traffic", "lima")
     print(f"lima is revoked; it counted in release {', '.join(map(str, touched))}")
     try:
-        town.providers.merge(NAME, [late], policy=POLICY, ladder="exact")
+        providers.merge("traffic", [late], policy=POLICY, ladder="exact")
     except UsageError as error:
         print(f"what it sent, refused: {error.message}")
-    print(f"the log: {refusals(repo, NAME)[-1].message}")
-    number = town.providers.revert(NAME, min(touched) - 1).number
-    assert town.newest() == (number, new_network()), "the bits of the release before"
+    print(f"the log: {refusals(repo, 'traffic')[-1].message}")
+    number = providers.revert("traffic", min(touched) - 1).number
+    assert cities.newest() == (number, cities.first), "the bits of the release before"
     print(f"release {number} is release {min(touched) - 1} again")
-    honest = [town.parcel(city) for city in CITIES if city != "lima"]
-    made = town.providers.merge(NAME, honest, policy=POLICY, ladder="exact")
+    honest = [cities.parcel(city) for city in cities.names if city != "lima"]
+    made = providers.merge("traffic", honest, policy=POLICY, ladder="exact")
     print(f"release {made.release.number} counts {', '.join(made.merged.shares)}")
 
 

@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from midstream.cli.ancestry import COLUMNS, Ancestor, graph, row
+from midstream.cli.portrait import draw_history
+from midstream.errors import UsageError
 from midstream.trust.provenance import Part, Provenance
 from midstream.trust.updates import UpdateEntry, with_updates
 from midstream.types import Fidelity, UnitKind
@@ -104,6 +107,34 @@ def test_a_published_release_came_of_the_last_that_updates_lead_from() -> None:
     assert (one.parent, updated.parent) == (None, 2)
     assert row(updated)[-1] == "2: 99 B\n1: 500 B, 2: 300 B"
     assert graph([updated])[0].startswith("* 3 <- 2  published")
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_history_is_drawn(suffix: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / f"log.{suffix}"
+    found = [made(1), made(2, 1, part("east"), part("west", 0.0, "norm 9")), made(3, 1)]
+    draw_history("net", found, picture)
+    start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix]
+    assert picture.read_bytes().startswith(start)
+    if suffix == "svg":
+        drawn = picture.read_text()
+        said = ("east", "x west", "published", "exact")
+        assert all(f"<!-- {words} -->" in drawn for words in said)
+
+
+def test_the_last_forty_releases_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "log.svg"
+    draw_history("net", [made(1), *(made(n, n - 1) for n in range(2, 51))], picture)
+    drawn = picture.read_text()
+    assert drawn.count("<!-- mean -->") == 40
+    assert "<!-- published -->" not in drawn
+
+
+def test_a_picture_of_another_kind_is_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected one of"):
+        draw_history("net", [made(1)], tmp_path / "log.txt")
 
 
 @pytest.mark.parametrize("count", [1, 12])

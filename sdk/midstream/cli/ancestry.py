@@ -10,7 +10,7 @@ from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.provenance import Part, Provenance
 from midstream.trust.updates import UpdateEntry, updates_of
 
-__all__ = ["COLUMNS", "Ancestor", "graph", "row"]
+__all__ = ["COLUMNS", "Ancestor", "graph", "places", "row"]
 
 COLUMNS = ["release", "of", "made by", "providers", "dB", "bytes", "update from"]
 
@@ -100,11 +100,10 @@ def graph(found: Sequence[Ancestor]) -> list[str]:
     lanes: list[int | None] = []
     lines: list[str] = []
     for one in reversed(found):
-        mine = [at for at, wanted in enumerate(lanes) if wanted == one.number]
-        for other in reversed(mine[1:]):
-            lines.append(_joining(lanes, mine[0], other))
+        at, *others = _lanes_to(one, lanes)
+        for other in reversed(others):
+            lines.append(_joining(lanes, at, other))
             lanes[other] = None
-        at = mine[0] if mine else _free(lanes)
         lanes[at] = one.number
         lines.append(f"{_rails(lanes, star=at)} {_summary(one)}")
         lanes[at] = one.parent
@@ -112,11 +111,25 @@ def graph(found: Sequence[Ancestor]) -> list[str]:
     return lines
 
 
-def _free(lanes: list[int | None]) -> int:
-    """A lane for a release that no later one came of."""
-    if None not in lanes:
+def places(found: Sequence[Ancestor]) -> dict[int, int]:
+    """The lane of each release in such a graph, from 0 on, by its number."""
+    lanes: list[int | None] = []
+    placed: dict[int, int] = {}
+    for one in reversed(found):
+        at, *others = _lanes_to(one, lanes)
+        for other in others:
+            lanes[other] = None
+        placed[one.number] = at
+        lanes[at] = one.parent
+    return placed
+
+
+def _lanes_to(one: Ancestor, lanes: list[int | None]) -> list[int]:
+    """Lanes that end in a release, its own first; a free one where no later one came of it."""
+    found = [at for at, wanted in enumerate(lanes) if wanted == one.number]
+    if not found and None not in lanes:
         lanes.append(None)
-    return lanes.index(None)
+    return found or [lanes.index(None)]
 
 
 def _rails(lanes: Sequence[int | None], *, star: int = -1) -> str:

@@ -10,13 +10,13 @@ from typing import Any
 from midstream.errors import ErrorCode, StoreError, UnavailableError, UsageError
 from midstream.publisher.accounting import Account
 
-__all__ = ["draw"]
+__all__ = ["COLOURS", "INK", "check_suffix", "draw", "new_figure", "save"]
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _MOST_TENSORS = 24
 _LONGEST_NAME = 28
-_COLOURS = ("#1b6ca8", "#58a4d8", "#f2a541", "#9a9a9a", "#c8553d", "#588157", "#8e7dbe")
-_INK = "#333333"
+COLOURS = ("#1b6ca8", "#58a4d8", "#f2a541", "#9a9a9a", "#c8553d", "#588157", "#8e7dbe")
+INK = "#333333"
 
 
 def draw(accounts: Mapping[str, Account], path: Path) -> None:
@@ -31,11 +31,44 @@ def draw(accounts: Mapping[str, Account], path: Path) -> None:
         UnavailableError: matplotlib is not installed.
         StoreError: The file cannot be written.
     """
-    if path.suffix not in _SUFFIXES or not accounts:
+    check_suffix(path)
+    if not accounts:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: there are no tensors to draw")
+    save(_figure(accounts), path)
+
+
+def check_suffix(path: Path) -> None:
+    """Refuse a picture of another format than those that can be drawn.
+
+    Raises:
+        UsageError: BAD_ARGUMENT.
+    """
+    if path.suffix not in _SUFFIXES:
         known = ", ".join(_SUFFIXES)
-        problem = f"expected one of {known}" if accounts else "there are no tensors to draw"
-        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: {problem}")
-    figure = _figure(accounts)
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: expected one of {known}")
+
+
+def new_figure(width: float, height: float) -> Any:
+    """A figure of matplotlib, of so many inches.
+
+    Raises:
+        UnavailableError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UnavailableError(
+            ErrorCode.NO_PACKAGE, "a plot needs matplotlib: pip install midstream[plot]"
+        ) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
     try:
         figure.savefig(path, dpi=110)
     except OSError as error:
@@ -43,14 +76,8 @@ def draw(accounts: Mapping[str, Account], path: Path) -> None:
 
 
 def _figure(accounts: Mapping[str, Account]) -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UnavailableError(
-            ErrorCode.NO_PACKAGE, "a plot needs matplotlib: pip install midstream[plot]"
-        ) from error
     rows = [min(len(found.tensors), _MOST_TENSORS) + 5 for found in accounts.values()]
-    figure = Figure(figsize=(12, 0.26 * sum(rows) + 1.1 * len(rows)), layout="constrained")
+    figure = new_figure(12, 0.26 * sum(rows) + 1.1 * len(rows))
     parts = figure.subplots(len(rows), 2, squeeze=False, height_ratios=rows, width_ratios=[2, 1])
     for axes, (name, found) in zip(parts, accounts.items(), strict=True):
         _draw_bytes(axes[0], name, found)
@@ -65,11 +92,11 @@ def _draw_bytes(axes: Any, name: str, found: Account) -> None:
     before = [0.0] * len(bars)
     for layer, number in enumerate(found.layers):
         sizes = [bar[1][layer] / 1000 for bar in bars]
-        colour = _COLOURS[layer % len(_COLOURS)]
+        colour = COLOURS[layer % len(COLOURS)]
         axes.barh(places, sizes, left=before, color=colour, height=0.72, label=f"layer {number}")
         before = [start + size for start, size in zip(before, sizes, strict=True)]
     for place, total in enumerate(before):
-        axes.text(total, place, f" {total:,.1f}", va="center", fontsize=8, color=_INK)
+        axes.text(total, place, f" {total:,.1f}", va="center", fontsize=8, color=INK)
     axes.set_yticks(places, [label for label, _ in bars], fontsize=8)
     axes.set(xlabel="kB", ylim=(len(bars) - 0.4, -0.6))
     axes.margins(x=0.1)
@@ -94,7 +121,7 @@ def _draw_bits(axes: Any, found: Account) -> None:
     before = [0.0] * len(shown)
     for layer in range(len(found.layers)):
         bits = [8 * t.layers[layer] / max(t.tensor.weights, 1) for t in shown]
-        colour = _COLOURS[layer % len(_COLOURS)]
+        colour = COLOURS[layer % len(COLOURS)]
         axes.barh(range(len(shown)), bits, left=before, color=colour, height=0.72)
         before = [start + more for start, more in zip(before, bits, strict=True)]
     axes.set_yticks([])

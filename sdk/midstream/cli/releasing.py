@@ -8,6 +8,7 @@ from typing import Any
 from midstream.cli.adapting import listed_as_json, say_listed
 from midstream.cli.ancestry import COLUMNS, Ancestor, graph, row
 from midstream.cli.output import Output
+from midstream.cli.portrait import draw_history
 from midstream.cli.refusing import say_refusals
 from midstream.errors import ErrorCode, UsageError
 from midstream.publisher import decibels, history
@@ -22,7 +23,7 @@ def add_verbs(verbs: Any) -> None:
     """Declare log."""
     parser = verbs.add_parser(
         "log",
-        usage="midstream log [-h] [--store DIR] [--graph] [--json] [REPO] NETWORK",
+        usage="midstream log [-h] [--store DIR] [--graph] [--plot PICTURE] [--json] [REPO] NETWORK",
         help="list releases, their parents and providers, and what was refused",
         description="List the releases of a network that are in a repository's folder: what each "
         "was made of, by whom, how good and how large it is; what clients may merge by themselves; "
@@ -33,6 +34,12 @@ def add_verbs(verbs: Any) -> None:
     )
     parser.add_argument("--store", type=Path, help="a client's store: show what was refused there")
     parser.add_argument("--graph", action="store_true", help="draw who came of whom")
+    parser.add_argument(
+        "--plot",
+        metavar="PICTURE",
+        type=Path,
+        help="draw the history, as .png, .svg or .pdf (needs the plot extra)",
+    )
     parser.add_argument("--json", action="store_true", help="print all of it as JSON")
     parser.set_defaults(run=_log)
 
@@ -45,7 +52,7 @@ def _log(options: argparse.Namespace, output: Output) -> None:
         )
     result: dict[str, Any] = {"network": network}
     for repo in map(Path, repos):
-        result |= _history(repo, network, output, is_graph=options.graph)
+        result |= _history(repo, network, options, output)
     if options.store is not None:
         result["refused_by_clients"] = _refused_by_clients(options.store, network, output)
     output.result(result)
@@ -60,12 +67,17 @@ def _refused_by_clients(store: Path, network: str, output: Output) -> list[dict[
     return [asdict(refusal) for refusal in kept]
 
 
-def _history(repo: Path, network: str, output: Output, *, is_graph: bool) -> dict[str, Any]:
+def _history(
+    repo: Path, network: str, options: argparse.Namespace, output: Output
+) -> dict[str, Any]:
     """What is in a repository's folder, said, and for scripts."""
     releases = history.releases(repo, network)
     found = [Ancestor(manifest=one, made=provenance_of(one)) for one in releases]
     offers = listed(repo, network)
-    if is_graph:
+    if options.plot is not None:
+        draw_history(network, found, options.plot)
+        output.say(f"{options.plot}: {network} as a picture")
+    if options.graph:
         for line in graph(found):
             output.say(line)
     else:

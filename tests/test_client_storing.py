@@ -52,22 +52,6 @@ async def test_a_second_run_asks_for_the_metadata_of_news_and_no_base(
         assert await delivery.rebuild() == news.models[1]
 
 
-async def test_a_second_run_asks_for_the_bundle_where_there_is_news(
-    tmp_path: Path, made: Published
-) -> None:
-    news = published(1, 2)
-    repo, store = made.write(tmp_path / "repo"), tmp_path / "store"
-    async with delivering(repo, made, store=store) as (delivery, _):
-        await delivery.complete()
-    news.write(repo)
-    async with delivering(repo, made, store=store) as (delivery, _):
-        assert delivery.manifest.release == 2
-        paths = [record.path for record in delivery.trace]
-        assert paths == ["metadata/timestamp.json", f"bundles/{NAME}.bundle"]
-        await delivery.complete()
-        assert await delivery.rebuild() == news.models[1]
-
-
 async def test_a_unit_that_rotted_in_the_store_is_fetched_again(
     made: Published, repo: Path, tmp_path: Path
 ) -> None:

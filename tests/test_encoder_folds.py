@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from midstream import rebuild
 from midstream.bitstream import Operation
 from midstream.codec import repeats
 from midstream.decoder import apply_lossy_update, read_stack
-from midstream.encoder import encode
+from midstream.encoder import builder, encode
 from midstream.encoder.lossy import encode_lossy_update
+from midstream.encoder.single import find_single
 from reference import decode
 from tensorfiles import normal, safetensors
 
@@ -60,6 +62,25 @@ def test_one_rung_leaves_them_out_too_on_the_lattice() -> None:
 def test_one_rung_of_what_repeats_reaches_its_target() -> None:
     unit = encode(model(), ladder="30dB").units[0]
     assert 30 <= unit.fidelity.weight_snr < 30.1
+
+
+@pytest.mark.parametrize(("rung", "times"), [("6dB", 1), ("40dB", 2)])
+def test_levels_without_what_repeats_are_looked_for_where_they_may_pay(
+    rung: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches = []
+
+    def counted(*arguments: Any) -> Any:
+        searches.append(arguments)
+        return find_single(*arguments)
+
+    monkeypatch.setattr(builder, "find_single", counted)
+    # runs of eight weights each: to say where takes three bits a weight
+    blocks = normal(300, 8)
+    again = np.random.default_rng(1).permutation(blocks)
+    unit = encode(safetensors({"blocks": np.concatenate([blocks, again])}), ladder=rung).units[0]
+    assert len(searches) == times
+    assert decode([unit.data], TABLES) == bytes(rebuild([unit.data]))
 
 
 def test_rungs_keep_what_repeats() -> None:

@@ -212,8 +212,9 @@ class Builder:
         if not is_only:
             return self._plain(relative, aim)
         folds = self._bases.folds
-        found = [self._thrifty(relative, aim, {}, whole)]
-        if folds.by_tensor:
+        base = self._thrifty(relative, aim, {}, whole)
+        found = [base]
+        if folds.by_tensor and (base is None or folds.may_pay(base.plans)):
             found.append(self._thrifty(relative, aim, folds.by_tensor, folds.folded))
         made = [base for base in found if base is not None]
         return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))

@@ -36,6 +36,20 @@ class Folds:
         folding = self._foldings.get(plan.index)
         return plan if folding is None else plan.folded(folding)
 
+    def may_pay(self, plans: Sequence[Plan]) -> bool:
+        """Whether all that repeats, left out, may save more bytes than it takes to say where.
+
+        Args:
+            plans: All slices with levels; where some are folded, that has paid already.
+        """
+        found = [
+            (plan, self._foldings[plan.index]) for plan in plans if plan.index in self._foldings
+        ]
+        if any(plan.folding for plan, _ in found):
+            return True
+        saved = sum(_size(plan) * _share(folding) for plan, folding in found)
+        return saved > sum(len(folding.write()) for _, folding in found)
+
     def shorter(self, plan: Plan) -> Plan:
         """The slice folded, where that takes fewer bytes and leaves its levels as they are."""
         folding = self._foldings.get(plan.index)
@@ -75,6 +89,11 @@ def _may_be_folded(piece: Slice) -> bool:
 def _is_even(plan: Plan) -> bool:
     """Whether weights that are the same have the same levels after refinements, too."""
     return plan.corrected is None and len(plan.sizes(0)) == 1 and not plan.context.lattice
+
+
+def _share(folding: Folding) -> float:
+    """Of the weights, those that are not coded."""
+    return repeats.count(folding.runs) / len(folding.sources)
 
 
 def _size(plan: Plan) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from midstream import rebuild
 from midstream.bitstream import Operation
@@ -64,9 +65,19 @@ def test_one_rung_of_what_repeats_reaches_its_target() -> None:
     assert 30 <= unit.fidelity.weight_snr < 30.1
 
 
-@pytest.mark.parametrize(("rung", "times"), [("6dB", 1), ("40dB", 2)])
-def test_levels_without_what_repeats_are_looked_for_where_they_may_pay(
-    rung: str, times: int, monkeypatch: pytest.MonkeyPatch
+# runs of eight weights each: to say where takes three bits a weight
+BLOCKS = normal(300, 8)
+SHORT = np.concatenate([BLOCKS, np.random.default_rng(1).permutation(BLOCKS)])
+LONG = np.concatenate([BLOCKS, BLOCKS, BLOCKS])
+ZEROS = np.concatenate([SHORT, np.zeros((600, 8), "<f4")])
+
+
+@pytest.mark.parametrize(
+    ("values", "rung", "times"),
+    [(SHORT, "6dB", 1), (SHORT, "40dB", 2), (LONG, "20dB", 1), (ZEROS, "20dB", 2)],
+)
+def test_levels_are_looked_for_again_where_that_may_pay(
+    values: NDArray[np.float32], rung: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searches = []
 
@@ -75,10 +86,7 @@ def test_levels_without_what_repeats_are_looked_for_where_they_may_pay(
         return find_single(*arguments)
 
     monkeypatch.setattr(builder, "find_single", counted)
-    # runs of eight weights each: to say where takes three bits a weight
-    blocks = normal(300, 8)
-    again = np.random.default_rng(1).permutation(blocks)
-    unit = encode(safetensors({"blocks": np.concatenate([blocks, again])}), ladder=rung).units[0]
+    unit = encode(safetensors({"blocks": values}), ladder=rung).units[0]
     assert len(searches) == times
     assert decode([unit.data], TABLES) == bytes(rebuild([unit.data]))
 

@@ -209,15 +209,23 @@ class Builder:
             climb = Climb(bottom=rung.value, top=last)
             relative = staggered(self._weights, self._factors, relative, climb)
         aim = 10 ** (-rung.value / 10)
-        if not is_only:
-            return self._plain(relative, aim)
+        return self._single(relative, aim) if is_only else self._plain(relative, aim)
+
+    def _single(self, relative: Sequence[float], aim: float) -> Base:
+        """With what repeats left out or not: first the likelier, the other if it may be shorter."""
         folds = self._bases.folds
+        folded = self._folded(relative, aim) if folds.are_most else None
+        if folded is not None and folds.surely_pay(folded.plans):
+            return folded
         base = self._thrifty(relative, aim, {}, whole)
-        found = [base]
-        if folds.by_tensor and (base is None or folds.may_pay(base.plans)):
-            found.append(self._thrifty(relative, aim, folds.by_tensor, folds.folded))
-        made = [base for base in found if base is not None]
+        if folds.by_tensor and not folds.are_most and (base is None or folds.may_pay(base.plans)):
+            folded = self._folded(relative, aim)
+        made = [one for one in (base, folded) if one is not None]
         return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))
+
+    def _folded(self, relative: Sequence[float], aim: float) -> Base | None:
+        folds = self._bases.folds
+        return self._thrifty(relative, aim, folds.by_tensor, folds.folded)
 
     def _thrifty(
         self,

@@ -6,6 +6,8 @@ Knows nothing of rungs: a slice that is folded in a base is so in all that is on
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
+
 from midstream.bitstream import Slice
 from midstream.codec import Folding, repeats, storage
 from midstream.encoder.plan import Plan, level_records
@@ -17,6 +19,8 @@ Foldings: TypeAlias = Mapping[int, Mapping[int, Folding]]
 
 _FEWEST = 64
 """Weights that are worth a look."""
+_CLEARLY = 2
+"""Bytes saved for each that says where, by an estimate, where nothing else need be tried."""
 
 
 class Folds:
@@ -30,6 +34,9 @@ class Folds:
         self._foldings = {plan.index: folding for plan in plans if (folding := _find(plan))}
         self.by_tensor: Foldings = _by_tensor(plans, self._foldings)
         """What was found."""
+        shares = [_share(folding) for folding in self._foldings.values()]
+        self.are_most = bool(shares) and min(shares) > 0.5
+        """Whether more than half of each slice that is folded is left out."""
 
     def folded(self, plan: Plan) -> Plan:
         """The slice, folded if anything repeats."""
@@ -49,6 +56,12 @@ class Folds:
             return True
         saved = sum(_size(plan) * _share(folding) for plan, folding in found)
         return saved > sum(len(folding.write()) for _, folding in found)
+
+    def surely_pay(self, plans: Sequence[Plan]) -> bool:
+        """Whether those that are folded clearly save bytes: levels that are zero count as none."""
+        folded = [(plan, plan.folding) for plan in plans if plan.folding is not None]
+        saved = sum(_saved(plan, folding) for plan, folding in folded)
+        return saved > _CLEARLY * sum(len(folding.write()) for _, folding in folded)
 
     def shorter(self, plan: Plan) -> Plan:
         """The slice folded, where that takes fewer bytes and leaves its levels as they are."""
@@ -89,6 +102,14 @@ def _may_be_folded(piece: Slice) -> bool:
 def _is_even(plan: Plan) -> bool:
     """Whether weights that are the same have the same levels after refinements, too."""
     return plan.corrected is None and len(plan.sizes(0)) == 1 and not plan.context.lattice
+
+
+def _saved(plan: Plan, folding: Folding) -> float:
+    """Bytes that weights left out would take, in proportion to the logarithms of levels."""
+    bits = np.log2(1.0 + np.abs(plan.levels))
+    coded = float(bits[folding.places].sum())
+    left_out = float(bits.sum()) - coded
+    return (_size(plan) - len(folding.write())) * left_out / coded if coded else 0.0
 
 
 def _share(folding: Folding) -> float:

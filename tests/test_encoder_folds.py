@@ -74,7 +74,7 @@ ZEROS = np.concatenate([SHORT, np.zeros((600, 8), "<f4")])
 
 @pytest.mark.parametrize(
     ("values", "rung", "times"),
-    [(SHORT, "6dB", 1), (SHORT, "40dB", 2), (LONG, "20dB", 1), (ZEROS, "20dB", 2)],
+    [(SHORT, "6dB", 1), (SHORT, "40dB", 2), (LONG, "20dB", 1), (ZEROS, "32dB", 2)],
 )
 def test_levels_are_looked_for_again_where_that_may_pay(
     values: NDArray[np.float32], rung: str, times: int, monkeypatch: pytest.MonkeyPatch

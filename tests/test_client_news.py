@@ -12,9 +12,12 @@ import pytest
 from midstream import Publisher, Signer
 from midstream.client.keeping import Keeper
 from midstream.client.metadata import MetadataSource
-from midstream.errors import TrustError
+from midstream.client.metering import Meter
+from midstream.client.sharing import SharedLink
+from midstream.errors import ErrorCode, TrustError
 from midstream.limits import LIMITS
 from midstream.origin.files import Files
+from midstream.session import Policy
 from midstream.testing import MemoryRepository
 from midstream.transport import Announcement
 from midstream.transport.channel import version_of
@@ -145,6 +148,19 @@ async def test_news_on_a_channel_that_are_no_good_cost_requests_and_nothing_else
         told = announced(news.files, change(dict(news.files))[NEWS])
         assert await source.poll(told) == news.manifest
         assert NEWS in asked(repository) or "metadata/2.snapshot.json" in asked(repository)
+
+
+async def test_an_old_release_on_a_channel_does_not_pass_for_the_one_that_was_verified() -> None:
+    """[DEL-15] The origin is asked in its place, and what is looked up next begins with that."""
+    made, news = repository_after(1), repository_after(2)
+    repository = MemoryRepository(news.files)
+    async with following(repository, news.root) as source:
+        assert await source.poll(announced(made.files, made.files[NEWS])) == news.manifest
+        assert source.version == announced(news.files).version
+        meter = Meter(SharedLink(), Policy(), weight=1.0, marks=None, tell=lambda _: None)
+        with pytest.raises(TrustError) as caught:
+            await source.offer("city", 2, meter)
+        assert caught.value.code is not ErrorCode.ROLLBACK
 
 
 async def test_news_of_other_keys_are_refused_whoever_announces_them() -> None:

@@ -94,6 +94,7 @@ class MetadataSource:
         self._unread: _Read | None = None
         self._next_root: str | None = None
         self._timestamp: Version | None = None
+        self._asked_anew: Version | None = None
         self._clock = clock
         self._root_looked_for = -math.inf
         self.on_change: Callable[[], None] = lambda: None
@@ -198,10 +199,10 @@ class MetadataSource:
 
     async def _take(self, timestamp: Version, get: _Get, *, is_new: bool) -> Manifest:
         """Run the workflow over a timestamp that came, looking for newer roots where it is new."""
-        self._timestamp = None  # until it is verified
+        self._timestamp = self._asked_anew = None  # until it is verified
         newer_root = is_new and await self._has_newer_root()
         manifest = await self._refresh(get, newer_root=newer_root)
-        self._timestamp = timestamp
+        self._timestamp = self._asked_anew or timestamp
         self.forget_parts()
         if is_new:
             self._root_looked_for = self._clock()
@@ -302,11 +303,17 @@ class MetadataSource:
                 raise error from None  # the first one says what is wrong, not what was tried
 
     async def _try(self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
+        async def noted(path: str, limit: int) -> bytes:
+            data = await get(path, limit)
+            if path == layout.TIMESTAMP_PATH:  # in the place of one at hand that was no good
+                self._asked_anew = Version(data=data, etag=None)
+            return data
+
         def refresh(client: AdapterClient) -> tuple[Manifest, str | None]:
             found = client.refresh(self._name, bundle=bundle, newer_root=newer_root)
             return found, client.next_root
 
-        manifest, self._next_root = await self._in_turn(get, refresh, is_at_hand=bool(bundle))
+        manifest, self._next_root = await self._in_turn(noted, refresh, is_at_hand=bool(bundle))
         return manifest
 
     async def _in_turn(

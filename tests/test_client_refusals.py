@@ -13,7 +13,8 @@ import midstream
 from following import LADDER, delivering, resign, tuned
 from midstream import Publisher
 from midstream.cli.main import main
-from midstream.client import Delivery, StoreFailed
+from midstream.client import CheckFailed, Delivery, StoreFailed
+from midstream.client.refusing import Refusals
 from midstream.errors import ErrorCode, MidstreamError, TransportError, TrustError
 from midstream.publisher import FRESH, history
 from midstream.store.refusals import Refusal, RefusalLog, of_store
@@ -156,6 +157,29 @@ async def test_a_record_that_cannot_be_written_stops_nothing(repo: Path, tmp_pat
         assert await delivery.rebuild() == tuned(2)
     (failed,) = [event for event in events if isinstance(event, StoreFailed)]
     assert failed.error.code is ErrorCode.STORE_IO
+
+
+async def test_refusals_wait_together_for_a_record_that_another_process_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[DEL-30] However many there are, the end of a run waits for two turns at most."""
+    held = threading.Event()
+    written: list[list[str]] = []
+
+    def wait(_: RefusalLog, refusals: Iterable[Refusal]) -> None:
+        held.wait(30)
+        written.append([one.message for one in refusals])
+
+    monkeypatch.setattr(RefusalLog, "add", wait)
+    async with Refusals.kept(RefusalLog(tmp_path / "log"), NAME, lambda _: None) as refusals:
+        for number in range(1200):
+            error = TrustError(ErrorCode.ROLLBACK, str(number))
+            refusals.note(CheckFailed(error=error))
+            await asyncio.sleep(0)
+        held.set()
+    first, rest = written
+    assert first[0] == "0"
+    assert (len(rest), rest[-1]) == (1000, "1199")
 
 
 def test_the_log_shows_what_a_client_refused(

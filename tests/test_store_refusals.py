@@ -85,6 +85,17 @@ def test_a_line_of_other_types_is_damaged(log: RefusalLog, field: str) -> None:
     assert log.read() == ((), 1)
 
 
+@pytest.mark.parametrize("times", ["0", "-1", "9" * 20, "9" * 4300, "9" * 5000])
+def test_a_count_that_makes_no_sense_is_damaged(log: RefusalLog, times: str) -> None:
+    """[DEL-30] One more would be a number that is too long to be written."""
+    log.add([refusal("one"), refusal("two")])
+    data = log.path.read_bytes()
+    log.path.write_bytes(data.replace(b'"times": 1', f'"times": {times}'.encode(), 1))
+    assert log.read().damaged == 1
+    log.add([refusal("one")])
+    assert [(one.message, one.times) for one in log.read().refusals] == [("two", 1), ("one", 1)]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     log = RefusalLog(tmp_path_factory.mktemp("any") / "refused.jsonl")

@@ -1,6 +1,7 @@
 """What a client refuses, put down in its store off the event loop. Knows nothing of why."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from midstream.client.keeping import StoreFailed
 from midstream.client.threads import in_thread
 from midstream.errors import DataError, MidstreamError, StoreError, UsageError
 from midstream.session import Event, UnitFailed
-from midstream.store.refusals import Refusal, RefusalLog
+from midstream.store.refusals import MOST, Refusal, RefusalLog
 
 __all__ = ["Refusals"]
 
@@ -37,8 +38,8 @@ class Refusals:
         self._log = log
         self._network = network
         self._on_event = on_event
-        self._turn = asyncio.Lock()
-        self._writing: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Refusal] = deque(maxlen=MOST)
+        self._writing: asyncio.Task[None] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -50,7 +51,8 @@ class Refusals:
         try:
             yield made
         finally:
-            await asyncio.gather(*made._writing)
+            if made._writing is not None:
+                await made._writing
 
     def heard(self, event: Event) -> None:
         """Put down what an event refuses, and pass it on."""
@@ -61,10 +63,11 @@ class Refusals:
         """Put down what an event refuses, if it does; on the loop only."""
         now = datetime.now(UTC)
         found = [Refusal.of(error, self._network, now, **more) for error, more in _refused(event)]
-        if found and self._log is not None:
-            task = asyncio.create_task(self._put(self._log, found))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+        if not found or self._log is None:
+            return
+        self._waiting.extend(found)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._put(self._log))
 
     @contextmanager
     def noting(self) -> Iterator[None]:
@@ -75,8 +78,11 @@ class Refusals:
             self.note(CheckFailed(error=error))
             raise
 
-    async def _put(self, log: RefusalLog, found: list[Refusal]) -> None:
-        async with self._turn:
+    async def _put(self, log: RefusalLog) -> None:
+        """All that wait at once: a record that another process holds is waited for, too."""
+        while self._waiting:
+            found = list(self._waiting)
+            self._waiting.clear()
             try:
                 await in_thread(log.add, found)
             except StoreError as error:

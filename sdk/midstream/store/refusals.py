@@ -17,11 +17,14 @@ from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.store.files import store_error, write_file
 from midstream.store.sharing import taken
 
-__all__ = ["FILE", "Record", "Refusal", "RefusalLog", "of_store"]
+__all__ = ["FILE", "MOST", "Record", "Refusal", "RefusalLog", "of_store"]
 
-_MOST = 1000
+MOST = 1000
+"""Lines that a file has."""
 _MAX_SIZE = 1 << 20
 _MAX_TEXT = 400
+_MAX_NUMBER = 1 << 63
+"""Below it are all numbers of a line: no sum of them is too long to be written."""
 FILE = "refused.jsonl"
 """Its name in a client's store."""
 
@@ -153,7 +156,7 @@ def of_store(folder: Path) -> RefusalLog:
 def _with(kept: Sequence[Refusal], new: Refusal) -> list[Refusal]:
     times = sum(one.times for one in kept if one.is_again(new))
     others = [one for one in kept if not one.is_again(new)]
-    return [*others, replace(new, times=times + new.times)][-_MOST:]
+    return [*others, replace(new, times=times + new.times)][-MOST:]
 
 
 def _written(kept: Sequence[Refusal]) -> bytes:
@@ -172,7 +175,8 @@ def _parsed(line: bytes) -> Refusal | None:
         made = Refusal(**found)
     except (ValueError, TypeError, RecursionError):
         return None
-    is_whole = all(type(getattr(made, name)) is kind for name, kind in _TYPES.items())
+    is_typed = all(type(getattr(made, name)) is kind for name, kind in _TYPES.items())
+    is_whole = is_typed and 0 <= made.release < _MAX_NUMBER and 0 < made.times < _MAX_NUMBER
     return made.bounded() if is_whole else None
 
 

@@ -26,7 +26,7 @@ def test_the_whole_way_from_contributions_to_a_release_and_back(shell: Shell) ->
     assert "west" in shell("log", "@repo", "net")
     assert "* 2 <- 1  mean" in shell("log", "@repo", "net", "--graph")
     said = shell("revoke", "west", "@repo", "net", "--keys", "@keys")
-    assert "counted in release 2" in said
+    assert "is in release 2;" in said
     shell("revert", "@repo", "net", "--to", "1", "--keys", "@keys")
     found = shell.read("log", "@repo", "net")
     assert [one["release"] for one in found["releases"]] == [1, 2, 3]

@@ -101,7 +101,7 @@ def test_a_merge_bears_a_liar(tmp_path: Path) -> None:
 def test_a_revoked_provider_is_found_and_reverted(tmp_path: Path) -> None:
     expected = [
         "release 2 counts berlin, lagos, lima, oslo",
-        "lima is revoked; it counted in release 2",
+        "lima is revoked; what it contributed is in release 2",
         "what it sent, refused: ",
         "the log: provider lima: there is none of that name",
         "release 3 is release 1 again",

@@ -159,6 +159,19 @@ def test_a_revoked_provider_is_found_in_what_it_touched_and_reverted(place: Plac
     assert _newest(place) == model()
 
 
+def test_what_came_of_a_release_that_a_revoked_provider_counted_in_is_found_too(
+    place: Place,
+) -> None:
+    place.merge(place.parcels())
+    later = place.parcel("east", release=2, parent=_newest(place))
+    place.merge([later])
+    place.providers.revert("net", 1)
+    place.merge([place.parcel("west", release=4, parent=_newest(place))])
+    place.providers.revert("net", 3)
+    assert place.providers.revoke("net", "south") == (2, 3, 6)
+    assert place.providers.revoke("net", "west") == (2, 3, 5, 6)
+
+
 def _units(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "units").rglob("*.*")}
 

@@ -24,7 +24,7 @@ def main(repo: Path) -> None:
     print(f"release {made.release.number} counts {', '.join(made.merged.shares)}")
     late = cities.parcel("lima")  # it is sent before and read after
     touched = providers.revoke("traffic", "lima")
-    print(f"lima is revoked; it counted in release {', '.join(map(str, touched))}")
+    print(f"lima is revoked; what it contributed is in release {', '.join(map(str, touched))}")
     try:
         providers.merge("traffic", [late], policy=POLICY, ladder="exact")
     except UsageError as error:

@@ -145,8 +145,8 @@ def _add_revoke(verbs: Any) -> None:
     parser = verbs.add_parser(
         "revoke",
         help="take a provider's right to contribute away",
-        description="Take a provider's right away, for good, and name the releases that it "
-        "counted in.",
+        description="Take a provider's right away, for good, and name the releases that "
+        "hold what it contributed.",
     )
     _add_provider(parser)
     _add_repository(parser)
@@ -268,7 +268,7 @@ def _revoke(options: argparse.Namespace, output: Output) -> None:
     if touched:
         numbers = ", ".join(map(str, touched))
         output.say(
-            f"it counted in release {numbers}; `midstream revert {options.repo} "
+            f"what it contributed is in release {numbers}; `midstream revert {options.repo} "
             f"{options.network} --to RELEASE` publishes one from before"
         )
     wanting = _policies_that_require(options.provider, options.repo, options.network)

@@ -32,6 +32,7 @@ __all__ = [
     "refusals",
     "releases",
     "taken",
+    "touched",
 ]
 
 _S = TypeVar("_S", bound=Signed)
@@ -139,6 +140,24 @@ def taken(folder: Path, name: str) -> dict[str, int]:
         for part in _counted(provenance):
             versions[part[0]] = max(part[1], versions.get(part[0], 0))
     return versions
+
+
+def touched(folder: Path, name: str, provider: str) -> tuple[int, ...]:
+    """Releases that hold what a provider contributed, by number.
+
+    Those that it counted in, and those that were merged from one of these or revert to one.
+
+    Raises:
+        UsageError: NOT_FOUND where there is no such network.
+        DataError: A manifest is malformed, or the metadata that lists it.
+    """
+    found: list[int] = []
+    for described in releases(folder, name):
+        made = provenance_of(described)
+        counts = any(part[0] == provider for part in _counted(made))
+        if made is not None and (counts or made.parent in found):
+            found.append(described.release)
+    return tuple(found)
 
 
 def _counted(provenance: Provenance | None) -> list[tuple[str, int]]:

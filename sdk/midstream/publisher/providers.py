@@ -105,7 +105,8 @@ class Providers:
         """Take a provider's right away, for good, and its adapters off offer.
 
         Returns:
-            The releases that its contributions counted in.
+            The releases that hold what it contributed: those that it counted in, and those
+            that were merged from one of these or revert to one.
 
         Raises:
             UsageError: There is no such network or provider.
@@ -118,12 +119,7 @@ class Providers:
             providers.withdraw(role, network, provider)
 
         self._change(network, change)
-        return tuple(
-            described.release
-            for described in history.releases(self._folder.path, network)
-            if (made := provenance.provenance_of(described)) is not None
-            and any(part.provider == provider and not part.refused for part in made.parts)
-        )
+        return history.touched(self._folder.path, network, provider)
 
     def listed(self, network: str) -> tuple[Provider, ...]:
         """All providers of a network, in the order in which they were added.

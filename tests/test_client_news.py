@@ -163,6 +163,22 @@ async def test_an_old_release_on_a_channel_does_not_pass_for_the_one_that_was_ve
         assert caught.value.code is not ErrorCode.ROLLBACK
 
 
+async def test_what_is_known_under_other_versions_keeps_no_client_from_looking() -> None:
+    """[DEL-16] Signatures are of what a file says: with a space more at its end they are good."""
+    made, news = repository_after(1), repository_after(2)
+    repository = MemoryRepository(made.files)
+    parts = bundle.decode(bundle.decompress(made.files[NEWS]))
+    async with following(repository, made.root) as source:
+        for spaces in (1, 2):
+            again = parts | {TIMESTAMP: parts[TIMESTAMP] + b" " * spaces}
+            told = announced(again, bundle.compress(bundle.encode(again)))
+            repository.trace.clear()
+            assert await source.poll(told) == made.manifest
+            assert TIMESTAMP in asked(repository)
+        repository.files = dict(news.files)
+        assert await source.poll(told) == news.manifest
+
+
 async def test_news_of_other_keys_are_refused_whoever_announces_them() -> None:
     """[DEL-15]"""
     made = repository_after(1)

@@ -5,6 +5,7 @@ signed file comes from: the bundle, the network, or either corrected by its pari
 """
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -161,11 +162,18 @@ class MetadataSource:
         """
         is_due = self._clock() - self._root_looked_for >= _ROOT_EVERY
         if not is_due and announced is not None and announced.version != self.version:
-            found = await self._told(announced)
+            before, found = self._timestamp, await self._told(announced)
             if found is not None:
-                return await self._take(found, self._get, is_new=True)
+                manifest = await self._take(found, self._get, is_new=True)
+                if self._is_later(before):
+                    return manifest  # else it may have been said to keep others from being heard
         # an ETag may miss a change, so now and then it is not asked by one
         return await self._follow(None if is_due else self._timestamp, newer_root=is_due)
+
+    def _is_later(self, before: Version | None) -> bool:
+        """Whether the timestamp that was verified last is a later one than that before it."""
+        now = self._timestamp
+        return bool(now and before and _number(now) > _number(before))
 
     async def _told(self, announced: Announcement) -> Version | None:
         """The timestamp that was announced, with what it leads to; None where it is not to be had.
@@ -411,6 +419,12 @@ class _Bridge:
             raise TransportError(ErrorCode.UNREACHABLE, f"{path}: no longer wanted")
         self._task = asyncio.current_task()
         return await self._get(path, max_length)
+
+
+def _number(timestamp: Version) -> int:
+    """The version that a timestamp which was verified gives itself."""
+    number: int = json.loads(timestamp.data)["signed"]["version"]
+    return number
 
 
 class _NotAtHandError(TransportError):

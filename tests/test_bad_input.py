@@ -18,7 +18,7 @@ from midstream.cli.main import main
 from midstream.client.events import UpdateRefused
 from midstream.decoder import Exact, apply_update
 from midstream.encoder.update import encode_update, holes_of
-from midstream.errors import BitstreamError, ErrorCode, UsageError
+from midstream.errors import BitstreamError, ErrorCode, TrustError, UsageError
 from midstream.merging import MergePolicy, Rule
 from midstream.publisher import UpdatePolicy, history
 from midstream.publisher.publish import Publisher
@@ -241,6 +241,16 @@ def test_a_contribution_by_a_revoked_key_is_refused(place: Place, log: Log) -> N
     parcel = place.parcel("north")
     place.providers.revoke("net", "north")
     left_out(place, parcel, "UNKNOWN_ROLE", log)
+
+
+def test_a_revoked_key_is_not_delegated_again(place: Place, log: Log) -> None:
+    key = signer(50 + NAMES.index("north")).public
+    place.providers.revoke("net", "north")
+    for name in ("north", "other"):
+        with pytest.raises(TrustError, match="was revoked"):
+            place.providers.add("net", name, [key])
+    assert place.refusals() == [("north", "BAD_KEY"), ("other", "BAD_KEY")]
+    assert "delegation of other" in log(place.folder)
 
 
 def test_a_contribution_of_a_huge_norm_is_refused(place: Place, log: Log) -> None:

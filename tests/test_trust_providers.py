@@ -107,6 +107,32 @@ def test_a_revoked_provider_is_refused_for_good(world: World) -> None:  # [CON-6
     refused(world, sealed(), ErrorCode.UNKNOWN_ROLE)
 
 
+def test_a_revoked_key_is_nobodys_any_more(world: World) -> None:  # [CON-6]
+    """Else what it signed before would count again."""
+    revoke(world, "north")
+    world.write(world.reopen(now=NOW + DAY).resign(NOW + DAY))
+    for name in ("north", "south"):
+        with pytest.raises(MidstreamError, match="was revoked") as caught:
+            add(world, name, signer(51), signer(50))
+        assert caught.value.code is ErrorCode.BAD_KEY
+    add(world, "north", signer(51))
+    refused(world, sealed(), ErrorCode.BAD_SIGNATURE)
+    revoke(world, "north")
+    for key in (50, 51):
+        with pytest.raises(MidstreamError, match="was revoked"):
+            add(world, "north", signer(key))
+
+
+@pytest.mark.parametrize("made", [7, [7]])
+def test_revoked_keys_that_make_no_sense_are_refused(world: World, made: Any) -> None:
+    role = world.reopen().providers_role("abr")
+    assert role is not None
+    role.unrecognized_fields["x-midstream-revoked"] = made
+    with pytest.raises(MidstreamError) as caught:
+        providers.remove(role, "north")
+    assert caught.value.code is ErrorCode.BAD_METADATA
+
+
 def test_another_key_does_not_speak_for_a_provider(world: World) -> None:  # [CON-7]
     refused(world, sealed(signer(51)), ErrorCode.BAD_SIGNATURE)
 

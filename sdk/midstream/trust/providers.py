@@ -29,6 +29,7 @@ __all__ = [
 DEFAULT_QUOTA = 16 << 20
 """Bytes of one contribution."""
 _QUOTA = "x-midstream-quota"
+_REVOKED = "x-midstream-revoked"
 _MAX_QUOTA = 1 << 30
 _MAX_PROVIDERS = 1024
 _KEY_SIZE = 32
@@ -80,17 +81,12 @@ def add(
         UsageError: BAD_NAME where the name is none or taken, BAD_ARGUMENT where the quota makes
             no sense or there are too many providers.
         TrustError: BAD_KEY where there are fewer keys than have to sign, or one is another
-            provider's.
+            provider's, or was that of one that was revoked.
     """
     known = providers(delegator)
     _check_new(name, known, quota)
     keys = list(publics)
-    taken = {keyid: one.name for one in known for keyid in one.keyids}
-    for key in keys:
-        if key.keyid in taken:
-            raise TrustError(
-                ErrorCode.BAD_KEY, f"{name}: key {key.keyid[:16]} is that of {taken[key.keyid]}"
-            )
+    _check_keys(name, keys, known, _revoked(delegator))
     if delegator.delegations is None:
         delegator.delegations = Delegations(keys={}, roles={})
     delegated = delegator.delegations.roles
@@ -104,6 +100,29 @@ def add(
         unrecognized_fields={_QUOTA: quota},
     )
     roles.assign_keys(delegator, name, keys, threshold)
+
+
+def _check_keys(
+    name: str, keys: list[Key], known: tuple[Provider, ...], revoked: list[str]
+) -> None:
+    taken = {keyid: one.name for one in known for keyid in one.keyids}
+    for keyid in (key.keyid for key in keys):
+        if keyid in taken:
+            raise TrustError(
+                ErrorCode.BAD_KEY, f"{name}: key {keyid[:16]} is that of {taken[keyid]}"
+            )
+        if keyid in revoked:
+            raise TrustError(
+                ErrorCode.BAD_KEY, f"{name}: key {keyid[:16]} was revoked; it takes another one"
+            )
+
+
+def _revoked(delegator: Targets) -> list[str]:
+    """Keys of providers that were revoked."""
+    found = delegator.unrecognized_fields.get(_REVOKED, [])
+    if not isinstance(found, list) or not all(isinstance(keyid, str) for keyid in found):
+        raise TrustError(ErrorCode.BAD_METADATA, "providers: revoked keys are no list of names")
+    return found
 
 
 def _check_new(name: str, known: tuple[Provider, ...], quota: int) -> None:
@@ -124,12 +143,15 @@ def _check_new(name: str, known: tuple[Provider, ...], quota: int) -> None:
 
 
 def remove(delegator: Targets, name: str) -> None:
-    """Take a provider's right away, for good: what it signed counts no more.
+    """Take a provider's right away, for good: what it signed counts no more, nor do its keys.
 
     Raises:
         UsageError: UNKNOWN_ROLE where there is none of that name.
+        TrustError: BAD_METADATA where what is signed of revoked keys makes no sense.
     """
     found = provider(delegator, name)
+    revoked = {*_revoked(delegator), *found.keyids}
+    delegator.unrecognized_fields[_REVOKED] = sorted(revoked)
     for keyid in found.keyids:
         delegator.revoke_key(keyid, name)
     assert delegator.delegations is not None, "it was found there"

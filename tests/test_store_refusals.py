@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from midstream.errors import BitstreamError, ErrorCode, StoreError, UsageError
 from midstream.store import Store
+from midstream.store.files import NEW_PREFIX
 from midstream.store.refusals import Refusal, RefusalLog, of_store
 
 NOW = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -127,3 +128,17 @@ def test_a_folder_that_is_no_store_is_said(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.refusals.add([refusal()])
     assert len(of_store(tmp_path).read().refusals) == 1
+
+
+def test_what_a_killed_writer_left_is_removed_once_nobody_else_may_be_writing(
+    tmp_path: Path,
+) -> None:
+    """[DEL-14]"""
+    left = tmp_path / f"{NEW_PREFIX}left"
+    with Store(tmp_path):
+        left.write_bytes(b"{")
+        with Store(tmp_path):
+            assert left.exists()
+    with Store(tmp_path) as store:
+        assert not left.exists()
+        assert store.refusals.read() == ((), 0)

@@ -289,6 +289,7 @@ class Store:
         units, partial = self._folder / _UNITS, self._folder / _PARTIAL
         found = list(units.glob(NEW_PREFIX + "*"))  # of a living one, in its turn alone
         if is_alone:
+            found += self._folder.glob(NEW_PREFIX + "*")
             found += partial.glob(NEW_PREFIX + "*")
             found += [p for p in partial.glob("*") if _unit_of(p, units).exists()]
         for path in found:

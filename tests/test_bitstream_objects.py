@@ -111,6 +111,13 @@ def test_a_damaged_file_comes_back_or_is_left_to_zstd(data: st.DataObject) -> No
     assert Topology.read(damaged.write()).blank() == damaged.blank()
 
 
+def test_a_counter_among_references_is_left_to_zstd() -> None:
+    topology, model = cut(NETWORK), bytearray(NETWORK)
+    model[83340] = 9  # a field's place in a vtable at the end
+    damaged = Topology.cut(bytes(model), topology.tensors)
+    assert Topology.read(damaged.write()).blank() == damaged.blank()
+
+
 def refusal(data: bytes, size: int, limits=LIMITS) -> ErrorCode:
     topology = cut(NETWORK)
     with pytest.raises(MidstreamError) as caught:

@@ -114,7 +114,7 @@ def test_damaged_payloads_are_refused_as_step_by_step(name: str) -> None:
 def good() -> tuple[Any, Any, list[Any]]:
     """Arguments of the kernel: of the network, of what is done to it, all others."""
     stack = read_stack(units_of("a few of every kind", 0))
-    memory = np.empty(80 * most_together(stack.head) + (1 << 18), np.uint8)
+    memory = np.empty(80 * most_together(stack.head, stack.records) + (1 << 18), np.uint8)
     tables = [*levels.slots().packed]
     tables += [digits.starts(), values.frequencies(), grid.float_sizes(0)]
     return (

@@ -206,7 +206,7 @@ def _difference(
     columns = np.zeros(len(line.vtables), np.int64)
     for at, plain in inside.items():
         place = _place(view, line, at, objects.COUNTER)
-        if place and place + WORD <= line.extents[at]:
+        if place and np.isin(place + np.arange(WORD), plain).all():
             places[at] = place
             columns[at] = np.searchsorted(plain, place)
     there = places[index] > 0

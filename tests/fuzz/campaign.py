@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).parent
-_LONGEST = ("units", "metadata", "parity", "calibration", "answers")
+_LONGEST = ("news", "units", "metadata", "parity", "calibration", "answers")
 TARGETS = sorted(
     (path.stem.removeprefix("fuzz_") for path in HERE.glob("fuzz_*.py")),
     key=lambda name: (name not in _LONGEST, name),

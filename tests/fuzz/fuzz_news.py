@@ -14,8 +14,8 @@ from midstream.transport.channel import ANNOUNCEMENT, LARGEST_NEWS, PROTOCOL
 from mutations import damage
 from wires import Wires, run
 
-INPUTS = 10
-"""Frames in one run."""
+_FRAMES = 10
+"""Of a channel, at most: it ends at the first that is no good, so it counts as one input."""
 LIMITS = Limits(connect_timeout=5.0, heartbeat=5.0)
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 _KEY = re.compile(rb"(?i)sec-websocket-key: (\S+)")
@@ -46,7 +46,7 @@ def frame(choices: Choices) -> bytes:
 
 async def listen(choices: Choices) -> None:
     """All that is heard until it ends."""
-    frames = b"".join(frame(choices) for _ in range(INPUTS))
+    frames = b"".join(frame(choices) for _ in range(_FRAMES))
     is_honest = choices.integer(0, 7)
     async with Wires() as wires, aiohttp.ClientSession(connector=wires) as client:
         wires.answer = lambda asked: (

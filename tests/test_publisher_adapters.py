@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from midstream.errors import BitstreamError, ErrorCode, LimitError, MidstreamError, UsageError
+from midstream.errors import (
+    BitstreamError,
+    DataError,
+    ErrorCode,
+    LimitError,
+    MidstreamError,
+    UsageError,
+)
 from midstream.publisher import history
 from midstream.publisher.adapters import default_norm, listed
+from midstream.publisher.audit import audit
 from midstream.trust import layout
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
 from providing import NAMES, Place, model, not_finite, of_other_shape, sealed
@@ -38,6 +46,22 @@ def test_what_is_offered_and_signed_is_listed(place: Place) -> None:
     signed = listed(place.folder, "net")
     assert signed.policies == {"early": policy("east"), "city": made}
     assert sorted(signed.sizes[1]) == sorted(NAMES)
+
+
+def test_what_is_on_offer_is_verified_with_the_repository(place: Place) -> None:
+    root = (place.folder / layout.PINNED_ROOT).read_bytes()
+    place.adapters.offer("net", place.parcels())
+    place.adapters.sign_policy("net", "city", policy("east"))
+    assert [one.name for one in audit(place.folder, root)] == ["net"]
+    offered = place.folder / layout.TARGETS / layout.providers_role("net")
+    for kind in ("parcel", "policy"):
+        file = next(offered.glob(f"*.{kind}"))
+        data = file.read_bytes()
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(DataError, match=r"net\.providers"):
+            audit(place.folder, root)
+        file.write_bytes(data)
+    assert audit(place.folder, root)
 
 
 def test_a_policy_is_replaced_by_one_of_its_name(place: Place) -> None:

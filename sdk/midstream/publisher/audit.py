@@ -12,8 +12,8 @@ from midstream.errors import ErrorCode, RecoveryError, TransportError, TrustErro
 from midstream.limits import LIMITS
 from midstream.publisher.signing import METADATA_REPAIR
 from midstream.session.assembly import protection_of
-from midstream.transport.updater import TrustedClient
-from midstream.trust import tree
+from midstream.transport.adapters import AdapterClient
+from midstream.trust import layout, tree
 from midstream.trust.manifest import Manifest, UnitEntry
 from midstream.trust.updates import updates_of
 
@@ -38,7 +38,8 @@ def audit(folder: Path, root: bytes) -> list[Audited]:
     """Check a repository's folder against a pinned root.
 
     Signatures, versions and expiry of metadata; of each network's newest release every
-    packet, hash page and repair symbol, and that the parity files go with what they protect.
+    packet, hash page and repair symbol, what its providers have on offer, and that the parity
+    files go with what they protect.
 
     Raises:
         UsageError: There is no such folder, or no network in it.
@@ -48,7 +49,8 @@ def audit(folder: Path, root: bytes) -> list[Audited]:
     """
     if not folder.is_dir():
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"{folder}: there is no such folder")
-    names = sorted(path.name for path in (folder / "targets").glob("*") if path.is_dir())
+    found = sorted(path.name for path in (folder / layout.TARGETS).glob("*") if path.is_dir())
+    names = [name for name in found if layout.is_network(name)]
     if not names:
         raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: there is no network in it")
     with tempfile.TemporaryDirectory("-midstream") as kept:
@@ -59,7 +61,10 @@ def _audit_network(folder: Path, name: str, root: bytes, kept: Path) -> Audited:
     def fetch(path: str, max_length: int) -> bytes:
         return _read(folder, path, max_length)
 
-    manifest = TrustedClient(kept, root, fetch).refresh(name)
+    client = AdapterClient(kept, root, fetch)
+    manifest = client.refresh(name)
+    if (folder / layout.TARGETS / layout.providers_role(name)).is_dir():
+        client.check_offered(name)
     updates = [update.unit for update in updates_of(manifest)]
     for entry in (*manifest.units, *updates):
         _audit_unit(folder, entry)

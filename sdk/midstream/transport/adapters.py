@@ -99,6 +99,28 @@ class AdapterClient(TrustedClient):
             }
         return Offer(release=release, policy=found, parcels=parcels, role=signed, missing=missing)
 
+    def check_offered(self, name: str) -> None:
+        """Fetch all that a network's providers have on offer, and its policies.
+
+        Raises:
+            TrustError: Something is not signed as it must be, or not what was signed.
+            BitstreamError: A policy is malformed.
+            LimitError: Something is too large.
+            TransportError: A file could not be fetched.
+            StoreError: The folder cannot be written.
+        """
+        role = layout.providers_role(name)
+        with translated(role):
+            updater = self._refreshed(Fetcher(self.fetch, {}, newer_root=False))
+            # no provider is called so: looking for it makes the library load and verify the role
+            updater.get_targetinfo(layout.policy_path(name, "-"))
+            signed: Any = self._read_verified(role)
+            for path, target in signed.targets.items():
+                if (policy := layout.policy_name(path, name)) is not None:
+                    self._policy(updater, name, policy)
+                else:
+                    self._parcel(updater, target)
+
     def _has(self, updater: Updater, target: TargetFile) -> bool:
         """Whether a target is among trusted files already.
 

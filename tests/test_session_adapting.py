@@ -33,13 +33,14 @@ HALF = 1 << 15
 class Table:
     """A release, its providers and an adapter of each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **quotas: int) -> None:
         self.place = Place(folder)
         self.base = history.manifest_of(folder, "net", None)
         self.parcels = {name: self.place.parcel(name) for name in NAMES}
         self.role = Targets()
         for at, name in enumerate(NAMES):
-            providers.add(self.role, "net", name, [signer(50 + at).public])
+            quota = quotas.get(name, providers.DEFAULT_QUOTA)
+            providers.add(self.role, "net", name, [signer(50 + at).public], quota=quota)
 
     def adapt(self, policy: AdapterPolicy, **changes: Any) -> Adapted:
         values: dict[str, Any] = {
@@ -209,9 +210,7 @@ def test_an_adapter_of_a_revoked_provider_is_refused(tmp_path: Path) -> None:
 
 def test_an_adapter_over_its_quota_is_refused(tmp_path: Path) -> None:
     """[CON-10]."""
-    table = Table(tmp_path / "repo")
-    providers.remove(table.role, "east")
-    providers.add(table.role, "net", "east", [signer(50).public], quota=100)
+    table = Table(tmp_path / "repo", east=100)
     found = table.adapt(policy("east", "north"))
     assert found.left_out["east"].code is ErrorCode.OVER_LIMIT
 

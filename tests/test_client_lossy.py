@@ -4,19 +4,18 @@ import itertools
 import math
 import shutil
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from following import delivering, put
+from following import tuned as moved
 from midstream import Publisher
 from midstream.client.events import UpdateApplied, UpdateRefused
-from midstream.encoder.update import holes_of
 from midstream.errors import BitstreamError, DataError
 from midstream.publisher import FRESH
 from midstream.publisher.audit import audit
@@ -36,18 +35,8 @@ LADDER = ("2.5b", "4b", "exact")
 RUNGS = 2
 
 
-@cache
-def tuned(number: int) -> bytes:
-    """The model of a release: each moves the one before by a little."""
-    if number == 1:
-        return mlp((16, 64, 48, 4), seed=1)
-    model = bytearray(tuned(number - 1))
-    rng = np.random.default_rng(number)
-    for tensor in holes_of(bytes(model)):
-        old = np.frombuffer(model[tensor.offset : tensor.end], "<f4")
-        moved = old + rng.standard_normal(len(old)) * 0.02
-        model[tensor.offset : tensor.end] = moved.astype("<f4").tobytes()
-    return bytes(model)
+tuned = partial(moved, by=0.02)
+"""The model of a release: each moves the one before by more than exact updates like."""
 
 
 @pytest.fixture(scope="module")

@@ -9,22 +9,14 @@ from dataclasses import replace
 from choices import Choices
 from midstream.bitstream import Head, Operation, read_unit, write_unit
 from midstream.bitstream.lossy import LossyHead, Outline, Place, Way
-from mutations import damage, damage_payload, damage_record
+from mutations import damage, mutate_deep
 
 __all__ = ["mutate_lossy"]
 
 
 def mutate_lossy(data: bytes, old: Sequence[bytes], choices: Choices) -> bytes:
     """A lossy update on these units with one field changed."""
-    changes: tuple[Callable[[], bytes], ...] = (
-        lambda: damage(data, choices),
-        lambda: damage_payload(data, choices),
-        lambda: damage_payload(data, choices),
-        lambda: damage_record(data, choices),
-        lambda: _with_head(data, old, choices),
-        lambda: _with_head(data, old, choices),
-    )
-    return changes[choices.integer(0, len(changes) - 1)]()
+    return mutate_deep(data, choices, lambda: _with_head(data, old, choices))
 
 
 def _with_head(data: bytes, old: Sequence[bytes], choices: Choices) -> bytes:

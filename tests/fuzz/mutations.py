@@ -12,7 +12,7 @@ from choices import Choices
 from midstream.bitstream import Record, Unit, read_unit, write_unit
 from midstream.wire import Reader, Writer
 
-__all__ = ["damage", "damage_payload", "damage_record", "mutate"]
+__all__ = ["damage", "damage_payload", "damage_record", "mutate", "mutate_deep"]
 
 _LARGE = 1 << 30
 
@@ -32,6 +32,19 @@ def mutate(data: bytes, choices: Choices) -> bytes:
     unit = read_unit(data)
     chosen = choices.integer(0, len(_CHANGES) - 1)
     return _CHANGES[chosen](unit, data, choices)
+
+
+def mutate_deep(data: bytes, choices: Choices, with_head: Callable[[], bytes]) -> bytes:
+    """A unit with one field changed; a kind of unit knows how those of its head are."""
+    changes: tuple[Callable[[], bytes], ...] = (
+        lambda: damage(data, choices),
+        lambda: damage_payload(data, choices),
+        lambda: damage_payload(data, choices),
+        lambda: damage_record(data, choices),
+        with_head,
+        with_head,
+    )
+    return changes[choices.integer(0, len(changes) - 1)]()
 
 
 def damage_payload(data: bytes, choices: Choices) -> bytes:

@@ -13,7 +13,7 @@ from choices import Choices
 from midstream.bitstream import Topology, read_unit, write_unit
 from midstream.bitstream.update import STATE_ID_SIZE
 from midstream.wire import Reader, Writer
-from mutations import damage, damage_payload, damage_record
+from mutations import damage, damage_payload, damage_record, mutate_deep
 
 __all__ = ["mutate_contribution", "mutate_update"]
 
@@ -57,15 +57,7 @@ class _Head:
 
 def mutate_update(data: bytes, old: Topology, choices: Choices) -> bytes:
     """An update with one field changed; its parent has this topology."""
-    changes: tuple[Callable[[], bytes], ...] = (
-        lambda: damage(data, choices),
-        lambda: damage_payload(data, choices),
-        lambda: damage_payload(data, choices),
-        lambda: damage_record(data, choices),
-        lambda: _with_head(data, old, choices),
-        lambda: _with_head(data, old, choices),
-    )
-    return changes[choices.integer(0, len(changes) - 1)]()
+    return mutate_deep(data, choices, lambda: _with_head(data, old, choices))
 
 
 def _with_head(data: bytes, old: Topology, choices: Choices) -> bytes:

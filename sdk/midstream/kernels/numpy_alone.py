@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from midstream.kernels.numpy_kernels import unpack_bits
 from midstream.kernels.numpy_walk import LEVEL_LIMIT, limited
 from midstream.kernels.slots import SYMBOL_BITS, TOTAL_BITS, Lookup, Slots
-from midstream.kernels.stepping import STATE_START, WORD_BITS
+from midstream.kernels.stepping import STATE_START, advance
 from midstream.kernels.terms import BROKEN, ESCAPED, Decoded, LowBits, Stream, bounded
 
 __all__ = ["decode_alone"]
@@ -52,28 +52,10 @@ def _names(stream: Stream, lookup: Lookup) -> tuple[NDArray[np.uint8], int]:
     place = 0
     for start in range(0, count, _PIECE):
         here = slice(start, start + _PIECE)
-        place = _advance(stream.rows[here], states, words.data, place, lookup)
+        place = advance(stream.rows[here], states, words.data, place, lookup)
         slots = np.array(states[: -stream.lanes], np.int64) & _MASK
         slots += stream.rows[here].astype(np.int64) << TOTAL_BITS
         names[here] = lookup.names.take(slots)
         del states[: -stream.lanes]
     is_whole = int(first.min()) >= STATE_START and states == [STATE_START] * stream.lanes
     return names, first.nbytes + 2 * place if is_whole and place <= len(coded) else BROKEN
-
-
-def _advance(
-    tables: NDArray[np.uint16], states: list[int], words: memoryview, place: int, lookup: Lookup
-) -> int:
-    """Append the state after each symbol to those of the lanes; where the next word is."""
-    append = states.append
-    # the list grows while it is read: each lane's next state stands where its turn comes
-    chosen = map(lookup.rows.__getitem__, tables.tolist())
-    for (names, frequencies, starts, _), state in zip(chosen, states, strict=False):
-        slot = state & _MASK
-        name = names[slot]
-        state = (state >> TOTAL_BITS) * frequencies[name] + slot - starts[name]
-        if state < STATE_START:
-            state = state << WORD_BITS | words[place]
-            place += 1
-        append(state)
-    return place

@@ -19,6 +19,7 @@ __all__ = [
     "OneByOne",
     "SideBySide",
     "Stepper",
+    "advance",
     "make_stepper",
     "split",
 ]
@@ -194,20 +195,9 @@ class OneByOne:
 
     def advance(self, tables: _Int) -> None:
         """As for `SideBySide`; of one lane."""
-        words, place, rows = self._words, self._place, self._lookup.rows
         states = self._states
-        append = states.append
-        chosen = map(rows.__getitem__, tables.ravel().tolist())
-        # the list grows while it is read: each lane's next state stands where its turn comes
-        for (names, frequencies, starts, _), state in zip(chosen, states, strict=False):
-            slot = state & _TABLE_MASK
-            name = names[slot]
-            state = (state >> TOTAL_BITS) * frequencies[name] + slot - starts[name]
-            if state < STATE_START:
-                state = state << WORD_BITS | words[place]
-                place += 1
-            append(state)
-        self._place, self._states = place, states[len(tables) :]
+        self._place = advance(tables.ravel(), states, self._words, self._place, self._lookup)
+        self._states = states[len(tables) :]
         slots = tables[:, 0] << TOTAL_BITS
         slots += np.array(states[: len(tables)], np.int64) & _TABLE_MASK
         tables <<= SYMBOL_BITS
@@ -216,6 +206,24 @@ class OneByOne:
     def finish(self) -> tuple[_Int, NDArray[np.uint32]]:
         """As for `SideBySide`."""
         return np.array([self._first + self._place]), np.array(self._states, np.uint32)
+
+
+def advance(
+    tables: NDArray[np.integer], states: list[int], words: memoryview, place: int, lookup: Lookup
+) -> int:
+    """Append the state after each symbol to those of the lanes; where the next word is."""
+    append = states.append
+    # the list grows while it is read: each lane's next state stands where its turn comes
+    chosen = map(lookup.rows.__getitem__, tables.tolist())
+    for (names, frequencies, starts, _), state in zip(chosen, states, strict=False):
+        slot = state & _TABLE_MASK
+        name = names[slot]
+        state = (state >> TOTAL_BITS) * frequencies[name] + slot - starts[name]
+        if state < STATE_START:
+            state = state << WORD_BITS | words[place]
+            place += 1
+        append(state)
+    return place
 
 
 def _one_by_one(symbols: int, lanes: int) -> Plan:

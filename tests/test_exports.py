@@ -5,9 +5,11 @@ import pkgutil
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+import alone
 import midstream
 
 # the one that runs and, where no compiler was, those that need what it makes
@@ -21,15 +23,15 @@ MODULES = sorted(
 )
 PACKAGES = ["midstream", *MODULES]
 
-# the package itself imports nearly everything, so an empty one stands in for it
-ALONE = f"""
-import importlib, sys, types
-for name in sys.argv[1:]:
-    for loaded in [key for key in sys.modules if key.split(".")[0] == "midstream"]:
-        del sys.modules[loaded]
-    package = sys.modules["midstream"] = types.ModuleType("midstream")
-    package.__path__ = {list(midstream.__path__)!r}
+FOLDER = str(Path(midstream.__file__).parent)
+LOWER_FLOORS = f"""
+import importlib, sys
+sys.path.append({str(Path(alone.__file__).parent)!r})
+import alone
+alone.stand_in("midstream", {FOLDER!r})
+for name in ["midstream.encoder", "midstream.decoder", "midstream.session"]:
     importlib.import_module(name)
+assert not {{"aiohttp", "asyncio"}} & set(sys.modules)
 """
 
 
@@ -59,7 +61,7 @@ def test_everything_public_says_what_it_is() -> None:
     assert not missing
 
 
-def run(*arguments: str) -> None:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-W", "error::ImportWarning", *arguments],
         capture_output=True,
@@ -67,17 +69,40 @@ def run(*arguments: str) -> None:
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_a_fresh_interpreter_imports_the_package() -> None:
     run("-c", "import midstream; assert midstream.__version__")
 
 
-@pytest.mark.once
 def test_each_module_is_importable_before_any_other() -> None:
-    run("-c", ALONE, *MODULES)
+    done = run(alone.__file__, "midstream", FOLDER, *LEFT_OUT)
+    assert sorted(done.stdout.split()) == MODULES, done.stderr
+
+
+def test_what_is_importable_only_after_another_module_is_found(tmp_path: Path) -> None:
+    written = {
+        "__init__": "import made.after, made.inner",
+        "after": "from made.before import VALUE",  # after <- before <- after
+        "before": "import made.after; VALUE = 1",
+        "borrows": "import made; LENT = made.lends.VALUE",  # and nobody imported it
+        "ends": "raise SystemExit",
+        "inner/__init__": "from made.inner import taken",
+        "inner/left": "VALUE = 1",
+        "inner/leans": "import made.inner; made.inner.left",
+        "inner/taken": "from made.lends import VALUE",
+        "lends": "VALUE = 1",
+    }
+    for name, text in written.items():
+        path = tmp_path / "made" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    done = run(alone.__file__, "made", str(tmp_path / "made"))
+    found = ["made.after", "made.inner", "made.inner.left", "made.inner.taken", "made.lends"]
+    assert sorted(done.stdout.split()) == found
+    assert "cannot import name 'VALUE' from partially initialized module" in done.stderr
 
 
 def test_the_lower_floors_load_neither_network_nor_event_loop() -> None:
-    names = ["midstream.encoder", "midstream.decoder", "midstream.session"]
-    run("-c", ALONE + "assert not {'aiohttp', 'asyncio'} & set(sys.modules)", *names)
+    run("-c", LOWER_FLOORS)

@@ -34,6 +34,15 @@ def tuned(number: int, by: float = 1e-4) -> bytes:
     return bytes(model)
 
 
+def after_each(number: int, made: Path) -> list[Path]:
+    """The repository after each of so many releases."""
+    repo, found = made / "repo", []
+    for release in range(1, number + 1):
+        Publisher(repo, signer=signer()).publish(tuned(release), name=NAME, ladder=LADDER)
+        found.append(shutil.copytree(repo, made / str(release)))
+    return found
+
+
 def resign(repo: Path, described: Manifest) -> None:
     """Sign a release as its publisher would, whatever it says."""
     publisher = Publisher(repo, signer=signer())
@@ -55,3 +64,21 @@ async def delivering(repo: Path, **more: Any) -> AsyncIterator[tuple[Delivery, l
         str(repo), NAME, root=root, on_event=events.append, **more
     ) as delivery:
         yield delivery, events
+
+
+@asynccontextmanager
+async def holding(
+    folder: Path, repo: Path, **more: Any
+) -> AsyncIterator[tuple[Delivery, list[Event]]]:
+    """A delivery that has all of what a folder's newest release is, put where it looks."""
+    put(folder, repo)
+    async with delivering(repo, **more) as (delivery, events):
+        await delivery.complete()
+        yield delivery, events
+
+
+async def follow(delivery: Delivery, folder: Path, repo: Path) -> None:
+    """Take the release that a folder has, put where the delivery looks."""
+    put(folder, repo)
+    assert await delivery.check()
+    await delivery.complete()

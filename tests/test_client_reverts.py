@@ -1,12 +1,10 @@
 """A release that is published again costs no bytes of units where they are still here, CON-17."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from following import LADDER, delivering, put, tuned
-from midstream import Publisher
+from following import after_each, delivering, put, tuned
 from midstream.client import Delivery
 from midstream.client.events import UpdateApplied
 from midstream.publisher.providers import Providers
@@ -17,13 +15,7 @@ from published import NAME, signer
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The repository after each of three releases."""
-    made = tmp_path_factory.mktemp("made")
-    repo = made / "repo"
-    found = []
-    for number in (1, 2, 3):
-        Publisher(repo, signer=signer()).publish(tuned(number), name=NAME, ladder=LADDER)
-        found.append(shutil.copytree(repo, made / str(number)))
-    return found
+    return after_each(3, tmp_path_factory.mktemp("made"))
 
 
 def revert(repo: Path, release: int) -> None:

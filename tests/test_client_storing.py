@@ -21,14 +21,32 @@ from published import NAME, Published, published
 from staticservers import StaticServer
 
 
-async def test_a_second_run_takes_everything_from_the_store(
-    made: Published, repo: Path, tmp_path: Path
-) -> None:
-    sizes = sum(entry.size for entry in made.manifest.units)
+@pytest.fixture
+async def kept(made: Published, repo: Path, tmp_path: Path) -> Path:
+    """The store of a run that took everything."""
     async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
         await delivery.complete()
         assert delivery.from_store == 0
-    async with serve(repo) as url, delivering(url, made, store=tmp_path / "store") as (delivery, _):
+    return tmp_path / "store"
+
+
+def refuse(patch: pytest.MonkeyPatch, folder: Path, flags: int, code: int) -> None:
+    """Have no file below a folder opened with one of these flags from now on."""
+    opened = os.open
+
+    def take_or_refuse(path: Any, asked: int, *more: Any, **named: Any) -> int:
+        if str(path).startswith(str(folder)) and asked & flags:
+            raise OSError(code, os.strerror(code), str(path))
+        return opened(path, asked, *more, **named)
+
+    patch.setattr(os, "open", take_or_refuse)
+
+
+async def test_a_second_run_takes_everything_from_the_store(
+    made: Published, repo: Path, kept: Path
+) -> None:
+    sizes = sum(entry.size for entry in made.manifest.units)
+    async with serve(repo) as url, delivering(url, made, store=kept) as (delivery, _):
         await delivery.complete()
         assert delivery.from_store == sizes
         assert [record.path for record in delivery.trace] == ["metadata/timestamp.json"]
@@ -36,14 +54,11 @@ async def test_a_second_run_takes_everything_from_the_store(
 
 
 async def test_a_second_run_asks_for_the_metadata_of_news_and_no_base(
-    tmp_path: Path, made: Published
+    made: Published, repo: Path, kept: Path
 ) -> None:
     news = published(1, 2)
-    repo, store = made.write(tmp_path / "repo"), tmp_path / "store"
-    async with delivering(repo, made, store=store) as (delivery, _):
-        await delivery.complete()
     news.write(repo)
-    async with delivering(repo, made, store=store) as (delivery, _):
+    async with delivering(repo, made, store=kept) as (delivery, _):
         assert delivery.manifest.release == 2
         paths = [record.path for record in delivery.trace]
         assert paths[:2] == ["metadata/timestamp.json", f"bundles/{NAME}.news"]
@@ -53,27 +68,23 @@ async def test_a_second_run_asks_for_the_metadata_of_news_and_no_base(
 
 
 async def test_a_unit_that_rotted_in_the_store_is_fetched_again(
-    made: Published, repo: Path, tmp_path: Path
+    made: Published, repo: Path, kept: Path
 ) -> None:
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-    for file in (tmp_path / "store" / "units").iterdir():
+    for file in (kept / "units").iterdir():
         file.write_bytes(bytes(file.stat().st_size))
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
+    async with delivering(repo, made, store=kept) as (delivery, _):
         await delivery.complete()
         assert delivery.from_store == 0
         assert await delivery.rebuild() == made.models[0]
 
 
 async def test_a_unit_that_cannot_be_read_from_the_store_is_fetched_again(
-    made: Published, repo: Path, tmp_path: Path
+    made: Published, repo: Path, kept: Path
 ) -> None:
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
-        await delivery.complete()
-    file = tmp_path / "store" / "units" / made.manifest.base.id
+    file = kept / "units" / made.manifest.base.id
     file.unlink()
     file.mkdir()
-    async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
+    async with delivering(repo, made, store=kept) as (delivery, events):
         await delivery.complete()
         assert of(events, StoreFailed)
         assert await delivery.rebuild() == made.models[0]
@@ -116,11 +127,11 @@ async def test_a_store_that_another_process_has_open_is_shared(
 async def test_a_disk_that_takes_no_unit_does_not_stop_delivery(
     made: Published, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def refuse(handle: int) -> None:
+    def fail(handle: int) -> None:
         raise OSError(code, os.strerror(code))
 
     async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
-        monkeypatch.setattr(os, "fsync", refuse)
+        monkeypatch.setattr(os, "fsync", fail)
         await delivery.complete()
         assert await delivery.rebuild() == made.models[0]
     assert {event.error.code for event in of(events, StoreFailed)} <= {
@@ -159,14 +170,7 @@ async def test_a_store_on_a_read_only_disk_is_gone_without(
 ) -> None:
     async with delivering(repo, made, store=tmp_path / "store") as (delivery, _):
         await delivery.base()
-    opened = os.open
-
-    def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if str(path).startswith(str(tmp_path / "store")) and flags & (os.O_WRONLY | os.O_RDWR):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-        return opened(path, flags, *more, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
+    refuse(monkeypatch, tmp_path / "store", os.O_WRONLY | os.O_RDWR, errno.EROFS)
     async with delivering(repo, made, store=tmp_path / "store") as (delivery, events):
         await delivery.complete()
         assert await delivery.rebuild() == made.models[0]
@@ -181,14 +185,7 @@ async def test_rollback_is_refused_even_when_the_disk_has_become_read_only(
     old = made.write(tmp_path / "old")
     async with delivering(repo, published(1, 2), store=tmp_path / "store"):
         pass
-    opened = os.open
-
-    def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if str(path).startswith(str(tmp_path / "store")) and flags & (os.O_WRONLY | os.O_RDWR):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-        return opened(path, flags, *more, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
+    refuse(monkeypatch, tmp_path / "store", os.O_WRONLY | os.O_RDWR, errno.EROFS)
     root = published(1, 2).root
     with pytest.raises(TrustError):
         async with Delivery.open(str(old), NAME, root=root, store=tmp_path / "store"):
@@ -199,14 +196,7 @@ async def test_metadata_that_a_full_disk_does_not_take_is_kept_elsewhere(
     made: Published, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = tmp_path / "store"
-    opened = os.open
-
-    def refuse(path: Any, flags: int, *more: Any, **named: Any) -> int:
-        if str(path).startswith(str(store / "metadata")) and flags & os.O_CREAT:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        return opened(path, flags, *more, **named)
-
-    monkeypatch.setattr(os, "open", refuse)
+    refuse(monkeypatch, store / "metadata", os.O_CREAT, errno.ENOSPC)
     async with delivering(repo, made, store=store) as (delivery, events):
         await delivery.complete()
         assert await delivery.rebuild() == made.models[0]

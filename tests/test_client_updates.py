@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from following import LADDER, delivering, put, resign, tuned
+from following import LADDER, after_each, delivering, follow, holding, put, resign, tuned
 from midstream import Publisher
 from midstream.client import Delivery
 from midstream.client.events import UpdateApplied, UpdateRefused
@@ -34,15 +33,7 @@ from trusting import entry, release
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The repository after each release, from none on."""
     made = tmp_path_factory.mktemp("made")
-    found = [made / "0"]
-    for number in (1, 2, 3):
-        folder = made / str(number)
-        if number > 1:
-            shutil.copytree(found[-1], folder)
-        publisher = Publisher(folder, signer=signer())
-        publisher.publish(tuned(number), name=NAME, ladder=LADDER)
-        found.append(folder)
-    return found
+    return [made / "none", *after_each(3, made)]
 
 
 def of(events: list[Event], kind: type[Event]) -> list[Any]:
@@ -54,7 +45,7 @@ def exact_of(described: Manifest) -> list[UpdateEntry]:
     return [update for update in updates_of(described) if update.rung is None]
 
 
-def asked(delivery: Delivery, repo: Path) -> set[str]:
+def asked(delivery: Delivery) -> set[str]:
     """Units that were asked for."""
     return {r.path for r in delivery.trace if r.path.startswith("units/")}
 
@@ -64,16 +55,12 @@ def asked(delivery: Delivery, repo: Path) -> set[str]:
 
 async def test_a_release_comes_by_its_update(folders: list[Path], tmp_path: Path) -> None:
     repo = tmp_path / "repo"
-    put(folders[1], repo)
-    async with delivering(repo) as (delivery, events):
-        await delivery.complete()
-        before = asked(delivery, repo)
-        put(folders[2], repo)
-        assert await delivery.check()
-        await delivery.complete()
+    async with holding(folders[1], repo) as (delivery, events):
+        before = asked(delivery)
+        await follow(delivery, folders[2], repo)
         assert await delivery.rebuild() == tuned(2)
         (update,) = exact_of(delivery.manifest)
-        assert asked(delivery, repo) - before == {update.unit.path}
+        assert asked(delivery) - before == {update.unit.path}
         assert of(events, UpdateApplied) == [
             UpdateApplied(release=2, parent=1, size=update.unit.size)
         ]
@@ -113,13 +100,9 @@ async def test_every_way_ends_in_the_same_bits(
     folders: list[Path], tmp_path: Path, path: tuple[int, ...]
 ) -> None:
     repo = tmp_path / "repo"
-    put(folders[path[0]], repo)
-    async with delivering(repo) as (delivery, events):
-        await delivery.complete()
+    async with holding(folders[path[0]], repo) as (delivery, events):
         for number in path[1:]:
-            put(folders[number], repo)
-            await delivery.check()
-            await delivery.complete()
+            await follow(delivery, folders[number], repo)
         assert await delivery.rebuild() == tuned(3)
         assert len(of(events, UpdateApplied)) == len(path) - 1
         await delivery.write_model(tmp_path / "model")
@@ -130,38 +113,31 @@ async def test_the_next_run_goes_on_from_what_an_update_left(
     folders: list[Path], tmp_path: Path
 ) -> None:
     repo, store = tmp_path / "repo", tmp_path / "store"
-    put(folders[1], repo)
-    async with delivering(repo, store=store) as (delivery, _):
-        await delivery.complete()
-    put(folders[2], repo)
-    async with delivering(repo, store=store) as (delivery, events):  # from units on disk
-        await delivery.complete()
+    async with holding(folders[1], repo, store=store):
+        pass
+    async with holding(folders[2], repo, store=store) as (_, events):  # from units on disk
         assert len(of(events, UpdateApplied)) == 1
     async with delivering(repo, store=store) as (delivery, events):  # from the model on disk
         assert delivery.state is SessionState.COMPLETE
         assert await delivery.rebuild() == tuned(2)
-        assert not asked(delivery, repo)
-    put(folders[3], repo)
-    async with delivering(repo, store=store) as (delivery, events):
-        await delivery.complete()
+        assert not asked(delivery)
+    async with holding(folders[3], repo, store=store) as (delivery, events):
         assert await delivery.rebuild() == tuned(3)
         assert len(of(events, UpdateApplied)) == 1
-        assert len(asked(delivery, repo)) == 1
+        assert len(asked(delivery)) == 1
 
 
 async def test_a_run_that_ended_before_the_update_came_costs_the_next_one_no_more(
     folders: list[Path], tmp_path: Path
 ) -> None:
     repo, store = tmp_path / "repo", tmp_path / "store"
-    put(folders[1], repo)
-    async with delivering(repo, store=store) as (delivery, _):
-        await delivery.complete()
+    async with holding(folders[1], repo, store=store) as (delivery, _):
         put(folders[2], repo)
         assert await delivery.check()  # trusted, and then it ends
     async with delivering(repo, store=store) as (delivery, events):
         await delivery.complete()
         (update,) = exact_of(delivery.manifest)
-        assert asked(delivery, repo) == {update.unit.path}
+        assert asked(delivery) == {update.unit.path}
         assert [event.parent for event in of(events, UpdateApplied)] == [1]
         assert await delivery.rebuild() == tuned(2)
     async with delivering(repo, store=store) as (delivery, _):
@@ -172,16 +148,14 @@ async def test_runs_that_ended_so_one_after_the_other_cost_no_more_either(
     folders: list[Path], tmp_path: Path
 ) -> None:
     repo, store = tmp_path / "repo", tmp_path / "store"
-    put(folders[1], repo)
-    async with delivering(repo, store=store) as (delivery, _):
-        await delivery.complete()
+    async with holding(folders[1], repo, store=store) as (delivery, _):
         for number in (2, 3):
             put(folders[number], repo)
             assert await delivery.check()
     async with delivering(repo, store=store) as (delivery, _):
         await delivery.complete()
-        assert len(asked(delivery, repo)) == 1
-        assert asked(delivery, repo) < {update.unit.path for update in exact_of(delivery.manifest)}
+        assert len(asked(delivery)) == 1
+        assert asked(delivery) < {update.unit.path for update in exact_of(delivery.manifest)}
         assert await delivery.rebuild() == tuned(3)
 
 
@@ -189,12 +163,8 @@ async def test_a_damaged_model_on_disk_is_fetched_again(
     folders: list[Path], tmp_path: Path
 ) -> None:
     repo, store = tmp_path / "repo", tmp_path / "store"
-    put(folders[1], repo)
-    async with delivering(repo, store=store) as (delivery, _):
-        await delivery.complete()
-        put(folders[2], repo)
-        await delivery.check()
-        await delivery.complete()
+    async with holding(folders[1], repo, store=store) as (delivery, _):
+        await follow(delivery, folders[2], repo)
         name = delivery.manifest.model_sha256[:16].hex()
     (image,) = store.rglob(name)
     image.write_bytes(image.read_bytes()[:-1] + b"x")
@@ -237,9 +207,7 @@ async def test_an_update_that_does_not_fit_costs_the_fresh_units_alone(
 ) -> None:
     """[TRU-18]"""
     repo = tmp_path / "repo"
-    put(folders[1], repo)
-    async with delivering(repo) as (delivery, events):
-        await delivery.complete()
+    async with holding(folders[1], repo) as (delivery, events):
         spoilt(repo, change)
         await delivery.check()
         await delivery.complete()
@@ -254,9 +222,7 @@ async def test_an_update_that_is_gone_costs_the_fresh_units_alone(
     folders: list[Path], tmp_path: Path
 ) -> None:
     repo = tmp_path / "repo"
-    put(folders[1], repo)
-    async with delivering(repo) as (delivery, events):
-        await delivery.complete()
+    async with holding(folders[1], repo) as (delivery, events):
         put(folders[2], repo)
         described = manifest.decode(next(repo.rglob("*.2.manifest")).read_bytes())
         for update in updates_of(described):

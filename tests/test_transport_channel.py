@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -25,12 +24,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "metadata").mkdir()
     (tmp_path / "metadata/timestamp.json").write_bytes(b'{"version": 1}')
     return tmp_path
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 async def stall(_: asyncio.StreamWriter) -> None:

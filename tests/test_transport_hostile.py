@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -16,18 +15,7 @@ from midstream.limits import Limits
 from midstream.origin import Impairments, serve
 from midstream.testing import FakeClock
 from midstream.transport import HttpTransport, open_transport
-from transfers import FILE, QUICK, SIZE, refusal, with_unit
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return with_unit(tmp_path)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        yield session
+from transfers import FILE, QUICK, SIZE, refusal
 
 
 @pytest.mark.parametrize(

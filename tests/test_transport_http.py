@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,18 +15,7 @@ from midstream.origin import serve
 from midstream.testing import FakeClock
 from midstream.transport import HttpTransport, open_transport
 from staticservers import StaticServer
-from transfers import FILE, SIZE, free_port, with_unit
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return with_unit(tmp_path)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        yield session
+from transfers import FILE, SIZE, free_port
 
 
 async def test_what_is_asked_for_is_said_as_the_standard_says_it(

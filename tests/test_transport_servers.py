@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -14,18 +14,7 @@ from bodies import body
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport import open_transport
 from staticservers import StaticServer
-from transfers import FILE, SIZE, free_port, with_unit
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return with_unit(tmp_path)
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(auto_decompress=False) as session:
-        yield session
+from transfers import FILE, SIZE, free_port
 
 
 async def test_a_file_comes_whole(folder: Path, static_server: StaticServer) -> None:

@@ -1,8 +1,9 @@
 """A publisher, an origin that is restarted, bad links, players that follow and are killed.
 
-Everything in this process but the publisher, and one player that is killed now and then. Each
-model that a player runs or rebuilds is compared with what was published; memory, file descriptors
-and tasks are sampled all the time.
+This process is the players', with the links that they are behind; the publisher, the origin and
+one player that is killed now and then have processes of their own. Each model that a player runs
+or rebuilds is compared with what was published; memory, file descriptors and tasks are sampled
+all the time, and what they show is the client's.
 
 python tests/soak.py SECONDS [SEED]
 """
@@ -10,23 +11,23 @@ python tests/soak.py SECONDS [SEED]
 import asyncio
 import hashlib
 import json
+import math
 import multiprocessing
-import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from asyncio.subprocess import Process
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 
 from midstream import connect
-from midstream.origin import serve
 from midstream.runtime import find_backend
 from midstream.testing import FakeBackend, LinkFaults, TcpProxy, tcp_proxy
 from published import NAME
-from soakreport import Report, sample
+from soakorigin import origin, running
+from soakreport import Report, measure
 from soakworld import LADDER, LIMITS, TAKEN, WRONG, Player, World
 
 PLAYERS = 3
@@ -61,7 +62,8 @@ class Soak:
         self._rng = random.Random(seed)
         self.report = Report()
         self._world = World(folder, seed, self.report)
-        self._began = self._ends = 0.0
+        self._began, self._ends = 0.0, math.inf
+        self._is_served = asyncio.Event()
         self._proxies: list[TcpProxy] = []
         self._players: list[Player] = []
         self._last_is_published = asyncio.Event()
@@ -81,29 +83,28 @@ class Soak:
 
     async def _run(self) -> Report:
         await self._world.publish(self._publisher)
-        before = sample(time.monotonic())
+        before = measure()
         async with AsyncExitStack() as stack:
             url = await self._open(stack)
-            self._began = time.monotonic()
-            self._ends = self._began + self._seconds
             async with asyncio.TaskGroup() as tasks:
-                for job in (self._serve(url), self._break(), self._publish(), self._sample()):
+                tasks.create_task(self._serve(url))
+                await self._is_served.wait()
+                self._began = time.monotonic()
+                self._ends = self._began + self._seconds
+                for job in (self._break(), self._publish(), self._sample()):
                     tasks.create_task(job)
                 for player in self._players:
                     tasks.create_task(self._play(player))
                 tasks.create_task(self._kill())
         self.report.seconds = time.monotonic() - self._began
         await asyncio.sleep(0.1)  # sockets close a turn later
-        after = sample(self._began)
-        self.report.left = {
-            "descriptors": after.descriptors - before.descriptors,
-            "tasks": after.tasks - before.tasks,
-        }
+        after = measure()
+        self.report.left = {what: after[what] - before[what] for what in ("descriptors", "tasks")}
         return self.report
 
     async def _open(self, stack: AsyncExitStack) -> str:
         """Proxies and players; the origin's address, kept for all its lives."""
-        async with serve(self._world.repo) as url:
+        async with origin(self._world.repo) as url:
             pass
         fake = FakeBackend(inputs=(TAKEN,))
         backends = [fake, find_backend(), fake]
@@ -123,8 +124,9 @@ class Soak:
         """The origin, which goes away now and then, until all have come to the end."""
         port = int(url.rpartition(":")[2])
         while True:
-            async with serve(self._world.repo, port=port):
+            async with origin(self._world.repo, port=port):
                 self.report.counts["origins started"] += 1
+                self._is_served.set()
                 lasts = self._rng.uniform(20, 60)
                 while lasts > 0 or not self._goes_on:
                     await asyncio.sleep(0.1)
@@ -162,10 +164,10 @@ class Soak:
         self._last_is_published.set()
 
     async def _sample(self) -> None:
-        self.report.samples.append(sample(self._began))
+        self.report.sample()
         while self._goes_on:
             await asyncio.sleep(min(2.0, self._seconds / 8))
-            self.report.samples.append(sample(self._began))
+            self.report.sample()
 
     async def _play(self, player: Player) -> None:
         """Lives of one player; the last one ends when all have come to the end."""
@@ -189,24 +191,10 @@ class Soak:
             await self._listen(process, self._ends + LAST, is_last=True)
             process.kill()
 
-    @asynccontextmanager
-    async def _process(self, url: str, store: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-        root = self._world.repo / "1.root.json"
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, HERE, "player", url, store, root),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        try:
-            yield process
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()  # which closes what connected us
+    def _process(self, url: str, store: Path) -> AbstractAsyncContextManager[Process]:
+        return running(HERE, "player", url, store, self._world.repo / "1.root.json")
 
-    async def _listen(
-        self, process: asyncio.subprocess.Process, until: float, *, is_last: bool = False
-    ) -> None:
+    async def _listen(self, process: Process, until: float, *, is_last: bool = False) -> None:
         """Check what it says until the time is over; in its last life, until it has come."""
         assert process.stdout is not None, "it was asked for"
         with suppress(TimeoutError):

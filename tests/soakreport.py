@@ -4,24 +4,15 @@ import asyncio
 import gc
 import os
 import sys
-import time
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-
-@dataclass
-class Sample:
-    """What this process has at one moment."""
-
-    at: float
-    resident: int
-    """Bytes of memory."""
-    blocks: int
-    """Blocks of memory that Python's objects have: what is not let go shows here first."""
-    descriptors: int
-    tasks: int
+MEASURES = ("resident", "blocks", "descriptors", "tasks")
+"""Bytes of memory; blocks of memory that Python's objects have, where what is not let go shows
+first; what is open; what runs."""
 
 
 @dataclass
@@ -30,15 +21,23 @@ class Report:
 
     seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
-    samples: list[Sample] = field(default_factory=list)
+    samples: "dict[str, array[int]]" = field(
+        default_factory=lambda: {what: array("q") for what in MEASURES}
+    )
+    """What was measured, in order; numbers alone, since they are measured along."""
     left: dict[str, int] = field(default_factory=dict)
     """What is there after the end and was not before the beginning."""
 
+    def sample(self) -> None:
+        """Add what this process has now."""
+        for what, found in measure().items():
+            self.samples[what].append(found)
+
     def middle(self, what: str, part: int, parts: int = 4) -> float:
         """The median of a measure over one part of the time."""
-        size = max(1, len(self.samples) // parts)
-        some = self.samples[part * size : (part + 1) * size] or self.samples
-        return median(getattr(one, what) for one in some)
+        found = self.samples[what]
+        size = max(1, len(found) // parts)
+        return median(found[part * size : (part + 1) * size] or found)
 
     def growth(self, what: str) -> float:
         """From the second quarter, since the first warms up, to the last."""
@@ -49,22 +48,23 @@ class Report:
         return self.growth(what) / self.middle(what, 1)
 
     def __str__(self) -> str:
-        lines = [f"{self.seconds:.0f} s, {len(self.samples)} samples, left: {self.left}"]
+        count = len(self.samples["resident"])
+        lines = [f"{self.seconds:.0f} s, {count} samples, left: {self.left}"]
         lines += [f"{name}: {count}" for name, count in sorted(self.counts.items())]
-        for what in ("resident", "blocks", "descriptors", "tasks"):
+        for what in MEASURES:
             quarters = [f"{self.middle(what, part):.0f}" for part in range(4)]
             lines.append(f"{what} by quarters: {', '.join(quarters)}")
         return "\n".join(lines)
 
 
-def sample(began: float) -> Sample:
+def measure() -> dict[str, int]:
     """This process now, without what a collection of cycles would let go of at some time."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return Sample(
-        at=time.monotonic() - began,
-        resident=pages * os.sysconf("SC_PAGE_SIZE"),
-        blocks=sys.getallocatedblocks(),
-        descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - each name is all it is
-        tasks=len(asyncio.all_tasks()),
+    found = (
+        pages * os.sysconf("SC_PAGE_SIZE"),
+        sys.getallocatedblocks(),
+        len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - each name is all it is
+        len(asyncio.all_tasks()),
     )
+    return dict(zip(MEASURES, found, strict=True))

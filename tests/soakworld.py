@@ -30,6 +30,7 @@ WRONG = (TransportError, DataError, UnavailableError)
 """Errors that a link, an origin or a disk may cause; no others are expected."""
 TAKEN = TensorInfo(name="input", shape=(1, SIZES[0]), dtype=np.dtype("float32"))
 """What every network takes."""
+_DIGEST = hashlib.sha256().digest_size
 
 
 class World:
@@ -38,14 +39,14 @@ class World:
     def __init__(self, folder: Path, seed: int, report: Report) -> None:
         self.repo = folder / "repo"
         self.report = report
-        self.hashes: dict[int, dict[int, str]] = {}
-        """SHA-256 of the model file, by release and layer."""
+        self._digests = bytearray()
+        """SHA-256 of each release's model file at each layer, one after the other."""
         self._seed = seed
 
     @property
     def newest(self) -> int:
         """The number of the newest release."""
-        return len(self.hashes)
+        return len(self._digests) // (_DIGEST * len(LADDER))
 
     async def publish(self, publisher: Executor) -> None:
         """One more release; its hashes are known before anybody can have it.
@@ -60,35 +61,37 @@ class World:
         async def there(work: Callable[..., Any], *given: object) -> Any:
             return await asyncio.get_running_loop().run_in_executor(publisher, work, *given)
 
-        self.hashes[number] = await there(stage, self.repo, staging, self._seed, number)
+        digests = await there(stage, self.repo, staging, self._seed, number)
+        self._digests += digests
         await there(mirror, staging, self.repo)
         self.report.counts["releases published"] += 1
 
     def check(self, release: int, layer: int, sha256: str, who: str) -> None:
         """A model that somebody has is the one that was published."""
-        assert self.hashes[release][layer] == sha256, f"{who}: release {release}, layer {layer}"
+        start = ((release - 1) * len(LADDER) + layer) * _DIGEST
+        published = self._digests[start : start + _DIGEST]
+        assert published == bytes.fromhex(sha256), f"{who}: release {release}, layer {layer}"
         self.report.counts[f"models checked, {who}"] += 1
 
 
-def stage(repo: Path, staging: Path, seed: int, number: int) -> dict[int, str]:
-    """Publish one more release, beside the repository; says what each layer of it is."""
+def stage(repo: Path, staging: Path, seed: int, number: int) -> bytes:
+    """Publish one more release, beside the repository; says what its layers are, by SHA-256."""
     model = mlp(SIZES, seed=seed * 1000 + number)
     if repo.exists():
         shutil.copytree(repo, staging, dirs_exist_ok=True)
     Publisher(staging, signer=signer()).publish(model, name=NAME, ladder=LADDER)
-    hashes = _layers(staging, number)
-    assert hashes[2] == hashlib.sha256(model).hexdigest()
-    return hashes
+    digests = _layers(staging, number)
+    assert digests[-1] == hashlib.sha256(model).digest()
+    return b"".join(digests)
 
 
-def _layers(folder: Path, number: int) -> dict[int, str]:
+def _layers(folder: Path, number: int) -> list[bytes]:
     (path,) = (folder / "targets" / NAME).glob(f"*.{number}.manifest")
-    entries = manifest.decode(path.read_bytes()).units
-    units = [(folder / entry.path).read_bytes() for entry in entries]
-    return {
-        entry.layer: hashlib.sha256(rebuild(units[: at + 1])).hexdigest()
-        for at, entry in enumerate(entries)
-    }
+    units = [
+        (folder / entry.path).read_bytes() for entry in manifest.decode(path.read_bytes()).units
+    ]
+    stacks = [units[: at + 1] for at in range(len(LADDER))]
+    return [hashlib.sha256(rebuild(stack)).digest() for stack in stacks]
 
 
 def mirror(staging: Path, repo: Path) -> None:

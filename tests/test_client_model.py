@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,7 +131,8 @@ async def test_an_activation_makes_what_can_be_ready_come_first(
         choice = model.delivery.choose()
         assert choice is not None
         assert "in time" not in choice.reason
-        for wrong in (-1.0, float("nan")):
+        wrongs: tuple[Any, ...] = (-1.0, float("nan"), "text")
+        for wrong in wrongs:
             with pytest.raises(UsageError) as caught:
                 model.aim(within=wrong)
             assert caught.value.code is ErrorCode.BAD_ARGUMENT

@@ -329,9 +329,9 @@ async def test_a_look_that_fails_is_told_and_looks_go_on(
         await told.release(2)
 
 
-@pytest.mark.parametrize("poll", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("poll", [0.0, -1.0, float("nan"), float("inf"), "text"])
 async def test_a_poll_that_makes_no_sense_is_refused(
-    made: Published, repo: Path, poll: float
+    made: Published, repo: Path, poll: Any
 ) -> None:
     async with Delivery.open(str(repo), NAME, root=made.root) as delivery:
         with pytest.raises(UsageError):

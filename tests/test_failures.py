@@ -1,6 +1,7 @@
 """What a user sees when something goes wrong: each row of spec/failures.md, by the real command."""
 
 import io
+import json
 import re
 import socket
 import sys
@@ -164,6 +165,26 @@ def test_a_full_disk(place: Place) -> None:
     with Faults(place.output.parent, 0, Fault.FULL).installed():
         code = place.fetch(place.repo)
     place.shows("the disk is full", code)
+
+
+@pytest.mark.parametrize("step", [0, 7, 30])
+def test_a_full_disk_of_the_store(place: Place, step: int) -> None:
+    store = place.folder / "store"
+    with Faults(store, step, Fault.FULL).installed() as faults:
+        code = place.fetch(place.repo, NAME, "--store", str(store))
+    assert faults.happened
+    place.shows("the store's disk is full", code)
+    assert place.output.read_bytes() == place.made.models[0]
+    assert place.fetch(place.repo, NAME, "--store", str(store)) == 0  # once there is space
+
+
+def test_a_full_disk_of_the_store_is_one_error_for_scripts(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = place.folder / "store"
+    with Faults(store, 0, Fault.FULL).installed():
+        assert place.fetch(place.repo, NAME, "--store", str(store), "--json") == 3
+    assert json.loads(capsys.readouterr().out)["error"] == "STORE_FULL"
 
 
 def test_a_read_only_store(place: Place) -> None:

@@ -1,7 +1,10 @@
 """Which unit next, or why none."""
 
 import math
+from dataclasses import fields
+from typing import Any
 
+import numpy as np
 import pytest
 
 from midstream.errors import ErrorCode, UsageError
@@ -319,11 +322,12 @@ def test_each_wait_has_its_reason(link: Link, spent: int, reason: str) -> None:
         {"throughput": -1.0},
         {"throughput": math.nan},
         {"throughput": math.inf},
+        *({name: "text"} for name in ("buffer", "budget", "throughput")),
     ],
 )
-def test_a_report_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError) as caught:
-        Link(**wrong)  # type: ignore[arg-type]
+def test_a_report_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r": expected 0 ") as caught:
+        Link(**wrong)
     assert caught.value.code is ErrorCode.BAD_ARGUMENT
 
 
@@ -408,12 +412,21 @@ def test_without_a_release_there_is_nothing() -> None:
         {"low_water": math.nan},
         {"least_worth": -1.0},
         {"least_worth": math.inf},
+        {"least_worth": None},
+        {"max_layer": 1.5},
+        *({field.name: "text"} for field in fields(Policy)),
+        *({field.name: np.zeros(2)} for field in fields(Policy)),
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError) as caught:
-        Policy(**wrong)  # type: ignore[arg-type]
+def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r": expected ") as caught:
+        Policy(**wrong)
     assert caught.value.code is ErrorCode.BAD_ARGUMENT
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    policy = Policy(low_water=np.float32(2), max_layer=np.int64(1), least_worth=np.float64(0.5))  # type: ignore[arg-type]
+    assert (policy.low_water, policy.max_layer, policy.least_worth) == (2.0, 1, 0.5)
 
 
 def test_a_unit_whose_base_is_missing_waits_for_it() -> None:

@@ -1,6 +1,7 @@
 """Whose bytes go next over a shared link."""
 
 import math
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -143,8 +144,8 @@ def test_who_leaves_is_waited_for_no_more() -> None:
     assert turns.holder == other
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
-def test_a_weight_that_makes_no_sense_is_refused(weight: float) -> None:
+@pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf, "text", None])
+def test_a_weight_that_makes_no_sense_is_refused(weight: Any) -> None:
     with pytest.raises(UsageError) as caught:
         Turns().join(weight)
     assert caught.value.code is ErrorCode.BAD_ARGUMENT

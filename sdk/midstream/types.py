@@ -3,10 +3,16 @@
 import math
 from dataclasses import dataclass, field
 from enum import IntEnum
+from numbers import Real
 
 from midstream.frozen import setters
 
-__all__ = ["DType", "Fidelity", "Tensor", "UnitKind"]
+__all__ = ["DType", "Fidelity", "Tensor", "UnitKind", "is_number"]
+
+
+def is_number(value: object) -> bool:
+    """Whether a caller gave a real number, of Python's or of NumPy's, so that it compares."""
+    return isinstance(value, Real)
 
 
 class DType(IntEnum):

@@ -14,7 +14,7 @@ from midstream.client import Delivery, Marks, SharedLink, StoreFailed
 from midstream.client.adapting import Adapting
 from midstream.client.metering import Meter
 from midstream.client.pinning import read_root
-from midstream.errors import ErrorCode, UsageError
+from midstream.errors import ErrorCode, StoreError, UsageError
 from midstream.limits import LIMITS
 from midstream.origin import Impairments, ServerLimits, serve
 from midstream.session import Event, Policy, Purpose, UnitVerified
@@ -67,7 +67,8 @@ def _add_fetch(verbs: Any) -> None:
         "fetch",
         help="fetch a network's newest release and rebuild the model file",
         description="Fetch, repair and verify a release, and write the model file. With --store "
-        "an interrupted fetch goes on where it stopped.",
+        "an interrupted fetch goes on where it stopped; where the store's disk is full, the model "
+        "is written all the same, and the exit code is 3.",
     )
     parser.add_argument("url", metavar="URL", help="the repository's address, or its folder")
     parser.add_argument("name", metavar="NAME", help="the network's name")
@@ -151,8 +152,11 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
         disable=not sys.stderr.isatty() or output.as_json,
     )
     task = bar.add_task(f"fetching {options.name}", total=None)
+    full: list[StoreError] = []
 
     def show(event: Event) -> None:
+        if isinstance(event, StoreFailed) and event.error.code is ErrorCode.STORE_FULL:
+            full.append(event.error)
         if isinstance(event, UnitVerified):
             bar.update(task, advance=event.entry.size)
         _note(event, output)
@@ -170,6 +174,10 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
         ) as delivery:
             await _complete(options, output, delivery)
     _tell(options, output, delivery)
+    if full:
+        why = f"the model is written, but not all of it is kept for the next run: {full[0].message}"
+        raise StoreError(full[0].code, why)
+    _report(output, delivery, layer=options.layer)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -236,13 +244,18 @@ def _tell(options: argparse.Namespace, output: Output, delivery: Delivery) -> No
         f"{human_size(received)} received, "
         f"{delivery.counters.repaired_packets} packets repaired"
     )
+
+
+def _report(output: Output, delivery: Delivery, *, layer: int | None) -> None:
+    """The same for scripts, and more."""
+    manifest = delivery.manifest
     output.result(
         {
             "name": manifest.name,
             "release": manifest.release,
-            "layer": layer,
+            "layer": delivery.best_layer(layer),
             "model_size": manifest.model_size,
-            "bytes_received": received,
+            "bytes_received": delivery.bytes_received,
             "requests": len(delivery.trace),
             "repaired_packets": delivery.counters.repaired_packets,
             "damaged_packets": delivery.counters.damaged_packets,

@@ -28,6 +28,7 @@ from midstream.runtime import Generation, PinnedNetwork, Slots
 from midstream.session import Counters, Event, Link, SessionState, UnitVerified
 from midstream.transport import RequestRecord
 from midstream.trust.manifest import Manifest
+from midstream.types import is_number
 
 __all__ = ["Model", "SwapMode"]
 
@@ -208,9 +209,9 @@ class Model:
         Raises:
             UsageError: BAD_ARGUMENT where it is negative or not a number.
         """
-        if within is not None and not within >= 0:
+        if within is not None and not (is_number(within) and within >= 0):
             raise UsageError(
-                ErrorCode.BAD_ARGUMENT, f"activation within {within}: expected 0 s or more"
+                ErrorCode.BAD_ARGUMENT, f"activation within {within!r}: expected 0 s or more"
             )
         self.delivery.aim(within=within)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from midstream.errors import ErrorCode, TransportError, UsageError
 from midstream.transport import Announcement, Transport
+from midstream.types import is_number
 
 __all__ = ["Pace", "Watch"]
 
@@ -43,8 +44,8 @@ class Pace:
     _ABSENT = 3600.0
 
     def __init__(self, poll: float, *, rng: random.Random | None = None) -> None:
-        if not 0 < poll < math.inf:
-            raise UsageError(ErrorCode.BAD_ARGUMENT, f"poll {poll}: expected seconds, above 0")
+        if not (is_number(poll) and 0 < poll < math.inf):
+            raise UsageError(ErrorCode.BAD_ARGUMENT, f"poll {poll!r}: expected seconds, above 0")
         self._poll = poll
         self._rng = rng or random.Random()  # noqa: S311 - it spreads clients, no secrets
 

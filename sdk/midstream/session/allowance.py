@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 from midstream.errors import ErrorCode, UsageError
+from midstream.types import is_number
 
 __all__ = ["Allowance", "Link", "Policy", "Wait"]
 
@@ -28,14 +29,15 @@ class Policy:
     """dB per kB below which a unit waits while media play; a base never does for that."""
 
     def __post_init__(self) -> None:
-        _require(self.low_water >= 0, f"low water {self.low_water}: expected 0 s or more")
+        _require(_is_from_0(self.low_water), f"low water {self.low_water!r}: expected 0 s or more")
+        layer = self.max_layer
         _require(
-            self.max_layer is None or self.max_layer >= 0,
-            f"highest layer {self.max_layer}: expected 0 or more",
+            layer is None or (_is_from_0(layer) and layer % 1 == 0),
+            f"highest layer {layer!r}: expected a whole number, 0 or more",
         )
         _require(
-            0 <= self.least_worth < math.inf,
-            f"least worth {self.least_worth}: expected 0 dB per kB or more, and finite",
+            _is_from_0(self.least_worth) and self.least_worth < math.inf,
+            f"least worth {self.least_worth!r}: expected 0 dB per kB or more, and finite",
         )
 
 
@@ -55,14 +57,15 @@ class Link:
     """Bytes per second, as the player estimates it; None where it does not know."""
 
     def __post_init__(self) -> None:
-        _require(self.buffer >= 0, f"buffer {self.buffer}: expected 0 s or more")
+        _require(_is_from_0(self.buffer), f"buffer {self.buffer!r}: expected 0 s or more")
         _require(
-            self.budget is None or self.budget >= 0, f"budget {self.budget}: expected 0 or more"
+            self.budget is None or _is_from_0(self.budget),
+            f"budget {self.budget!r}: expected 0 or more",
         )
         rate = self.throughput
         _require(
-            rate is None or 0 <= rate < math.inf,
-            f"throughput {rate}: expected 0 bytes a second or more, and finite",
+            rate is None or (_is_from_0(rate) and rate < math.inf),
+            f"throughput {rate!r}: expected 0 bytes a second or more, and finite",
         )
 
 
@@ -157,6 +160,11 @@ class Allowance:
         if link.throughput is None or link.buffer == math.inf:
             return math.inf
         return max(link.buffer - policy.low_water, 0.0) * link.throughput
+
+
+def _is_from_0(value: float) -> bool:
+    """Whether it is a number at all, and 0 or more."""
+    return is_number(value) and value >= 0
 
 
 def _require(fact: bool, message: str) -> None:

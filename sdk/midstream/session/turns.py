@@ -9,6 +9,7 @@ greatest, so nobody waits for ever. Who has nothing that runs goes before all ot
 from dataclasses import dataclass
 
 from midstream.errors import ErrorCode, UsageError
+from midstream.types import is_number
 
 __all__ = ["LEAST_WORTH", "LONGEST_TURN", "Turns"]
 
@@ -47,8 +48,8 @@ class Turns:
         Raises:
             UsageError: BAD_ARGUMENT where the weight is not above 0, or not finite.
         """
-        if not 0 < weight < float("inf"):
-            raise UsageError(ErrorCode.BAD_ARGUMENT, f"weight {weight}: expected above 0")
+        if not (is_number(weight) and 0 < weight < float("inf")):
+            raise UsageError(ErrorCode.BAD_ARGUMENT, f"weight {weight!r}: expected above 0")
         self._joined += 1
         self._members[self._joined] = _Member(weight=weight, account=self._level)
         return self._joined

@@ -14,6 +14,7 @@ import pytest
 
 from midstream.cli import main
 from models import mlp
+from waiting import IN_TIME
 
 
 def prepared(folder: Path) -> Path:
@@ -48,7 +49,7 @@ def server(repo: Path, *more: str) -> Iterator[str]:
             yield re.findall(r"http://\S+", line)[0]
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(IN_TIME)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> Any:

@@ -12,7 +12,7 @@ from midstream.session import (
 )
 from published import NAME, Published
 
-QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
+QUICK = Limits(attempts=2)
 
 
 @asynccontextmanager

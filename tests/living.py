@@ -16,7 +16,7 @@ from midstream.limits import Limits
 from midstream.testing import FakeBackend
 from published import NAME, Published
 
-QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5)
+QUICK = Limits(attempts=2)
 INPUTS = np.ones((1, 4), "f4")
 
 

@@ -24,6 +24,7 @@ from midstream.trust import bundle
 from models import mlp
 from origins import HANG, Asked, Behaviour, for_units, origin
 from published import NAME, Published, published, signer
+from waiting import IN_TIME, until
 
 QUICK = Limits(attempts=3, connect_timeout=0.4, read_timeout=0.2)
 BUNDLE = f"bundles/{NAME}.bundle"
@@ -114,9 +115,9 @@ def send_zeros(asked: Asked) -> bytes:
 
 
 async def fetch(url: str, made: Published, limits: Limits = QUICK) -> Delivery:
-    """A client's whole run, within ten seconds."""
+    """A client's whole run, which ends."""
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(IN_TIME),
         Delivery.open(url, NAME, root=made.root, limits=limits) as delivery,
     ):
         await delivery.complete()
@@ -372,17 +373,13 @@ async def test_an_origin_that_goes_away_leaves_the_network_running(
     ):
         await model.complete()
         served.behave = hang_up
-        async with asyncio.timeout(10):
-            while not any(isinstance(event, CheckFailed) for event in events):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: any(isinstance(event, CheckFailed) for event in events))
         assert model.swap() is not None
         with model.pin() as network:
             assert network.run(np.ones((1, 4), "f4")) is not None
         served.behave = Asked.honest
         served.files = published(1, 2).files
-        async with asyncio.timeout(10):
-            while model.manifest.release != 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: model.manifest.release == 2)
         await model.complete()
 
 
@@ -428,6 +425,6 @@ async def test_a_player_plays_on_when_its_disk_is_full(made: Published, tmp_path
             url, NAME, root=made.root, backend=FakeBackend(), store=tmp_path / "store"
         ) as model,
     ):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         await model.complete()
         assert model.swap() is not None

@@ -26,13 +26,12 @@ from midstream.testing import FakeBackend, LinkFaults, tcp_proxy, udp_proxy
 from midstream.transport.datagrams import Address, open_outlet
 from published import NAME, Published, published
 from test_transport_carousel import free_port
+from waiting import IN_TIME
 
 pytestmark = pytest.mark.once
 
 SEEDS = int(os.environ.get("MIDSTREAM_SEEDS", "2"))
 QUICK = Limits(attempts=3, connect_timeout=0.5, read_timeout=0.3)
-SOON = 30.0
-"""Seconds after which a test has failed; none is awaited where it holds."""
 MILD = LinkFaults(damage=0.02, reset=0.01, delay=0.001, split=700)
 FAULTS: dict[str, dict[str, Any]] = {
     "loss": {"loss": 0.02},
@@ -62,7 +61,7 @@ def any_faults(seed: int) -> LinkFaults:
 
 async def outcome(url: str, made: Published, **more: Any) -> str:
     """What becomes of a client's whole run: the exact model, or the error's code."""
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(IN_TIME):
         try:
             async with Delivery.open(url, NAME, root=made.root, limits=QUICK, **more) as delivery:
                 await delivery.complete()
@@ -183,7 +182,7 @@ async def test_what_runs_runs_on_over_a_link_that_turns_bad(
             limits=QUICK,
             on_event=lambda event: told(event) if isinstance(event, CheckFailed) else None,
         ) as model,
-        asyncio.timeout(SOON),
+        asyncio.timeout(IN_TIME),
     ):
         await model.complete()
         model.swap()

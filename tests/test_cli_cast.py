@@ -13,6 +13,7 @@ import pytest
 
 from midstream.cli import main
 from published import NAME, Published
+from waiting import IN_TIME
 
 
 def free_address() -> str:
@@ -33,7 +34,7 @@ def casting(repo: Path, address: str, number: int) -> Iterator[str]:
             yield process.stdout.readline()
         finally:
             process.send_signal(number)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=IN_TIME)
         assert (process.returncode, errors) == (0, "")
 
 

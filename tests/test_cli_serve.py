@@ -17,6 +17,7 @@ import pytest
 
 from commands import fetch, prepared, server
 from midstream.cli import main
+from waiting import IN_TIME
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_serve_ends_quietly_when_it_is_told_to(made: Path) -> None:
         assert process.stdout is not None
         assert b"http://127.0.0.1:" in process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=IN_TIME)
     assert process.returncode == 0
     assert errors == b""
 
@@ -80,7 +81,7 @@ def test_serve_ends_at_once_when_it_is_told_twice(tmp_path: Path) -> None:
                 connect_often(port)
             assert process.poll() is None
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) != 0
+            assert process.wait(IN_TIME) != 0
 
 
 def test_a_static_web_server_is_an_origin_too(made: Path, tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_output_that_nobody_reads_ends_quietly(made: Path) -> None:
     process.stdout.close()
     errors = process.stderr.read()
     process.stderr.close()
-    process.wait(10)
+    process.wait(IN_TIME)
     assert b"Traceback" not in errors
 
 
@@ -151,7 +152,7 @@ def test_a_fetch_that_is_interrupted_leaves_no_half_file(made: Path, tmp_path: P
         while process.poll() is None and not list(store.rglob("*.*")):
             time.sleep(0.02)  # until something was received, which is long before all is
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=IN_TIME)
     assert process.returncode == 130
     assert b"Traceback" not in errors
     assert list(tmp_path.iterdir()) == [store]

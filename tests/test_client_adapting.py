@@ -1,8 +1,7 @@
 """Clients merge adapters as a signed policy says, swap them in, and never run what was revoked."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from midstream.testing import FakeBackend
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
 from providing import NAMES, Place, model
 from trusting import signer
+from waiting import until
 
 pytestmark = pytest.mark.once
 ADAPTED = 1
@@ -313,12 +313,6 @@ async def test_adapters_are_followed_in_the_background(place: Place) -> None:
         place.providers.revoke("net", "east")
         await until(lambda: running(live) == PLAIN)
     assert of(events, AdaptersRefused)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not is_so():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_a_player_that_wants_a_lower_layer_alone_gets_no_adapters(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from midstream.session import (
     UnitFailed,
 )
 from published import Published, published
+from waiting import until
 
 
 async def test_the_player_may_fetch_unit_by_unit(made: Published, repo: Path) -> None:
@@ -60,13 +60,6 @@ async def test_a_unit_that_fails_under_the_player_is_said_to(made: Published, re
         choice = delivery.choose()
         assert choice is not None
         assert not await delivery.advance(choice)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what no event tells."""
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - there is nothing to be told by
-            await asyncio.sleep(0.01)
 
 
 async def test_a_player_is_told_when_models_had_the_link(made: Published, repo: Path) -> None:

@@ -1,6 +1,5 @@
 """New releases for a network that runs: when they take its place, and when not."""
 
-import asyncio
 from pathlib import Path
 
 from delivering import of
@@ -14,6 +13,7 @@ from midstream.errors import TrustError
 from midstream.publisher import FRESH
 from midstream.testing import FakeBackend, Fault
 from published import Published, published
+from waiting import IN_TIME, until
 
 
 async def test_a_new_release_is_followed(made: Published, tmp_path: Path) -> None:
@@ -23,8 +23,7 @@ async def test_a_new_release_is_followed(made: Published, tmp_path: Path) -> Non
         await model.complete()
         model.swap()
         news.write(repo)
-        while model.delivery.releases[0] != 2:  # noqa: ASYNC110 - as a player would look
-            await asyncio.sleep(0.02)
+        await until(lambda: model.delivery.releases[0] == 2)
         await model.complete()
         generation = model.swap()
         assert generation is not None
@@ -80,10 +79,9 @@ async def test_a_release_that_is_refused_leaves_the_old_one(
 
 async def test_a_look_that_fails_is_an_event(made: Published, repo: Path) -> None:
     async with live(repo, made, poll=0.05) as (model, events):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         (repo / "metadata/timestamp.json").write_bytes(b"{}")
         (repo / "metadata/timestamp.json.repair").unlink()
-        while not of(events, CheckFailed):  # noqa: ASYNC110 - as a player would look
-            await asyncio.sleep(0.02)
+        await until(lambda: bool(of(events, CheckFailed)))
         assert isinstance(of(events, CheckFailed)[0].error, TrustError)
         assert model.generation is not None

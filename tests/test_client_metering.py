@@ -13,6 +13,7 @@ from midstream.session import Allowance, Choice, Link, Wait
 from midstream.session.scheduler import choose_adapter
 from providing import Place
 from test_client_adapting import ADAPTED, connected, of, policy, running
+from waiting import IN_TIME, until
 
 pytestmark = pytest.mark.once
 
@@ -28,6 +29,11 @@ def place(tmp_path: Path) -> Place:
 def parcels(live: Model) -> list[Any]:
     """Requests for adapters."""
     return [record for record in live.trace if record.path.endswith(".parcel")]
+
+
+def came(live: Model) -> int:
+    """Bytes of adapters."""
+    return sum(record.received for record in parcels(live))
 
 
 async def waiting(work: "asyncio.Task[Any]") -> bool:
@@ -64,14 +70,17 @@ async def test_adapters_come_in_parts_of_the_budget(place: Place) -> None:
         live.report(buffer=20.0, budget=400)
         adapting = asyncio.create_task(live.adapt())
         spent = 0
-        while await waiting(adapting):
-            received = sum(record.received for record in parcels(live))
+        while True:
+            await until(lambda before=spent: adapting.done() or came(live) > before)
+            if not await waiting(adapting):
+                break
+            received = came(live)
             assert 0 < received - spent <= 400
             spent = received
             live.report(buffer=20.0, budget=400)
         assert await adapting
         size = of(events, AdapterChosen)[0].choice.size
-        assert sum(record.received for record in parcels(live)) == sum(
+        assert came(live) == sum(
             {event.provider: event.choice.size for event in of(events, AdapterChosen)}.values()
         )
         first = of(events, AdapterChosen)[0].choice.reason
@@ -89,11 +98,14 @@ async def test_what_units_took_of_the_budget_adapters_lack(place: Place) -> None
         assert not parcels(live)
         live.report(buffer=20.0)
         assert await adapting
-        assert link.allowance.spent == sum(record.received for record in parcels(live))
+        assert link.allowance.spent == came(live)
 
 
-async def test_nobody_waits_for_metadata_while_adapters_wait(place: Place, tmp_path: Path) -> None:
+async def test_nobody_waits_for_metadata_while_adapters_wait(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The lock of trusted metadata is free, for this client and others of its store."""
+    monkeypatch.setattr("midstream.client.keeping.METADATA_WAIT", 2 * IN_TIME)
     store = tmp_path / "store"
     async with connected(place, store=store) as (live, events):
         await live.delivery.complete()
@@ -101,7 +113,7 @@ async def test_nobody_waits_for_metadata_while_adapters_wait(place: Place, tmp_p
         adapting = asyncio.create_task(live.adapt())
         assert await waiting(adapting)
         async with connected(place, store=store) as (other, _):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(IN_TIME):
                 await other.check()
                 await other.adapt()
         live.report(buffer=20.0)

@@ -24,11 +24,12 @@ from midstream.origin import Impairments, serve
 from midstream.session import SessionState
 from midstream.testing import FakeBackend, Fault
 from published import NAME, Published
+from waiting import IN_TIME
 
 
 async def test_the_base_runs_first(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, events):
-        generation = await model.ready(10)
+        generation = await model.ready(IN_TIME)
         assert (generation.release, generation.layer) == (1, 0)
         with model.pin() as network:
             assert network.run(INPUTS).shape == (1, 2)
@@ -38,7 +39,7 @@ async def test_the_base_runs_first(made: Published, repo: Path) -> None:
 
 async def test_the_exact_model_runs_in_the_end(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, _):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         await model.complete()
         generation = model.swap()
         assert generation is not None
@@ -49,7 +50,7 @@ async def test_the_exact_model_runs_in_the_end(made: Published, repo: Path) -> N
 
 async def test_a_swap_is_the_player_s_by_default(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, _):
-        first = await model.ready(10)
+        first = await model.ready(IN_TIME)
         await model.complete()
         assert model.generation == first
 
@@ -64,7 +65,9 @@ async def test_a_swap_may_be_immediate(made: Published, repo: Path) -> None:
 
 async def test_no_generation_is_staged_twice(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, events):
-        await asyncio.gather(model.complete(), model.ready(10), model.complete(), model.stage())
+        await asyncio.gather(
+            model.complete(), model.ready(IN_TIME), model.complete(), model.stage()
+        )
         staged = [(event.release, event.layer) for event in of(events, GenerationStaged)]
         assert len(staged) == len(set(staged))
         assert not await model.stage()
@@ -101,7 +104,7 @@ async def test_infer_runs_off_the_loop(made: Published, repo: Path) -> None:
         with pytest.raises(UsageError) as caught:
             await model.infer(INPUTS)
         assert caught.value.code is ErrorCode.NO_GENERATION
-        await model.ready(10)
+        await model.ready(IN_TIME)
         assert (await model.infer(INPUTS)).shape == (1, 2)
 
 
@@ -154,17 +157,17 @@ async def test_the_time_that_staging_takes_counts_before_an_activation(
 async def test_complete_waits_for_the_player_s_leave(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, _):
         model.report(buffer=0.0)
-        await model.ready(10)
+        await model.ready(IN_TIME)
         waiting = asyncio.create_task(model.complete())
         await asyncio.sleep(0.3)
         assert not waiting.done()
         model.report(buffer=20.0)
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, IN_TIME)
 
 
 async def test_a_reverted_generation_does_not_come_back(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, events):
-        first = await model.ready(10)
+        first = await model.ready(IN_TIME)
         await model.complete()
         assert model.swap() is not None
         assert model.revert() == first
@@ -193,7 +196,7 @@ async def test_a_base_that_the_runtime_refuses_ends_ready(made: Published, repo:
     backend = FakeBackend(fault=Fault.NOT_FINITE)
     async with live(repo, made, backend=backend) as (model, events):
         with pytest.raises(RefusedError) as caught:
-            await model.ready(10)
+            await model.ready(IN_TIME)
         assert caught.value.code is ErrorCode.SELF_TEST_FAILED
         assert of(events, GenerationRefused)
         with pytest.raises(UsageError):
@@ -208,7 +211,7 @@ async def test_a_base_that_is_refused_ends_ready_without_a_background_too(
     async with live(repo, made, backend=backend, background=False) as (model, _):
         for _ in range(2):
             with pytest.raises(RefusedError):
-                await asyncio.wait_for(model.ready(), 10)
+                await asyncio.wait_for(model.ready(), IN_TIME)
 
 
 async def test_a_finer_layer_may_run_where_the_base_does_not(made: Published, repo: Path) -> None:
@@ -241,16 +244,16 @@ async def test_a_base_that_cannot_be_had_ends_ready(made: Published, repo: Path)
     async with live(repo, made, limits=QUICK) as (model, _):
         for _ in range(2):
             with pytest.raises(MidstreamError) as caught:
-                await asyncio.wait_for(model.ready(), 10)
+                await asyncio.wait_for(model.ready(), IN_TIME)
             assert caught.value.code is ErrorCode.NOT_FOUND
 
 
 async def test_a_unit_that_cannot_be_had_ends_complete(made: Published, repo: Path) -> None:
     lose(repo, made, 1)
     async with live(repo, made, limits=QUICK) as (model, _):
-        assert await model.ready(10)
+        assert await model.ready(IN_TIME)
         with pytest.raises(MidstreamError) as caught:
-            await asyncio.wait_for(model.complete(), 10)
+            await asyncio.wait_for(model.complete(), IN_TIME)
         assert caught.value.code is ErrorCode.NOT_FOUND
         assert await model.ready() == model.generation
 
@@ -260,7 +263,7 @@ async def test_ready_keeps_to_its_timeout(made: Published, repo: Path) -> None:
     async with live(repo, made, backend=FakeBackend(load_seconds=0.5)) as (model, _):
         with pytest.raises(TimeoutError):
             await model.ready(0.1)
-        assert await model.ready(10)
+        assert await model.ready(IN_TIME)
 
 
 async def test_decisions_go_on_while_generations_change(made: Published, repo: Path) -> None:
@@ -275,7 +278,7 @@ async def test_decisions_go_on_while_generations_change(made: Published, repo: P
             model.swap()
 
     async with live(repo, made) as (model, _):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         player = asyncio.create_task(asyncio.to_thread(play, model))
         await model.complete()
         await asyncio.sleep(0.05)
@@ -288,7 +291,7 @@ async def test_decisions_go_on_while_generations_change(made: Published, repo: P
 async def test_closing_twice_does_nothing(made: Published, repo: Path) -> None:
     backend = FakeBackend()
     async with live(repo, made, backend=backend) as (model, _):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         await asyncio.gather(model.aclose(), model.aclose())
         await model.aclose()
     assert backend.alive == 0
@@ -296,7 +299,7 @@ async def test_closing_twice_does_nothing(made: Published, repo: Path) -> None:
 
 async def test_a_closed_model_says_so(made: Published, repo: Path) -> None:
     async with live(repo, made) as (model, _):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         await model.aclose()
         for refused in (model.ready(), model.complete(), model.stage()):
             with pytest.raises(UsageError) as caught:
@@ -316,7 +319,7 @@ async def test_who_waits_is_told_of_the_end(made: Published, repo: Path) -> None
         await model.aclose()
         for task in waiting:
             with pytest.raises(UsageError):
-                await asyncio.wait_for(task, 5)
+                await asyncio.wait_for(task, IN_TIME)
 
 
 async def test_leaving_early_leaves_nothing_running(made: Published, repo: Path) -> None:
@@ -357,14 +360,14 @@ async def test_a_callback_that_fails_is_told_to_who_waits(made: Published, repo:
         str(repo), NAME, root=made.root, backend=FakeBackend(), on_event=fail
     ) as model:
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(model.ready(), 10)
+            await asyncio.wait_for(model.ready(), IN_TIME)
         model._slots.swap()
     assert [type(error) for error in told] == [ZeroDivisionError]
 
 
 async def test_the_root_may_be_a_file(made: Published, repo: Path) -> None:
     async with connect(str(repo), NAME, root=repo / "1.root.json", backend=FakeBackend()) as model:
-        await model.ready(10)
+        await model.ready(IN_TIME)
 
 
 async def test_a_root_that_is_not_there_is_refused(made: Published, repo: Path) -> None:
@@ -384,7 +387,7 @@ async def test_a_model_that_does_not_open_leaves_nothing_behind(tmp_path: Path) 
 
 async def test_the_installed_runtime_is_taken_by_default(made: Published, repo: Path) -> None:
     async with connect(str(repo), NAME, root=made.root) as model:
-        await model.ready(20)
+        await model.ready(IN_TIME)
         with model.pin() as network:
             assert network.run(np.zeros((1, 16), "f4")).shape == (1, 4)
         await model.complete()

@@ -25,6 +25,7 @@ from midstream.testing import MemoryRepository, SimulatedLink
 from midstream.transport import open_transport
 from published import NAME, Published, published
 from releases import content, make
+from waiting import IN_TIME
 
 QUICK = Limits(attempts=2)
 
@@ -81,7 +82,7 @@ async def test_who_is_cancelled_waits_for_the_thread() -> None:
     may_end, has_ended = threading.Event(), threading.Event()
 
     def work() -> None:
-        may_end.wait(10)
+        may_end.wait(IN_TIME)
         has_ended.set()
 
     task = asyncio.create_task(in_thread(work))
@@ -99,7 +100,7 @@ async def test_a_thread_can_be_told_to_stop() -> None:
     stop = threading.Event()
 
     def work() -> None:
-        stop.wait(10)
+        stop.wait(IN_TIME)
         raise ZeroDivisionError  # nobody is left to be told
 
     task = asyncio.create_task(in_thread_until(stop.set, work))

@@ -24,6 +24,7 @@ from midstream.trust.updates import TAG
 from providing import Place
 from published import NAME, signer
 from test_client_adapting import connected, policy
+from waiting import IN_TIME
 
 pytestmark = pytest.mark.once
 
@@ -167,7 +168,7 @@ async def test_refusals_wait_together_for_a_record_that_another_process_holds(
     written: list[list[str]] = []
 
     def wait(_: RefusalLog, refusals: Iterable[Refusal]) -> None:
-        held.wait(30)
+        held.wait(IN_TIME)
         written.append([one.message for one in refusals])
 
     monkeypatch.setattr(RefusalLog, "add", wait)

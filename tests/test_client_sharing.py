@@ -13,10 +13,12 @@ import pytest
 from midstream import SharedLink, connect
 from midstream.client import Delivery
 from midstream.errors import ErrorCode, UsageError
+from midstream.limits import Limits
 from midstream.origin import Impairments, serve
 from midstream.session import Event, Link, Policy, UnitVerified
 from midstream.testing import FakeBackend, LinkFaults, tcp_proxy
 from published import NAME, Published, published
+from waiting import IN_TIME
 
 LARGE = (64, 256, 192, 8)
 
@@ -50,7 +52,7 @@ async def sharing(
 async def test_one_request_at_a_time_is_under_way(made: Published, tmp_path: Path) -> None:
     """[DEL-29]"""
     async with sharing(made, tmp_path, 3) as (_, deliveries, told):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(IN_TIME):
             await asyncio.gather(*(delivery.complete() for delivery in deliveries))
         for delivery in deliveries:
             assert await delivery.rebuild() == made.models[0]
@@ -69,18 +71,19 @@ async def test_who_waits_for_a_server_that_stalls_keeps_nobody_else_waiting(
     monkeypatch.setattr("midstream.client.sharing.SILENCE", 0.05)
     repo = made.write(tmp_path / "repo")
     (repo / f"bundles/{NAME}.bundle").unlink()
+    link, patient = SharedLink(), Limits(read_timeout=2 * IN_TIME)
     async with (
         serve(repo) as url,
         tcp_proxy(url, LinkFaults()) as proxy,
-        Delivery.open(proxy.url, NAME, root=made.root, link=(link := SharedLink())) as stalled,
+        Delivery.open(proxy.url, NAME, root=made.root, link=link, limits=patient) as stalled,
         Delivery.open(url, NAME, root=made.root, link=link) as other,
     ):
         proxy.faults = LinkFaults(stall=1.0)
         waiting = asyncio.create_task(stalled.complete())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(IN_TIME):
             while not stalled.counters.requests:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0)
-        async with asyncio.timeout(other._limits.read_timeout / 2):
+        async with asyncio.timeout(IN_TIME):  # long before the one that stalls is given up
             await other.complete()
         assert not waiting.done()
         waiting.cancel()
@@ -120,7 +123,7 @@ async def test_a_report_to_one_is_a_report_to_all(made: Published, tmp_path: Pat
         running = asyncio.create_task(other.complete())
         await asyncio.sleep(0)
         one.report(Link())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(IN_TIME):
             await running
 
 
@@ -132,7 +135,7 @@ async def test_a_model_that_is_closed_leaves_its_turn(made: Published, tmp_path:
             await asyncio.sleep(0.01)
         hog.cancel()
         await asyncio.gather(hog, return_exceptions=True)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(IN_TIME):
             choice = other.choose()
             assert choice is not None
             assert await other.advance(choice)
@@ -191,7 +194,7 @@ async def test_models_share_a_link(made: Published, tmp_path: Path) -> None:
         connect(url, NAME, weight=2.0, **options) as one,
         connect(url, NAME, policy=Policy(max_layer=1), **options) as other,
     ):
-        await asyncio.gather(one.ready(10), other.ready(10))
+        await asyncio.gather(one.ready(IN_TIME), other.ready(IN_TIME))
         one.report(buffer=30.0, throughput=1e7)
         await asyncio.gather(one.complete(), other.complete())
         assert one.delivery.is_last(1, one.delivery.best_layer())

@@ -27,6 +27,7 @@ from midstream.types import Fidelity, UnitKind
 from models import mlp
 from published import NAME, signer
 from trusting import entry, release
+from waiting import IN_TIME
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ async def test_an_update_is_applied_though_who_fetched_it_is_cancelled(
         fetching = asyncio.create_task(delivery.complete())
         with pytest.raises(asyncio.CancelledError):
             await fetching
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(IN_TIME):
             await delivery.complete()
         assert await delivery.rebuild() == tuned(2)
 

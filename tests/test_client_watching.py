@@ -41,11 +41,11 @@ from newsserver import (
     talk_news,
 )
 from published import NAME, Published, published
+from waiting import IN_TIME
 
 HOUR = 3600.0
 OFTEN = 0.02
-IN_TIME = 15
-QUICK = Limits(attempts=2, connect_timeout=2.0, read_timeout=0.5, heartbeat=0.1)
+TWICE = Limits(attempts=2)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ class Told:
 
 @asynccontextmanager
 async def watching(
-    url: str, made: Published, *, poll: float, push: bool = True, limits: Limits = QUICK
+    url: str, made: Published, *, poll: float, push: bool = True, limits: Limits = TWICE
 ) -> AsyncIterator[tuple[Delivery, Told]]:
     """A delivery that looks for news."""
     told = Told()
@@ -268,9 +268,10 @@ async def test_polling_takes_over_where_the_channel_breaks(
     made: Published, news: Published, repo: Path, talk: Talk | None
 ) -> None:
     """[DEL-16]"""
+    limits = Limits(attempts=2, heartbeat=0.1)
     async with (
         news_server(repo, talk) as server,
-        watching(server.url, made, poll=OFTEN) as (_, told),
+        watching(server.url, made, poll=OFTEN, limits=limits) as (_, told),
     ):
         await server.opened.acquire()
         await server.polls(3)
@@ -422,6 +423,7 @@ def test_pauses_double_after_errors_and_end_at_sixteen_times() -> None:
     pauses = [pace.look(failures, has_channel=False) for failures in (0, 1, 2, 4, 100)]
     assert pauses == [60.0, 120.0, 240.0, 960.0, 960.0]
     assert pace.look(0, has_channel=True) == 600.0
+    assert pace.look(1, has_channel=True) == 120.0  # what failed is not announced again
 
 
 def test_pauses_differ_by_half_and_no_more() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from midstream.client.workers import Step, Workers, in_worker
+from waiting import IN_TIME
 
 
 @pytest.fixture
@@ -17,10 +18,10 @@ def busy() -> Iterator[tuple[Workers, threading.Event]]:
 
     def work() -> None:
         began.set()
-        assert go_on.wait(10)
+        assert go_on.wait(IN_TIME)
 
     workers.submit(Step.VERIFY, work)
-    assert began.wait(10)
+    assert began.wait(IN_TIME)
     yield workers, go_on
     go_on.set()
 
@@ -65,11 +66,11 @@ async def test_one_that_is_cancelled_waits_for_the_end_of_what_has_begun() -> No
 
     def work() -> None:
         began.set()
-        assert go_on.wait(10)
+        assert go_on.wait(IN_TIME)
         ended.set()
 
     task = asyncio.create_task(in_worker(Step.DECODE, work))
-    assert await asyncio.to_thread(began.wait, 10)
+    assert await asyncio.to_thread(began.wait, IN_TIME)
     task.cancel()
     await asyncio.sleep(0.01)
     assert not task.done()

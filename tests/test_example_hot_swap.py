@@ -16,7 +16,7 @@ def test_the_example_swaps_refuses_and_goes_back(tmp_path: Path) -> None:
         path.write_bytes(models.mlp(seed=seed))
         paths.append(str(path))
     done = subprocess.run(
-        [sys.executable, str(EXAMPLE), *paths], capture_output=True, text=True, timeout=60
+        [sys.executable, str(EXAMPLE), *paths], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     assert "staged in" in done.stdout

@@ -18,6 +18,7 @@ from midstream.errors import MidstreamError
 from midstream.limits import Limits
 from origins import Asked, origin
 from published import NAME, Published
+from waiting import IN_TIME
 
 pytestmark = pytest.mark.once
 
@@ -25,8 +26,6 @@ FLIPS = int(os.environ.get("MIDSTREAM_FLIPS", "60"))
 IN_LINKS = max(FLIPS // 10, 10)
 BUNDLE = f"bundles/{NAME}.bundle"
 LIMITS = Limits(attempts=2, connect_timeout=1.0, read_timeout=0.3)
-SOON = 30.0
-"""Seconds after which a client hangs, and a test has failed."""
 Outcomes = dict[str, Counter[str]]
 
 
@@ -62,7 +61,7 @@ async def outcome(url: str, made: Published) -> str:
     """Exact, or the code of a clear error; another model is a failure, and so is a hang."""
     try:
         async with (
-            asyncio.timeout(SOON),
+            asyncio.timeout(IN_TIME),
             Delivery.open(url, NAME, root=made.root, limits=LIMITS) as delivery,
         ):
             await delivery.complete()

@@ -7,7 +7,7 @@ release 2 comes.
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,14 +25,13 @@ from midstream.testing import FakeBackend
 from models import mlp
 from origins import DRIP, ENDLESS, HANG, Asked, Behaviour, Origin, for_units, origin
 from published import NAME, published
+from waiting import IN_TIME, until
 
 LIMITS = Limits(attempts=2, metadata_size=1 << 20, bundle_size=1 << 20)
 QUICK = replace(LIMITS, connect_timeout=0.4, read_timeout=0.2, least_throughput=1000.0)
 """For what ends by these alone."""
 HAS_HEAD_LIMIT = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 13)
 """Whether aiohttp gives up a head that does not end; before, whoever sends it does."""
-SOON = 20.0
-"""Seconds after which a test has failed; none is awaited where it holds."""
 BOMB = gzip.compress(bytes(64 << 20), 1)
 
 
@@ -108,18 +107,13 @@ class Attacked:
 
     async def error(self, kind: type[CheckFailed] | type[UnitFailed]) -> MidstreamError:
         """The first of a kind."""
-        await self.until(lambda: any(type(event) is kind for event in self.events))
+        await until(lambda: any(type(event) is kind for event in self.events))
         errors: list[Any] = [event for event in self.events if type(event) is kind]
         return errors[0].error
 
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(SOON):
-            while not holds():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
     async def completes(self) -> None:
         """Units that were given up are asked for again, after a while."""
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(IN_TIME):
             while not await self.is_complete():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -164,7 +158,7 @@ async def heals(player: Attacked) -> None:
     """The origin is honest again, and what it offered comes."""
     player.served.behave = Asked.honest
     player.served.files = published(1, 2).files
-    await player.until(lambda: player.model.manifest.release == 2)
+    await until(lambda: player.model.manifest.release == 2)
     await player.completes()
 
 

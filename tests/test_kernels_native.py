@@ -168,7 +168,7 @@ def chosen(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
 

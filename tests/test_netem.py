@@ -20,12 +20,12 @@ from midstream.origin import serve
 from midstream.origin.casting import cast
 from midstream.transport.datagrams import Address
 from published import NAME, Published
+from waiting import IN_TIME
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("MIDSTREAM_NETEM") != "1", reason="takes long and root: MIDSTREAM_NETEM=1"
 )
 
-SOON = 60.0
 NUMBERS = count()
 FAULTS = {
     "nothing": "",
@@ -113,7 +113,7 @@ async def fetched(link: Link, made: Published, url: str, folder: Path) -> bytes:
     words = link.inside(sys.executable, "-c", CLIENT, url, NAME, str(root), str(out))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = await asyncio.create_subprocess_exec(*words, env=env)
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(IN_TIME):
         assert await process.wait() == 0
     return out.read_bytes()
 

@@ -15,6 +15,7 @@ from midstream.origin import Counters, Impairments, create_app, files, serve
 from midstream.origin.files import Files, caching
 from midstream.origin.impairments import Link
 from midstream.testing import FakeClock
+from waiting import IN_TIME
 
 UNIT = bytes(range(256)) * 1000
 FOREVER = "public, max-age=31536000, immutable, no-transform"
@@ -60,7 +61,7 @@ async def raw(url: str, request: bytes) -> bytes:
     host, port = url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(request)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), IN_TIME)
     writer.close()
     await writer.wait_closed()
     return answer

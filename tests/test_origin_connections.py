@@ -14,14 +14,13 @@ import pytest
 from midstream.errors import ErrorCode, UsageError
 from midstream.origin import Impairments, ServerLimits, serve
 from midstream.transport.channel import CHANNEL, PROTOCOL
+from waiting import IN_TIME
 
 SMALL = b"small"
 LARGE = bytes(64 << 20)
 """More than the buffers between two sockets hold."""
 GET_SMALL = b"GET /units/small HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_LARGE = b"GET /units/large HTTP/1.1\r\nHost: x\r\n\r\n"
-SOON = 10.0
-"""Seconds after which a test has failed; none is awaited where it holds."""
 QUICK = ServerLimits(head_timeout=0.1, idle_timeout=0.1, stall_timeout=0.1)
 
 
@@ -45,12 +44,12 @@ class Raw:
         self.writer.write(data)
 
     async def head(self) -> bytes:
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(IN_TIME):
             return await self.reader.readuntil(b"\r\n\r\n")
 
     async def rest(self) -> bytes:
         """Everything until the server closes."""
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(IN_TIME):
             try:
                 return await self.reader.read()
             except ConnectionResetError:
@@ -81,7 +80,7 @@ async def metric(url: str, name: str) -> float:
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(IN_TIME):
         while not await holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -167,7 +166,7 @@ async def test_a_listener_is_not_closed_for_asking_nothing_more(tmp_path: Path) 
     timestamp.parent.mkdir()
     timestamp.write_bytes(b"1")
     async with (
-        asyncio.timeout(SOON),
+        asyncio.timeout(IN_TIME),
         serve(tmp_path, limits=QUICK) as url,
         aiohttp.ClientSession() as client,
         client.ws_connect(f"{url}/{CHANNEL}", protocols=[PROTOCOL]) as channel,
@@ -185,7 +184,7 @@ async def test_a_client_that_reads_slowly_gets_all_of_it(folder: Path) -> None:
         client.send(GET_LARGE)
         await client.head()
         left = len(LARGE)
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(IN_TIME):
             while left:
                 data = await client.reader.read(1 << 22)
                 assert data
@@ -243,7 +242,7 @@ async def test_a_body_that_nobody_wants_is_not_awaited_for_long(folder: Path) ->
 
 async def test_answers_under_way_end_and_new_requests_are_refused(folder: Path) -> None:
     serving = serve(
-        folder, impairments=Impairments(rate=2.0 * len(LARGE)), limits=ServerLimits(grace=SOON)
+        folder, impairments=Impairments(rate=2.0 * len(LARGE)), limits=ServerLimits(grace=IN_TIME)
     )
     url = await serving.__aenter__()
     async with connected(url) as busy, connected(url) as idle:
@@ -262,7 +261,7 @@ async def test_answers_under_way_end_and_new_requests_are_refused(folder: Path) 
 
 
 async def test_a_client_that_does_not_read_does_not_hold_up_the_end(folder: Path) -> None:
-    async with asyncio.timeout(SOON):
+    async with asyncio.timeout(IN_TIME):
         serving = serve(folder, limits=ServerLimits(grace=0.05))
         url = await serving.__aenter__()
         async with connected(url) as client:
@@ -301,7 +300,7 @@ async def test_a_want_of_open_files_does_not_end_announcements(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     async with (
-        asyncio.timeout(SOON),
+        asyncio.timeout(IN_TIME),
         serve(tmp_path) as url,
         aiohttp.ClientSession() as client,
         client.ws_connect(f"{url}/{CHANNEL}", protocols=[PROTOCOL]) as channel,

@@ -9,6 +9,7 @@ import pytest
 
 from midstream.origin import serve
 from midstream.origin.logs import LOGGER
+from waiting import IN_TIME
 
 SAYS_WHO = tuple(map(int, aiohttp.__version__.split(".")[:2])) >= (3, 12)
 """Whether aiohttp names who sent what it could not read; the first ones of 3.11 do not."""
@@ -19,7 +20,7 @@ async def answer(url: str, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), IN_TIME)
     finally:
         writer.close()
 

@@ -142,7 +142,7 @@ def test_it_runs_from_the_command_line(tmp_path: Path) -> None:
     for path, data in zip(paths, case["units"], strict=True):
         path.write_bytes(bytes.fromhex(data))
     command = [sys.executable, COMMAND, *paths, "-o", tmp_path / "model"]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=600)
     assert (tmp_path / "model").read_bytes().hex() == case["model"]
 
 

@@ -14,6 +14,7 @@ from deciding import decide, of, take, x
 from midstream.errors import ErrorCode, RefusedError, UsageError
 from midstream.runtime import Generation, PinnedNetwork, Slots, TensorInfo, find_backend
 from midstream.testing.runtime import FakeBackend, Fault
+from waiting import IN_TIME
 
 
 def test_a_staged_network_waits_for_the_swap() -> None:
@@ -324,9 +325,9 @@ def test_every_decision_is_made_by_one_generation_while_they_change() -> None:
     made = []
     for number in range(2, 60):
         assert take(slots, b"%d" % number).number == number
-        made.append(decisions.get(timeout=10))
+        made.append(decisions.get(timeout=IN_TIME))
         while made[-1][0] < number:  # until it has decided something
-            made.append(decisions.get(timeout=10))
+            made.append(decisions.get(timeout=IN_TIME))
         if number % 7 == 0:
             slots.revert()
     stop.set()

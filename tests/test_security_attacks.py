@@ -30,6 +30,7 @@ from midstream.trust.keys import KeyRing, Signer
 from midstream.trust.manifest import Manifest
 from models import mlp
 from trusting import World, forge_release, forge_snapshot, ring, signer
+from waiting import IN_TIME
 
 NAME, OTHER = "net", "other"
 BUNDLE = layout.bundle_path(NAME)
@@ -102,7 +103,7 @@ def world(tmp_path: Path) -> World:
 async def client(server: Hostile, store: Path | None = None) -> AsyncIterator[Delivery]:
     root = releases()[0][layout.PINNED_ROOT]
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(IN_TIME),
         Delivery.open(server.url, NAME, root=root, store=store, limits=QUICK) as delivery,
     ):
         yield delivery

@@ -26,6 +26,7 @@ from midstream.transport.datagrams import Address, open_inlet
 from midstream.trust.updates import updates_of
 from models import mlp
 from published import NAME, SIZES, Published, published, signer
+from waiting import IN_TIME
 
 LOCAL = Address(host="127.0.0.1", port=0)
 
@@ -76,7 +77,7 @@ async def test_a_live_model_joins_a_carousel_and_takes_the_rest_from_the_origin(
             url, NAME, root=made.root, carousel=str(to), backend=FakeBackend(), limits=QUICK
         ) as model,
     ):
-        await model.ready(10)
+        await model.ready(IN_TIME)
         await model.complete()
         assert bytes(await model.delivery.rebuild()) == made.models[0]
         asked = {record.path for record in model.trace}
@@ -206,7 +207,7 @@ async def test_a_receiver_sends_nothing_to_whoever_sends_to_it() -> None:
         arrived = asyncio.Event()
         async with open_inlet(LOCAL, lambda data: arrived.set()) as here:
             peer.sendto(b"anybody there?", (here.host, here.port))
-            await asyncio.wait_for(arrived.wait(), 5)
+            await asyncio.wait_for(arrived.wait(), IN_TIME)
         with pytest.raises(BlockingIOError):
             peer.recv(100)
 
@@ -220,7 +221,7 @@ async def test_a_sender_answers_nobody_and_keeps_to_its_rate(made: Published, re
         to = Address(host="127.0.0.1", port=receiver.getsockname()[1])
         task = asyncio.create_task(cast(repo, NAME, to, rate=2e6))
         began = loop.time()
-        first, sender = await asyncio.wait_for(loop.sock_recvfrom(receiver, 2000), 5)
+        first, sender = await asyncio.wait_for(loop.sock_recvfrom(receiver, 2000), IN_TIME)
         size = len(first)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
             stranger.setblocking(False)
@@ -228,7 +229,7 @@ async def test_a_sender_answers_nobody_and_keeps_to_its_rate(made: Published, re
                 stranger.sendto(word, sender)
                 receiver.sendto(word, sender)
             for _ in range(40):
-                size += len(await asyncio.wait_for(loop.sock_recv(receiver, 2000), 5))
+                size += len(await asyncio.wait_for(loop.sock_recv(receiver, 2000), IN_TIME))
             with pytest.raises(BlockingIOError):
                 stranger.recv(100)
         took = loop.time() - began
@@ -244,10 +245,10 @@ async def test_a_new_release_goes_round_once_its_bundle_is_there(
     told: asyncio.Queue[Carousel] = asyncio.Queue()
     to = Address(host="127.0.0.1", port=free_port())
     task = asyncio.create_task(cast(repo, NAME, to, rate=1e6, on_carousel=told.put_nowait))
-    await asyncio.wait_for(told.get(), 5)
+    await asyncio.wait_for(told.get(), IN_TIME)
     both = published(1, 2)
     both.write(repo)
-    again = await asyncio.wait_for(told.get(), 5)
+    again = await asyncio.wait_for(told.get(), IN_TIME)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     updates = [update.unit for update in updates_of(both.manifest)]
@@ -269,7 +270,7 @@ async def test_a_new_release_is_found_by_a_check_without_an_origin(
         model = mlp(SIZES, seed=2)
         Publisher(repo, signer=signer()).publish(model, name=NAME, ladder=("2.5b", "exact"))
         await stack.enter_async_context(sending(small(repo).datagrams(), to))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(IN_TIME):
             while not await delivery.check():
                 pass
             await delivery.complete()
@@ -292,7 +293,7 @@ async def test_a_group_is_heard_by_all_who_joined(made: Published, repo: Path) -
             sending(small(repo).datagrams(), group),
         ):
             for event in arrived:
-                await asyncio.wait_for(event.wait(), 5)
+                await asyncio.wait_for(event.wait(), IN_TIME)
     except (UnavailableError, TransportError) as error:
         pytest.skip(f"no multicast here: {error}")
     assert all(Datagram.decode(some[0]) for some in heard)

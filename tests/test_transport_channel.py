@@ -14,6 +14,7 @@ from midstream.limits import Limits
 from midstream.origin import serve
 from midstream.transport import Announcement, open_transport
 from midstream.transport.channel import PROTOCOL, version_of
+from waiting import IN_TIME
 
 QUICK = Limits(connect_timeout=0.3, heartbeat=0.1)
 UPGRADE = ("Upgrade: websocket", "Connection: Upgrade")
@@ -165,7 +166,7 @@ async def test_news_of_the_network_that_was_named_come_with_an_announcement(
         assert (await anext(announced)).news == b""
         (folder / "new").write_bytes(timestamp)
         (folder / "new").rename(folder / "metadata/timestamp.json")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(IN_TIME):
             told = await anext(announced)
         assert told.version == version_of(timestamp)
         assert told.news == (bytes(size) if comes else b"")
@@ -189,5 +190,5 @@ async def test_a_folder_without_metadata_announces_its_first(
         new = tmp_path / "new"
         new.write_bytes(b"{}")
         new.rename(tmp_path / "metadata/timestamp.json")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(IN_TIME):
             assert (await heard).type is aiohttp.WSMsgType.TEXT

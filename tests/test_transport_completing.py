@@ -25,6 +25,7 @@ from midstream.transport.completing import Completion
 from midstream.transport.folder import FolderTransport
 from midstream.trust.manifest import UnitEntry
 from published import NAME, Published, published
+from waiting import IN_TIME
 
 
 def until_cut(datagrams: Iterator[bytes], unit: UnitEntry, share: float) -> Iterator[bytes]:
@@ -171,5 +172,5 @@ async def test_an_origin_that_has_less_than_was_signed_for_is_told(tmp_path: Pat
     (tmp_path / "unit").write_bytes(DATA[:40_000])
     completion = Completion(begun(0.4), FolderTransport(tmp_path), "unit", start=0, stop=KEY.size)
     with pytest.raises(TransportError) as caught:
-        await asyncio.wait_for(drained(completion), 5)
+        await asyncio.wait_for(drained(completion), IN_TIME)
     assert caught.value.code in (ErrorCode.SHORT_BODY, ErrorCode.BAD_STATUS)

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from midstream.transport.threads import open_in_thread
+from waiting import IN_TIME
 
 
 class Door:
@@ -27,7 +28,7 @@ async def test_what_is_opened_after_the_caller_was_cancelled_is_closed() -> None
     door, may_open = Door(), threading.Event()
 
     def slowly() -> Door:
-        may_open.wait(10)
+        may_open.wait(IN_TIME)
         return door
 
     task = asyncio.create_task(open_in_thread(slowly))
@@ -36,7 +37,7 @@ async def test_what_is_opened_after_the_caller_was_cancelled_is_closed() -> None
     with pytest.raises(asyncio.CancelledError):
         await task
     may_open.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(IN_TIME):
         await door.closed.wait()
 
 
@@ -45,7 +46,7 @@ async def test_nothing_is_closed_where_nothing_was_opened(fails: bool) -> None:
     may_end = threading.Event()
 
     def nothing() -> None:
-        may_end.wait(10)
+        may_end.wait(IN_TIME)
         if fails:
             raise FileNotFoundError
 
@@ -67,7 +68,7 @@ def test_what_is_opened_while_the_loop_ends_is_closed() -> None:
 
     def slowly() -> Late:
         begun.set()
-        may_open.wait(10)
+        may_open.wait(IN_TIME)
         return Late()
 
     async def leave() -> None:

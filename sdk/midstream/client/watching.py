@@ -36,7 +36,7 @@ class Pace:
     SPACING = 1.0
     """Least time between two looks, whatever is announced."""
     RARER = 10
-    """Polls are so many times rarer while a channel is open."""
+    """Polls are so many times rarer while a channel is open and the last look went well."""
     LASTING = 30.0
     """A channel that was open for so long was a good one."""
     _MOST_DOUBLINGS = 4
@@ -57,7 +57,8 @@ class Pace:
     def look(self, failures: int, *, has_channel: bool) -> float:
         """From one look to the next, after so many that failed in a row."""
         pause = self._poll * 2.0 ** min(failures, self._MOST_DOUBLINGS)
-        return pause * self.RARER if has_channel else pause
+        # what failed is not announced again
+        return pause * self.RARER if has_channel and not failures else pause
 
     def jitter(self) -> float:
         """What a pause is multiplied by, 0.5 to 1.5."""

@@ -74,9 +74,15 @@ ZEROS = np.concatenate([SHORT, np.zeros((600, 8), "<f4")])
 
 @pytest.mark.parametrize(
     ("values", "rung", "times"),
-    [(SHORT, "6dB", 1), (SHORT, "40dB", 2), (LONG, "20dB", 1), (ZEROS, "32dB", 2)],
+    [
+        (SHORT, "6dB", 1),
+        (SHORT, "32dB", 2),
+        (SHORT, "40dB", 1),
+        (LONG, "20dB", 1),
+        (ZEROS, "32dB", 2),
+    ],
 )
-def test_levels_are_looked_for_again_where_that_may_pay(
+def test_levels_are_looked_for_again_where_it_is_not_clear_what_pays(
     values: NDArray[np.float32], rung: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searches = []

@@ -19,7 +19,7 @@ from tensorfiles import normal, safetensors
 
 def network() -> bytes:
     rng = np.random.default_rng(4)
-    sizes = {"a": (120, 90), "b": (64, 300), "c": (500,), "d": (40, 30), "e": (9, 8)}
+    sizes = {"a": (120, 90), "b": (64, 190), "c": (500,), "d": (40, 30), "e": (9, 8)}
     return safetensors(
         {name: normal(*shape) * np.float32(2.0 ** rng.normal()) for name, shape in sizes.items()}
     )

@@ -16,6 +16,9 @@ from midstream.kernels.objects import Form
 
 __all__ = ["columns_of"]
 
+_SHORT = 64
+"""Bytes of gaps that are looked at together."""
+
 _Int = NDArray[np.int64]
 
 
@@ -86,8 +89,8 @@ class _Line:
         pads = np.append(-(before[:-1] + sizes) % WORD, 0)
         is_odd = after - before != pads
         is_odd[:-1] &= ~are_among(self.starts + WORD, self.holes[:, 0])
-        for at in np.flatnonzero(~is_odd & (after > before)):
-            is_odd[at] = np.any(view.bytes[before[at] : after[at]])
+        gaps = np.flatnonzero(~is_odd & (after > before))
+        is_odd[gaps] = _are_set(view, before[gaps], after[gaps])
         is_odd &= after > before
         kinds = np.concatenate([self.kinds, np.zeros(int(is_odd.sum()), np.uint8)])
         starts = np.concatenate([self.starts, before[is_odd]])
@@ -96,6 +99,19 @@ class _Line:
         return _Line(
             kinds[order], starts[order], ends[order], self.vtables, self.extents, self.holes
         )
+
+
+def _are_set(view: View, starts: _Int, ends: _Int) -> NDArray[np.bool_]:
+    """Between which places there is a byte other than zero; nowhere is nothing between."""
+    are_set = np.zeros(len(starts), np.bool_)
+    lengths = ends - starts
+    short = lengths <= _SHORT
+    if short.any():
+        firsts = np.cumsum(lengths[short]) - lengths[short]
+        are_set[short] = np.maximum.reduceat(view.pieces(starts[short], lengths[short]), firsts) > 0
+    for at in np.flatnonzero(~short):
+        are_set[at] = np.any(view.bytes[starts[at] : ends[at]])
+    return are_set
 
 
 def _ends(view: View, kind: int, starts: _Int) -> _Int:

@@ -95,7 +95,7 @@ def encode_many(
     heads, symbols = [], []
     for values, context in zip(levels, contexts, strict=True):
         coded, shift = _symbols(values, context, phase)
-        low = pack_bits(coded.low.astype(np.uint64), shift.astype(np.int64))
+        low = _pack_low(coded.low, shift)
         count = np.array([len(coded.escapes)], np.uint64)
         escapes = write_varints(np.concatenate([count, _zigzag(coded.escapes)]))
         heads.append(low + escapes if len(values) else b"")
@@ -104,6 +104,12 @@ def encode_many(
         lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
     streams = rans.encode_entries(level_family(), symbols, lanes)
     return [head + stream for head, stream in zip(heads, streams, strict=True)]
+
+
+def _pack_low(low: NDArray[np.int32], shift: NDArray[np.uint8]) -> bytes:
+    """Low bits of the levels that have some; few have, as a rule."""
+    places = np.flatnonzero(shift)
+    return pack_bits(low[places].astype(np.uint64), shift[places].astype(np.int64))
 
 
 @cache

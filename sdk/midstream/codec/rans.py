@@ -20,6 +20,8 @@ __all__ = ["check", "decode", "encode", "encode_entries", "lanes_of", "stream"]
 
 _LANE_SYMBOLS = 2048
 _LANES = 32
+_LONG = 1 << 13
+"""Symbols of a stream that is encoded by itself."""
 _NO_ESCAPES = np.zeros(0, np.int64)
 
 _Int = NDArray[np.int64]
@@ -60,19 +62,27 @@ def encode_entries(
     family: Family, entries: Sequence[_Tables], lanes: Sequence[int] | None = None
 ) -> list[bytes]:
     """The same, of symbols that are known by their places among all of the family."""
-    streams = [place for place, part in enumerate(entries) if len(part)]
     results = [b""] * len(entries)
-    if not streams:
-        return results
-    symbols = np.concatenate([entries[s].astype(np.int32, copy=False) for s in streams])
-    counts = np.array([len(entries[s]) for s in streams], np.int64)
-    own = _own_lanes(lanes, counts, streams)
-    states, words, taken = rans_encode(symbols, family.frequencies, family.starts, counts, own)
-    state_parts = np.split(states.astype("<u4"), np.cumsum(own)[:-1])
-    word_parts = np.split(words.astype("<u2"), np.cumsum(taken)[:-1])
-    for stream, state, word in zip(streams, state_parts, word_parts, strict=True):
-        results[stream] = state.tobytes() + word.tobytes()
+    short = [place for place, part in enumerate(entries) if 0 < len(part) <= _LONG]
+    long = [[place] for place, part in enumerate(entries) if len(part) > _LONG]
+    for streams in [short, *long] if short else long:
+        own = _own_lanes(lanes, np.array([len(entries[s]) for s in streams], np.int64), streams)
+        made = _encode_some(family, [entries[s] for s in streams], own)
+        for stream, data in zip(streams, made, strict=True):
+            results[stream] = data
     return results
+
+
+def _encode_some(family: Family, entries: Sequence[_Tables], lanes: _Int) -> list[bytes]:
+    """Streams none of which is empty; a single one is not copied."""
+    narrow = [part.astype(np.int32, copy=False) for part in entries]
+    symbols = narrow[0] if len(narrow) == 1 else np.concatenate(narrow)
+    counts = np.array([len(part) for part in entries], np.int64)
+    states, words, taken = rans_encode(symbols, family.frequencies, family.starts, counts, lanes)
+    state_parts = np.split(states.astype("<u4", copy=False), np.cumsum(lanes)[:-1])
+    word_parts = np.split(words.astype("<u2", copy=False), np.cumsum(taken)[:-1])
+    pairs = zip(state_parts, word_parts, strict=True)
+    return [state.tobytes() + word.tobytes() for state, word in pairs]
 
 
 def decode(

@@ -38,6 +38,7 @@ from midstream.encoder.steps import (
     allocate,
     choose_shift,
     guess_shift,
+    shifted,
     uniform_steps,
 )
 from midstream.encoder.targets import Targets
@@ -48,6 +49,8 @@ from midstream.types import Fidelity, UnitKind
 __all__ = ["Builder", "planned_parts", "recipe_sets"]
 
 _SLICE_BYTES, _RUN_BYTES = 6, 4
+_HARDLY, _CLEARLY = 0.35, 1.2
+"""Bytes saved for each that says where, by an estimate, beyond which nothing else need be tried."""
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
 
@@ -212,14 +215,14 @@ class Builder:
         return self._single(relative, aim) if is_only else self._plain(relative, aim)
 
     def _single(self, relative: Sequence[float], aim: float) -> Base:
-        """With what repeats left out or not: first the likelier, the other if it may be shorter."""
-        folds = self._bases.folds
-        folded = self._folded(relative, aim) if folds.are_most else None
-        if folded is not None and folds.surely_pay(folded.plans):
-            return folded
-        base = self._thrifty(relative, aim, {}, whole)
-        if folds.by_tensor and not folds.are_most and (base is None or folds.may_pay(base.plans)):
+        """With what repeats left out or not; both are made where either may be the shorter."""
+        folds, folded, base = self._bases.folds, None, None
+        guess = guess_shift(self._weights, relative, self._factors, aim)
+        promise = folds.promise(self._weights, shifted(self._weights, relative, guess))
+        if promise > _HARDLY:
             folded = self._folded(relative, aim)
+        if promise < _CLEARLY or folded is None:
+            base = self._thrifty(relative, aim, {}, whole)
         made = [one for one in (base, folded) if one is not None]
         return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))
 

@@ -6,7 +6,7 @@ whichever is the less of squared error and a price for each bit, by a sample.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
@@ -26,7 +26,7 @@ from midstream.codec import (
 from midstream.codec.fitting import fit_ways
 from midstream.codec.prediction import terms
 from midstream.encoder import thrift
-from midstream.encoder.narrow import Narrow, made, narrow, wide
+from midstream.encoder.narrow import Narrow, narrow
 from midstream.encoder.weights import Weights
 from midstream.encoder.weights import squared_error as weights_error
 from midstream.kernels import nearest_levels, predict, squared_error
@@ -38,6 +38,8 @@ _FINER = 10
 _NARROWER = 2
 """Quarter octaves of that, about."""
 _STEPS_PER_QUARTER = 4
+_PIECE = 1 << 18
+"""Weights that are numbers at once."""
 
 _Levels = NDArray[np.int32]
 _Numbers = NDArray[np.float32] | NDArray[np.float64]
@@ -95,7 +97,7 @@ class Trial:
     ) -> None:
         self.weights = weights
         self._foldings = foldings or {}
-        near = made(weights.tensor.weights, partial(weights.levels, step))
+        near = _nearest(weights, step)
         ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
         self.bits = ways.bits
         """What the nearest levels take, about."""
@@ -112,13 +114,15 @@ class Trial:
         self.contexts = self._sampled(near, sample.stride)
         """How the levels of these are coded."""
 
-    def _sampled(self, near: Narrow, stride: int) -> _Contexts:
+    def _sampled(self, near: _Levels, stride: int) -> _Contexts:
         tensor = self.weights.tensor
         expected = terms([(tensor, self._code, 0, tensor.weights)])
+        predicted = _context(self.weights, self._code, stride)
+        is_free = self._code is self._unpredicted
         return _Contexts(
-            predicted=_context(self.weights, self._code, stride),
-            halves=None if expected is None else predict(wide(near), expected)[::stride].copy(),
-            unpredicted=_context(self.weights, self._unpredicted, stride),
+            predicted=predicted,
+            halves=None if expected is None else predict(near, expected)[::stride].copy(),
+            unpredicted=predicted if is_free else _context(self.weights, self._unpredicted, stride),
         )
 
     def noise(self, step: int) -> float:
@@ -279,6 +283,17 @@ def _together(trials: Sequence[Trial], step: int) -> list[float]:
         * squared_error(trial.numbers, size, levels=moved[stop - len(trial.numbers) : stop])
         for trial, stop in zip(trials, stops, strict=True)
     ]
+
+
+def _nearest(weights: Weights, step: int) -> _Levels:
+    """The nearest levels of all weights; numbers that are made of these are made piece by piece."""
+    count = weights.tensor.weights
+    if count <= _PIECE:
+        return weights.levels(step)
+    found = np.empty(count, np.int32)
+    for start in range(0, count, _PIECE):
+        found[start : start + _PIECE] = weights.levels(step, start, start + _PIECE)
+    return found
 
 
 def _levels(numbers: _Numbers, size: NDArray[np.float64], context: Context) -> _Levels:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midstream.bitstream import Slice
 from midstream.codec import Folding, repeats, storage
 from midstream.encoder.plan import Plan, level_records
+from midstream.encoder.weights import Weights
 
 __all__ = ["Foldings", "Folds"]
 
@@ -19,8 +21,6 @@ Foldings: TypeAlias = Mapping[int, Mapping[int, Folding]]
 
 _FEWEST = 64
 """Weights that are worth a look."""
-_CLEARLY = 2
-"""Bytes saved for each that says where, by an estimate, where nothing else need be tried."""
 
 
 class Folds:
@@ -34,34 +34,26 @@ class Folds:
         self._foldings = {plan.index: folding for plan in plans if (folding := _find(plan))}
         self.by_tensor: Foldings = _by_tensor(plans, self._foldings)
         """What was found."""
-        shares = [_share(folding) for folding in self._foldings.values()]
-        self.are_most = bool(shares) and min(shares) > 0.5
-        """Whether more than half of each slice that is folded is left out."""
 
     def folded(self, plan: Plan) -> Plan:
         """The slice, folded if anything repeats."""
         folding = self._foldings.get(plan.index)
         return plan if folding is None else plan.folded(folding)
 
-    def may_pay(self, plans: Sequence[Plan]) -> bool:
-        """Whether all that repeats, left out, may save more bytes than it takes to say where.
+    def promise(self, weights: Sequence[Weights], steps: Sequence[int]) -> float:
+        """Bytes that all that repeats would save, left out, for each that says where, about.
 
         Args:
-            plans: All slices with levels; where some are folded, that has paid already.
+            weights: All tensors.
+            steps: About the step of each.
         """
         found = [
-            (plan, self._foldings[plan.index]) for plan in plans if plan.index in self._foldings
+            (weights[at].levels(steps[at], start, start + len(folding.sources)), folding)
+            for at, foldings in self.by_tensor.items()
+            for start, folding in foldings.items()
         ]
-        if any(plan.folding for plan, _ in found):
-            return True
-        saved = sum(_size(plan) * _share(folding) for plan, folding in found)
-        return saved > sum(len(folding.write()) for _, folding in found)
-
-    def surely_pay(self, plans: Sequence[Plan]) -> bool:
-        """Whether those that are folded clearly save bytes: levels that are zero count as none."""
-        folded = [(plan, plan.folding) for plan in plans if plan.folding is not None]
-        saved = sum(_saved(plan, folding) for plan, folding in folded)
-        return saved > _CLEARLY * sum(len(folding.write()) for _, folding in folded)
+        told = sum(len(folding.write()) for _, folding in found)
+        return sum(_left_out(levels, folding) for levels, folding in found) / max(told, 1)
 
     def shorter(self, plan: Plan) -> Plan:
         """The slice folded, where that takes fewer bytes and leaves its levels as they are."""
@@ -104,17 +96,10 @@ def _is_even(plan: Plan) -> bool:
     return plan.corrected is None and len(plan.sizes(0)) == 1 and not plan.context.lattice
 
 
-def _saved(plan: Plan, folding: Folding) -> float:
-    """Bytes that weights left out would take, in proportion to the logarithms of levels."""
-    bits = np.log2(1.0 + np.abs(plan.levels))
-    coded = float(bits[folding.places].sum())
-    left_out = float(bits.sum()) - coded
-    return (_size(plan) - len(folding.write())) * left_out / coded if coded else 0.0
-
-
-def _share(folding: Folding) -> float:
-    """Of the weights, those that are not coded."""
-    return repeats.count(folding.runs) / len(folding.sources)
+def _left_out(levels: NDArray[np.int32], folding: Folding) -> float:
+    """Bytes that levels which are left out would take, about: none where they are zero."""
+    bits = np.log2(1.0 + 2.0 * np.abs(levels))
+    return float(bits.sum() - bits[folding.places].sum()) / 8
 
 
 def _size(plan: Plan) -> int:

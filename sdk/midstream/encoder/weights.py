@@ -16,7 +16,7 @@ __all__ = ["Corrected", "Sample", "Weights", "entropy_bits", "load", "squared_er
 _SAMPLE = 1 << 16
 _STRIDES = (31, 7, 3)
 """From one weight of a sample to the next; axes are seldom multiples of these long."""
-_FEWEST_SAMPLED = 1 << 13
+_FEWEST_SAMPLED = 1 << 12
 _FEW = 64
 """Weights that tell most tensors apart."""
 _PIECE = 1 << 16

@@ -212,10 +212,28 @@ __attribute__((target("avx2"))) static void find_all_wide(int32_t *levels,
 #define HAS_WIDE 0
 #endif
 
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+/* And eight. */
+__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512"))) static void
+find_all_wider(int32_t *levels, const struct weights *weights, const uint8_t *rows,
+    const int64_t *halves, int64_t count, const struct prices *prices)
+{
+    find_all(levels, weights, rows, halves, count, prices);
+}
+#define HAS_WIDER \
+    (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") \
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+#else
+#define find_all_wider find_all
+#define HAS_WIDER 0
+#endif
+
 void find_points(int32_t *levels, const struct weights *weights, const uint8_t *rows,
     const int64_t *halves, int64_t count, const struct prices *prices)
 {
-    if (HAS_WIDE)
+    if (HAS_WIDER)
+        find_all_wider(levels, weights, rows, halves, count, prices);
+    else if (HAS_WIDE)
         find_all_wide(levels, weights, rows, halves, count, prices);
     else
         find_all(levels, weights, rows, halves, count, prices);

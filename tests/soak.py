@@ -1,4 +1,4 @@
-"""A publisher, an origin that is restarted, bad links, players that follow and are killed.
+"""A publisher, an origin that is restarted, bad links, players that stay, leave and are killed.
 
 This process is the players', with the links that they are behind; the publisher, the origin and
 one player that is killed now and then have processes of their own. Each model that a player runs
@@ -31,6 +31,8 @@ from soakreport import Report, measure
 from soakworld import LADDER, LIMITS, TAKEN, WRONG, Player, World
 
 PLAYERS = 3
+STAYS = 1
+"""The player that does not leave; it has the runtime that is installed."""
 HERE = Path(__file__)
 LAST = 120.0
 """Seconds that all have to come to the newest release once links are good again."""
@@ -173,7 +175,9 @@ class Soak:
         """Lives of one player; the last one ends when all have come to the end."""
         while self._goes_on or not self._has_come:
             now = time.monotonic()
-            ends = min(now + self._rng.uniform(3, 60), self._ends) if self._goes_on else now + 1.0
+            # one stays for all releases that there are, if nothing ends it
+            lasts = math.inf if player is self._players[STAYS] else self._rng.uniform(3, 60)
+            ends = min(now + lasts, self._ends) if self._goes_on else now + 1.0
             await player.live(ends)
 
     async def _kill(self) -> None:

@@ -8,11 +8,13 @@ from midstream import (
     CheckFailed,
     GenerationRefused,
     Policy,
+    Publisher,
 )
 from midstream.errors import TrustError
 from midstream.publisher import FRESH
 from midstream.testing import FakeBackend, Fault
-from published import Published, published
+from models import mlp
+from published import NAME, SIZES, Published, published, signer
 from waiting import IN_TIME, until
 
 
@@ -58,6 +60,28 @@ async def test_the_base_of_a_new_release_is_as_good_as_the_old_base(
         generation = model.swap()
         assert generation is not None
         assert generation.release == 2
+
+
+async def test_a_run_may_see_any_number_of_releases_and_holds_the_last_ones(
+    made: Published, tmp_path: Path
+) -> None:
+    repo = made.write(tmp_path / "repo")
+    async with live(repo, made, background=False) as (model, _):
+        await model.complete()
+        model.swap()
+        for seed in (2, 3, 4):
+            model_file = mlp(SIZES, seed=seed)
+            publisher = Publisher(repo, signer=signer())
+            publisher.publish(model_file, name=NAME, ladder=("2.5b", "exact"), updates=FRESH)
+            assert await model.check()
+            await model.delivery.base()
+            assert not await model.stage()  # the one that it is compared with may be long past
+        assert model.delivery.releases == [4, 3, 2]
+        assert model.generation is not None
+        assert model.generation.release == 1
+        await model.complete()
+        assert model.swap() is not None
+        assert await model.delivery.rebuild() == model_file
 
 
 async def test_a_release_that_is_refused_leaves_the_old_one(

@@ -13,6 +13,7 @@ from midstream.origin import Impairments, serve
 from midstream.store import Store
 from published import Published, published
 from staticservers import StaticServer
+from waiting import until
 
 
 async def test_cancelling_is_not_swallowed(made: Published, repo: Path, tmp_path: Path) -> None:
@@ -45,6 +46,22 @@ async def test_a_look_for_news_may_be_cancelled(
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_a_look_that_is_cancelled_while_it_opens_a_release_opens_it_the_next_time(
+    made: Published, tmp_path: Path
+) -> None:
+    repo = made.write(tmp_path / "repo")
+    async with delivering(repo, made) as (delivery, _):
+        published(1, 2).write(repo)
+        async with delivery._fetcher.free:  # somebody else has the session
+            task = asyncio.create_task(delivery.check())
+            await until(lambda: 2 in delivery.releases)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await delivery.check()
+        assert delivery.manifest.release == 2
 
 
 async def test_a_look_without_news_changes_nothing(

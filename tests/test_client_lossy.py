@@ -77,12 +77,12 @@ async def test_a_rung_comes_by_its_update(folders: list[Path], tmp_path: Path, r
     put(folders[1], repo)
     async with delivering(repo, policy=Policy(max_layer=rung)) as (delivery, events):
         await delivery.complete()
-        before = asked(delivery, repo)
+        before = asked(delivery)
         put(folders[2], repo)
         assert await delivery.check()
         await delivery.complete()
         (update,) = [u for u in lossy_of(delivery.manifest) if u.rung == rung]
-        assert asked(delivery, repo) - before == {update.unit.path}
+        assert asked(delivery) - before == {update.unit.path}
         assert of(events, UpdateApplied) == [
             UpdateApplied(release=2, parent=1, size=update.unit.size)
         ]
@@ -132,7 +132,7 @@ async def test_the_next_run_goes_on_from_what_an_update_left(
             assert len(of(events, UpdateApplied)) == (number > 1)
     async with delivering(repo, store=store, policy=Policy(max_layer=1)) as (delivery, _):
         await delivery.complete()
-        assert not asked(delivery, repo)
+        assert not asked(delivery)
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "missing"])

@@ -132,8 +132,8 @@ async def test_a_pulse_wakes_all_who_wait_each_time() -> None:
 def test_units_are_held_from_the_base_up() -> None:
     first = make([100, 200, 300])
     held = Holdings()
-    assert held.open(first.manifest)
-    assert not held.open(first.manifest)
+    assert held.open(first.manifest, over=0)
+    assert not held.open(first.manifest, over=1)
     held.put(1, 0, b"base")
     held.put(1, 2, b"two")
     assert held.units(1, None) == [b"base"]
@@ -147,7 +147,7 @@ def test_units_are_held_from_the_base_up() -> None:
 
 def test_units_without_their_base_make_nothing() -> None:
     held = Holdings()
-    held.open(make([100, 200]).manifest)
+    held.open(make([100, 200]).manifest, over=0)
     held.put(1, 1, b"one")
     with pytest.raises(UsageError) as caught:
         held.units(1, None)
@@ -157,11 +157,31 @@ def test_units_without_their_base_make_nothing() -> None:
 def test_two_releases_with_a_base_are_held() -> None:
     held = Holdings()
     for number in (1, 2, 3, 4):
-        held.open(make([100], number=number).manifest)
+        held.open(make([100], number=number).manifest, over=number - 1)
         if number != 3:
             held.put(number, 0, b"base")
     assert held.releases == [4, 3, 2, 1]
     assert [held.has(number, 0) for number in (1, 2, 3, 4)] == [False, True, False, True]
+
+
+def test_of_releases_long_past_nothing_is_held_however_many_there_were() -> None:
+    held = Holdings()
+    for number in range(1, 100):
+        held.open(make([100], number=number).manifest, over=number - 1)
+        if number < 50:
+            held.put(number, 0, b"base")
+    assert held.releases == [99, 98, 49, 48]
+    held.put(7, 0, b"base")  # it was under way
+    assert not held.has(7, 0)
+    with pytest.raises(UsageError) as caught:
+        held.manifest(7)
+    assert caught.value.code is ErrorCode.BAD_ARGUMENT
+
+
+def test_a_release_whose_opening_was_cut_off_is_opened_again() -> None:
+    held = Holdings()
+    assert held.open(make([100], number=2).manifest, over=1)
+    assert held.open(make([100], number=2).manifest, over=1)
 
 
 # ---------------------------------------------------------------------------------- keeping

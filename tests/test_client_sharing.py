@@ -176,7 +176,7 @@ async def test_a_release_that_comes_while_a_unit_waits_begins_with_what_is_kept_
         async with one._fetcher.free:
             step = asyncio.create_task(one.step())
             await asyncio.sleep(0)
-            one._held.open(news.manifest)
+            one._held.open(news.manifest, over=1)
             one._session.open_release(news.manifest, time.monotonic())
         assert await step  # the new base is the better one now, and was not looked for in the store
         assert len(one.trace) == asked

@@ -186,7 +186,7 @@ class Delivery(Releases):
 
     @property
     def trace(self) -> list[RequestRecord]:
-        """The last 4,096 requests made, in order."""
+        """The last 1,024 requests made, in order."""
         return self._transport.trace
 
     def busy(self, *, since: float = -math.inf) -> list[tuple[float, float]]:
@@ -360,8 +360,7 @@ class Delivery(Releases):
         if before and await self._updates.may_pay(newest, self._keeper):
             await self._open(before[0])  # what an earlier run left may be updated
         await self._open(newest)
-        base = self.manifest.base
-        part = self.source.part(base.path)
+        part = self.source.part(self.manifest.base.path)
         self.source.forget_parts()
         is_wanted = not self._updates.is_under(self.manifest.release)
         if part is not None and is_wanted and not self._held.has(self.manifest.release, 0):
@@ -375,7 +374,8 @@ class Delivery(Releases):
             self._session.begin(choice).restore(0, data)
 
     async def _open(self, manifest: Manifest) -> None:
-        if not self._held.open(manifest):
+        followed = self._session.manifest
+        if not self._held.open(manifest, over=followed.release if followed else 0):
             return
         opening = await self._updates.open(manifest, self._keeper, self._on_event)
         async with self._fetcher.free:

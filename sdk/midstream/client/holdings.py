@@ -22,21 +22,29 @@ class Holdings:
 
     @property
     def releases(self) -> list[int]:
-        """Releases known to this run, the newest first."""
+        """Releases that are known now, the newest first."""
         return sorted(self._manifests, reverse=True)
 
-    def open(self, manifest: Manifest) -> bool:
-        """Take a release; say whether it is a new one."""
-        if manifest.release in self._manifests:
+    def open(self, manifest: Manifest, *, over: int) -> bool:
+        """Take a release; say whether it is newer than `over`, which has been the newest so far.
+
+        What is long past is let go: a run may see any number of releases.
+        """
+        if manifest.release <= over:
             return False
         self._manifests[manifest.release] = manifest
-        self._units[manifest.release] = {}
+        self._units.setdefault(manifest.release, {})
+        kept = {*self._based[:_RELEASES], over, manifest.release}
+        for past in self._manifests.keys() - kept:
+            for held in (self._manifests, self._units, self._models):
+                held.pop(past, None)
         return True
 
     def put(self, release: int, unit: int, data: bytes) -> None:
         """Take a verified unit; with a base, those of releases long past are let go."""
-        self._units[release][unit] = data
-        self._forget()
+        if release in self._manifests:
+            self._units[release][unit] = data
+            self._forget()
 
     def put_model(self, release: int, model: Exact) -> None:
         """Take the exact model of a release, which stands for all its units."""
@@ -44,11 +52,15 @@ class Holdings:
         self._forget()
 
     def _forget(self) -> None:
-        """Let go of releases long past."""
-        based = [number for number in self.releases if self.has(number, 0)]
-        for past in based[_RELEASES:]:
+        """Let go of what releases long past are made of."""
+        for past in self._based[_RELEASES:]:
             self._units[past] = {}
             self._models.pop(past, None)
+
+    @property
+    def _based(self) -> list[int]:
+        """Releases whose base is here, the newest first."""
+        return [number for number in self.releases if self.has(number, 0)]
 
     def has(self, release: int, unit: int) -> bool:
         """Whether a unit is here, or the exact model that it leads to."""

@@ -60,6 +60,8 @@ class Model:
         self._changed = Pulse()
         self._staging = asyncio.Lock()
         self._refused: set[tuple[int, int]] = set()
+        self._fidelities: dict[tuple[int, int], float] = {}
+        """Of what is loaded, by release and layer: the release itself may be long past."""
         self._refusal: MidstreamError | None = None
         self._crash: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,7 +84,7 @@ class Model:
 
     @property
     def trace(self) -> list[RequestRecord]:
-        """The last 4,096 requests made, in order."""
+        """The last 1,024 requests made, in order."""
         return self.delivery.trace
 
     def busy(self, *, since: float = -math.inf) -> list[tuple[float, float]]:
@@ -326,7 +328,8 @@ class Model:
     ) -> bool:
         began = time.monotonic()
         try:
-            await in_worker(Step.STAGE, self._stage, await make(), release, layer)
+            model, fidelity = await make(), self.delivery.fidelity(release, layer)
+            await in_worker(Step.STAGE, self._stage, model, release, layer)
             self.delivery.staged(time.monotonic() - began)
         except MidstreamError as error:
             self._refused.add((release, layer))
@@ -336,6 +339,8 @@ class Model:
             self.delivery.refusals.note(event)
             self._on_event(event)
             return False
+        loaded, before = self._loaded, self._fidelities | {(release, layer): fidelity}
+        self._fidelities = {place: known for place, known in before.items() if place in loaded}
         self._on_event(GenerationStaged(release=release, layer=layer))
         if self.generation is None or self._mode is SwapMode.IMMEDIATE:
             self.swap()
@@ -363,7 +368,13 @@ class Model:
         if here[0] <= known[0]:
             return here > known
         is_last = self.delivery.is_last(*here)
-        return is_last or self.delivery.fidelity(*here) >= self.delivery.fidelity(*known)
+        return is_last or self.delivery.fidelity(*here) >= self._fidelities[known]
+
+    @property
+    def _loaded(self) -> list[tuple[int, int]]:
+        """Releases and layers in the slots."""
+        slots = (self._slots.standby, self._slots.active, self._slots.previous)
+        return [(one.release, one.layer) for one in slots if one is not None]
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """An error that is not ours, a callback's perhaps, is for whoever waits next."""

@@ -56,7 +56,7 @@ class Releases(ABC):
 
     @property
     def releases(self) -> list[int]:
-        """Releases known to this run, the newest first."""
+        """Releases that are known now, the newest first: the last two that run, and newer ones."""
         return self._held.releases
 
     def layer_here(self, release: int) -> int | None:

@@ -20,7 +20,7 @@ __all__ = [
     "resolve_range",
 ]
 
-TRACED = 4096
+TRACED = 1024
 """Requests of which a trace tells."""
 
 

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from following import after_each, delivering, put, tuned
+from midstream import Publisher
 from midstream.client import Delivery
 from midstream.client.events import UpdateApplied
+from midstream.publisher import history
 from midstream.publisher.providers import Providers
 from midstream.session import Policy, SessionState
+from midstream.trust.updates import UpdateEntry, updates_of
 from published import NAME, signer
 
 
@@ -16,6 +19,15 @@ from published import NAME, signer
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The repository after each of three releases."""
     return after_each(3, tmp_path_factory.mktemp("made"))
+
+
+def updates_to(repo: Path, release: int) -> list[UpdateEntry]:
+    return [u for u in updates_of(history.manifest_of(repo, NAME, None)) if u.release == release]
+
+
+def publish_again(repo: Path) -> None:
+    """The first release's model, in other units."""
+    Publisher(repo, signer=signer()).publish(tuned(1), name=NAME, ladder=("exact",))
 
 
 def revert(repo: Path, release: int) -> None:
@@ -62,6 +74,46 @@ async def test_units_that_are_in_the_store_alone_cost_no_bytes_either(
             assert await follow(delivery) > 0
         revert(repo, 1)
         assert await follow(delivery) == 0  # though there is an update, and memory forgot them
+        assert await delivery.rebuild() == tuned(1)
+
+
+async def test_an_exact_model_that_came_by_an_update_is_taken_again_without_a_store(
+    folders: list[Path], tmp_path: Path
+) -> None:
+    """Though the publisher lists an update from it to itself, of next to nothing."""
+    repo = tmp_path / "repo"
+    put(folders[0], repo)
+    async with delivering(repo) as (delivery, events):
+        await delivery.complete()
+        for folder in folders[1:]:
+            put(folder, repo)
+            assert await follow(delivery) > 0
+        revert(repo, 2)
+        assert min(update.unit.size for update in updates_to(repo, 4)) < 50
+        assert await follow(delivery) == 0
+        assert [event.release for event in events if isinstance(event, UpdateApplied)] == [2, 3]
+        assert await delivery.rebuild() == tuned(2)
+
+
+@pytest.mark.parametrize("is_new_run", [False, True], ids=["the same run", "a new run"])
+async def test_the_same_model_of_another_ladder_costs_no_bytes_of_units(
+    folders: list[Path], tmp_path: Path, *, is_new_run: bool
+) -> None:
+    """Its units are other ones, and the release between is the last that an earlier run knew."""
+    repo = tmp_path / "repo"
+    for folder in folders[:2]:
+        put(folder, repo)
+        async with delivering(repo, store=tmp_path / "store") as (delivery, _):
+            await delivery.complete()
+            if folder == folders[1] and not is_new_run:
+                publish_again(repo)
+                assert await follow(delivery) == 0
+    if is_new_run:
+        publish_again(repo)
+    async with delivering(repo, store=tmp_path / "store") as (delivery, _):
+        await delivery.complete()
+        assert received(delivery) == 0
+        assert delivery.manifest.release == 3
         assert await delivery.rebuild() == tuned(1)
 
 

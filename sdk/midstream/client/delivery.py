@@ -356,9 +356,8 @@ class Delivery(Releases):
         earlier = await self.source.earlier()
         with self.refusals.noting():
             newest = await self.source.first()
-        before = [manifest for manifest in earlier if manifest.release < newest.release]
-        if before and await self._updates.may_pay(newest, self._keeper):
-            await self._open(before[0])  # what an earlier run left may be updated
+        for manifest in await self._updates.of_use(earlier, newest, self._keeper):
+            await self._open(manifest)
         await self._open(newest)
         part = self.source.part(self.manifest.base.path)
         self.source.forget_parts()

@@ -4,8 +4,10 @@ Knows nothing of how units come. Every way ends in the bits that the manifest si
 one fails, the fresh units are fetched instead, and what runs goes on running.
 """
 
+import hashlib
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from midstream import decoder
@@ -104,11 +106,28 @@ class Updates:
         # what runs stays until what replaces it is here
         await keeper.keep(*self.in_use(manifest))
         image = await keeper.image(manifest, self._limits)
+        image = image or await self._same_model(manifest, keeper)
         if image is not None:
             self._held.put_model(manifest.release, image)
             return Opening(way=manifest, is_settled=True, stored={})
         stored = await keeper.units(manifest.units) if self.listed(manifest) else {}
         return Opening(way=self._way(manifest, stored), is_settled=False, stored=stored)
+
+    async def _same_model(self, manifest: Manifest, keeper: Keeper) -> Exact | None:
+        """The exact model of a release that another one here has too; None where none has [CON-17].
+
+        Where the other has the very units of the release, these are taken as they are.
+        """
+        for number in self._held.exact_releases():
+            other = self._held.manifest(number)
+            is_other = other.units != manifest.units or self._held.model(number) is not None
+            if is_other and other.model_sha256 == manifest.model_sha256:
+                with suppress(DataError):  # signed, and malformed all the same
+                    found = await in_worker(Step.DECODE, self._exact, number)
+                    if hashlib.sha256(found.model).digest() == manifest.model_sha256:
+                        await keeper.keep_image(manifest, found)
+                        return found
+        return None
 
     def _way(self, manifest: Manifest, stored: Container[str]) -> Manifest:
         """A release as it is to be fetched: over updates, or as it is where they do not pay."""
@@ -121,7 +140,23 @@ class Updates:
         self._under = _Under(manifest=manifest, updates=way)
         return steps(manifest, way)
 
-    async def may_pay(self, manifest: Manifest, keeper: Keeper) -> bool:
+    async def of_use(
+        self, earlier: Iterable[Manifest], newest: Manifest, keeper: Keeper
+    ) -> list[Manifest]:
+        """Releases of earlier runs to open before the newest, since updates may lead from them.
+
+        Args:
+            earlier: Those that are known, the newest first.
+            newest: The newest release.
+            keeper: Has what earlier runs left.
+        """
+        before = [manifest for manifest in earlier if manifest.release < newest.release]
+        if not before or not await self._may_pay(newest, keeper):
+            return []
+        same = [older for older in before[1:] if older.model_sha256 == newest.model_sha256]
+        return [*same, before[0]]
+
+    async def _may_pay(self, manifest: Manifest, keeper: Keeper) -> bool:
         """Whether updates to a release may be of use: some are listed, and it is not stored."""
         if not self.listed(manifest) or await keeper.has([Image.name(manifest)]):
             return False

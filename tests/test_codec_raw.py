@@ -53,6 +53,26 @@ def test_numbers_that_repeat_in_no_order_take_less_than_xz_takes():
     assert raw.decode(memoryview(payload), 64_000, 4) == repeated()
 
 
+def uniform(seed: int, count: int) -> bytes:
+    """Numbers whose mantissas are noise."""
+    return np.random.default_rng(seed).uniform(-1, 1, count).astype("<f4").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "is_promising"),
+    [
+        (uniform(1, 40_000), False),
+        (uniform(1, 20_000) * 2, True),
+        (repeated(), True),
+    ],
+    ids=["noise", "repeats from afar", "repeats in no order"],
+)
+def test_a_quick_look_tells_what_promises_fewer_bytes(data, is_promising):
+    bound = 0.75 * len(data)
+    assert (raw.estimate(data, 4) < bound) == is_promising
+    assert (len(raw.encode(data, 4)) < bound) == is_promising
+
+
 def test_a_payload_of_lzma_is_whole():  # COD-1 COD-6
     payload = raw.encode(repeated(), 4)
     for wrong in (payload[:-1], payload[:3000], payload + b"x", b"\x04" + payload):

@@ -33,22 +33,30 @@ def encode(stored: NDArray[np.generic], dtype: DType) -> bytes:
 
 def encode_shorter(stored: NDArray[np.generic], dtype: DType, size: int) -> bytes | None:
     """A payload of fewer bytes than so many, where a quick look finds that there may be one."""
-    data = storage.dump(stored, dtype)
-    payloads = [_encode_repeats(stored, dtype)]
-    if raw.estimate(data, _item_size(dtype)) < size * raw.PROMISING:
-        payloads.append(raw.encode(data, _item_size(dtype)))
+    payloads = [_encode_repeats(stored, dtype), _encode_promising(stored, dtype, size)]
     shortest = min((payload for payload in payloads if payload), key=len, default=None)
     return None if shortest is None or len(shortest) >= size else shortest
 
 
 def _encode_plain(stored: NDArray[np.generic], dtype: DType, *, may_be_slow: bool = True) -> bytes:
     """Without a look at what repeats."""
-    data = storage.dump(stored, dtype)
-    payload = raw.encode(data, _item_size(dtype), may_be_slow=may_be_slow)
     if not dtype.is_float:
-        return payload
+        data = storage.dump(stored, dtype)
+        return raw.encode(data, _item_size(dtype), may_be_slow=may_be_slow)
     quarters = _quarters(storage.to_float64(stored, dtype))
-    return min([payload, *(_encode(stored, dtype, s, quarters) for s in range(SHAPES))], key=len)
+    payload = min((_encode(stored, dtype, s, quarters) for s in range(SHAPES)), key=len)
+    other = _encode_promising(stored, dtype, len(payload), may_be_slow=may_be_slow)
+    return min(payload, other or payload, key=len)
+
+
+def _encode_promising(
+    stored: NDArray[np.generic], dtype: DType, size: int, *, may_be_slow: bool = True
+) -> bytes | None:
+    """The bytes as they are, where a quick look finds that they may take fewer than so many."""
+    data, item_size = storage.dump(stored, dtype), _item_size(dtype)
+    if raw.estimate(data, item_size) >= size * raw.PROMISING:
+        return None
+    return raw.encode(data, item_size, may_be_slow=may_be_slow)
 
 
 def _encode_repeats(stored: NDArray[np.generic], dtype: DType) -> bytes | None:

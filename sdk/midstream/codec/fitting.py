@@ -20,11 +20,12 @@ from midstream.codec.prediction import terms
 from midstream.codec.tables import WIDTHS
 from midstream.kernels import fit_scales, level_classes, predict
 from midstream.kernels import fit_ways as ways_in_c
+from midstream.kernels import make_way as make_in_c
 from midstream.kernels import refit_way as refit_in_c
-from midstream.kernels.fits import AXES, MARGIN, PADDING, Dims, Fit, Prices
+from midstream.kernels.fits import AXES, MARGIN, PADDING, Dims, Fit, Making, Prices
 from midstream.types import Tensor
 
-__all__ = ["Ways", "fit", "fit_ways", "refit"]
+__all__ = ["Ways", "fit", "fit_ways", "may_make", "refit", "refit_made"]
 
 _SMALL = 600
 _LARGE = 8000
@@ -131,15 +132,50 @@ def refit(levels: _Levels, tensor: Tensor, code: TensorCode) -> TensorCode:
         tensor: Where they are from.
         code: How levels much like these are coded.
     """
-    deltas = {axis: own for axis, own in enumerate(code.axes) if own is not None}
-    spreads = {axis: spread(own.astype(np.int32)) for axis, own in deltas.items()}
-    known = Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=spreads, bits=0)
+    known = _known(code)
     if refit_in_c is not None and code.is_even and _are_candidates(code, tensor):
         return _refitted_in_c(levels, tensor, code, known)
     if code.predictor:
         chosen = choose(levels, tensor, code, _units(code, tensor))
         code = replace(code, predictor=chosen or code.predictor)
     return _code(_fitted(levels, tensor, _halves(levels, tensor, code), known), code, 0)
+
+
+def may_make(code: TensorCode, tensor: Tensor) -> bool:
+    """Whether levels that are coded so may be made by `refit_made`."""
+    return make_in_c is not None and code.is_even and _are_candidates(code, tensor)
+
+
+def refit_made(
+    numbers: NDArray[np.float32] | NDArray[np.float64],
+    tensor: Tensor,
+    code: TensorCode,
+    plan: Making,
+) -> tuple[NDArray[np.int32], float, TensorCode]:
+    """Thrifty levels, the sum of their squared errors, and what `refit` finds for them.
+
+    Args:
+        numbers: (weights,) the weights.
+        tensor: Where they are from.
+        code: How the levels are coded, about; `may_make` says whether that is known here.
+        plan: How they are made.
+    """
+    assert make_in_c is not None, "asked for where it is there"
+    names, own = neighbours(tensor)
+    before = tuple((names.index(name), coefficient) for name, coefficient in code.predictor)
+    known = _known(code), before
+    levels, error, (found, chosen) = make_in_c(
+        numbers, plan, _geometry(tensor), _prices(), own, known
+    )
+    predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
+    return levels, error, _code(found, replace(code, predictor=predictor), 0)
+
+
+def _known(code: TensorCode) -> Fit:
+    """Scales as they are known, but for what they take."""
+    deltas = {axis: own for axis, own in enumerate(code.axes) if own is not None}
+    spreads = {axis: spread(own.astype(np.int32)) for axis, own in deltas.items()}
+    return Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=spreads, bits=0)
 
 
 def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int) -> Ways:

@@ -23,13 +23,14 @@ from midstream.codec import (
     scales,
     storage,
 )
-from midstream.codec.fitting import fit_ways
+from midstream.codec.fitting import fit_ways, may_make, refit, refit_made
 from midstream.codec.prediction import terms
 from midstream.encoder import thrift
 from midstream.encoder.narrow import Narrow, narrow
 from midstream.encoder.weights import Weights
 from midstream.encoder.weights import squared_error as weights_error
 from midstream.kernels import nearest_levels, predict, squared_error
+from midstream.types import DType
 
 __all__ = ["Trial", "noises"]
 
@@ -218,13 +219,31 @@ class Trial:
         width = known.width + wider + _NARROWER
         return replace(known, step=step - _FINER, width=width, lattice=True)
 
-    def levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float]:
-        """Thrifty levels at a step, and the sum of their squared errors.
+    def made(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float, TensorCode]:
+        """Thrifty levels at a step, the sum of their squared errors, and how they are coded.
 
         Args:
             step: Step index or trit exponent.
             cuts: Where the parts that are coded apart from each other start and stop.
         """
+        w, code = self.weights, self.code(step)
+        if not self._is_made_at_once(code):
+            levels, error = self._levels(step, cuts)
+            return levels, error, refit(levels, w.tensor, code)
+        size, parts = self.size(code.step), np.array(cuts, np.int64)
+        plan = thrift.plan_of(size, parts, is_lattice=code.lattice)
+        numbers = storage.numbers(w.stored, w.tensor.dtype)
+        found, error, code = refit_made(numbers, w.tensor, code, plan)
+        return narrow(found), error, code
+
+    def _is_made_at_once(self, code: TensorCode) -> bool:
+        """Whether one call makes and fits; not where all numbers would have to be made first."""
+        tensor = self.weights.tensor
+        is_small = tensor.dtype is DType.FLOAT32 or tensor.weights <= _PIECE
+        return tensor.dtype.is_float and is_small and not self._foldings and may_make(code, tensor)
+
+    def _levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float]:
+        """Thrifty levels at a step, and the sum of their squared errors, part by part."""
         w = self.weights
         if not w.tensor.dtype.is_float:
             return narrow(w.levels(step)), weights_error(w, step)

@@ -12,7 +12,6 @@ import numpy as np
 
 from midstream.bitstream import partition
 from midstream.codec import TensorCode
-from midstream.codec.fitting import refit
 from midstream.encoder.economy import Trial, noises
 from midstream.encoder.folds import Foldings
 from midstream.encoder.narrow import Narrow
@@ -42,6 +41,18 @@ class Single:
     """Of each tensor; empty where it is not coded."""
     plain_bits: float
     """What the nearest levels of a step that reaches the target take, about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Made:
+    """Thrifty levels of one tensor."""
+
+    levels: Narrow
+    """Empty where it is not coded."""
+    noise: float
+    """What their squared errors count."""
+    code: TensorCode
+    """How they are coded."""
 
 
 class _Search:
@@ -115,28 +126,30 @@ class _Search:
                 spare -= coarse[at] - fine[at]
         return steps
 
-    def made(self, steps: list[int], aim: float) -> list[Narrow] | None:
+    def made(self, steps: list[int], aim: float) -> list[_Made] | None:
         """Thrifty levels with at most so much noise; steps become finer where there is more."""
         cuts = self._cuts()
-        pairs = [self._one(at, step, cuts[at]) for at, step in enumerate(steps)]
-        noises, levels = [noise for _, noise in pairs], [own for own, _ in pairs]
+        made = [self._one(at, step, cuts[at]) for at, step in enumerate(steps)]
+        noises = [one.noise for one in made]
         for _ in range(_MOST_REPAIRS):
             if sum(noises) <= aim:
-                return levels
+                return made
             at = self._cause(noises, steps, sum(noises) - aim)
             if at is None:
                 break
             steps[at] -= 1
-            levels[at], noises[at] = self._one(at, steps[at], cuts[at])
+            made[at] = self._one(at, steps[at], cuts[at])
+            noises[at] = made[at].noise
         return None
 
-    def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float]:
-        """Thrifty levels of a tensor, and their noise."""
+    def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> _Made:
+        """Thrifty levels of a tensor."""
         trial, factor = self._trials[at], self._factors[at]
         if trial is None:
-            return np.zeros(0, np.int32), 0.0
-        levels, error = trial.levels(step, cuts)
-        return levels, factor * error
+            code = TensorCode(coded=False, same_as=self._weights[at].same_as)
+            return _Made(levels=np.zeros(0, np.int32), noise=0.0, code=code)
+        levels, error, code = trial.made(step, cuts)
+        return _Made(levels=levels, noise=factor * error, code=code)
 
     def _cause(self, noises: Sequence[float], steps: Sequence[int], excess: float) -> int | None:
         """The tensor whose next finer step takes away so much and little more, or the most.
@@ -161,16 +174,6 @@ class _Search:
             for run in piece.runs:
                 cuts[run.tensor].append((run.start, run.stop))
         return cuts
-
-    def codes(self, steps: Sequence[int], levels: Sequence[Narrow]) -> list[TensorCode]:
-        """How levels are coded, fitted to them."""
-        pairs = zip(self._weights, self._trials, strict=True)
-        return [
-            TensorCode(coded=False, same_as=w.same_as)
-            if trial is None
-            else refit(levels[at], w.tensor, trial.code(steps[at]))
-            for at, (w, trial) in enumerate(pairs)
-        ]
 
 
 def find_single(
@@ -199,8 +202,11 @@ def find_single(
         fine, coarse = search.noises(shift), fine
     coarse = coarse or search.noises(shift + 1)
     steps = search.mixed(shift, fine, coarse, aim)
-    levels = search.made(steps, aim * (1 - _SPARE))
-    if levels is None:
+    made = search.made(steps, aim * (1 - _SPARE))
+    if made is None:
         return None
-    codes = search.codes(steps, levels)
-    return Single(codes=tuple(codes), levels=tuple(levels), plain_bits=search.plain_bits)
+    return Single(
+        codes=tuple(one.code for one in made),
+        levels=tuple(one.levels for one in made),
+        plain_bits=search.plain_bits,
+    )

@@ -5,6 +5,7 @@ the less of squared error, in steps, and a price for each bit. Only where the er
 weights is what counts: levels shrink, and outputs suffer from that more than bytes gain.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -14,8 +15,9 @@ from midstream.codec import Context
 from midstream.codec.levels import code_lengths
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH
 from midstream.kernels import table_rows, thrifty_levels, thrifty_points
+from midstream.kernels.fits import Making
 
-__all__ = ["PRICE", "points", "thrifty"]
+__all__ = ["PRICE", "plan_of", "points", "thrifty"]
 
 PRICE = 0.11
 """Squared steps for a bit: what a bit brings a uniform quantiser, 2 ln(2) / 12."""
@@ -104,9 +106,34 @@ def points(
     """
     rows, sizes = _rows(context.shape, context.width - np.int16(_OCTAVE)), np.array([size])
     if halves is None and context.terms is not None:
-        near = thrifty_points(numbers, sizes, rows, np.zeros_like(_point_prices()))
+        near = thrifty_points(numbers, sizes, rows, _free(_point_prices))
         halves = context.halves(near)
     return thrifty_points(numbers, sizes, rows, _point_prices(), halves)
+
+
+def plan_of(size: NDArray[np.float64], parts: NDArray[np.int64], *, is_lattice: bool) -> Making:
+    """How levels of a tensor are made at once.
+
+    Args:
+        size: (1,) what a level is.
+        parts: (parts, 2) where those start and stop that are coded apart from each other.
+        is_lattice: Whether they are points.
+    """
+    prices = _point_prices if is_lattice else _savings
+    return Making(
+        size=size,
+        parts=parts,
+        prices=prices(),
+        free=_free(prices),
+        reach=_REACH,
+        is_lattice=is_lattice,
+    )
+
+
+@cache
+def _free(prices: Callable[[], _Float]) -> _Float:
+    """Where nothing has a price."""
+    return np.zeros_like(prices())
 
 
 @cache

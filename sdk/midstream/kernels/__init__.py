@@ -44,6 +44,7 @@ __all__ = [
     "fold_widths",
     "level_classes",
     "level_symbols",
+    "make_way",
     "nearest_levels",
     "outline_base",
     "pack_bits",
@@ -159,6 +160,8 @@ read_cells = native_cells.read_cells if NAME == "native" else None
 """Where in its level's cell each float lies; where it is None, codec.exact does it in NumPy."""
 fit_ways = native_ways.fit_ways if NAME == "native" else None
 """Scales and predictor of a tensor's levels, in C; where it is None, codec.fitting finds them."""
+make_way = native_ways.make_way if NAME == "native" else None
+"""Thrifty levels and their way, in C; where it is None, encoder.economy makes them step by step."""
 refit_way = native_ways.refit_way if NAME == "native" else None
 """The same of levels like others; where it is None, codec.fitting does it."""
 decode_lists = native_lists.decode_lists if NAME == "native" else None

@@ -187,6 +187,33 @@ def level_symbols(
     escapes: _Array,
     /,
 ) -> int: ...
+def make_way(
+    levels: _Array,
+    dimensions: _Array,
+    tried: bytes,
+    neighbours: _Array,
+    scales: _Array,
+    costs: _Array,
+    sent: _Array,
+    deltas: _Array,
+    best: _Array,
+    unpredicted: _Array,
+    predictor: _Array,
+    memory: _Array,
+    room: _Array,
+    numbers: _Array,
+    item_size: int,
+    size: _Array,
+    parts: _Array,
+    prices: _Array,
+    reach: int,
+    free: _Array,
+    is_lattice: bool,
+    axis_cost: int,
+    term_cost: int,
+    terms: int,
+    /,
+) -> tuple[int, float]: ...
 def nearest_levels(
     numbers: _Array, item: int, sizes: _Array, offset: float, levels: _Array, /
 ) -> None: ...

@@ -14,6 +14,7 @@ __all__ = [
     "PADDING",
     "Dims",
     "Fit",
+    "Making",
     "Neighbours",
     "Prices",
     "axis_sizes",
@@ -69,6 +70,24 @@ class Neighbours:
     """What levels are multiplied by before products of them are added up, by their width."""
     term: int
     """What naming one costs, in 1/1024 bit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Making:
+    """How thrifty levels are made."""
+
+    size: NDArray[np.float64]  # (1,)
+    """What a level is; of points, which are in half steps, half a step."""
+    parts: NDArray[np.int64]  # (parts, 2)
+    """Where those start and stop that are coded apart from each other."""
+    prices: NDArray[np.float64]
+    """As thrifty_points takes them; or savings, as thrifty_levels does."""
+    free: NDArray[np.float64]
+    """As many zeros."""
+    reach: int
+    """Numbers that have a price are at most so far from zero."""
+    is_lattice: bool
+    """Whether levels are points."""
 
 
 def axis_sizes(dims: Dims) -> list[int]:

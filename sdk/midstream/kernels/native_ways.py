@@ -5,23 +5,40 @@ Knows nothing of how levels were made.
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.kernels import _native
-from midstream.kernels.fits import AXES, MARGIN, Dims, Fit, Neighbours, Prices, axis_sizes
+from midstream.kernels.fits import (
+    AXES,
+    MARGIN,
+    Dims,
+    Fit,
+    Making,
+    Neighbours,
+    Prices,
+    axis_sizes,
+)
 from midstream.kernels.native_kernels import plain
+from midstream.kernels.native_nearest import plain_weights
 
-__all__ = ["Known", "fit_ways", "refit_way"]
+__all__ = ["Known", "fit_ways", "make_way", "refit_way"]
 
 _WINDOW = 16
 _PLACE_MEMORY = 12 * _WINDOW + 14
 _COUNTS_MEMORY = 4 * (2 * AXES * MARGIN + 1) * 128
+_Array = NDArray[Any]
+_Given = tuple[
+    *tuple[_Array, _Array, bytes, _Array, _Array, _Array, _Array],
+    *tuple[_Array, _Array, _Array, _Array, _Array, _Array],
+]
 _ROOM = 8 * (1 << 12) + 2 * (1 << 15)
 _MOST_TERMS = 6
 _STATES = 3 + AXES
 
+Numbers = NDArray[np.float32] | NDArray[np.float64]
 Known = tuple[Fit, tuple[tuple[int, int], ...]]
 """Scales, and neighbours that predict: their numbers and coefficients in 1/32."""
 
@@ -59,6 +76,46 @@ def refit_way(
     return call.known(call(levels, geometry, prices, neighbours, len(known[1])))
 
 
+def make_way(
+    numbers: Numbers,
+    plan: Making,
+    geometry: tuple[Dims, Sequence[int]],
+    prices: Prices,
+    neighbours: Neighbours,
+    known: Known,
+) -> tuple[NDArray[np.int32], float, Known]:
+    """Thrifty levels that are coded in a known way, and that way as it suits them.
+
+    Args:
+        numbers: (weights,) the weights.
+        plan: How levels are made.
+        geometry: Where they are, and the axes to try.
+        prices: What levels and log-scales cost.
+        neighbours: Who may predict.
+        known: The way.
+
+    Returns:
+        Levels, the sum of their squared errors, and the way.
+    """
+    call = _Call(geometry[0])
+    call.unpredicted = np.zeros(0, np.int64)
+    call.begin(known)
+    levels = np.empty(len(numbers), np.int32)
+    count, error = _native.make_way(
+        *call.given(levels, geometry, prices, neighbours),
+        *plain_weights(numbers, plan.size),
+        plain(plan.parts, np.int64),
+        plain(plan.prices, np.float64),
+        plan.reach,
+        plain(plan.free, np.float64),
+        plan.is_lattice,
+        prices.axis,
+        neighbours.term,
+        len(known[1]),
+    )
+    return levels, error, call.known(count)
+
+
 class _Call:
     """Arrays that C reads and writes."""
 
@@ -88,8 +145,19 @@ class _Call:
         neighbours: Neighbours,
         terms: int,
     ) -> int:
+        given = self.given(levels, geometry, prices, neighbours)
+        return _native.fit_ways(*given, prices.axis, neighbours.term, terms)
+
+    def given(
+        self,
+        levels: NDArray[np.int32],
+        geometry: tuple[Dims, Sequence[int]],
+        prices: Prices,
+        neighbours: Neighbours,
+    ) -> _Given:
+        """All arrays."""
         dims, tried = geometry
-        count: int = _native.fit_ways(
+        return (
             plain(levels, np.int32),
             plain(dims, np.int64),
             bytes(tried),
@@ -103,11 +171,7 @@ class _Call:
             self._predictor,
             np.empty(_PLACE_MEMORY * max(self._sizes) + _COUNTS_MEMORY, np.uint8),
             np.empty(_ROOM + len(levels), np.uint8),
-            prices.axis,
-            neighbours.term,
-            terms,
         )
-        return count
 
     def known(self, terms: int) -> Known:
         """The best way."""

@@ -16,6 +16,7 @@ PyObject *decode_units(PyObject *module, PyObject *args);
 PyObject *find_runs(PyObject *module, PyObject *args);
 PyObject *fit_ways(PyObject *module, PyObject *args);
 PyObject *fold_widths(PyObject *module, PyObject *args);
+PyObject *make_way(PyObject *module, PyObject *args);
 PyObject *outline_base(PyObject *module, PyObject *args);
 PyObject *pack_bits(PyObject *module, PyObject *args);
 PyObject *predict(PyObject *module, PyObject *args);

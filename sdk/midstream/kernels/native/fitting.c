@@ -24,10 +24,12 @@ static int64_t median(const int64_t *counts, int64_t size)
     return twice / 2;
 }
 
-static int64_t side_bits(const struct fit *fit, const int64_t *counts, int64_t spread)
+/* What log-scales cost, none of which is below the lowest or above the highest. */
+static int64_t side_bits(
+    const struct fit *fit, const int64_t *counts, int64_t spread, int64_t low, int64_t high)
 {
     int64_t bits = 0;
-    for (int64_t k = 0; k < FIT_DELTAS; k++)
+    for (int64_t k = low; k <= high; k++)
         bits += counts[k] * fit->sent[spread * FIT_DELTAS + k];
     return bits;
 }
@@ -54,8 +56,13 @@ static void take_cheapest(struct fit *fit, int64_t a)
     for (int64_t i = 0; i < axis->size; i++)
         axis->deltas[i] = (int8_t)bounded(axis->deltas[i] - middle, -FIT_MARGIN, FIT_MARGIN);
     count_deltas(axis, counts);
+    int64_t low = 0, high = FIT_DELTAS - 1;
+    while (!counts[low])
+        low++;
+    while (!counts[high])
+        high--;
     for (int64_t spread = 0; spread < FIT_SPREADS; spread++) {
-        int64_t bits = side_bits(fit, counts, spread);
+        int64_t bits = side_bits(fit, counts, spread, low, high);
         axis->spread = bits < least ? spread : axis->spread;
         least = bits < least ? bits : least;
     }
@@ -200,7 +207,7 @@ static void choose_table(struct fit *fit)
     for (int64_t a = 0; a < FIT_AXES; a++)
         if (fit->axes[a].is_used) {
             count_deltas(&fit->axes[a], counts);
-            more += fit->axis_cost + side_bits(fit, counts, fit->axes[a].spread);
+            more += fit->axis_cost + side_bits(fit, counts, fit->axes[a].spread, 0, FIT_DELTAS - 1);
         }
     fit->bits = (int64_t)best.bits + more;
 }

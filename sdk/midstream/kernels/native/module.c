@@ -59,6 +59,10 @@ static PyMethodDef methods[] = {
     { "level_symbols", level_symbols, METH_VARARGS,
         "level_symbols(levels, halves or nothing, tables, shifts, lowest, sizes, firsts, "
         "next phase, symbols or nothing, low, counts, places, escapes) -> escapes written" },
+    { "make_way", make_way, METH_VARARGS,
+        "make_way(those of fit_ways up to its numbers, weights, item size, step, parts, prices, "
+        "reach, free prices, whether points, axis cost, term cost, terms of the predictor) -> "
+        "terms of the predictor, sum of squared errors" },
     { "nearest_levels", nearest_levels, METH_VARARGS,
         "nearest_levels(numbers, item size, sizes, offset, levels)" },
     { "outline_base", outline_base, METH_VARARGS,

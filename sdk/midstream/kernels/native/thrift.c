@@ -1,5 +1,6 @@
 #include "thrift.h"
 
+#include "clones.h"
 #include "prediction.h"
 
 #ifdef __GNUC__
@@ -14,21 +15,53 @@ INLINE double place_of(const struct weights *weights, int64_t i)
     return (number - weights->offset) / weights->sizes[weights->each * i];
 }
 
+enum { AHEAD = 256 };
+
+INLINE void find_ahead(double *ahead, const int32_t *levels, const struct weights *weights,
+    int is_single, int64_t each, int64_t first, int64_t count)
+{
+    for (int64_t k = 0; k < count; k++) {
+        int64_t i = first + k;
+        double number = is_single ? (double)weights->single[i] : weights->numbers[i];
+        ahead[k] = levels[i] - (number - weights->offset) / weights->sizes[each * i];
+    }
+}
+
+/* How far levels are ahead of their weights, in steps. */
+FOR_EVERY_WIDTH static void look_ahead(double *ahead, const int32_t *levels,
+    const struct weights *weights, int64_t first, int64_t count)
+{
+    if (weights->single && !weights->each)
+        find_ahead(ahead, levels, weights, 1, 0, first, count);
+    else
+        find_ahead(ahead, levels, weights, weights->single != NULL, weights->each, first, count);
+}
+
+/* A level, moved or not. */
+INLINE int32_t moved_level(
+    int32_t level, int64_t half, double ahead, int64_t own, const struct prices *prices)
+{
+    int64_t phase = half & 1, residual = level - (half >> 1);
+    if (residual < -prices->reach || residual > prices->reach || own >= prices->rows)
+        return level;
+    int64_t twice = 2 * residual - phase, outward = (twice > 0) - (twice < 0);
+    int64_t row = phase * prices->rows + own;
+    double saved = prices->price[row * prices->numbers + residual + prices->reach];
+    return (double)outward * ahead > 0.5 - saved ? (int32_t)(level - outward) : level;
+}
+
 void move_levels(int32_t *moved, const int32_t *levels, const int64_t *halves,
     const struct weights *weights, const uint8_t *rows, int64_t count,
     const struct prices *prices)
 {
-    for (int64_t i = 0; i < count; i++) {
-        int64_t half = halves ? halves[i] : 0, phase = half & 1;
-        int64_t residual = levels[i] - (half >> 1);
-        moved[i] = levels[i];
-        if (residual < -prices->reach || residual > prices->reach || rows[i] >= prices->rows)
-            continue;
-        int64_t ahead = 2 * residual - phase, outward = (ahead > 0) - (ahead < 0);
-        int64_t row = phase * prices->rows + rows[i];
-        double saved = prices->price[row * prices->numbers + residual + prices->reach];
-        if ((double)outward * (levels[i] - place_of(weights, i)) > 0.5 - saved)
-            moved[i] = (int32_t)(levels[i] - outward);
+    double ahead[AHEAD];
+    for (int64_t first = 0; first < count; first += AHEAD) {
+        int64_t some = count - first < AHEAD ? count - first : AHEAD;
+        look_ahead(ahead, levels, weights, first, some);
+        for (int64_t k = 0; k < some; k++) {
+            int64_t i = first + k, half = halves ? halves[i] : 0;
+            moved[i] = moved_level(levels[i], half, ahead[k], rows[i], prices);
+        }
     }
 }
 

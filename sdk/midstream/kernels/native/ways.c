@@ -7,17 +7,24 @@
 #define MOST_CHOICES 4
 #define MUCH 0.99 /* predictors that leave less of the bits than this are worth another choice */
 
+struct terms terms_of(
+    const struct ways *ways, const struct choice *choice, struct run *run, struct term *terms)
+{
+    *run = (struct run){ 0, ways->fit.count, ways->fit.count, choice->count };
+    for (int64_t t = 0; t < choice->count; t++) {
+        const struct neighbour *own = &ways->candidates.neighbour[choice->index[t]];
+        terms[t] = (struct term){ own->back, own->stride, own->size, choice->coefficient[t], -1 };
+        run->stride = own->stride < run->stride ? own->stride : run->stride;
+    }
+    return (struct terms){ run, 1, terms, choice->count, NULL, 0 };
+}
+
 /* The class of each level, or of what is left of it where neighbours predict it. */
 static void classify(struct ways *ways, const struct choice *choice)
 {
     struct term terms[CHOICE_TERMS];
-    struct run run = { 0, ways->fit.count, ways->fit.count, choice->count };
-    for (int64_t t = 0; t < choice->count; t++) {
-        const struct neighbour *own = &ways->candidates.neighbour[choice->index[t]];
-        terms[t] = (struct term){ own->back, own->stride, own->size, choice->coefficient[t], -1 };
-        run.stride = own->stride < run.stride ? own->stride : run.stride;
-    }
-    struct terms all = { &run, 1, terms, choice->count, NULL, 0 };
+    struct run run;
+    struct terms all = terms_of(ways, choice, &run, terms);
     struct walk walk = { .terms = &all };
     struct segment segment = { .length = ways->fit.count };
     for (int64_t i = 0; i < ways->fit.count; i += segment.length) {
@@ -70,6 +77,11 @@ static int is_same(const struct choice *one, const struct choice *other)
     return same;
 }
 
+void begin_way(struct ways *ways)
+{
+    begin(&ways->fit, &ways->best, ways->places);
+}
+
 void find_ways(struct ways *ways)
 {
     struct choice choice = { 0 };
@@ -98,7 +110,7 @@ void find_ways(struct ways *ways)
 void refit_way(struct ways *ways)
 {
     struct choice choice = ways->best.choice, found = { 0 };
-    begin(&ways->fit, &ways->best, ways->places);
+    begin_way(ways);
     if (choice.count)
         choose_neighbours(&ways->fit, &ways->candidates, ways->levels, &found);
     if (found.count)

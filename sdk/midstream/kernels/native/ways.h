@@ -29,6 +29,13 @@ struct ways {
     struct way best, unpredicted;
 };
 
+/* What a choice says of all levels: one run, and so many terms as there is room for. */
+struct terms terms_of(
+    const struct ways *ways, const struct choice *choice, struct run *run, struct term *terms);
+
+/* Take the scales of the best way for those that levels are coded with. */
+void begin_way(struct ways *ways);
+
 /* The shortest way, and the shortest without a predictor. */
 void find_ways(struct ways *ways);
 

@@ -1,25 +1,8 @@
 /* The Python face of ways.c: parses arguments, checks their sizes, releases the GIL. */
-#include "ways.h"
+#include "ways_face.h"
 
-#include "buffers.h"
 #include "faces.h"
 
-enum {
-    LEVELS,
-    DIMS,
-    TRIED,
-    NEIGHBOURS,
-    SCALES,
-    COSTS,
-    SENT,
-    DELTAS,      /* memory for log-scales, those of the best way, those of the unpredicted one */
-    BEST,        /* as fit_scales has it */
-    UNPREDICTED, /* the same; nothing where a known way is to be fitted again */
-    PREDICTOR,   /* index and coefficient of each neighbour that counts */
-    MEMORY,
-    ROOM,
-    BUFFERS
-};
 #define MAX_WEIGHTS ((int64_t)1 << 32)
 #define MAX_STRIDE ((int64_t)1 << 40)
 #define ROOM_MEMORY (8 * WAYS_PIECE + 2 * CHOICE_SAMPLE)
@@ -80,7 +63,7 @@ static void read_state(struct way *way, const struct fit *fit)
 }
 
 /* Log-scales: three times as many as there are places. */
-static int read_ways(struct ways *ways, const Py_buffer *b)
+static int read_scales(struct ways *ways, const Py_buffer *b)
 {
     for (int64_t a = 0; a < FIT_AXES; a++)
         ways->places += ways->fit.axes[a].size;
@@ -99,7 +82,7 @@ static int read_ways(struct ways *ways, const Py_buffer *b)
         && (!b[UNPREDICTED].len || has_items(&b[UNPREDICTED], sizeof(int64_t), FIT_STATES));
 }
 
-static int read_arguments(struct ways *ways, const Py_buffer *b, int64_t terms)
+int read_ways(struct ways *ways, const Py_buffer *b, int64_t terms)
 {
     struct fit *fit = &ways->fit;
     fit->count = items(&b[LEVELS], sizeof(int32_t));
@@ -117,7 +100,7 @@ static int read_arguments(struct ways *ways, const Py_buffer *b, int64_t terms)
         return refuse("no weights, or too many");
     if (!has_items(&b[COSTS], 2, FIT_SHAPES * FIT_CLASSES * FIT_ROW)
         || !has_items(&b[SENT], 2, FIT_SPREADS * FIT_DELTAS) || !read_dims(fit, &b[DIMS])
-        || !read_ways(ways, b) || !read_memory(fit, &b[MEMORY])
+        || !read_scales(ways, b) || !read_memory(fit, &b[MEMORY])
         || !has_items(&b[ROOM], 1, ROOM_MEMORY + fit->count))
         return 0;
     if ((uintptr_t)b[ROOM].buf % sizeof(int64_t))
@@ -146,28 +129,33 @@ static void write_predictor(int64_t *pairs, const struct choice *choice)
     }
 }
 
+void write_ways(const Py_buffer *b, const struct ways *ways)
+{
+    write_state(b[BEST].buf, &ways->best);
+    write_predictor(b[PREDICTOR].buf, &ways->best.choice);
+    if (b[UNPREDICTED].len)
+        write_state(b[UNPREDICTED].buf, &ways->unpredicted);
+}
+
 PyObject *fit_ways(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_buffer b[BUFFERS];
+    Py_buffer b[WAYS_BUFFERS];
     struct ways ways = { 0 };
     long long axis_cost, term_cost, terms;
     if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*w*w*w*w*w*LLL", &b[0], &b[1], &b[2], &b[3], &b[4],
             &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12], &axis_cost, &term_cost,
             &terms))
         return NULL;
-    int fits = read_arguments(&ways, b, terms), is_known = !b[UNPREDICTED].len;
+    int fits = read_ways(&ways, b, terms), is_known = !b[UNPREDICTED].len;
     if (fits) {
         ways.fit.axis_cost = axis_cost;
         ways.term_cost = term_cost;
         Py_BEGIN_ALLOW_THREADS
         (is_known ? refit_way : find_ways)(&ways);
         Py_END_ALLOW_THREADS
-        write_state(b[BEST].buf, &ways.best);
-        write_predictor(b[PREDICTOR].buf, &ways.best.choice);
-        if (!is_known)
-            write_state(b[UNPREDICTED].buf, &ways.unpredicted);
+        write_ways(b, &ways);
     }
-    release(b, BUFFERS);
+    release(b, WAYS_BUFFERS);
     return fits ? PyLong_FromLongLong(ways.best.choice.count) : NULL;
 }

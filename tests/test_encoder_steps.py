@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from midstream.encoder.statistics import TensorStatistics
-from midstream.encoder.steps import Allocation, allocate
+from midstream.encoder.steps import Allocation, allocate, coarsened
 from midstream.encoder.weights import Weights, load
 from midstream.types import DType, Tensor
 from tensorfiles import normal
@@ -75,3 +75,19 @@ def test_a_row_of_few_weights_has_no_step_of_its_own() -> None:
     thin = matrix(rows=32, columns=4)
     found = allocate([thin], [known(1.0, rows=np.geomspace(1, 1e6, 32))], rows=True, columns=True)
     assert found.rows == (None,)
+
+
+def test_the_largest_tensors_get_coarser_as_far_as_noise_allows() -> None:
+    weights = [matrix(8), matrix(64), matrix(32), matrix(16)]
+    fine, coarse = [1.0, 1.0, 1.0, 1.0], [1.25, 2.0, 1.5, 1.25]
+    assert coarsened(weights, fine, coarse, 5.0) == [1]
+    assert coarsened(weights, fine, coarse, 5.75) == [1, 2, 3]
+    assert coarsened(weights, fine, coarse, 4.75) == [2, 3]
+    assert coarsened(weights, fine, coarse, 3.5) == []
+
+
+def test_integers_get_no_coarser() -> None:
+    tensor = Tensor(name="w", dtype=DType.INT8, shape=(64, 64), offset=0, row_axis=0, column_axis=1)
+    numbers = np.random.default_rng(1).integers(-128, 128, (64, 64)).astype("i1")
+    weights = [load(numbers.tobytes(), tensor), matrix()]
+    assert coarsened(weights, [1.0, 1.0], [1.0, 1.5], 4.0) == [1]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from midstream.bitstream import Topology, protected_size
 from midstream.codec import rans
-from midstream.encoder.base import PLACES_PER_STEP, Base, Bases
+from midstream.encoder.base import Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.finish import exact_records
 from midstream.encoder.folds import Foldings
@@ -37,6 +37,7 @@ from midstream.encoder.steps import (
     Allocation,
     allocate,
     choose_shift,
+    coarsened,
     guess_shift,
     shifted,
     uniform_steps,
@@ -51,6 +52,9 @@ __all__ = ["Builder", "planned_parts", "recipe_sets"]
 _SLICE_BYTES, _RUN_BYTES = 6, 4
 _HARDLY, _CLEARLY = 0.35, 1.2
 """Bytes saved for each that says where, by an estimate, beyond which nothing else need be tried."""
+_ROOM = 0.01
+"""Of the noise that the base of a ladder may have, left free: what is trained on from these weights
+has about as much in the same steps, and follows in few bytes where it meets the target."""
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
 
@@ -247,15 +251,24 @@ class Builder:
         return min(base, self._plain(relative, aim), key=lambda one: len(one.data))
 
     def _plain(self, relative: Sequence[float], aim: float) -> Base:
-        """The nearest levels with the widest steps whose noise is at most what is aimed at."""
+        """The nearest levels with the widest steps whose noise is at most what is aimed at.
 
-        def is_fine_enough(steps: list[int]) -> bool:
+        Some tensors are a step coarser than others, so that it hardly has less.
+        """
+
+        def noises(steps: Sequence[int]) -> list[float]:
             triples = zip(self._weights, steps, self._factors, strict=True)
-            return sum(f * squared_error(w, s) for w, s, f in triples if f) <= aim
+            return [f * squared_error(w, s) if f else 0.0 for w, s, f in triples]
 
         guess = guess_shift(self._weights, relative, self._factors, aim)
-        shift = choose_shift(self._weights, relative, is_fine_enough, guess=guess)
-        return self._bases.make(Allocation.of(relative), PLAIN, -shift * PLACES_PER_STEP)
+        shift = choose_shift(
+            self._weights, relative, lambda steps: sum(noises(steps)) <= aim, guess=guess
+        )
+        fine, coarse = (noises(shifted(self._weights, relative, s)) for s in (shift, shift + 1))
+        mixed = [step + shift for step in relative]
+        for at in coarsened(self._weights, fine, coarse, (1 - _ROOM) * aim):
+            mixed[at] += 1
+        return self._bases.make(Allocation.of(mixed), PLAIN, 0)
 
     def _finished(self) -> tuple[Plan, ...]:
         """Integer slices as far as they go; float slices stay."""

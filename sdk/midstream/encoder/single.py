@@ -16,7 +16,7 @@ from midstream.encoder.economy import Trial, noises
 from midstream.encoder.folds import Foldings
 from midstream.encoder.narrow import Narrow
 from midstream.encoder.samples import pooled
-from midstream.encoder.steps import choose_shift, guess_shift, shifted
+from midstream.encoder.steps import choose_shift, coarsened, guess_shift, shifted
 from midstream.encoder.weights import Weights
 
 __all__ = ["Single", "find_single"]
@@ -119,11 +119,9 @@ class _Search:
             coarse: The same a step coarser.
             aim: How much there may be.
         """
-        steps, others, spare = self.steps(shift), self.steps(shift + 1), aim - sum(fine)
-        for at in sorted(range(len(steps)), key=lambda at: -self._weights[at].tensor.weights):
-            if coarse[at] - fine[at] <= spare and self._weights[at].tensor.dtype.is_float:
-                steps[at] = others[at]
-                spare -= coarse[at] - fine[at]
+        steps, others = self.steps(shift), self.steps(shift + 1)
+        for at in coarsened(self._weights, fine, coarse, aim):
+            steps[at] = others[at]
         return steps
 
     def made(self, steps: list[int], aim: float) -> list[_Made] | None:

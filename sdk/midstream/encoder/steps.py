@@ -19,6 +19,7 @@ __all__ = [
     "Allocation",
     "allocate",
     "choose_shift",
+    "coarsened",
     "guess_shift",
     "relative_steps",
     "shifted",
@@ -170,6 +171,25 @@ def choose_shift(
             high, middle, is_below = middle - 1, middle - reach, True
         reach *= 2
     return low
+
+
+def coarsened(
+    weights: Sequence[Weights], fine: Sequence[float], coarse: Sequence[float], aim: float
+) -> list[int]:
+    """Tensors that may be a step coarser than all are, the largest first.
+
+    Args:
+        weights: All tensors.
+        fine: What the squared errors of each count at steps that are fine enough.
+        coarse: The same, a step coarser.
+        aim: What all of them may count together.
+    """
+    spare, found = aim - sum(fine), []
+    for at in sorted(range(len(weights)), key=lambda at: -weights[at].tensor.weights):
+        if coarse[at] - fine[at] <= spare and weights[at].tensor.dtype.is_float:
+            found.append(at)
+            spare -= coarse[at] - fine[at]
+    return found
 
 
 def guess_shift(

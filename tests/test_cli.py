@@ -36,30 +36,6 @@ def test_wrong_words_end_with_2(words: list[str]) -> None:
     assert ended.value.code == 2
 
 
-@pytest.mark.parametrize(
-    "verb",
-    [
-        "keygen",
-        "seal",
-        "publish",
-        "refresh",
-        "renew",
-        "rotate",
-        "verify",
-        "serve",
-        "fetch",
-        "encode",
-        "decode",
-        "inspect",
-    ],
-)
-def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([verb, "--help"])
-    assert ended.value.code == 0
-    assert len(capsys.readouterr().out) > 200
-
-
 def test_a_published_file_comes_back_byte_for_byte(made: Path, tmp_path: Path) -> None:
     assert fetch(made, tmp_path / "sub" / "copy.tflite") == 0
     assert (tmp_path / "sub/copy.tflite").read_bytes() == (made / "model.tflite").read_bytes()

@@ -212,7 +212,9 @@ def test_a_file_that_is_no_model(place: Place) -> None:
     generate_keys(place.folder / "keys")
     model = place.folder / "model.pt"
     model.write_bytes(b"hello")
-    place.shows("a file that is no model", place.publish(place.folder / "keys", model))
+    folders = ["--repo", str(place.folder / "new"), "--keys", str(place.folder / "keys")]
+    code = main(["publish", str(model), *folders, "--name", NAME])
+    place.shows("a file that is no model", code)
 
 
 def test_a_port_in_use(place: Place) -> None:

@@ -8,6 +8,7 @@ from midstream.cli.output import Output, human_size
 from midstream.cli.repository import (
     LAYER_COLUMNS,
     add_calibration,
+    add_ladder,
     backend_or_none,
     calibration_of,
     layer_rows,
@@ -34,7 +35,7 @@ def _add_encode(verbs: Any) -> None:
         "model", metavar="MODEL", type=Path, help=".tflite, .onnx, .safetensors or .npz file"
     )
     parser.add_argument("-o", "--output", required=True, type=Path, help="folder for the units")
-    parser.add_argument("--ladder", required=True, help="rungs, such as 2.5b,15dBo,exact or 20dB")
+    add_ladder(parser)
     add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print the layers as JSON")
     parser.set_defaults(run=_encode)

@@ -75,7 +75,9 @@ def _add_fetch(verbs: Any) -> None:
     parser.add_argument("--root", required=True, type=Path, help="1.root.json, given by hand")
     parser.add_argument("-o", "--output", required=True, type=Path, help="the model file to write")
     parser.add_argument("--layer", type=int, help="the highest layer to fetch (default: all)")
-    parser.add_argument("--store", type=Path, help="folder that keeps what was fetched")
+    parser.add_argument(
+        "--store", metavar="DIR", type=Path, help="folder that keeps what was fetched"
+    )
     parser.add_argument(
         "--adapters", metavar="POLICY", help="merge providers' adapters as this signed policy says"
     )

@@ -8,7 +8,7 @@ from typing import Any
 from midstream.cli.gating import program_gate
 from midstream.cli.keys import add_keys, keys_of
 from midstream.cli.output import Output, human_size
-from midstream.cli.repository import LAYER_COLUMNS, backend_or_none, layer_rows
+from midstream.cli.repository import LAYER_COLUMNS, add_ladder, backend_or_none, layer_rows
 from midstream.encoder.contribution import DEFAULT_SHARE
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
@@ -135,7 +135,7 @@ def _add_merge(verbs: Any) -> None:
         "--gate-each", action="store_true", help="let the gate judge each contribution first"
     )
     parser.add_argument("--release", type=int, help="the release that was changed (default: last)")
-    parser.add_argument("--ladder", default="2.5b,4b,6b,exact", help="default %(default)s")
+    add_ladder(parser)
     add_keys(parser)
     parser.add_argument("--json", action="store_true", help="print the release as JSON")
     parser.set_defaults(run=_merge)

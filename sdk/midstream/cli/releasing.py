@@ -23,7 +23,7 @@ def add_verbs(verbs: Any) -> None:
     """Declare log."""
     parser = verbs.add_parser(
         "log",
-        usage="midstream log [-h] [--store DIR] [--graph] [--plot PICTURE] [--json] [REPO] NETWORK",
+        usage="midstream log [-h] [--store DIR] [--graph] [--plot FILE] [--json] [REPO] NETWORK",
         help="list releases, their parents and providers, and what was refused",
         description="List the releases of a network that are in a repository's folder: what each "
         "was made of, by whom, how good and how large it is; what clients may merge by themselves; "
@@ -32,11 +32,13 @@ def add_verbs(verbs: Any) -> None:
     parser.add_argument(
         "words", metavar="REPO NETWORK", nargs="+", help="the repository's folder, the network"
     )
-    parser.add_argument("--store", type=Path, help="a client's store: show what was refused there")
+    parser.add_argument(
+        "--store", metavar="DIR", type=Path, help="a client's store: show what was refused there"
+    )
     parser.add_argument("--graph", action="store_true", help="draw who came of whom")
     parser.add_argument(
         "--plot",
-        metavar="PICTURE",
+        metavar="FILE",
         type=Path,
         help="draw the history, as .png, .svg or .pdf (needs the plot extra)",
     )

@@ -11,9 +11,17 @@ from midstream.errors import RuntimeMissingError
 from midstream.publisher import FRESH, Publisher, Release, UpdatePolicy, Use, decibels
 from midstream.publisher.audit import audit
 from midstream.publisher.calibration import read_calibration
+from midstream.publisher.publish import DEFAULT_LADDER
 from midstream.runtime import Backend, Inputs, find_backend
 
-__all__ = ["add_calibration", "add_verbs", "backend_or_none", "calibration_of", "layer_rows"]
+__all__ = [
+    "add_calibration",
+    "add_ladder",
+    "add_verbs",
+    "backend_or_none",
+    "calibration_of",
+    "layer_rows",
+]
 
 LAYER_COLUMNS = ["layer", "rung", "bytes", "all so far", "weights dB", "outputs dB"]
 
@@ -38,13 +46,7 @@ def _add_publish(verbs: Any) -> None:
     parser.add_argument("--repo", required=True, type=Path, help="the repository's folder")
     add_keys(parser)
     parser.add_argument("--name", required=True, help="the network's name")
-    parser.add_argument(
-        "--ladder",
-        default="2.5b,4b,6b,exact",
-        help="rungs: bits per weight (2.5b), output SNR (15dBo), weight SNR (20dB), size of all "
-        "so far (45kB), exact "
-        "(default %(default)s)",
-    )
+    add_ladder(parser)
     parser.add_argument(
         "--repair", type=float, help="repair symbols per packet, 0 to 2 (default 0.15)"
     )
@@ -55,9 +57,8 @@ def _add_publish(verbs: Any) -> None:
     )
     parser.add_argument(
         "--use",
-        type=Use,
-        default=Use.HTTP,
-        metavar="USE",
+        choices=[use.value for use in Use],
+        default=Use.HTTP.value,
         help="http, or carousel for packets of one datagram each (default http)",
     )
     add_calibration(parser)
@@ -87,6 +88,16 @@ def _add_verify(verbs: Any) -> None:
     parser.add_argument("--root", required=True, type=Path, help="the root that clients pin")
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     parser.set_defaults(run=_verify)
+
+
+def add_ladder(parser: argparse.ArgumentParser) -> None:
+    """Declare --ladder."""
+    parser.add_argument(
+        "--ladder",
+        default=",".join(DEFAULT_LADDER),
+        help="rungs: bits per weight (2.5b), output SNR (15dBo), weight SNR (20dB), size of all "
+        "so far (45kB), exact (default %(default)s)",
+    )
 
 
 def add_calibration(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +164,7 @@ def _publish(options: argparse.Namespace, output: Output) -> None:
             ladder=options.ladder,
             repair=options.repair,
             loss=options.loss,
-            use=options.use,
+            use=Use(options.use),
             calibration=calibration_of(options),
             updates=FRESH if options.fresh else UpdatePolicy(only=options.parent),
             progress=output.note,

@@ -170,6 +170,8 @@ async def cast(
 
 def _require(folder: Path, name: str) -> None:
     """Refuse a network that has no bundle, and say which have one."""
+    if not folder.is_dir():
+        raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: there is no such folder")
     names = sorted(path.stem for path in folder.glob(layout.bundle_path("*")))
     if name not in names:
         more = ", ..." if len(names) > _MOST_NAMES else ""

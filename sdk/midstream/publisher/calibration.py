@@ -63,6 +63,8 @@ def _load(path: Path) -> Array | dict[str, Array]:
                 return loaded
             with loaded:
                 return {name: np.asarray(loaded[name]) for name in loaded.files}
+    except OSError as error:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: {error.strerror or error}") from error
     except Exception as error:  # archives, zlib, headers: each has errors of its own for damage
         raise UsageError(
             ErrorCode.BAD_ARGUMENT, f"{path}: no arrays of numbers: {str(error)[:200]}"

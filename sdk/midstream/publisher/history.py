@@ -47,6 +47,8 @@ def releases(folder: Path, name: str) -> tuple[Manifest, ...]:
         UsageError: NOT_FOUND where there is none.
         DataError: One is malformed, or the metadata that lists them.
     """
+    if not folder.is_dir():
+        raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: there is no such folder")
     files = sorted((folder / layout.TARGETS / name).glob("*.manifest"))
     if not files:
         raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: no network {name!r} in it")

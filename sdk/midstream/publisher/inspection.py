@@ -14,6 +14,7 @@ from midstream.publisher.accounting import Account, account
 from midstream.publisher.local import MANIFEST, unit_name
 from midstream.publisher.mapping import map_unit
 from midstream.publisher.noise import tensor_snr
+from midstream.publisher.publish import naming
 from midstream.store.files import read_given
 from midstream.trust import bundle, manifest
 from midstream.trust.manifest import Manifest
@@ -52,6 +53,11 @@ def inspect(path: Path, *, network: str | None = None) -> Inspected:
         raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: it is no repository of networks")
     if path.is_dir():
         return _inspect_folder(path)
+    with naming(path):
+        return _inspect_file(path)
+
+
+def _inspect_file(path: Path) -> Inspected:
     data = read_given(path, limit=LIMITS.model_size)
     if data[:3] == b"MDU":
         return _inspect_unit(path, data)

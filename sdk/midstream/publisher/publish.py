@@ -94,7 +94,8 @@ class Publisher:
 
         Raises:
             UsageError: The name, the ladder, the repair or the loss makes no sense, or calibration
-                inputs are not inputs of the network, or there is no such release to update.
+                inputs are not inputs of the network, or there is no such release to update; or
+                the folder is a file.
             BitstreamError: The release that was named for updates has no exact unit.
             FormatError: The model file cannot be read.
             LimitError: The model file is too large.
@@ -102,6 +103,7 @@ class Publisher:
             StoreError: The folder cannot be written, or another publisher is at work.
         """
         check_name(name)
+        self._signed.check(name)
         policy = updates or UpdatePolicy()
         if policy.only is not None:
             self._check_parent(name, policy)  # before any work is done

@@ -52,6 +52,21 @@ class SignedFolder:
             return Repository.open(files, self._keys, self._clock())
         return Repository.create(self._keys, self._clock())
 
+    def check(self, name: str) -> None:
+        """Refuse before any work is done what a release of a network could not be signed in.
+
+        Raises:
+            UsageError: It is no folder.
+            TrustError: The repository's metadata is not that of these keys.
+            StoreError: The folder cannot be read, or another publisher is at work.
+        """
+        path = self._folder.path
+        if path.exists() and not path.is_dir():
+            raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: it is no folder")
+        if self._folder.metadata():
+            with self._folder.locked():
+                self.open().check_keys(name)
+
     @contextmanager
     def existing(self) -> Iterator[Repository]:
         """The repository that is in the folder, with other publishers kept out.

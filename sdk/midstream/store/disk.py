@@ -74,6 +74,8 @@ class Store:
         self._size_limit = size_limit
         self._limits = limits
         self._claims: dict[str, Lock] = {}
+        if self._folder.exists() and not self._folder.is_dir():
+            raise StoreError(ErrorCode.STORE_IO, f"{self._folder}: it is no folder")
         try:
             for name in (_UNITS, _PARTIAL, _METADATA, _USERS):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)

@@ -164,6 +164,15 @@ class Repository:
         self._changes.files[layout.manifest_path(name, release.release, sha256)] = data
         return self._publish(now)
 
+    def check_keys(self, name: str) -> None:
+        """Refuse keys that cannot sign a release of a network, or of a new one of that name.
+
+        Raises:
+            TrustError: BAD_KEY.
+        """
+        for role in (name if name in self._state.networks else "targets", "snapshot", "timestamp"):
+            self._check_key(role)
+
     def resign(self, now: datetime) -> Mapping[str, bytes]:
         """Renew the timestamp, and what else has less than half its life left.
 

@@ -7,7 +7,7 @@ in. Each decision is made by one network as a whole, and says by which. A damage
 refused, and decisions go on.
 """
 
-import sys
+import argparse
 import threading
 from collections import Counter
 from pathlib import Path
@@ -73,4 +73,8 @@ def main(first: Path, second: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:3]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("first", type=Path, help="a model file")
+    parser.add_argument("second", type=Path, help="another one with the same inputs and outputs")
+    options = parser.parse_args()
+    main(options.first, options.second)

@@ -27,7 +27,8 @@ def test_the_whole_way_from_contributions_to_a_release_and_back(shell: Shell) ->
     assert "* 2 <- 1  mean" in shell("log", "@repo", "net", "--graph")
     said = shell("revoke", "west", "@repo", "net", "--keys", "@keys")
     assert "is in release 2;" in said
-    shell("revert", "@repo", "net", "--to", "1", "--keys", "@keys")
+    typed = said.split("`midstream ")[1].split("`")[0].replace("RELEASE", "1")
+    shell(*typed.replace("KEYS", "@keys").split())
     found = shell.read("log", "@repo", "net")
     assert [one["release"] for one in found["releases"]] == [1, 2, 3]
     assert found["releases"][2]["provenance"]["rule"] == "revert"

@@ -9,6 +9,14 @@ import models
 EXAMPLE = Path(__file__).parent.parent / "examples" / "hot_swap.py"
 
 
+def test_the_example_says_what_it_wants() -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE)], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: hot_swap.py [-h] first second")
+
+
 def test_the_example_swaps_refuses_and_goes_back(tmp_path: Path) -> None:
     paths = []
     for seed in (1, 2):

@@ -76,13 +76,25 @@ def run(name: str, repo: Path, expected: Sequence[str]) -> str:
         [sys.executable, str(EXAMPLES / f"{name}.py"), str(repo)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     at = 0
     for words in expected:
         assert (at := done.stdout.find(words, at)) >= 0, (words, done.stdout)
     return done.stdout
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_example_says_what_it_wants(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"usage: {name}.py [-h] repo")
 
 
 def test_contributions_teach_a_release_after_the_other(tmp_path: Path) -> None:

@@ -161,6 +161,15 @@ def test_adapters_to_releases_of_the_past_are_let_go(place: Place) -> None:
     assert role.release == 3
 
 
+def test_an_offer_to_another_release_than_the_last_is_said_to_be_one(place: Place) -> None:
+    told: list[str] = []
+    place.adapters.offer("net", [place.parcel("east")], progress=told.append)
+    assert told == []
+    place.providers.revert("net", 1)
+    place.adapters.offer("net", [place.parcel("west")], release=1, progress=told.append)
+    assert told == ["release 2 is the last one: who has it merges nothing of 1"]
+
+
 def test_files_are_there_before_what_lists_them(place: Place) -> None:
     """[TRU-13], and as consistent snapshots have it."""
     place.adapters.offer("net", [place.parcel("east")])

@@ -7,8 +7,8 @@ The camera names that policy; what it runs has the same bits as the publisher fo
 provider is revoked, the camera leaves what that made at its next look.
 """
 
+import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 import midstream
@@ -64,4 +64,6 @@ async def main(repo: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("repo", type=Path, help="a folder that is not there yet")
+    asyncio.run(main(parser.parse_args().repo))

@@ -6,7 +6,7 @@ What does not fit into a contribution is left over, and added to the next one. T
 leaves the provider, nor does its model.
 """
 
-import sys
+import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,4 +54,6 @@ def main(repo: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("repo", type=Path, help="a folder that is not there yet")
+    main(parser.parse_args().repo)

@@ -5,6 +5,7 @@
 It makes a history first; `midstream log REPO NETWORK` then needs no key, only the folder.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -50,4 +51,6 @@ def main(repo: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("repo", type=Path, help="a folder that is not there yet")
+    main(parser.parse_args().repo)

@@ -5,7 +5,7 @@
 A gate on data that no provider has seen has the last word: what it finds worse is not published.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from midstream.errors import UsageError
@@ -42,4 +42,6 @@ def main(repo: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("repo", type=Path, help="a folder that is not there yet")
+    main(parser.parse_args().repo)

@@ -3,7 +3,7 @@
 python examples/providers/revoke.py REPO
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from midstream.errors import UsageError
@@ -39,4 +39,6 @@ def main(repo: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("repo", type=Path, help="a folder that is not there yet")
+    main(parser.parse_args().repo)

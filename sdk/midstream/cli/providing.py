@@ -90,7 +90,8 @@ def _add_contribute(verbs: Any) -> None:
         "--share",
         type=float,
         default=DEFAULT_SHARE,
-        help="bytes at most, of what the floats take in single precision (default %(default)s)",
+        help="bytes of the change at most, of what the floats take in single precision (default "
+        "%(default)s); what is signed with it takes another 0.6 kB",
     )
     parser.add_argument(
         "--left-over", metavar="FILE", type=Path, help="what earlier contributions left over"
@@ -269,7 +270,7 @@ def _revoke(options: argparse.Namespace, output: Output) -> None:
         numbers = ", ".join(map(str, touched))
         output.say(
             f"what it contributed is in release {numbers}; `midstream revert {options.repo} "
-            f"{options.network} --to RELEASE` publishes one from before"
+            f"{options.network} --to RELEASE --keys KEYS` publishes one from before"
         )
     wanting = _policies_that_require(options.provider, options.repo, options.network)
     if wanting:

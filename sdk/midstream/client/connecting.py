@@ -54,7 +54,8 @@ async def connect(
         policy: What the player allows model bytes to do.
         swap: When a staged generation becomes the active one.
         poll: Seconds between looks for a newer release, more or less; None looks once, after
-            the start. While the origin's channel for news is open they are ten times rarer.
+            the start. While the origin's channel for news is open and looks go well, they are ten
+            times rarer.
         push: Whether to listen on that channel, where there is one and `poll` is given.
         background: Whether tasks of its own fetch and stage; without them the player does,
             with `delivery.advance` and `stage`.

@@ -141,8 +141,15 @@ class Model:
     async def infer(self, inputs: Mapping[str, Any] | Any) -> Any:
         """Run the active generation off the event loop.
 
+        Args:
+            inputs: As for `PinnedNetwork.run`: one array, or all in order or by name.
+
+        Returns:
+            A copy of the output, or of each of them where there are several.
+
         Raises:
-            UsageError: NO_GENERATION before `ready`, or inputs of a wrong shape.
+            UsageError: NO_GENERATION before `ready`; BAD_ARGUMENT for wrong inputs.
+            RefusedError: RUN_FAILED where the runtime failed.
         """
 
         def run() -> Any:

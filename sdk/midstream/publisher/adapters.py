@@ -116,7 +116,7 @@ class Adapters:
             network: The network.
             parcels: What providers sent.
             release: The release that was changed; the newest for None.
-            progress: Told what is refused, for people.
+            progress: Told what is refused, and that release is not the last one, for people.
 
         Returns:
             The providers whose adapters are on offer now.
@@ -137,6 +137,8 @@ class Adapters:
             number = checker.parent.release
             files = {layout.adapter_path(network, t.provider, number): t.data for t in taken}
             self._sign(repository, network, files)
+            if (last := repository.latest(network)) != number:
+                progress(f"release {last} is the last one: who has it merges nothing of {number}")
         return tuple(sorted(one.provider for one in taken))
 
     def withdraw(self, network: str, provider: str) -> None:

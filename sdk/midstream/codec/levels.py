@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import rans
+from midstream.codec.lattice import BLOCK
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.codec.tables import SHAPES, UNSHIFTED_WIDTH, WIDTHS, level_family, lowest_symbols
 from midstream.errors import BitstreamError, ErrorCode
@@ -26,6 +27,8 @@ from midstream.kernels import (
     table_rows,
     write_varints,
 )
+from midstream.kernels import pack_levels as pack_in_c
+from midstream.kernels.packing import Tables
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import ESCAPED, LowBits, Stream
 
@@ -37,6 +40,7 @@ __all__ = [
     "decode_prefix",
     "encode",
     "encode_many",
+    "packed",
     "slots",
     "table_and_shift",
 ]
@@ -92,6 +96,8 @@ def encode_many(
         phase: Half steps that are expected where nothing is predicted, 0 or 1.
         lanes: Of the stream of each, where these are not as the contexts say.
     """
+    if pack_in_c is not None and not phase and lanes is None:
+        return [packed(*pair) for pair in zip(levels, contexts, strict=True)]
     heads, symbols = [], []
     for values, context in zip(levels, contexts, strict=True):
         coded, shift = _symbols(values, context, phase)
@@ -104,6 +110,31 @@ def encode_many(
         lanes = [rans.lanes_of(len(c.width), c.terms) for c in contexts]
     streams = rans.encode_entries(level_family(), symbols, lanes)
     return [head + stream for head, stream in zip(heads, streams, strict=True)]
+
+
+def packed(levels: NDArray[np.int32], context: Context) -> bytes:
+    """The payload of a slice, points or not, by one call in C."""
+    assert pack_in_c is not None, "asked for where it is there"
+    count, last = len(context.width), 0
+    assert context.phase is None, "levels have the phases that terms say"
+    if context.lattice and context.terms is None:
+        last = count // BLOCK
+    lanes = rans.lanes_of(count - last, context.terms), rans.lanes_of(last)
+    spread = context.shape, context.width
+    return pack_in_c(levels, spread, context.terms, lanes, _tables(), is_lattice=context.lattice)
+
+
+@cache
+def _tables() -> Tables:
+    family = level_family()
+    return Tables(
+        alphabets=_alphabets(),
+        frequencies=family.frequencies.astype(np.uint16, copy=False),
+        starts=family.starts.astype(np.uint16, copy=False),
+        last_width=WIDTHS - 1,
+        unshifted=UNSHIFTED_WIDTH,
+        most=_MAX_WIDTH,
+    )
 
 
 def _pack_low(low: NDArray[np.int32], shift: NDArray[np.uint8]) -> bytes:

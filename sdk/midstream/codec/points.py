@@ -18,6 +18,7 @@ from midstream.codec.lattice import BLOCK, blocks
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import pack_bits
+from midstream.kernels import pack_levels as pack_in_c
 from midstream.kernels.codewords import CODEWORDS, codewords_of
 
 __all__ = ["cost", "decode", "encode_many"]
@@ -43,6 +44,8 @@ def encode_many(levels: Sequence[_Levels], contexts: Sequence[Context]) -> list[
         levels: Of each slice; points as `lattice.quantise` gives them where it has them.
         contexts: Of each slice.
     """
+    if pack_in_c is not None:
+        return [level_coding.packed(*pair) for pair in zip(levels, contexts, strict=True)]
     payloads = [b""] * len(levels)
     plain, others = _kinds(contexts)
     for at, (values, context) in enumerate(zip(levels, contexts, strict=True)):

@@ -48,6 +48,7 @@ __all__ = [
     "nearest_levels",
     "outline_base",
     "pack_bits",
+    "pack_levels",
     "predict",
     "rans_decode",
     "rans_encode",
@@ -95,6 +96,7 @@ if NAME == "native":
         native_cells,
         native_lists,
         native_objects,
+        native_packing,
         native_stacks,
         native_units,
         native_ways,
@@ -164,6 +166,8 @@ make_way = native_ways.make_way if NAME == "native" else None
 """Thrifty levels and their way, in C; where it is None, encoder.economy makes them step by step."""
 refit_way = native_ways.refit_way if NAME == "native" else None
 """The same of levels like others; where it is None, codec.fitting does it."""
+pack_levels = native_packing.pack_levels if NAME == "native" else None
+"""Payloads of levels, in C; where it is None, codec.levels and codec.points make them in NumPy."""
 decode_lists = native_lists.decode_lists if NAME == "native" else None
 """Lists of integers, in C; where it is None, codec.levels decodes them as it does levels."""
 decode_stacked = native_stacks.decode_stacked if NAME == "native" else None

@@ -218,6 +218,28 @@ def nearest_levels(
     numbers: _Array, item: int, sizes: _Array, offset: float, levels: _Array, /
 ) -> None: ...
 def pack_bits(values: _Array, widths: _Array, /) -> bytes: ...
+def pack_levels(
+    levels: _Array,
+    shapes: _Array,
+    widths: _Array,
+    runs: _Array,
+    terms: _Array,
+    steps: _Array,
+    is_lattice: bool,
+    lanes: int,
+    last_lanes: int,
+    lowest: _Array,
+    sizes: _Array,
+    firsts: _Array,
+    frequencies: _Array,
+    starts: _Array,
+    next_phase: int,
+    last_width: int,
+    widest: int,
+    unshifted: int,
+    most: int,
+    /,
+) -> bytes: ...
 def predict(
     levels: _Array, runs: _Array, terms: _Array, steps: _Array, halves: _Array, /
 ) -> None: ...

@@ -19,6 +19,7 @@ PyObject *fold_widths(PyObject *module, PyObject *args);
 PyObject *make_way(PyObject *module, PyObject *args);
 PyObject *outline_base(PyObject *module, PyObject *args);
 PyObject *pack_bits(PyObject *module, PyObject *args);
+PyObject *pack_levels(PyObject *module, PyObject *args);
 PyObject *predict(PyObject *module, PyObject *args);
 PyObject *rans_decode(PyObject *module, PyObject *args);
 PyObject *rans_encode(PyObject *module, PyObject *args);

@@ -68,6 +68,10 @@ static PyMethodDef methods[] = {
     { "outline_base", outline_base, METH_VARARGS,
         "outline_base(unit, bounds, numbers) -> whether it starts as a base" },
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
+    { "pack_levels", pack_levels, METH_VARARGS,
+        "pack_levels(levels, shapes, widths, runs or nothing, terms, steps, whether points, lanes, "
+        "lanes of last ones, lowest, sizes, firsts, frequencies, starts, next phase, last width, "
+        "widest, unshifted, most) -> bytes" },
     { "predict", predict, METH_VARARGS,
         "predict(levels, runs, terms, steps, halves)" },
     { "rans_decode", rans_decode, METH_VARARGS,

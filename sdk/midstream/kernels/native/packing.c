@@ -1,0 +1,210 @@
+#include "packing.h"
+
+#include <string.h>
+
+#include "thrift.h"
+
+#define OCTAVE 4 /* quarters */
+#define CODEWORD_BITS 5
+
+/* The table for each quarter that is expected of a number; the last one is a mirror image. */
+static const int8_t phase_of[4] = { 0, 2, 1, 2 };
+
+static void put_varint(struct packing *packing, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *packing->out++ = (uint8_t)(value | 0x80);
+    *packing->out++ = (uint8_t)value;
+}
+
+/* Low bits of the levels that have some, least significant bit first. */
+static void put_low(struct packing *packing, int64_t count)
+{
+    uint64_t buffer = 0;
+    int filled = 0;
+    for (int64_t i = 0; i < count; i++) {
+        buffer |= (uint64_t)(uint32_t)packing->low[i] << filled;
+        for (filled += packing->shifts[i]; filled >= 8; filled -= 8) {
+            *packing->out++ = (uint8_t)buffer;
+            buffer >>= 8;
+        }
+    }
+    if (filled)
+        *packing->out++ = (uint8_t)buffer;
+}
+
+static void put_escapes(struct packing *packing, int64_t count)
+{
+    put_varint(packing, (uint64_t)count);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t value = packing->escapes[i];
+        put_varint(packing, value < 0 ? (uint64_t)(-1 - 2 * value) : (uint64_t)(2 * value));
+    }
+}
+
+static int put_symbols(struct packing *packing, int64_t count, int64_t lanes)
+{
+    uint32_t states[MAX_LANES];
+    uint16_t *end = packing->words + count;
+    int64_t taken
+        = rans_encode_slice(&packing->entries, packing->symbols, count, states, lanes, end);
+    if (taken < 0)
+        return 0;
+    for (int64_t lane = 0; lane < lanes; lane++)
+        for (int byte = 0; byte < 4; byte++)
+            *packing->out++ = (uint8_t)(states[lane] >> 8 * byte);
+    for (const uint16_t *word = end - taken; word < end; word++) {
+        *packing->out++ = (uint8_t)*word;
+        *packing->out++ = (uint8_t)(*word >> 8);
+    }
+    return 1;
+}
+
+static int has_any(const uint8_t *values, int64_t count)
+{
+    uint8_t any = 0;
+    for (int64_t i = 0; i < count; i++)
+        any |= values[i];
+    return any;
+}
+
+/* One stream, and what stands before it; nothing where there are no levels. */
+static int put_stream(struct packing *packing, const struct packed_levels *own,
+    const int8_t *phases, const int64_t *halves, int64_t lanes)
+{
+    if (!own->count)
+        return 1;
+    fold_widths_of(&packing->folds, own->widths, own->count, packing->folded, packing->shifts);
+    find_rows(&packing->choices, own->shapes, packing->folded, phases, own->count, packing->tables);
+    int has_low = has_any(packing->shifts, own->count);
+    struct levels levels
+        = { own->levels, halves, packing->tables, has_low ? packing->shifts : NULL, own->count };
+    struct symbols symbols = { packing->symbols, packing->low, packing->counts, packing->places,
+        packing->escapes };
+    int64_t escapes = find_symbols(&symbols, &levels, &packing->alphabets);
+    if (escapes < 0)
+        return 0;
+    if (has_low)
+        put_low(packing, own->count);
+    put_escapes(packing, escapes);
+    return put_symbols(packing, own->count, lanes);
+}
+
+int pack_integers(struct packing *packing, const struct packed_levels *given)
+{
+    if (given->terms
+        && !predict_slice(given->levels, given->count, given->terms, packing->halves))
+        return 0;
+    return put_stream(
+        packing, given, NULL, given->terms ? packing->halves : NULL, packing->lanes);
+}
+
+/* --- points ---------------------------------------------------------------------------------- */
+
+/* The number of each point's codeword, by which of its levels are odd. */
+static void put_codewords(struct packing *packing, const int32_t *levels, int64_t points)
+{
+    uint32_t buffer = 0;
+    int filled = 0;
+    for (int64_t p = 0; p < points; p++) {
+        uint32_t first = levels[p] & 1, number = first;
+        for (int bit = 0; bit < CODEWORD_BITS - 1; bit++)
+            number |= (first ^ (levels[p + points * (1 << bit)] & 1)) << (bit + 1);
+        buffer |= number << filled;
+        for (filled += CODEWORD_BITS; filled >= 8; filled -= 8) {
+            *packing->out++ = (uint8_t)buffer;
+            buffer >>= 8;
+        }
+    }
+    if (filled)
+        *packing->out++ = (uint8_t)buffer;
+}
+
+/* What the other levels of a point say of its last one, modulo four. */
+static uint32_t rest_of(const int32_t *levels, int64_t points)
+{
+    uint32_t sum = 0;
+    for (int k = 0; k < BLOCK - 1; k++)
+        sum += (uint32_t)levels[k * points];
+    return (0 - sum) & 3;
+}
+
+/* Numbers, widths and phases of all weights but the last ones of points, where nothing is
+ * expected; of the last ones behind them. */
+static void split_points(
+    struct packing *packing, const struct packed_levels *given, int64_t points)
+{
+    const int32_t *levels = given->levels;
+    const int64_t inside = (BLOCK - 1) * points, stop = BLOCK * points;
+    for (int64_t i = 0; i < inside; i++) {
+        packing->phases[i] = levels[i] & 1;
+        packing->numbers[i] = (levels[i] + packing->phases[i]) >> 1;
+        packing->narrow[i] = (int16_t)(given->widths[i] - OCTAVE);
+        packing->shapes[i] = given->shapes[i];
+    }
+    for (int64_t i = stop, to = inside; i < given->count; i++, to++) {
+        packing->phases[to] = 0;
+        packing->numbers[to] = levels[i] >> 1;
+        packing->narrow[to] = (int16_t)(given->widths[i] - OCTAVE);
+        packing->shapes[to] = given->shapes[i];
+    }
+    for (int64_t p = 0, to = given->count - points; p < points; p++, to++) {
+        int32_t last = levels[inside + p], rest = (int32_t)rest_of(levels + p, points);
+        packing->phases[to] = phase_of[rest];
+        packing->numbers[to] = (rest == 1 ? 1 - last : last + (-rest & 3)) >> 2;
+        packing->narrow[to] = (int16_t)(given->widths[inside + p] - 2 * OCTAVE);
+        packing->shapes[to] = given->shapes[inside + p];
+    }
+}
+
+static int pack_free(struct packing *packing, const struct packed_levels *given, int64_t points)
+{
+    const int64_t first = given->count - points;
+    split_points(packing, given, points);
+    struct packed_levels own = { packing->numbers, packing->shapes, packing->narrow, first, NULL };
+    struct packed_levels last = { packing->numbers + first, packing->shapes + first,
+        packing->narrow + first, points, NULL };
+    return put_stream(packing, &own, packing->phases, NULL, packing->lanes)
+        && put_stream(packing, &last, packing->phases + first, NULL, packing->last_lanes);
+}
+
+/* A number beyond what is expected in quarters of it. */
+static void put_number(struct packing *packing, int64_t i, int64_t whole, int64_t quarters)
+{
+    int64_t number = whole - (quarters >> 2);
+    packing->numbers[i] = (int32_t)((quarters & 3) == 3 ? 1 - number : number);
+    packing->phases[i] = phase_of[quarters & 3];
+}
+
+static int pack_expected(
+    struct packing *packing, const struct packed_levels *given, int64_t points)
+{
+    const int32_t *levels = given->levels;
+    const int64_t *halves = packing->halves;
+    const int64_t inside = (BLOCK - 1) * points, stop = BLOCK * points;
+    if (!predict_slice(levels, given->count, given->terms, packing->halves))
+        return 0;
+    for (int64_t i = 0; i < given->count; i++)
+        packing->narrow[i] = (int16_t)(given->widths[i]
+            - (i >= inside && i < stop ? 2 * OCTAVE : OCTAVE));
+    for (int64_t i = 0; i < inside; i++) {
+        int64_t odd = levels[i] & 1;
+        put_number(packing, i, (levels[i] + odd) >> 1, halves[i] + 2 * odd);
+    }
+    for (int64_t p = 0; p < points; p++) {
+        int64_t i = inside + p, rest = (int64_t)rest_of(levels + p, points);
+        put_number(packing, i, (levels[i] - rest) >> 2, (halves[i] - 2 * rest) >> 1);
+    }
+    for (int64_t i = stop; i < given->count; i++)
+        put_number(packing, i, levels[i] >> 1, halves[i]);
+    struct packed_levels own
+        = { packing->numbers, given->shapes, packing->narrow, given->count, NULL };
+    return put_stream(packing, &own, packing->phases, NULL, packing->lanes);
+}
+
+int pack_points(struct packing *packing, const struct packed_levels *given)
+{
+    const int64_t points = given->count / BLOCK;
+    put_codewords(packing, given->levels, points);
+    return (given->terms ? pack_expected : pack_free)(packing, given, points);
+}

@@ -21,7 +21,10 @@ from midstream.encoder.rounding import Bounds
 from midstream.encoder.weights import Weights
 from midstream.types import UnitKind
 
-__all__ = ["Refinement", "Refiner", "refinements", "write_rung"]
+__all__ = ["Refinement", "Refiner", "ended", "refinements", "write_rung"]
+
+_HALVINGS = 8
+"""How often what is looked for in place of a slice gets half as large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,8 @@ class Refinement:
     """The slice."""
     bits: float
     """Estimated bits."""
+    gain: float = 0.0
+    """By how much it lessens noise, as that counts; 0 where nobody asked."""
 
 
 def refinements(
@@ -47,8 +52,8 @@ def refinements(
     queue = [entry for plan in plans if (entry := _entry(plan, plan.trits, worths)) is not None]
     heapq.heapify(queue)
     while queue:
-        _, index, bits = heapq.heappop(queue)
-        yield Refinement(slice=index, bits=bits)
+        rate, index, bits = heapq.heappop(queue)
+        yield Refinement(slice=index, bits=bits, gain=-rate * bits)
         trits[index] += 1
         if (entry := _entry(plans[index], trits[index], worths)) is not None:
             heapq.heappush(queue, entry)
@@ -63,6 +68,56 @@ def _entry(
     bits = max(plan.digit_bits(trits), 1.0)
     worth = 1.0 if worths is None else worths[plan.index]
     return worth * (plan.noise(trits + 1) - noise) / bits, plan.index, bits
+
+
+def ended(rest: Sequence[Refinement], excess: float) -> list[Refinement] | None:
+    """Refinements that take away so much noise in fewer bits than the first of them.
+
+    Args:
+        rest: What is left to choose from, the most gain per bit first; the first is enough.
+        excess: How much noise they are to take away.
+
+    Returns:
+        None where no others of them are enough in fewer bits.
+    """
+    last, others = rest[0], rest[1:]
+    best, least = None, last.bits
+    for halvings in range(_HALVINGS):
+        found = _filled(others, last.slice, excess, (last.bits / 2**halvings, least))
+        if found is not None:
+            best, least = found, sum(one.bits for one in found)
+    return best
+
+
+def _filled(
+    rest: Sequence[Refinement], but: int, excess: float, limits: tuple[float, float]
+) -> list[Refinement] | None:
+    """The first that are enough; limits are of the bits of each and of all together."""
+    each, together = limits
+    found: list[Refinement] = []
+    passed, left, bits = {but}, excess, 0.0
+    for one in rest:
+        # what comes after a refinement needs it
+        if one.slice in passed or one.bits > each or bits + one.bits >= together:
+            passed.add(one.slice)
+            continue
+        if one.gain >= left:
+            return [*found, _least(rest, {but, *(each.slice for each in found)}, left, one)]
+        found.append(one)
+        left, bits = left - one.gain, bits + one.bits
+    return None
+
+
+def _least(
+    rest: Sequence[Refinement], but: set[int], excess: float, known: Refinement
+) -> Refinement:
+    """The refinement of the fewest bits that is enough by itself, of slices not refined before."""
+    passed, best = set(but), known
+    for one in rest:
+        if one.slice not in passed and one.gain >= excess and one.bits < best.bits:
+            best = one
+        passed.add(one.slice)
+    return best
 
 
 class Refiner:

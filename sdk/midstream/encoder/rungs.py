@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.encoder.climb import Refinement, Refiner, refinements, write_rung
+from midstream.encoder.climb import Refinement, Refiner, ended, refinements, write_rung
 from midstream.encoder.ladder import Rung, Target
 from midstream.encoder.plan import Plan
 from midstream.encoder.rate import search
@@ -24,9 +24,11 @@ TRUSTS = (0.5, 0.0, 1.0)
 """Powers of what slices are measured to be worth that they are ordered by: it changes as they
 are refined, so that some are better off not to follow it in full, or at all."""
 _DB_PER_TRIT = 9.54
+_SPARE = 1e-3
+"""Of the noise aimed at, since what slices gain is told beforehand."""
 
 
-MOST_PARTS = 1 + MOST_GROUPS + ROUNDS * (len(SLACKS) + len(TRUSTS) - 1)
+MOST_PARTS = 2 + MOST_GROUPS + ROUNDS * (len(SLACKS) + len(TRUSTS) - 1)
 """Units that are made for one rung, at most."""
 
 
@@ -158,7 +160,23 @@ class RungSearch:
             measure, band, start=count, slope=slope, low=1, high=len(start.order), rounds=ROUNDS
         )
         data, plans = made[count]
-        return Found(data=data, plans=plans, missing=band.missing(values[count]))
+        found = Found(data=data, plans=plans, missing=band.missing(values[count]))
+        if start.rung.target is Target.SNR and way is None and not found.missing:
+            return self._shorter(start, count, found)
+        return found
+
+    def _shorter(self, start: _Start, count: int, found: Found) -> Found:
+        """The same with smaller slices in place of the last, where these are enough."""
+        chosen = start.order[: count - 1]
+        here, aim = (10 ** (-snr / 10) for snr in (self._weight_snr(start.plans), start.rung.value))
+        excess = here - sum(one.gain for one in chosen) - (1 - _SPARE) * aim
+        more = ended(start.order[count - 1 :], excess)
+        if more is None:
+            return found
+        order = [*chosen, *more]
+        data, plans = self._make(replace(start, order=order), len(order), None)
+        missing = self._targets.band(start.rung).missing(self._weight_snr(plans))
+        return min(found, Found(data=data, plans=plans, missing=missing), key=lambda one: one.rank)
 
     def _value(self, start: _Start, data: bytes, after: Sequence[Plan]) -> float:
         """What a unit reaches, in what its rung counts."""

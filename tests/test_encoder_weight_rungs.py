@@ -1,0 +1,78 @@
+"""Rungs in weight SNR above a base: no slice more than it takes, and the last a small one."""
+
+import pytest
+
+from midstream import decoder
+from midstream.encoder import encode
+from midstream.encoder.climb import Refinement, ended
+from midstream.encoder.rungs import Found, RungSearch
+from midstream.encoder.units import EncodedUnit
+from tensorfiles import normal, safetensors
+
+LARGE = {f"l{at}": normal(160, 150, seed=at) for at in range(5)}
+SMALL = {f"s{at}": normal(80, 60, seed=at) for at in range(5)}
+MODEL = safetensors(LARGE | SMALL)
+TARGETS = (22.0, 23.5, 25.0, 27.0, 28.0)
+
+
+def rung(target: float) -> EncodedUnit:
+    return encode(MODEL, ladder=f"20dB,{target}dB,36dB").units[1]
+
+
+@pytest.fixture
+def with_the_last(monkeypatch: pytest.MonkeyPatch) -> list[EncodedUnit]:
+    """Rungs whose last slice is the next by gain and bytes, however large it is."""
+
+    def kept(search: RungSearch, start: object, count: int, found: Found) -> Found:
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RungSearch, "_shorter", kept)
+        return [rung(target) for target in TARGETS]
+
+
+def test_a_smaller_slice_takes_the_place_of_the_last_where_it_is_enough(
+    with_the_last: list[EncodedUnit],
+) -> None:
+    found = [rung(target) for target in TARGETS]
+    pairs = list(zip(found, with_the_last, strict=True))
+    for target, (own, other) in zip(TARGETS, pairs, strict=True):
+        assert target <= own.fidelity.weight_snr <= other.fidelity.weight_snr
+        assert len(own.data) <= len(other.data)
+    assert sum(len(own.data) < 0.95 * len(other.data) for own, other in pairs) >= 3
+
+
+def test_units_so_made_decode_with_those_below_and_above() -> None:
+    units = [unit.data for unit in encode(MODEL, ladder="20dB,24dB,28dB,exact").units]
+    assert len(units) == 4
+    assert bytes(decoder.rebuild(units)) == MODEL
+
+
+def refinement(index: int, bits: float, gain: float) -> Refinement:
+    return Refinement(slice=index, bits=bits, gain=gain)
+
+
+LAST = refinement(0, 100, 10)
+
+
+def test_the_shortest_that_is_enough_ends_a_rung() -> None:
+    others = [refinement(1, 80, 8), refinement(2, 60, 6), refinement(3, 40, 3)]
+    assert ended([LAST, *others], 7) == [others[0]]
+    assert ended([LAST, *others], 6) == [others[1]]
+    assert ended([LAST, *others], 2) == [others[2]]
+
+
+def test_several_small_ones_end_a_rung_where_they_are_shorter() -> None:
+    others = [refinement(1, 90, 8), refinement(2, 30, 3), refinement(3, 30, 3)]
+    assert ended([LAST, *others], 5) == others[1:]
+
+
+def test_nothing_ends_a_rung_in_more_bits() -> None:
+    others = [refinement(1, 60, 5), refinement(2, 60, 5), refinement(3, 110, 10)]
+    assert ended([LAST, *others], 8) is None
+    assert ended([LAST], 8) is None
+
+
+def test_a_slice_is_not_refined_twice_before_once() -> None:
+    others = [refinement(1, 99, 8), refinement(1, 40, 8), refinement(0, 20, 8)]
+    assert ended([LAST, *others], 8) == [others[0]]

@@ -27,7 +27,7 @@ from midstream.runtime import find_backend
 from midstream.testing import FakeBackend, LinkFaults, TcpProxy, tcp_proxy
 from published import NAME
 from soakorigin import origin, running
-from soakreport import Report, measure
+from soakreport import Report, measure, tell
 from soakworld import LADDER, LIMITS, TAKEN, WRONG, Player, World
 
 PLAYERS = 3
@@ -231,12 +231,6 @@ async def follow_for_ever(url: str, store: Path, root: bytes) -> None:
                     model.swap()
                     await asyncio.sleep(0.1)
         await asyncio.sleep(0.1)
-
-
-def tell(line: str) -> None:
-    """To whoever listens, now."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 async def soak(seconds: float, seed: int = 1) -> Report:

@@ -17,10 +17,10 @@ def environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(*words: str | Path) -> AsyncIterator[Process]:
+async def running(*words: str | Path, **variables: str) -> AsyncIterator[Process]:
     """A process of Python's, killed at the end if it has not ended by then."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *words), env=environment(), stdout=PIPE
+        *(sys.executable, *words), env=environment() | variables, stdout=PIPE
     )
     try:
         yield process

@@ -1,4 +1,4 @@
-"""What a soak measures of its process, and what it tells. Knows nothing of what runs there."""
+"""What a soak measures of its process, and how it tells. Knows nothing of what runs there."""
 
 import asyncio
 import gc
@@ -30,8 +30,12 @@ class Report:
 
     def sample(self) -> None:
         """Add what this process has now."""
-        for what, found in measure().items():
-            self.samples[what].append(found)
+        self.add(measure())
+
+    def add(self, found: dict[str, int]) -> None:
+        """Add what another process says that it has."""
+        for what, value in found.items():
+            self.samples[what].append(value)
 
     def middle(self, what: str, part: int, parts: int = 4) -> float:
         """The median of a measure over one part of the time."""
@@ -51,9 +55,14 @@ class Report:
         count = len(self.samples["resident"])
         lines = [f"{self.seconds:.0f} s, {count} samples, left: {self.left}"]
         lines += [f"{name}: {count}" for name, count in sorted(self.counts.items())]
+        return "\n".join([*lines, self.quarters()])
+
+    def quarters(self) -> str:
+        """Each measure over the time."""
+        lines = []
         for what in MEASURES:
             quarters = [f"{self.middle(what, part):.0f}" for part in range(4)]
-            lines.append(f"{what} by quarters: {', '.join(quarters)}")
+            lines.append(f"{what} by quarters: {', '.join(quarters)}, {self.rise(what):+.1%}")
         return "\n".join(lines)
 
 
@@ -68,3 +77,9 @@ def measure() -> dict[str, int]:
         len(asyncio.all_tasks()),
     )
     return dict(zip(MEASURES, found, strict=True))
+
+
+def tell(line: str) -> None:
+    """To whoever listens, now."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,4 +1,7 @@
-"""A soak of some seconds; MIDSTREAM_SOAK_SECONDS=1800 is the half hour of `tox -e break-it`."""
+"""A soak of some seconds; MIDSTREAM_SOAK_SECONDS=1800 is the half hour of `tox -e break-it`.
+
+And a few of the releases of `soakday.py`.
+"""
 
 import asyncio
 import os
@@ -7,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from soak import Soak
+from soakday import WAYS, measured
 
 pytestmark = pytest.mark.once
 
@@ -35,3 +39,11 @@ async def test_nothing_breaks_or_leaks_over_links_and_origins_that_do(
         assert report.rise("blocks") < FLAT
         assert report.growth("descriptors") < 20
         assert report.growth("tasks") < 20
+
+
+async def test_a_player_says_what_memory_it_has_after_each_release() -> None:
+    reports = await measured(3)
+    assert reports.keys() == WAYS.keys()
+    for report in reports.values():
+        assert [len(found) for found in report.samples.values()] == [3] * 4
+        assert min(report.samples["resident"]) > 1 << 20

@@ -112,6 +112,10 @@ def test_a_policy_that_makes_no_sense_is_said(
     assert said in sign(offering, "city", *words, code=code)
 
 
+def test_a_policy_before_its_offers_says_that_there_are_none(shell: Shell) -> None:
+    assert "nothing to the last release is on offer yet" in sign(shell, "city", "--part", "east")
+
+
 def test_wrong_use_is_said(offering: Shell) -> None:
     assert "no adapter policy" in fetch(offering, "--adapters", "nothing", code=1)
     assert "leave out --layer" in fetch(offering, "--adapters", "x", "--layer", "0", code=2)

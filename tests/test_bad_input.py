@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from midstream.bitstream import Topology
 from midstream.cli.main import main
 from midstream.client.events import UpdateRefused
 from midstream.decoder import Exact, apply_update
+from midstream.encoder import encode_contribution
 from midstream.encoder.update import encode_update, holes_of
 from midstream.errors import BitstreamError, ErrorCode, TrustError, UsageError
 from midstream.merging import MergePolicy, Rule
@@ -25,6 +27,7 @@ from midstream.publisher.publish import Publisher
 from midstream.session.paths import cheapest
 from midstream.trust.adapters import AdapterPolicy, PolicyPart
 from midstream.trust.manifest import Extension, write_entry
+from midstream.trust.parcel import Evidence, Parcel, seal_parcel
 from midstream.trust.updates import TAG, UpdateEntry, updates_of, with_updates
 from midstream.wire import Writer
 from providing import NAMES, Place, model, not_finite, of_other_shape, sealed
@@ -268,6 +271,41 @@ def test_a_contribution_of_a_huge_norm_is_refused(place: Place, log: Log) -> Non
     assert "adapter of south │ adapter of south: norm" in said
 
 
+def test_a_contribution_over_the_quota_is_refused(place: Place, log: Log) -> None:
+    place.providers.add("net", "little", [signer(77).public], quota=100)
+    change = np.random.default_rng(1).standard_normal(1200, "<f4")
+    unit = encode_contribution(model(), change, share=0.2)
+    made = Parcel(provider="little", version=1, release=1, unit=unit, evidence=Evidence())
+    until = place.clock().replace(microsecond=0) + timedelta(days=1)
+    with pytest.raises(UsageError, match="nothing is left"):
+        place.merge([seal_parcel(made, "net", [signer(77)], until)])
+    assert place.refusals()[0] == ("little", "OVER_LIMIT")
+    assert re.search(
+        r"contribution of little │ [^│]*, at most 100 \[OVER_LIMIT\]", log(place.folder)
+    )
+
+
+def test_a_merge_whose_sums_are_not_finite_is_refused(place: Place, log: Log) -> None:
+    """The contributions are finite each; alone, a gate for each leaves it out."""
+    change = np.full(1200, 3e38, "<f4")
+    place.merge([sealed("south", encode_contribution(model(), change, share=0.9))])
+    huge = history.exact_model(place.folder, history.manifest_of(place.folder, "net", None))
+    more = sealed("west", encode_contribution(huge, change, share=0.9), release=2)
+    with pytest.raises(BitstreamError, match="would not be finite"):
+        place.merge([more])
+    assert place.refusals() == [("west", "BAD_FIELD")]
+    assert re.search(r"merge of west │ [^│]*\[BAD_FIELD\]", log(place.folder))
+    each = MergePolicy(rule=Rule.MEAN, gates_each=True)
+    small = place.parcel("east", -1.0, release=2, parent=huge)
+    assert "not be finite" in place.merge([small, more], each, gate=len).merged.refused["west"]
+
+
+def test_a_merge_of_a_release_that_is_not_there_is_refused(place: Place, log: Log) -> None:
+    with pytest.raises(UsageError, match="no release 9"):
+        place.merge(place.parcels(), release=9)
+    assert re.search(r"merge │ [^│]*no release 9[^│]*\[NOT_FOUND\]", log(place.folder))
+
+
 def test_two_providers_with_one_name_are_refused(place: Place, log: Log) -> None:
     with pytest.raises(UsageError, match="there is one of that name") as caught:
         place.providers.add("net", "east", [signer(77).public])
@@ -303,7 +341,8 @@ async def test_adapters_of_who_was_revoked_are_refused_by_clients(place: Place, 
         await live.complete()
         assert live.generation is not None
         assert live.generation.sha256 == hashlib.sha256(model()).hexdigest()
-    assert re.search(r"adapters to release 1 │ [^│]*south[^│]*\[\w+\]", log("--store", store))
+    wanted = r"adapters to release 1 │ [^│]*south is no provider of net any more \[UNKNOWN_ROLE\]"
+    assert re.search(wanted, log("--store", store))
 
 
 async def test_a_policy_that_leaves_nothing_is_refused_by_clients(place: Place, log: Log) -> None:

@@ -142,7 +142,7 @@ async def test_a_revoked_provider_is_merged_no_more(place: Place) -> None:
         await checked(live)
         last = of(events, AdaptersMerged)[-1]
         assert list(last.shares) == ["east"]
-        assert last.left_out["south"].code is ErrorCode.NOT_FOUND
+        assert last.left_out["south"].code is ErrorCode.UNKNOWN_ROLE
         assert running(live) == (1, ADAPTED, last.sha256)
 
 

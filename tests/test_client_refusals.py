@@ -109,7 +109,7 @@ async def test_adapters_that_are_refused_or_left_out_are_put_down(tmp_path: Path
     async with connected(place, "no-such-policy", store=store) as (live, _):
         await live.complete()
     first, second = of_store(store).read().refusals
-    assert (first.what, first.provider, first.error) == ("adapter", "north", "NOT_FOUND")
+    assert (first.what, first.provider, first.error) == ("adapter", "north", "UNKNOWN_ROLE")
     assert (second.what, second.release, second.error) == ("adapters", 1, "NOT_FOUND")
 
 

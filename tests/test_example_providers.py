@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {
     "contribute": ["contribute"],
     "merge": ["merge"],
-    "revoke": ["revoke"],
+    "revoke": ["revoke", "revert"],
     "log": ["log"],
     "adapters": ["offer", "policy"],
 }
@@ -139,7 +139,7 @@ def test_a_camera_takes_the_adapter_of_its_city_and_leaves_it(tmp_path: Path) ->
         "with adapters by",
         "merged {'berlin': 1.0, 'lagos': 0.5}; left out: lima",
         "release=2, layer=1",
-        "refused: adapter of berlin: none to release 2",
+        "refused: adapter of berlin: berlin is no provider of traffic any more",
         "release=2, layer=0",
     ]
     printed = run("adapters", tmp_path / "repo", expected)

@@ -31,9 +31,9 @@ from midstream.types import UnitKind
 from midstream.wire import Reader, Writer
 
 FOLDER = Path(__file__).parent
-UPDATES = runpy.run_path(str(FOLDER / "generate_updates.py"))
-UPDATES["NAMES"]["u2"] = "BF16"
-waves = UPDATES["_waves"]
+MODELS = runpy.run_path(str(FOLDER / "update_models.py"))
+MODELS["NAMES"]["u2"] = "BF16"
+waves = MODELS["waves"]
 
 Change = NDArray[np.float32]
 
@@ -42,7 +42,7 @@ def _bfloat16(values: NDArray[Any]) -> NDArray[Any]:
     return (values.astype("<f4").view("<u4") >> 16).astype("<u2")
 
 
-PARENT: bytes = UPDATES["model"](
+PARENT: bytes = MODELS["model"](
     {
         "a": waves(640, 1).reshape(40, 16).astype("<f4"),
         "b": waves(480, 3).reshape(24, 20).astype("<f2"),
@@ -62,7 +62,7 @@ def change(pace: int, scale: float) -> Change:
 
 def plain(changes: Mapping[str, NDArray[Any]], *, cut: int = 0) -> bytes:
     """Changes as values, which are exact; the last bytes of the head may be cut."""
-    base = read_unit(encode(UPDATES["model"](changes), ladder="exact").units[0].data)
+    base = read_unit(encode(MODELS["model"](changes), ladder="exact").units[0].data)
     reader = Reader(base.head)
     reader.blob(limit=len(base.head))
     head = SHA256 + bytes(reader.take(reader.remaining - cut))
@@ -287,6 +287,8 @@ def refused_merges() -> list[dict[str, Any]]:
     cases = [
         ("CON-11", "nobody who is on offer", "NOT_FOUND", policy(part("nobody"))),
         ("CON-11", "one that is required and missing", "NOT_FOUND",
+         policy(part("east"), part("south", required=True))),
+        ("CON-11", "one that is required and no provider", "UNKNOWN_ROLE",
          policy(part("east"), part("nobody", required=True))),
         ("CON-12", "one that is required and too large", "OVER_LIMIT",
          policy(part("north"), part("east", required=True), norm=2.0**-30)),

@@ -1,6 +1,6 @@
 """Writes valid/lossy.json and invalid/lossy.json: units of one release, and lossy updates on them.
 
-The models are small ones of generate_updates.py; what the invalid ones change is one field of a
+The models are small ones of update_models.py; what the invalid ones change is one field of a
 valid one, whose parent is that of the first valid one. What zstd and the encoder give differs by
 version, so a test holds the committed ones to the units that they give, not to what this writes.
 
@@ -26,8 +26,8 @@ from midstream.encoder.lossy import encode_lossy_update
 from midstream.types import UnitKind
 
 FOLDER = Path(__file__).parent
-UPDATES = runpy.run_path(str(FOLDER / "generate_updates.py"))
-OLD = UPDATES["OLD"]
+MODELS = runpy.run_path(str(FOLDER / "update_models.py"))
+OLD = MODELS["OLD"]
 LADDER = ("1.5b", "3b", "exact")
 
 Units = Sequence[bytes]
@@ -35,7 +35,7 @@ Units = Sequence[bytes]
 
 def _moved() -> Any:
     """All weights by a little, some by more."""
-    moved = UPDATES["_moved"]()
+    moved = MODELS["moved"]()
     a, places = OLD["a"].copy(), np.arange(640).reshape(40, 16)
     a += np.where(places % 3 == 0, np.float32(0.04), np.float32(-0.01))
     return {**moved, "a": a}
@@ -43,13 +43,13 @@ def _moved() -> Any:
 
 def units_of(arrays: Any, rungs: int = 2) -> list[bytes]:
     """The lower units of a model."""
-    units = encode(UPDATES["model"](arrays), ladder=LADDER).units
+    units = encode(MODELS["model"](arrays), ladder=LADDER).units
     return [unit.data for unit in units[:rungs]]
 
 
 def _finer(arrays: Any) -> list[bytes]:
     """A base that takes other steps than the first rung of the ladder."""
-    return [encode(UPDATES["model"](arrays), ladder=("2.5b", "exact")).units[0].data]
+    return [encode(MODELS["model"](arrays), ladder=("2.5b", "exact")).units[0].data]
 
 
 LARGE = (64, 96)
@@ -63,7 +63,7 @@ def _low_rank(ladder: Sequence[str] = ("3b", "exact")) -> tuple[Any, Any]:
     moved = (a + left @ right * 0.1).astype("<f4")
     rungs = len(ladder) - 1
     one, other = (
-        [u.data for u in encode(UPDATES["model"]({"a": array}), ladder=ladder).units[:rungs]]
+        [u.data for u in encode(MODELS["model"]({"a": array}), ladder=ladder).units[:rungs]]
         for array in (a, moved)
     )
     return one, other
@@ -88,8 +88,8 @@ def valid() -> list[dict[str, Any]]:
         _case("to fewer units", old, moved[:1]),
         _case("to more units", old[:1], moved),
         _case("nothing new", old, old),
-        _case("few weights", old, units_of(UPDATES["_sparse"]())),
-        _case("another topology", old, units_of(UPDATES["_resized"]())),
+        _case("few weights", old, units_of(MODELS["sparse"]())),
+        _case("another topology", old, units_of(MODELS["resized"]())),
         _case("other steps", old, _finer(_moved())),
         _case("of low rank", *_low_rank()),
         _case("of low rank, two units", *_low_rank(("2b", "4b", "exact"))),

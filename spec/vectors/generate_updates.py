@@ -21,118 +21,50 @@ import zstandard
 from numpy.typing import NDArray
 
 from midstream.bitstream import Topology, read_unit, state_id
-from midstream.codec import references
+from midstream.bitstream.update import UpdateHead
+from midstream.codec import Context, TensorCode, histograms, levels, rans, references
 from midstream.codec.references import Decayed, LowRank, Pruned, Scaled
+from midstream.codec.sections import write_unary
+from midstream.codec.tables import binary_family
 from midstream.encoder.update import encode_update, holes_of
-from midstream.types import DType, Tensor
+from midstream.kernels import pack_bits
 from midstream.wire import Writer
 
 FOLDER = Path(__file__).parent
 UNITS = runpy.run_path(str(FOLDER / "generate_units.py"))
+MODELS = runpy.run_path(str(FOLDER / "update_models.py"))
+model, OLD, TENSORS, PLACES = (MODELS[name] for name in ("model", "OLD", "TENSORS", "PLACES"))
 UPDATE, RAW, DIFFERENCES = 3, 3, 5
-NAMES = {"f4": "F32", "f2": "F16", "i1": "I8", "i4": "I32"}
+MASK, GAPS, OWN_TABLES = 2, 3, 4
 
-Arrays = Mapping[str, NDArray[Any]]
-
-
-def model(arrays: Arrays) -> bytes:
-    """A safetensors file."""
-    header: dict[str, Any] = {}
-    at = 0
-    for name, array in arrays.items():
-        kind = NAMES[array.dtype.str[1:]]
-        ends = [at, at + array.nbytes]
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": ends}
-        at += array.nbytes
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    data = b"".join(array.tobytes() for array in arrays.values())
-    return len(text).to_bytes(8, "little") + text + data
+Wrong = tuple[str, str, str, bytes]
+"""Requirement, what is wrong, the code of the error, the unit."""
 
 
-def _waves(count: int, pace: int) -> NDArray[np.float64]:
-    """Numbers that need no generator of random ones."""
-    return np.array([(i * i * pace // 7 + 5 * i) % 97 - 48 for i in range(count)]) / 61.0
+CODES = (TensorCode(step=-192), TensorCode(step=-256, width=12), TensorCode(width=12))
+"""Parameters of the first tensors of it, such that no reference is small."""
 
 
-def _floats(pace: int, shape: tuple[int, ...], kind: str = "<f4") -> NDArray[Any]:
-    return _waves(int(np.prod(shape)), pace).reshape(shape).astype(kind)
-
-
-OLD: Arrays = {
-    "a": _floats(1, (40, 16)),
-    "b": _floats(3, (24, 20), "<f2"),
-    "c": np.rint(_floats(5, (16, 40)) * 90).astype("|i1"),
-    "d": _floats(7, (9,)),
-    "e": np.arange(6, dtype="<i4"),
-}
-TENSOR = Tensor(name="b", dtype=DType.FLOAT16, shape=(24, 20), offset=0)
-PLACES = np.arange(640).reshape(40, 16)
-
-
-def _moved() -> Arrays:
-    """All weights by a little, some beyond 0, and one that is no number."""
-    a = (OLD["a"] + _floats(11, (40, 16)) / 1024).astype("<f4")
-    a[3, 4], a[5, 6] = np.nan, -a[5, 6]
-    b = (OLD["b"] + _floats(13, (24, 20)) / 64).astype("<f2")
-    c = OLD["c"] + (PLACES.reshape(16, 40) % 5 == 0) - (PLACES.reshape(16, 40) % 7 == 0)
-    c[0, 0] = 100
-    return {**OLD, "a": a, "b": b, "c": c.astype("|i1"), "e": OLD["e"] + 1}
-
-
-def _sparse() -> Arrays:
-    """Few weights, so that they are named: by gaps, and by a mask."""
-    a, c = OLD["a"].copy(), OLD["c"].copy()
-    a.ravel()[5::120] *= 1.5
-    c.ravel()[::3] += 1
-    return {**OLD, "a": a, "c": c}
-
-
-def _expected() -> Arrays:
-    """Pruned, of low rank, and scaled."""
-    a = np.where(np.abs(OLD["a"]) < 0.4, np.float32(-0.0), OLD["a"]).astype("<f4")
-    b = OLD["b"] + np.outer(_waves(24, 17), _waves(20, 19)).astype("<f2")
-    return {**OLD, "a": a, "b": b.astype("<f2"), "c": np.rint(OLD["c"] * 0.75).astype("|i1")}
-
-
-def _decayed() -> Arrays:
-    """Decayed in 20 steps, half of the rows; of the others some were pruned before."""
-    a = OLD["a"].copy()
-    a[np.abs(a) < 0.2] = 0
-    for _ in range(20):
-        a *= np.float32(1 - 2**-17)
-    a[::2] += _floats(31, (20, 16)) / 256 * (a[::2] != 0)
-    return {**OLD, "a": a}
-
-
-def _resized() -> Arrays:
-    """Another topology: rows added, one tensor gone, one new, one renamed."""
-    grown = np.concatenate([OLD["a"], _floats(23, (3, 16))])
-    return {
-        "a": grown.astype("<f4"),
-        "new": _floats(29, (8, 8)),
-        "z": OLD["c"],
-        "d": OLD["d"] * np.float32(2),
-    }
-
-
-def _case(name: str, new: Arrays) -> dict[str, Any]:
+def _case(name: str, new: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     old = model(OLD)
     unit = encode_update(Topology.cut(old, holes_of(old)), old, model(new), layer=3)
     return {"name": name, "old": old.hex(), "units": [unit.hex()], "model": model(new).hex()}
 
 
-def _written(name: str, reference: references.Reference) -> dict[str, Any]:
-    """An update that has a reference of the second tensor, and nothing else."""
-    after = reference.apply(OLD["b"].ravel(), TENSOR, 0).reshape(24, 20)
-    unit = _referring(reference, 1)
-    new = model({**OLD, "b": after})
+def _written(
+    name: str, reference: references.Reference, place: int = 1, payload: bytes | None = None
+) -> dict[str, Any]:
+    """An update that has a reference of one tensor, and nothing else."""
+    key = list(OLD)[place]
+    after = reference.apply(OLD[key].ravel(), TENSORS[place], 0).reshape(OLD[key].shape)
+    unit = _referring(payload or references.write(reference), place)
+    new = model({**OLD, key: after})
     return {"name": name, "old": model(OLD).hex(), "units": [unit.hex()], "model": new.hex()}
 
 
 def _chain() -> dict[str, Any]:
     """Two updates, one on the other."""
-    files = [model(arrays) for arrays in (OLD, _resized(), _moved())]
+    files = [model(arrays) for arrays in (OLD, MODELS["resized"](), MODELS["moved"]())]
     units = [
         encode_update(Topology.cut(old, holes_of(old)), old, new, layer=3)
         for old, new in pairwise(files)
@@ -146,17 +78,148 @@ def _chain() -> dict[str, Any]:
     }
 
 
+def _coding(place: int, code: TensorCode | None = None) -> bytes:
+    """A head that lists one tensor, which is coded."""
+    old = Topology.cut(model(OLD), TENSORS)
+    return UpdateHead(
+        parent=state_id(old, model(OLD)),
+        old=old,
+        topology=old,
+        sources=tuple(range(len(TENSORS))),
+        changed=frozenset([place]),
+        codes=(code or CODES[place],),
+    ).write()
+
+
+def _fresh(*shapes: tuple[int, int], codes: Sequence[TensorCode], refers: bool = False) -> bytes:
+    """An update to tensors that are new, without their weights."""
+    new = model({f"n{i}": np.zeros(shape, "<f4") for i, shape in enumerate(shapes)})
+    old = Topology.cut(model(OLD), TENSORS)
+    head = UpdateHead(
+        parent=state_id(old, model(OLD)),
+        old=old,
+        topology=Topology.cut(new, holes_of(new)),
+        sources=(None,) * len(shapes),
+        references={0: Pruned(threshold=1)} if refers else {},
+        codes=tuple(codes),
+    )
+    return _unit(head.write(), [])
+
+
+def _coded(name: str, place: int, payload: bytes, after: NDArray[Any]) -> dict[str, Any]:
+    """An update of one tensor, by its differences."""
+    unit = _unit(_coding(place), [(0, DIFFERENCES, payload)])
+    key = list(OLD)[place]
+    new = model({**OLD, key: after.reshape(OLD[key].shape)})
+    return {"name": name, "old": model(OLD).hex(), "units": [unit.hex()], "model": new.hex()}
+
+
+def _widths(place: int, chosen: Sequence[int]) -> NDArray[np.int16]:
+    """Those of differences of some weights of a tensor, none of which is small."""
+    code, array = CODES[place], OLD[list(OLD)[place]].ravel()[list(chosen)]
+    quarters = (code.step >> 2) + code.width
+    if array.dtype.kind == "i":
+        return np.full(len(chosen), quarters, np.int16)
+    least = np.finfo(array.dtype).minexp
+    exponents = np.maximum(np.frexp(array.astype(np.float64))[1] - 1, least)
+    exponents[array == 0] = least
+    return np.asarray(quarters - 4 * (exponents - np.finfo(array.dtype).nmant), np.int16)
+
+
+def _moves(place: int, low: int, moves: Mapping[int, int], exceptions: bytes = b"\0") -> bytes:
+    """Differences of weights that are named by gaps with so many low bits."""
+    gaps = np.diff(list(moves), prepend=-1) - 1
+    bits = pack_bits((gaps & (1 << low) - 1).astype(np.uint64), np.full(len(gaps), low, np.int64))
+    named = Writer().u8(GAPS).varint(len(gaps)).u8(low).bytes() + bits + write_unary(gaps >> low)
+    widths = _widths(place, [min(at, OLD[list(OLD)[place]].size - 1) for at in moves])
+    context = Context(shape=np.ones(len(gaps), np.int8), width=widths)
+    between = b"" if place == 2 else b"\0" + exceptions  # none is small
+    return named + between + levels.encode(np.array([*moves.values()], np.int32), context)
+
+
+def _to_the_ends() -> list[dict[str, Any]]:
+    """Integers to the ends of all values, and a float to the last of all ordinals."""
+    whole, half = OLD["c"].ravel().astype(np.int64), OLD["b"].ravel().copy()
+    moves = {5: -128 - whole[5], 639: 127 - whole[639]}
+    whole[[5, 639]] = -128, 127
+    ordinals = half.view("<u2")
+    last = {7: 0x7FFF - int(ordinals[7])}
+    ordinals[7] = 0x7FFF
+    name = "gaps of 20 low bits, and the ends of all values"
+    return [
+        _coded(name, 2, _moves(2, 20, moves), whole.astype("|i1")),
+        _coded("the last of all ordinals", 1, _moves(1, 0, last), half),
+    ]
+
+
+def _masked() -> dict[str, Any]:
+    """The last of the binary tables, and an exception at the last weight."""
+    after, flags = OLD["a"].ravel().copy(), (np.arange(640) >= 638).astype(np.int64)
+    after[-1] = -3e38
+    stream = rans.encode(binary_family(), [np.full(640, 31, np.int64)], [flags])[0]
+    context = Context(shape=np.ones(2, np.int8), width=_widths(0, [638, 639]))
+    payload = bytes([MASK, 31]) + stream + b"\0\1\1" + after[-1:].tobytes()
+    payload += levels.encode(np.zeros(2, np.int32), context)
+    return _coded("binary table 31, and an exception at the last weight", 0, payload, after)
+
+
+def _own_tables() -> dict[str, Any]:
+    """Tables of their own as wide as they may be, and escapes beyond them."""
+    old = OLD["c"].ravel().astype(np.int64)
+    moved = PLACES.ravel() % 31 - 15
+    moved[::100] = np.where(old[::100] < 0, 90, -90)
+    after = np.clip(old + moved, -128, 127)
+    payload = bytes([OWN_TABLES]) + histograms.write(after - old, _widths(2, range(640)))
+    assert payload[1:3] == bytes([15, 15]), "the widest"
+    return _coded("own tables from -15 to 15, and escapes", 2, payload, after.astype("|i1"))
+
+
+def _wide() -> dict[str, Any]:
+    """Factors in lists of the largest width."""
+    left, right = (PLACES[:, :1] % 3 - 1).astype(np.int32), np.full((1, 16), 5, np.int32)
+    numbers = np.concatenate([left.ravel(), right.ravel()])
+    context = Context(shape=np.ones(56, np.int8), width=np.full(56, 136, np.int16))
+    payload = Writer().u8(1).u8(1).signed(9).u8(136).u8(136).bytes()
+    payload += levels.encode(numbers, context)
+    product = LowRank(left=left, right=right, shift=9)
+    return _written("lists of width 136", product, 0, payload)
+
+
+def _bounds() -> list[dict[str, Any]]:
+    """Numbers as large, or as small, as they may be."""
+    most = np.ones((40, 11), np.int32), np.ones((11, 16), np.int32)
+    one, scales = np.zeros((40, 1), np.int32), np.array([0, 1 << 20] * 8, np.int32)
+    one[7] = 1
+    far = np.full((1, 16), -(1 << 30), np.int32)
+    return [
+        _written(
+            "as many factors as weights bear", LowRank(left=most[0], right=most[1], shift=7), 0
+        ),
+        _written("a shift of 200", LowRank(left=one, right=far, shift=200), 0),
+        _written("a shift of -200, beyond the floats", LowRank(left=one, right=far, shift=-200), 0),
+        _wide(),
+        _written("scales of 0 and 16", Scaled(scales=scales), 2),
+        _written("255 steps of the most decay", Decayed(steps=255, decay=-(1 << 39))),
+        _written("growth beyond the floats", Decayed(steps=255, decay=1 << 39)),
+        _written("integers pruned", Pruned(threshold=30), 2),
+        *_to_the_ends(),
+        _masked(),
+        _own_tables(),
+    ]
+
+
 def valid() -> list[dict[str, Any]]:
     """Updates, and the models that they give."""
     return [
         _case("nothing new", OLD),
-        _case("all weights by a little", _moved()),
-        _case("few weights", _sparse()),
-        _case("pruned, of low rank, scaled", _expected()),
-        _case("decayed and pruned", _decayed()),
+        _case("all weights by a little", MODELS["moved"]()),
+        _case("few weights", MODELS["sparse"]()),
+        _case("pruned, of low rank, scaled", MODELS["expected"]()),
+        _case("decayed and pruned", MODELS["decayed"]()),
         _written("decayed, float16", Decayed(steps=3, decay=-(1 << 33) - 1)),
-        _case("another topology", _resized()),
+        _case("another topology", MODELS["resized"]()),
         _chain(),
+        *_bounds(),
     ]
 
 
@@ -183,9 +246,85 @@ def _head(
     return out.blob(bytes(1 + 2 * count)).raw(bytes(7)).bytes()
 
 
-def _referring(reference: references.Reference, place: int) -> bytes:
+def _referring(reference: references.Reference | bytes, place: int) -> bytes:
     """An update that says what to expect of one tensor, and nothing else."""
-    return _unit(_head(changed=1 << place, listed=[references.write(reference)]), [])
+    payload = reference if isinstance(reference, bytes) else references.write(reference)
+    return _unit(_head(changed=1 << place, listed=[payload]), [])
+
+
+def _wrong_parameters() -> list[Wrong]:
+    def one(place: int, **fields: Any) -> bytes:
+        return _unit(_coding(place, replace(CODES[place], **fields)), [])
+
+    plain = CODES[0]
+    lattice, tied = replace(plain, lattice=True), TensorCode(same_as=0)
+    return [
+        ("UPD-3", "unknown flags", "BAD_FIELD", _unit(_head(flags=2), [])),
+        ("UPD-3", "a predictor", "BAD_FIELD", one(0, predictor=((0, 8),))),
+        ("UPD-3", "the lattice", "BAD_FIELD", _fresh((64, 64), codes=[lattice])),
+        ("UPD-3", "a tie", "BAD_FIELD", _fresh((8, 8), (8, 8), codes=[plain, tied])),
+        ("UPD-3", "a trit exponent of integers", "BAD_FIELD", one(2, step=1)),
+        ("UPD-3", "an offset of integers", "BAD_FIELD", one(2, offset=1)),
+    ]
+
+
+def _wrong_references() -> list[Wrong]:
+    one = np.ones((40, 1), np.int32)
+    product = LowRank(left=one, right=np.ones((1, 16), np.int32), shift=3)
+    large = replace(product, left=one << 29, right=np.full((1, 16), 1 << 29))
+    many = LowRank(left=np.ones((40, 12), np.int32), right=np.ones((12, 16), np.int32), shift=3)
+    wide = bytearray(references.write(product))
+    wide[3] = 137
+    scaled = Scaled(scales=np.full(16, 65536, np.int32))
+    once = Decayed(steps=1, decay=-9)
+    signed = Pruned(threshold=1, is_signed=True)
+    wrong: list[tuple[str, str, references.Reference | bytes, int]] = [
+        ("a product of integers", "BAD_FIELD", product, 2),
+        ("a scale of floats", "BAD_FIELD", scaled, 0),
+        ("decay of integers", "BAD_FIELD", once, 2),
+        ("no steps of decay", "BAD_FIELD", replace(once, steps=0), 0),
+        ("too much decay", "OVER_LIMIT", replace(once, decay=-(1 << 39) - 1), 0),
+        ("too much growth", "OVER_LIMIT", replace(once, decay=(1 << 39) + 1), 0),
+        ("decay in decay", "BAD_FIELD", replace(once, then=once), 0),
+        ("a rank of 0", "OVER_LIMIT", b"\1\0\6", 0),
+        ("a rank of 65", "OVER_LIMIT", b"\1\x41\6" + bytes(130), 0),
+        ("more factors than weights", "BAD_FIELD", many, 0),
+        ("a shift of 201", "OVER_LIMIT", replace(product, shift=201), 0),
+        ("a shift of -201", "OVER_LIMIT", replace(product, shift=-201), 0),
+        ("factors that are too large", "BAD_FIELD", large, 0),
+        ("a width of 137", "BAD_FIELD", bytes(wide), 0),
+        ("a scale below 0", "BAD_FIELD", replace(scaled, scales=scaled.scales - 65537), 2),
+        ("a scale above 16", "BAD_FIELD", replace(scaled, scales=scaled.scales << 4 | 1), 2),
+        ("a sign of an integer's 0", "BAD_FIELD", signed, 2),
+    ]
+    fresh = _fresh((8, 8), codes=[CODES[0]], refers=True)
+    return [
+        *(("UPD-5", name, error, _referring(what, at)) for name, error, what, at in wrong),
+        ("UPD-5", "a reference of what is fresh", "BAD_FIELD", fresh),
+    ]
+
+
+def _wrong_differences() -> list[Wrong]:
+    wrong = [
+        ("an unknown head", "BAD_FIELD", 0, b"\x08"),
+        ("own tables of floats", "BAD_FIELD", 0, b"\x04"),
+        ("a table from -16", "BAD_FIELD", 2, b"\x04\x10\0"),
+        ("a table up to 16", "BAD_FIELD", 2, b"\x04\0\x10"),
+        ("binary table 32", "BAD_FIELD", 0, b"\2\x20"),
+        ("21 low bits", "BAD_FIELD", 2, _moves(2, 21, {5: 1})),
+        ("too many gaps", "BAD_FIELD", 0, b"\3\xff\x7f\0"),
+        ("a gap beyond the last weight", "BAD_FIELD", 2, _moves(2, 1, {5: 1, 640: 1})),
+        ("too many exceptions", "BAD_FIELD", 0, _moves(0, 0, {5: 1}, b"\2\0")),
+        ("an exception beyond the last weight", "BAD_FIELD", 0, _moves(0, 0, {5: 1}, b"\1\1")),
+        ("an integer above all values", "BAD_SYMBOL", 2, _moves(2, 0, {0: 300})),
+        ("an integer below all values", "BAD_SYMBOL", 2, _moves(2, 0, {0: -300})),
+        ("a float beyond all values", "BAD_SYMBOL", 1, _moves(1, 0, {7: 40_000})),
+        ("a float below all values", "BAD_SYMBOL", 1, _moves(1, 0, {7: -70_000})),
+    ]
+    return [
+        ("UPD-7", name, error, _unit(_coding(place), [(0, DIFFERENCES, payload)]))
+        for name, error, place, payload in wrong
+    ]
 
 
 def invalid() -> list[dict[str, Any]]:
@@ -193,50 +332,31 @@ def invalid() -> list[dict[str, Any]]:
     good = bytes.fromhex(valid()[1]["units"][0])
     head = bytes(read_unit(good).head)
     records = [(r.slice, int(r.operation), bytes(r.payload)) for r in read_unit(good).records]
-    one = np.ones((40, 1), np.int32)
-    product = LowRank(left=one, right=np.ones((1, 16), np.int32), shift=3)
-    large = LowRank(left=one << 29, right=np.full((1, 16), 1 << 29), shift=3)
-    scaled = Scaled(scales=np.full(16, 65536, np.int32))
-    once = Decayed(steps=1, decay=-9)
-    twice = replace(once, then=once)
     wrong = [
         ("UPD-1", "another parent", "WRONG_PARENT", _unit(_head(parent=bytes(16)), [])),
         ("UPD-2", "a truncated update", "BAD_LENGTH", good[:-1]),
-        ("UPD-3", "unknown flags", "BAD_FIELD", _unit(_head(flags=2), [])),
+        *_wrong_parameters(),
         ("UPD-4", "a source that is not there", "BAD_FIELD", _sourced(7)),
         ("UPD-4", "a source of another kind", "BAD_FIELD", _sourced(2)),
-        ("UPD-5", "a product of integers", "BAD_FIELD", _referring(product, 2)),
-        ("UPD-5", "a scale of floats", "BAD_FIELD", _referring(scaled, 0)),
-        ("UPD-5", "decay of integers", "BAD_FIELD", _referring(once, 2)),
-        ("UPD-5", "no steps of decay", "BAD_FIELD", _referring(replace(once, steps=0), 0)),
-        ("UPD-5", "too much decay", "OVER_LIMIT", _referring(replace(once, decay=1 << 40), 0)),
-        ("UPD-5", "decay in decay", "BAD_FIELD", _referring(twice, 0)),
-        ("UPD-5", "factors that are too large", "BAD_FIELD", _referring(large, 0)),
-        (
-            "UPD-5",
-            "a sign of an integer's 0",
-            "BAD_FIELD",
-            _referring(Pruned(threshold=1, is_signed=True), 2),
-        ),
+        ("UPD-4", "a source of another rank", "BAD_FIELD", _sourced(3, (480,))),
+        *_wrong_references(),
         ("UPD-6", "two records of one slice", "BAD_FIELD", _unit(head, [records[0], *records])),
         ("UPD-6", "digits", "WRONG_PARENT", _unit(head, [(0, 1, b"\0"), *records[1:]])),
-        ("UPD-6", "differences of what is not coded", "WRONG_PARENT", _plain()),
-        ("UPD-7", "an unknown head", "BAD_FIELD", _unit(head, [(0, DIFFERENCES, b"\x08")])),
-        ("UPD-7", "own tables of floats", "BAD_FIELD", _unit(head, [(0, DIFFERENCES, b"\x04")])),
-        ("UPD-7", "too many gaps", "BAD_FIELD", _unit(head, [(0, DIFFERENCES, b"\3\xff\x7f\0")])),
-        ("UPD-7", "binary table 32", "BAD_FIELD", _unit(head, [(0, DIFFERENCES, b"\2\x20")])),
+        (
+            "UPD-6",
+            "differences of what is not coded",
+            "WRONG_PARENT",
+            _unit(_head(), [(0, DIFFERENCES, bytes(3))]),
+        ),
+        *_wrong_differences(),
         ("", "a base", "WRONG_PARENT", bytes(UNITS["UNIT_0"])),
     ]
     return [{"requirement": r, "name": n, "error": e, "units": [u.hex()]} for r, n, e, u in wrong]
 
 
-def _plain() -> bytes:
-    return _unit(_head(), [(0, DIFFERENCES, b"\0\0\0")])
-
-
-def _sourced(folded: int) -> bytes:
+def _sourced(folded: int, shape: Sequence[int] = (24, 20)) -> bytes:
     """A topology of one float16 tensor that comes from some tensor of the parent."""
-    content = bytes([folded]) + UNITS["entry"](0, 2, (24, 20)) + b"end"
+    content = bytes([folded]) + UNITS["entry"](0, 2, shape) + b"end"
     patch = Writer().varint(963).varint(1).varint(len(content))
     patch.raw(zstandard.ZstdCompressor().compress(content))
     return _unit(_head(flags=1, topology=Writer().blob(patch.bytes()).bytes()), [])

@@ -39,8 +39,15 @@ def _run(command: Sequence[str]) -> str:
         done = subprocess.run(  # noqa: S603 - the user named the program
             command, capture_output=True, text=True, timeout=_GATE_SECONDS, check=True
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UsageError(ErrorCode.BAD_ARGUMENT, f"gate: {str(error)[:200]}") from error
+    except OSError as error:
+        said = f"{command[0]} cannot be run: {error.strerror or error}"
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"gate: {said}") from error
+    except subprocess.CalledProcessError as error:
+        said = f"{command[0]} ended with exit status {error.returncode}"
+        last = "".join(f": {line[:200]}" for line in error.stderr.strip().splitlines()[-1:])
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"gate: {said}{last}") from error
+    except (subprocess.SubprocessError, UnicodeDecodeError) as error:
+        raise UsageError(ErrorCode.BAD_ARGUMENT, f"gate: {str(error)[-200:]}") from error
     return done.stdout
 
 

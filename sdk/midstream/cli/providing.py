@@ -8,16 +8,18 @@ from typing import Any
 from midstream.cli.gating import program_gate
 from midstream.cli.keys import add_keys, keys_of
 from midstream.cli.output import Output, human_size
+from midstream.cli.refusing import putting_down
 from midstream.cli.repository import LAYER_COLUMNS, add_ladder, backend_or_none, layer_rows
 from midstream.encoder.contribution import DEFAULT_SHARE
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
 from midstream.merging import MergePolicy, Rule
 from midstream.publisher.adapters import listed
-from midstream.publisher.contributing import contribute, read_left_over, write_left_over
+from midstream.publisher.contributing import Change, contribute, read_left_over, write_left_over
 from midstream.publisher.providers import Providers
 from midstream.store.files import read_given, write_file
 from midstream.store.models import read_model
+from midstream.store.refusals import FILE, RefusalLog
 from midstream.trust.parcel import Evidence
 from midstream.trust.providers import DEFAULT_QUOTA, public_key
 
@@ -67,7 +69,8 @@ def _add_contribute(verbs: Any) -> None:
         "contribute",
         help="make a signed parcel of what a model is better by",
         description="Code what a model differs from a release by in few bytes, and sign it. What "
-        "does not fit is kept in the --left-over file and comes with the next contribution.",
+        "does not fit is kept in the --left-over file and comes with the next contribution. What "
+        "is refused is put down beside the keys: `log --provider KEYS NETWORK` shows it.",
     )
     parser.add_argument("model", metavar="MODEL", type=Path, help="the better model file")
     parser.add_argument(
@@ -160,10 +163,18 @@ def _add_revert(verbs: Any) -> None:
     parser = verbs.add_parser(
         "revert",
         help="publish an earlier release again",
-        description="Publish an earlier release as the next one, of the units that are there.",
+        description="Publish an earlier release as the next one, of the units that are there. "
+        "One that holds what a revoked provider contributed is refused.",
     )
     _add_repository(parser)
     parser.add_argument("--to", required=True, type=int, help="the release's number")
+    parser.add_argument(
+        "--despite",
+        metavar="PROVIDER",
+        action="append",
+        default=[],
+        help="a revoked provider whose contributions may come back with it",
+    )
     add_keys(parser)
     parser.add_argument("--json", action="store_true", help="print the release as JSON")
     parser.set_defaults(run=_revert)
@@ -191,9 +202,22 @@ def _delegate(options: argparse.Namespace, output: Output) -> None:
 
 
 def _contribute(options: argparse.Namespace, output: Output) -> None:
+    about = {"what": "contribution", "provider": options.provider, "release": options.release}
+    log = RefusalLog(options.keys / FILE)
+    with putting_down(log, output, network=options.network, **about):
+        data, left = _contribution(options)
+    write_file(options.output, data)
+    if options.left_over is not None:
+        write_left_over(options.left_over, left)
+    part = len(data) / (4 * len(left))
+    output.say(f"{options.output}: {human_size(len(data))}, {part:.2%} of the weights as float32")
+    output.result({"parcel": str(options.output), "size": len(data), "share": part})
+
+
+def _contribution(options: argparse.Namespace) -> tuple[bytes, Change]:
     left_over = None if options.left_over is None else read_left_over(options.left_over)
     metrics = dict(_metric(text) for text in options.metric)
-    data, left = contribute(
+    return contribute(
         read_model(options.parent),
         read_model(options.model),
         network=options.network,
@@ -205,12 +229,6 @@ def _contribute(options: argparse.Namespace, output: Output) -> None:
         share=options.share,
         left_over=left_over,
     )
-    write_file(options.output, data)
-    if options.left_over is not None:
-        write_left_over(options.left_over, left)
-    part = len(data) / (4 * len(left))
-    output.say(f"{options.output}: {human_size(len(data))}, {part:.2%} of the weights as float32")
-    output.result({"parcel": str(options.output), "size": len(data), "share": part})
 
 
 def _metric(text: str) -> tuple[str, float]:
@@ -290,6 +308,9 @@ def _policies_that_require(provider: str, repo: Path, network: str) -> list[str]
 
 def _revert(options: argparse.Namespace, output: Output) -> None:
     providers = Providers(options.repo, signer=keys_of(options), backend=backend_or_none(output))
-    release = providers.revert(options.network, options.to)
+    release = providers.revert(options.network, options.to, despite=options.despite)
+    held = providers.revoked_in(options.network, options.to)
+    for name in held:
+        output.warn(f"{name} is revoked, and what it contributed is in release {release.number}")
     output.say(f"{release.name} release {release.number} is release {options.to} again")
-    output.result({"release": release.number, "of": options.to})
+    output.result({"release": release.number, "of": options.to, "revoked": sorted(held)})

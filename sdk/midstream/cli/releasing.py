@@ -13,7 +13,7 @@ from midstream.cli.refusing import say_refusals
 from midstream.errors import ErrorCode, UsageError
 from midstream.publisher import decibels, history
 from midstream.publisher.adapters import listed
-from midstream.store.refusals import of_store
+from midstream.store.refusals import RefusalLog, of_provider, of_store
 from midstream.trust.provenance import Provenance, provenance_of
 
 __all__ = ["add_verbs"]
@@ -23,17 +23,25 @@ def add_verbs(verbs: Any) -> None:
     """Declare log."""
     parser = verbs.add_parser(
         "log",
-        usage="midstream log [-h] [--store DIR] [--graph] [--plot FILE] [--json] [REPO] NETWORK",
+        usage="midstream log [-h] [--store DIR] [--provider KEYS] [--graph] [--plot FILE] "
+        "[--json] [REPO] NETWORK",
         help="list releases, their parents and providers, and what was refused",
         description="List the releases of a network that are in a repository's folder: what each "
         "was made of, by whom, how good and how large it is; what clients may merge by themselves; "
-        "and what was refused. With --store, what clients refused on this machine too, or alone.",
+        "and what was refused. With --store, what clients refused on this machine too, or alone; "
+        "with --provider, what `contribute` refused.",
     )
     parser.add_argument(
         "words", metavar="REPO NETWORK", nargs="+", help="the repository's folder, the network"
     )
     parser.add_argument(
         "--store", metavar="DIR", type=Path, help="a client's store: show what was refused there"
+    )
+    parser.add_argument(
+        "--provider",
+        metavar="KEYS",
+        type=Path,
+        help="the folder of a provider's keys: show what contribute refused with them",
     )
     parser.add_argument("--graph", action="store_true", help="draw who came of whom")
     parser.add_argument(
@@ -48,24 +56,27 @@ def add_verbs(verbs: Any) -> None:
 
 def _log(options: argparse.Namespace, output: Output) -> None:
     *repos, network = options.words
-    if len(repos) > 1 or not (repos or options.store):
+    if len(repos) > 1 or not (repos or options.store or options.provider):
         raise UsageError(
-            ErrorCode.BAD_ARGUMENT, "log: expected REPO NETWORK, or --store DIR NETWORK"
+            ErrorCode.BAD_ARGUMENT,
+            "log: expected REPO NETWORK, --store DIR NETWORK, or --provider KEYS NETWORK",
         )
     result: dict[str, Any] = {"network": network}
     for repo in map(Path, repos):
         result |= _history(repo, network, options, output)
     if options.store is not None:
-        result["refused_by_clients"] = _refused_by_clients(options.store, network, output)
+        who = f"clients of {options.store}"
+        result["refused_by_clients"] = _refused(who, of_store(options.store), network, output)
+    if options.provider is not None:
+        who, log = f"contribute with {options.provider}", of_provider(options.provider)
+        result["refused_by_contribute"] = _refused(who, log, network, output)
     output.result(result)
 
 
-def _refused_by_clients(store: Path, network: str, output: Output) -> list[dict[str, Any]]:
-    log = of_store(store)
-    title = f"{network}, refused by clients of {store}"
-    kept = say_refusals(title, log, output, network=network)
+def _refused(who: str, log: RefusalLog, network: str, output: Output) -> list[dict[str, Any]]:
+    kept = say_refusals(f"{network}, refused by {who}", log, output, network=network)
     if not kept:
-        output.say(f"{network}: clients of {store} refused nothing")
+        output.say(f"{network}: {who} refused nothing")
     return [asdict(refusal) for refusal in kept]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.errors import ErrorCode, UsageError
+from midstream.errors import BitstreamError, ErrorCode, UsageError
 from midstream.merging.applying import apply_change
 from midstream.merging.rules import Rule, combine
 from midstream.types import Tensor
@@ -101,6 +101,7 @@ def merge(
     Raises:
         UsageError: BAD_ARGUMENT where two offers are of one provider, nothing is left to
             merge, too little for the rule, or the gate refuses what comes out.
+        BitstreamError: BAD_FIELD where a weight of what comes out would not be finite.
     """
     _check_names(offers)
     before = gate(parent) if gate is not None else None
@@ -205,7 +206,11 @@ def _harmful(
     """Those that by themselves make the parent worse than the policy allows."""
     refused: dict[str, str] = {}
     for offer in offers:
-        found = judge.gate(apply_change(parent, tensors, offer.change))
+        try:
+            found = judge.gate(apply_change(parent, tensors, offer.change))
+        except BitstreamError as error:  # weights would not be finite
+            refused[offer.provider] = error.message
+            continue
         if judge.is_harmful(found, policy):
             refused[offer.provider] = (
                 f"the gate says {found:g} of it alone, {judge.before:g} without it"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tuf.api.metadata import Signed, Snapshot, Targets, Timestamp
 
@@ -20,11 +20,12 @@ from midstream.store.files import read_given
 from midstream.store.refusals import Refusal, RefusalLog
 from midstream.trust import layout, manifest, roles
 from midstream.trust.manifest import Manifest
-from midstream.trust.provenance import Provenance, provenance_of
+from midstream.trust.provenance import Part, Provenance, provenance_of
 
 __all__ = [
     "add_refusal",
     "exact_model",
+    "held",
     "manifest_of",
     "newest_role",
     "putting_down",
@@ -162,6 +163,25 @@ def touched(folder: Path, name: str, provider: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def held(folder: Path, name: str, release: int) -> list[tuple[int, Part]]:
+    """Contributions that a release holds, each with the release that it counted in.
+
+    Raises:
+        UsageError: NOT_FOUND where there is no such network or release.
+        DataError: A manifest is malformed, or the metadata that lists it.
+    """
+    made = provenance_of(manifest_of(folder, name, release))
+    known = {described.release: described for described in releases(folder, name)}
+    found: list[tuple[int, Part]] = []
+    while made is not None:
+        found += [(release, part) for part in made.parts if not part.refused]
+        if made.parent >= release or made.parent not in known:
+            break  # the folder may have lost it
+        release = made.parent
+        made = provenance_of(known[release])
+    return found
+
+
 def _counted(provenance: Provenance | None) -> list[tuple[str, int]]:
     parts = provenance.parts if provenance is not None else ()
     return [(part.provider, part.version) for part in parts if not part.refused]
@@ -181,26 +201,31 @@ def refusals(folder: Path, name: str) -> tuple[Refusal, ...]:
     return refusal_log(folder, name).read().refusals
 
 
-def add_refusal(
-    folder: Path, name: str, error: MidstreamError, now: datetime, *, what: str, provider: str = ""
-) -> None:
+def add_refusal(folder: Path, name: str, error: MidstreamError, now: datetime, **more: Any) -> None:
     """Put down that something was refused; nothing of a network that is not in the folder.
+
+    Args:
+        folder: The repository's folder.
+        name: The network.
+        error: Why.
+        now: The time, with its zone.
+        more: Other fields of a `Refusal`: what it was, and whose.
 
     Raises:
         StoreError: It cannot be written.
     """
     if layout.is_name(name) and (folder / layout.TARGETS / name).is_dir():
-        made = Refusal.of(error, name, now, what=what, provider=provider)
+        made = Refusal.of(error, name, now, **more)
         refusal_log(folder, name).add([made])
 
 
 @contextmanager
 def putting_down(
-    folder: Path, name: str, clock: Callable[[], datetime], *, what: str, provider: str = ""
+    folder: Path, name: str, clock: Callable[[], datetime], **more: Any
 ) -> Iterator[None]:
-    """Put down what is refused, where that is raised."""
+    """Put down what is refused, where that is raised; see `add_refusal`."""
     try:
         yield
     except (DataError, UsageError) as error:
-        add_refusal(folder, name, error, clock(), what=what, provider=provider)
+        add_refusal(folder, name, error, clock(), **more)
         raise

@@ -5,7 +5,7 @@ model is published as any other, with its provenance in the signed manifest.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +13,14 @@ from pathlib import Path
 from tuf.api.metadata import Targets
 
 from midstream import formats
-from midstream.errors import UsageError
+from midstream.errors import DataError, UsageError
 from midstream.merging import Gate, Merged, MergePolicy, merge
 from midstream.publisher import history
 from midstream.publisher.checking import Checked, Checker
 from midstream.publisher.folder import RepositoryFolder
 from midstream.publisher.publish import DEFAULT_LADDER, Publisher
 from midstream.publisher.release import Release
+from midstream.publisher.revoking import check_revert, revoked_in
 from midstream.publisher.signing import SignedFolder
 from midstream.runtime import Backend
 from midstream.trust import layout, provenance, providers
@@ -128,8 +129,7 @@ class Providers:
             UsageError: There is no repository in the folder.
             TrustError: The repository's metadata is not that of these keys, or has run out.
         """
-        with self._signed.existing() as repository:
-            return providers.providers(repository.providers_role(network))
+        return providers.providers(self._role(network))
 
     def merge(
         self,
@@ -159,13 +159,15 @@ class Providers:
         Raises:
             UsageError: There is no such network or release, nothing is left to merge, too
                 little for the rule, or the gate refuses what comes out.
-            DataError: The release cannot be read.
+            DataError: The release cannot be read, or a weight of what comes out is not finite.
             StoreError: The folder cannot be written, or another publisher or merge is at work.
         """
+        folder = self._folder.path
         with self._folder.merging():
-            parent = history.manifest_of(self._folder.path, network, release)
-            model = history.exact_model(self._folder.path, parent)
-            checker = self._checker(parent, model, progress)
+            with history.putting_down(folder, network, self._clock, what="merge"):
+                parent = history.manifest_of(folder, network, release)
+                model = history.exact_model(folder, parent)
+                checker = self._checker(parent, model, progress)
             checked = checker.check(parcels)
             merged = _merged(model, checker, checked, policy, gate)
             self._keep(network, checked)
@@ -179,23 +181,56 @@ class Providers:
             )
         return MergedRelease(release=published, merged=merged)
 
-    def revert(self, network: str, release: int) -> Release:
+    def revert(self, network: str, release: int, *, despite: Collection[str] = ()) -> Release:
         """Publish an earlier release again, as the next one; who still has it fetches no unit.
 
+        What is refused is put down in the repository's log.
+
+        Args:
+            network: The network.
+            release: The release's number.
+            despite: Revoked providers whose contributions may come back with it.
+
         Raises:
-            UsageError: There is no such release, or a unit of it is not in the folder any more.
+            UsageError: There is no such release, it holds what a revoked provider contributed
+                (UNKNOWN_ROLE), or a unit of it is not in the folder any more.
             BitstreamError: A unit is not what was signed.
             TrustError: The repository's metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be written, or another publisher is at work.
         """
         made = Provenance(parent=release, rule=_REVERT, parts=())
         extensions = (provenance.encode(made),)
-        return self._publisher.republish(network, release, extensions=extensions)
+        folder = self._folder.path
+        with (
+            self._folder.merging(),
+            history.putting_down(folder, network, self._clock, what="revert", release=release),
+        ):
+            check_revert(folder, self._role(network), network, release, despite)
+            return self._publisher.republish(network, release, extensions=extensions)
+
+    def revoked_in(self, network: str, release: int) -> dict[str, tuple[int, ...]]:
+        """Who was revoked of those whose contributions a release holds.
+
+        Returns:
+            For each name the releases that its contributions counted in: this one, or those that
+            it came of.
+
+        Raises:
+            UsageError: There is no such network or release.
+            DataError: A manifest is malformed, or a parcel that counted.
+            TrustError: The repository's metadata is not that of these keys, or has run out.
+            StoreError: The folder cannot be read, or another publisher is at work.
+        """
+        return revoked_in(self._folder.path, self._role(network), network, release)
 
     def _checker(self, parent: Manifest, model: bytes, progress: Callable[[str], None]) -> Checker:
-        with self._signed.existing() as repository:
-            role = repository.providers_role(parent.name)
+        role = self._role(parent.name)
         return Checker(self._folder.path, parent, model, role, self._clock(), progress)
+
+    def _role(self, network: str) -> Targets | None:
+        """Who may contribute now; None where nobody may."""
+        with self._signed.existing() as repository:
+            return repository.providers_role(network)
 
     def _change(self, network: str, change: Callable[[Targets], None]) -> None:
         with self._folder.merging(), self._signed.existing() as repository:
@@ -220,10 +255,10 @@ def _merged(
     tensors = formats.open_model(model).tensors
     try:
         return merge(model, tensors, [one.offer for one in checked], policy, gate=gate)
-    except UsageError as error:
+    except (DataError, UsageError) as error:
         if checked:
             names = ", ".join(one.provider for one in checked)
-            checker.refuse(names, error, what="merge")
+            checker.put_down(names, error, what="merge")
         raise
 
 

@@ -25,7 +25,7 @@ from midstream.errors import (
 from midstream.limits import LIMITS, Limits
 from midstream.merging import apply_change
 from midstream.merging.summing import Sum, is_within
-from midstream.trust import parcel
+from midstream.trust import parcel, providers
 from midstream.trust.adapters import SHARE_UNIT, AdapterPolicy, PolicyPart
 from midstream.trust.manifest import Manifest
 
@@ -70,9 +70,9 @@ def adapt(
 
     Raises:
         TrustError: The policy is for another network (BAD_METADATA), nothing is left to merge
-            (NOT_FOUND), or one that is required is missing, not signed as it must be, or for
-            another release.
-        UsageError: UNKNOWN_ROLE where one is required whose right was taken away.
+            (NOT_FOUND), or one that is required is missing, of who is no provider any more
+            (UNKNOWN_ROLE), not signed as it must be, or for another release.
+        UsageError: UNKNOWN_ROLE where one that is required is there, of no provider any more.
         BitstreamError: One that is required is malformed, not finite or for another model
             (WRONG_PARENT), or a weight would not stay finite.
         LimitError: It takes more memory than `limits.decode_memory`, or one that is required is
@@ -168,12 +168,22 @@ class _Merging:
         model = apply_change(self._model, self._tensors, self._sum.total)
         return Adapted(model=model, shares=self._shares, left_out=self.left_out)
 
+    def _missing(self, provider: str) -> TrustError:
+        """Why there is no adapter; policies are signed for those alone who are providers then."""
+        if provider in {one.name for one in providers.providers(self._delegator)}:
+            number = self._base.release
+            return TrustError(
+                ErrorCode.NOT_FOUND, f"adapter of {provider}: none to release {number}"
+            )
+        return TrustError(
+            ErrorCode.UNKNOWN_ROLE,
+            f"adapter of {provider}: {provider} is no provider of {self._base.name} any more",
+        )
+
     def _change(self, provider: str, data: bytes | None) -> NDArray[np.float32]:
         base = self._base
         if data is None:
-            raise TrustError(
-                ErrorCode.NOT_FOUND, f"adapter of {provider}: none to release {base.release}"
-            )
+            raise self._missing(provider)
         opened = parcel.open_parcel(
             data, base.name, self._delegator, self._now, limits=self._limits
         )

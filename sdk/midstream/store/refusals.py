@@ -17,7 +17,7 @@ from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.store.files import store_error, write_file
 from midstream.store.sharing import taken
 
-__all__ = ["FILE", "MOST", "Record", "Refusal", "RefusalLog", "of_store"]
+__all__ = ["FILE", "MOST", "Record", "Refusal", "RefusalLog", "of_provider", "of_store"]
 
 MOST = 1000
 """Lines that a file has."""
@@ -26,7 +26,7 @@ _MAX_TEXT = 400
 _MAX_NUMBER = 1 << 63
 """Below it are all numbers of a line: no sum of them is too long to be written."""
 FILE = "refused.jsonl"
-"""Its name in a client's store."""
+"""Its name in a client's store, and beside a provider's keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +72,10 @@ class Refusal:
         return made.bounded()
 
     def bounded(self) -> "Refusal":
-        """The same, with texts that are short and that a terminal may be given."""
+        """The same, with texts that a terminal may be given, and numbers that can be written."""
         texts: dict[str, Any] = {n: _shown(v) for n, v in asdict(self).items() if type(v) is str}
-        return replace(self, **texts)
+        release = self.release if 0 <= self.release < _MAX_NUMBER else 0
+        return replace(self, **texts, release=release)
 
     def is_again(self, other: "Refusal") -> bool:
         """Whether it is the same as another, at another time."""
@@ -140,6 +141,17 @@ class RefusalLog:
             return b""
         except OSError as error:
             raise store_error(self.path, error) from error
+
+
+def of_provider(folder: Path) -> RefusalLog:
+    """What `contribute` put down beside a provider's keys.
+
+    Raises:
+        UsageError: NOT_FOUND where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(ErrorCode.NOT_FOUND, f"{folder}: no folder of a provider's keys")
+    return RefusalLog(folder / FILE)
 
 
 def of_store(folder: Path) -> RefusalLog:

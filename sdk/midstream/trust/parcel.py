@@ -19,7 +19,15 @@ from midstream.trust import bundle, layout, providers, roles
 from midstream.trust.keys import Signer
 from midstream.trust.refusal import refusal
 
-__all__ = ["Evidence", "Parcel", "open_parcel", "provider_of", "seal_parcel", "version_of"]
+__all__ = [
+    "Evidence",
+    "Parcel",
+    "keyids_of",
+    "open_parcel",
+    "provider_of",
+    "seal_parcel",
+    "version_of",
+]
 
 _MAX_METRICS = 32
 _MAX_METRIC_NAME = 64
@@ -98,6 +106,18 @@ def version_of(data: bytes, *, limits: Limits = LIMITS) -> int:
     """
     _, files = _parts(data, limits)
     return roles.parse(Targets, files, next(iter(files)), limits=limits).version
+
+
+def keyids_of(data: bytes, *, limits: Limits = LIMITS) -> frozenset[str]:
+    """Ids of the keys that signed a parcel that was taken; nothing is checked.
+
+    Raises:
+        BitstreamError: It is malformed.
+        LimitError: It is over a limit.
+        TrustError: Its metadata is malformed.
+    """
+    _, files = _parts(data, limits)
+    return roles.keyids(files, next(iter(files)), limits=limits)
 
 
 def open_parcel(

@@ -32,6 +32,7 @@ __all__ = [
     "check",
     "delegate",
     "describe",
+    "keyids",
     "new_root",
     "parse",
     "sign",
@@ -133,6 +134,25 @@ def parse(kind: type[_S], files: Mapping[str, bytes], path: str, *, limits: Limi
         TrustError: NOT_FOUND where it is missing, BAD_METADATA where it is malformed.
         LimitError: It is too large.
     """
+    signed = _metadata(files, path, limits).signed
+    if not isinstance(signed, kind):
+        raise TrustError(
+            ErrorCode.BAD_METADATA, f"{path}: metadata of {signed.type}, not of {kind.type}"
+        )
+    return signed
+
+
+def keyids(files: Mapping[str, bytes], path: str, *, limits: Limits = LIMITS) -> frozenset[str]:
+    """Ids of the keys that one role's metadata says it is signed with; nothing is checked.
+
+    Raises:
+        TrustError: NOT_FOUND where it is missing, BAD_METADATA where it is malformed.
+        LimitError: It is too large.
+    """
+    return frozenset(_metadata(files, path, limits).signatures)
+
+
+def _metadata(files: Mapping[str, bytes], path: str, limits: Limits) -> Metadata[Any]:
     if (data := files.get(path)) is None:
         raise TrustError(ErrorCode.NOT_FOUND, f"{path}: missing from the repository")
     if len(data) > limits.metadata_size:
@@ -140,14 +160,9 @@ def parse(kind: type[_S], files: Mapping[str, bytes], path: str, *, limits: Limi
             ErrorCode.OVER_LIMIT, f"{path}: {len(data)} bytes, at most {limits.metadata_size}"
         )
     try:
-        signed = Metadata[Any].from_bytes(data).signed
+        return Metadata[Any].from_bytes(data)
     except RepositoryError as error:
         raise refusal(error, path) from error
-    if not isinstance(signed, kind):
-        raise TrustError(
-            ErrorCode.BAD_METADATA, f"{path}: metadata of {signed.type}, not of {kind.type}"
-        )
-    return signed
 
 
 def check(delegator: Root | Targets, role: str, data: bytes) -> None:

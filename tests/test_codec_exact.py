@@ -76,6 +76,45 @@ def test_slices_of_one_step_and_of_many_come_back(dtype, step, is_even):
     assert exact.decode(payload, near, steps, dtype).tobytes() == values.tobytes()
 
 
+def sparse(count: int, step: int, dtype: DType) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values of which half are zeros of both signs, their levels and steps."""
+    rng = np.random.default_rng(5)
+    numbers = rng.normal(size=count) * 0.1 * rng.choice([0.0, -0.0, 0.01, 1.0], size=count)
+    values = storage.from_float64(numbers, dtype)
+    return values, *quantised(values, dtype, step)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("step", [-170, -120, -60])
+@pytest.mark.parametrize("count", [4111, 70000])
+def test_long_slices_with_many_zeros_come_back(dtype, step, count):
+    values, near, steps = sparse(count, step, dtype)
+    payload = exact.encode(values, near, steps, dtype)
+    assert exact.decode(payload, near, steps, dtype).tobytes() == values.tobytes()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_long_payload_cut_anywhere_is_refused(dtype):
+    values, near, steps = sparse(35000, -80, dtype)
+    payload = exact.encode(values, near, steps, dtype)
+    for size in range(0, len(payload), len(payload) // 40):
+        with pytest.raises(BitstreamError):
+            exact.decode(payload[:size], near, steps, dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_long_payload_with_other_bytes_gives_values_or_a_data_error(dtype):
+    values, near, steps = sparse(5000, -80, dtype)
+    payload = bytearray(exact.encode(values, near, steps, dtype))
+    rng = np.random.default_rng(7)
+    for place in rng.integers(1, len(payload), 60).tolist():
+        payload[place] ^= int(rng.integers(1, 256))
+        try:
+            assert exact.decode(bytes(payload), near, steps, dtype).shape == values.shape
+        except DataError:
+            payload[place] = 0
+
+
 def test_many_tiny_values_share_the_core():
     tiny = storage.from_float64(np.random.default_rng(1).normal(size=4000) * 1e-30, DType.FLOAT32)
     near, steps = quantised(tiny, DType.FLOAT32, -20)

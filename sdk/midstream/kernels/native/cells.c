@@ -1,83 +1,10 @@
 #include "cells.h"
 
 #include "cells_even.h"
+#include "core.h"
+#include "counts.h"
 #include "floats_wide.h"
 #include "ordinals.h"
-#include "rans.h"
-
-#define CORE_LANES 32
-#define LANE_SYMBOLS 2048
-
-/* --- core -------------------------------------------------------------------------------- */
-
-static int64_t lanes_of(int64_t symbols)
-{
-    int64_t lanes = 1;
-    while (lanes < CORE_LANES && 2 * lanes * LANE_SYMBOLS <= symbols)
-        lanes *= 2;
-    return lanes;
-}
-
-static inline uint32_t word_at(const struct section *section, int64_t place)
-{
-    if (section->size - place < 2)
-        return 0; /* beyond the end: that is seen afterwards */
-    return (uint32_t)section->data[place] | (uint32_t)section->data[place + 1] << 8;
-}
-
-/* The flag that a lane is at. No branch: flags cannot be foretold. */
-static inline uint32_t step_flag(const struct cells *cells, uint32_t *state)
-{
-    const uint32_t ones = (2 * (uint32_t)cells->table + 1) << 6, zeros = TOTAL - ones;
-    const uint32_t rest = *state & (TOTAL - 1), one = rest >= zeros;
-    *state = (zeros + ((ones - zeros) & -one)) * (*state >> TOTAL_BITS) + rest - (zeros & -one);
-    return one;
-}
-
-/* One flag of each lane, where a word for each of them is left; gives where words go on. */
-static inline int64_t read_round(const struct cells *cells, const struct section *section,
-    uint32_t *restrict states, int64_t lanes, int64_t place, uint8_t *restrict core)
-{
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        uint32_t state = states[lane];
-        core[lane] = (uint8_t)step_flag(cells, &state);
-        const uint8_t *word = section->data + place;
-        uint32_t hungry = state < STATE_START, refilled = state << 16 | word[0] | (uint32_t)word[1] << 8;
-        states[lane] = state ^ ((state ^ refilled) & -hungry);
-        place += 2 * hungry;
-    }
-    return place;
-}
-
-/* Whether each level 0 is core. */
-static int read_core(const struct cells *cells, struct section *section)
-{
-    const int64_t lanes = lanes_of(cells->zeros);
-    uint32_t states[CORE_LANES], bad = 0;
-    int64_t place = 4 * lanes;
-    if (section->size < place)
-        return CELLS_SHORT;
-    for (int64_t i = 0; i < lanes; i++) {
-        states[i] = word_at(section, 4 * i) | word_at(section, 4 * i + 2) << 16;
-        bad |= states[i] < STATE_START;
-    }
-    int64_t i = 0;
-    for (; cells->zeros - i >= lanes && section->size - place > 2 * lanes; i += lanes)
-        place = read_round(cells, section, states, lanes, place, cells->core + i);
-    /* as in rans.c: lanes of the last round that are below their bound read on, too */
-    for (int64_t lane = 0; i < cells->zeros || (lane && lane < lanes); i++, lane = (lane + 1) % lanes) {
-        if (i < cells->zeros)
-            cells->core[i] = (uint8_t)step_flag(cells, &states[lane]);
-        if (states[lane] < STATE_START) {
-            states[lane] = states[lane] << 16 | word_at(section, place);
-            place += 2;
-        }
-    }
-    for (int64_t i = 0; i < lanes; i++)
-        bad |= states[i] != STATE_START;
-    section->bit = 8 * place;
-    return bad || !next_section(section) ? CELLS_MALFORMED : 0;
-}
 
 /* --- cells ------------------------------------------------------------------------------- */
 
@@ -133,9 +60,7 @@ INLINE int read_octave(
 /* Cells of all levels 0. */
 INLINE int read_zeros(const struct cells *cells, struct section *section)
 {
-    int64_t inner = 0;
-    for (int64_t i = 0; i < cells->zeros; i++)
-        inner += !cells->core[i];
+    const int64_t inner = zero_bytes(cells->core, cells->zeros);
     struct section signs = *section;
     section->bit = inner;
     if (!next_section(section))
@@ -207,8 +132,8 @@ __attribute__((target("bmi,bmi2"))) static int64_t read_wide(
 static int have_one_step(const struct cells *cells)
 {
     int differ = cells->count < EVEN_WEIGHTS;
-    for (int64_t i = 1; i < cells->count; i++)
-        differ |= cells->steps[i] != cells->steps[0];
+    for (int64_t i = 1; i < cells->count && !differ; i++)
+        differ = cells->steps[i] != cells->steps[0];
     return !differ;
 }
 
@@ -219,9 +144,9 @@ int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t si
     if (wrong)
         return wrong;
     int64_t taken = CELLS_UNKNOWN;
-    if (have_one_step(cells))
+    if (cells->is_even || have_one_step(cells))
         taken = read_even(cells, section.data, section.size, out);
-    if (taken == CELLS_UNKNOWN)
+    if (taken == CELLS_UNKNOWN && !cells->is_even)
         taken = has_wide() ? read_wide(cells, section.data, section.size, out)
                            : read_any(cells, section.data, section.size, out);
     return taken < 0 ? taken : size - section.size + taken;

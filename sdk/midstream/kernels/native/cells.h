@@ -14,7 +14,8 @@ enum { CELLS_SHORT = -1, CELLS_MALFORMED = -2, CELLS_UNKNOWN = -3 };
 /* The cells of a slice, one for each weight. */
 struct cells {
     const int32_t *levels;
-    const double *steps;
+    const double *steps;  /* of all weights; or one, if it is that of all of them */
+    int is_even;          /* whether that is so, and they are EVEN_WEIGHTS at least */
     int64_t count, zeros; /* weights, and how many of them have level 0 */
     int mode;             /* of the core, 0 to 3 */
     int table;            /* binary table of the flags of the core, 0 to 31 */
@@ -27,7 +28,7 @@ struct cells {
 };
 
 /* The bits of each float, from the stream of the core and the sections of parts, signs, octaves
- * and places; gives the bytes taken, or what is wrong. */
+ * and places; gives the bytes taken, or what is wrong: CELLS_UNKNOWN where one step will not do. */
 int64_t read_ordinals(const struct cells *cells, const uint8_t *data, int64_t size, void *out);
 
 /* The Python face of it. */

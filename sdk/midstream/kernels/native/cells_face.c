@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "buffers.h"
+#include "counts.h"
 
 enum { DATA, LEVELS, STEPS, MEMORY, OUT, BUFFERS };
 #define WEIGHT_MEMORY 13 /* bytes: two ordinals, a place and a flag */
@@ -27,8 +28,7 @@ static int cells_fit(const Py_buffer *b, struct cells *cells)
     cells->zero_at = (int32_t *)(cells->ordinals + cells->count);
     cells->core = (uint8_t *)(cells->zero_at + cells->count);
     memset(cells->core, 0, (size_t)cells->count);
-    for (int64_t i = 0; i < cells->count; i++)
-        cells->zeros += !cells->levels[i];
+    cells->zeros = zero_levels(cells->levels, cells->count);
     return has_items(&b[OUT], (size_t)cells->bits / 8, cells->count);
 }
 

@@ -50,13 +50,9 @@ INLINE __m256i first_lanes(int count)
         _mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/* Step some of eight lanes on; those that fell below their bound take the next words in order. */
-INLINE void advance_eight(uint32_t *states, __m256i chosen, __m256i frequency, __m256i offset,
-    const uint8_t **word)
+/* States of which those that fell below their bound took the next words in order. */
+INLINE __m256i refill_eight(__m256i state, const uint8_t **word)
 {
-    __m256i before = _mm256_loadu_si256((const __m256i *)states);
-    __m256i state = _mm256_mullo_epi32(frequency, _mm256_srli_epi32(before, TOTAL_BITS));
-    state = _mm256_blendv_epi8(before, _mm256_add_epi32(state, offset), chosen);
     __m256i hungry = _mm256_cmpeq_epi32(_mm256_srli_epi32(state, 16), _mm256_setzero_si256());
     unsigned mask = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(hungry));
     /* how many lanes before each one take a word, a byte for each */
@@ -64,8 +60,18 @@ INLINE void advance_eight(uint32_t *states, __m256i chosen, __m256i frequency, _
     __m256i words = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)*word));
     words = _mm256_permutevar8x32_epi32(words, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(taken)));
     __m256i refilled = _mm256_or_si256(_mm256_slli_epi32(state, 16), words);
-    _mm256_storeu_si256((__m256i *)states, _mm256_blendv_epi8(state, refilled, hungry));
     *word += 2 * _mm_popcnt_u32(mask);
+    return _mm256_blendv_epi8(state, refilled, hungry);
+}
+
+/* Step some of eight lanes on. */
+INLINE void advance_eight(uint32_t *states, __m256i chosen, __m256i frequency, __m256i offset,
+    const uint8_t **word)
+{
+    __m256i before = _mm256_loadu_si256((const __m256i *)states);
+    __m256i state = _mm256_mullo_epi32(frequency, _mm256_srli_epi32(before, TOTAL_BITS));
+    state = _mm256_blendv_epi8(before, _mm256_add_epi32(state, offset), chosen);
+    _mm256_storeu_si256((__m256i *)states, refill_eight(state, word));
 }
 
 /* How many of the next eight symbols are on lanes after each other. */

@@ -4,6 +4,8 @@
 
 #include "bits.h"
 #include "cells.h"
+#include "cells_even.h"
+#include "counts.h"
 #include "holes.h"
 
 #define BINARY_TABLES 32
@@ -34,6 +36,35 @@ static double *find_sizes(const struct network *network, const struct piece *pie
     return steps;
 }
 
+/* Whether a slice is of one step, and as many weights as that pays for. */
+static int is_of_one_step(const struct network *network, const struct piece *piece)
+{
+    const struct tensor *tensor = network->tensor;
+    int is_one = piece->weights >= EVEN_WEIGHTS;
+    for (int64_t i = 0; i < piece->span_count; i++)
+        is_one &= is_even(&tensor[piece->spans[i].tensor])
+            && tensor[piece->spans[i].tensor].step == tensor[piece->spans[0].tensor].step;
+    return is_one;
+}
+
+/* Ordinals as read_ordinals gives them, step by step where there is more than one. */
+static int64_t read_with_steps(struct cells *cells, const struct network *network,
+    const struct piece *piece, int64_t trits, const double *sizes, struct bytes payload,
+    struct room room, void *out)
+{
+    const double size = size_of(network->tensor[piece->spans[0].tensor].step, trits, sizes);
+    cells->is_even = is_of_one_step(network, piece);
+    cells->steps = &size;
+    int64_t taken = CELLS_UNKNOWN;
+    if (cells->is_even)
+        taken = read_ordinals(cells, payload.data, payload.size, out);
+    if (taken != CELLS_UNKNOWN)
+        return taken;
+    cells->is_even = 0;
+    cells->steps = find_sizes(network, piece, trits, sizes, &room);
+    return cells->steps ? read_ordinals(cells, payload.data, payload.size, out) : CELLS_SHORT;
+}
+
 static int prepare(struct cells *cells, const struct piece *piece, int64_t type, struct room *room)
 {
     cells->levels = piece->levels;
@@ -46,8 +77,7 @@ static int prepare(struct cells *cells, const struct piece *piece, int64_t type,
     cells->core = take_room(room, cells->count, 1);
     if (!cells->first || !cells->ordinals || !cells->zero_at || !cells->core)
         return 0;
-    for (int64_t i = 0; i < cells->count; i++)
-        cells->zeros += !cells->levels[i];
+    cells->zeros = zero_levels(cells->levels, cells->count);
     memset(cells->core, 0, (size_t)cells->count);
     return 1;
 }
@@ -81,14 +111,13 @@ int decode_exact_of(const struct network *network, const struct piece *piece, in
     struct cells cells = { 0 };
     if (type > TYPE_BFLOAT16 || !payload.size || !prepare(&cells, piece, type, &room))
         return 0;
-    cells.steps = find_sizes(network, piece, trits, sizes, &room);
     void *out = take_room(&room, cells.count, (size_t)cells.bits / 8);
     cells.mode = payload.data[0] & 3;
     cells.table = payload.data[0] >> 2;
-    if (!cells.steps || !out || cells.table >= BINARY_TABLES || (cells.table && !cells.mode))
+    if (!out || cells.table >= BINARY_TABLES || (cells.table && !cells.mode))
         return 0;
     payload = (struct bytes){ payload.data + 1, payload.size - 1 };
-    int64_t taken = read_ordinals(&cells, payload.data, payload.size, out);
+    int64_t taken = read_with_steps(&cells, network, piece, trits, sizes, payload, room, out);
     if (taken < 0)
         return 0;
     payload = (struct bytes){ payload.data + taken, payload.size - taken };

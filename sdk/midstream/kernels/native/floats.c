@@ -1,5 +1,6 @@
 #include "floats.h"
 
+#include "counts.h"
 #include "floats_wide.h"
 #include "rans.h"
 
@@ -213,10 +214,7 @@ static inline void read_all(const struct layout *layout, struct fields *fields,
 int64_t read_floats(const struct layout *layout, const uint8_t *data, int64_t size,
     const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out, int wide)
 {
-    int64_t zeros = 0;
-    for (int64_t i = 0; i < count; i++)
-        zeros += !symbols[i];
-    int64_t whole = (count - zeros) * layout->whole;
+    int64_t whole = (count - zero_bytes(symbols, count)) * layout->whole;
     if (whole > size)
         return FLOATS_SHORT;
     struct fields fields = { data, data + whole, data + whole, size - whole, 0 };

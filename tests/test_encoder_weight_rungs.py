@@ -1,9 +1,10 @@
 """Rungs in weight SNR above a base: no slice more than it takes, and the last a small one."""
 
+import numpy as np
 import pytest
 
 from midstream import decoder
-from midstream.encoder import encode
+from midstream.encoder import climb, encode
 from midstream.encoder.climb import Refinement, ended
 from midstream.encoder.rungs import Found, RungSearch
 from midstream.encoder.units import EncodedUnit
@@ -76,3 +77,29 @@ def test_nothing_ends_a_rung_in_more_bits() -> None:
 def test_a_slice_is_not_refined_twice_before_once() -> None:
     others = [refinement(1, 99, 8), refinement(1, 40, 8), refinement(0, 20, 8)]
     assert ended([LAST, *others], 8) == [others[0]]
+
+
+def last_rung(monkeypatch: pytest.MonkeyPatch, model: bytes, *, is_thrifty: bool) -> EncodedUnit:
+    with monkeypatch.context() as patched:
+        if not is_thrifty:
+            patched.setattr(climb, "thriftily", lambda plan, more: plan.refined(more))
+        return encode(model, ladder="16dB,25dB").units[1]
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f2"])
+def test_the_last_rung_gives_up_what_costs_more_than_it_is_worth(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    # a tensor twice in a file is coded once and a half, whose weights repeat others
+    halves = {"twice": np.concatenate([LARGE["l0"], LARGE["l0"], LARGE["l1"]])}
+    model = safetensors({name: a.astype(kind) for name, a in (LARGE | halves).items()})
+    own, nearest = (last_rung(monkeypatch, model, is_thrifty=thrifty) for thrifty in (True, False))
+    assert len(own.data) < len(nearest.data)
+    assert 25 <= own.fidelity.weight_snr < nearest.fidelity.weight_snr
+
+
+def test_levels_stay_as_near_as_they_can_where_exact_bytes_follow() -> None:
+    first, second = (
+        encode(MODEL, ladder=f"16dB,25dB{more}").units[1].data for more in (",exact", "")
+    )
+    assert first != second

@@ -146,12 +146,12 @@ class Builder:
         )
         self._plans = base.plans
         self._add(first, UnitKind.BASE, base.data, base.plans)
-        for rung in others:
+        for at, rung in enumerate(others, start=1):
             self._work.begin(str(rung), MOST_PARTS)
             if rung.target is Target.EXACT:
                 self._add_exact(rung)
             else:
-                self._climb(rung)
+                self._climb(rung, is_last=at == len(others))
         return tuple(self._units)
 
     def follow(self, rungs: Sequence[Rung], near: Near) -> tuple[EncodedUnit, ...] | None:
@@ -283,13 +283,13 @@ class Builder:
         data = write_rung(UnitKind.EXACT, len(self._units), self._plans, after, more=more)
         self._add(rung, UnitKind.EXACT, data, after)
 
-    def _climb(self, rung: Rung) -> None:
+    def _climb(self, rung: Rung, *, is_last: bool) -> None:
         """Add the unit of a rung, if it pays."""
         reached = decibels_of(rung.target, self._units[-1].fidelity)
         if reached is not None and reached >= rung.value:
             return
         slacks = _ways(self.recipe)
-        found = self._search.reach(rung, self._stack, self._plans, slacks)
+        found = self._search.reach(rung, self._stack, self._plans, slacks, is_last=is_last)
         # bytes are a limit; bits per weight a rate, which one slice more may have to pass
         if found is None or (rung.target is Target.SIZE and found.missing):
             return

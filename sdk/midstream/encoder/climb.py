@@ -9,15 +9,18 @@ three children comes near leave them, by a wider digit.
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Record, write_unit
+from midstream.codec.digits import width_shift
+from midstream.encoder.narrow import narrow
 from midstream.encoder.plan import Plan, cut, cut_corrected, digit_records, join
 from midstream.encoder.quantiser import Quantiser, Recipe
 from midstream.encoder.rounding import Bounds
+from midstream.encoder.thrift import thrifty
 from midstream.encoder.weights import Weights
 from midstream.types import UnitKind
 
@@ -146,8 +149,7 @@ class Refiner:
             slack: Fine steps by which children may miss what error feedback wants; None for
                 the levels nearest to the weights, without any.
         """
-        counts = Counter(refinement.slice for refinement in chosen)
-        more = [counts[plan.index] for plan in plans]
+        more = _counts(plans, chosen)
         if slack is None:
             return tuple(plan.refined(n) for plan, n in zip(plans, more, strict=True))
         bounds = self._bounds(plans, more, slack)
@@ -163,6 +165,18 @@ class Refiner:
             else plan
             for plan, n in zip(plans, more, strict=True)
         )
+
+    def refine_thriftily(
+        self, plans: Sequence[Plan], chosen: Sequence[Refinement]
+    ) -> tuple[Plan, ...]:
+        """Refine slices to children that give up a little accuracy for fewer bits.
+
+        Args:
+            plans: All slices.
+            chosen: What is refined.
+        """
+        pairs = zip(plans, _counts(plans, chosen), strict=True)
+        return tuple(thriftily(plan, more) for plan, more in pairs)
 
     def _joined(
         self, plans: Sequence[Plan], parts: Sequence[NDArray[np.float64]]
@@ -184,6 +198,28 @@ class Refiner:
             Bounds(low=m - r, high=m + r, slack=s)
             for m, r, s in zip(middle, reach, slacks, strict=True)
         ]
+
+
+def _counts(plans: Sequence[Plan], chosen: Sequence[Refinement]) -> list[int]:
+    """How often each slice is refined."""
+    counts = Counter(refinement.slice for refinement in chosen)
+    return [counts[plan.index] for plan in plans]
+
+
+def thriftily(plan: Plan, more: int) -> Plan:
+    """A slice after so many more trits, its levels children that are near and cheap."""
+    near = plan.refined(more)
+    if not more or not plan.piece.dtype.is_float:
+        return near
+    levels, sizes = near.levels.copy(), plan.sizes(near.trits)
+    here = slice(None) if plan.folding is None else plan.folding.places
+    sizes = sizes if len(sizes) == 1 else sizes[here]
+    context = plan.context
+    wider = replace(context, width=context.width + np.int16(width_shift(near.trits)))
+    moved = thrifty(levels[here], plan.numbers[here], sizes, wider)
+    middle, reach = plan.levels[here] * 3**more, (3**more - 1) // 2
+    levels[here] = np.clip(moved, middle - reach, middle + reach)
+    return plan.at(narrow(levels), near.trits, plan.corrected)
 
 
 def _sizes(plan: Plan, more: int) -> NDArray[np.float64]:

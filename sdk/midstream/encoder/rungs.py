@@ -69,6 +69,8 @@ class _Start:
     """The slices as that leaves them."""
     order: Sequence[Refinement]
     """What may be refined, the most gain per bit first."""
+    is_thrifty: bool = False
+    """Whether children give up a little accuracy for fewer bits."""
 
 
 class RungSearch:
@@ -97,7 +99,13 @@ class RungSearch:
         self._made = made
 
     def reach(
-        self, rung: Rung, units: Sequence[bytes], plans: Sequence[Plan], slacks: Sequence[float]
+        self,
+        rung: Rung,
+        units: Sequence[bytes],
+        plans: Sequence[Plan],
+        slacks: Sequence[float],
+        *,
+        is_last: bool = False,
     ) -> Found | None:
         """The unit that reaches a rung's target, or comes nearest to it.
 
@@ -112,12 +120,19 @@ class RungSearch:
             slacks: Ways of refining to try, as `Refiner.refine` has them; beside the plain one
                 where a rung aims at bytes, and instead of it where it aims at outputs, since it
                 leaves biases as they are.
+            is_last: Whether no rung goes on from it; children may then be thrifty.
 
         Returns:
             None where nothing can be refined.
         """
         worths = weight_worths(plans, self._factors) if rung.target is Target.SNR else None
-        start = _Start(rung=rung, units=units, plans=plans, order=_order(plans, worths))
+        start = _Start(
+            rung=rung,
+            units=units,
+            plans=plans,
+            order=_order(plans, worths),
+            is_thrifty=is_last and rung.target is Target.SNR and not slacks,
+        )
         if not start.order:
             return None
         if rung.target is Target.OUTPUTS:
@@ -189,7 +204,11 @@ class RungSearch:
     def _make(
         self, start: _Start, count: int, slack: float | None
     ) -> tuple[bytes, tuple[Plan, ...]]:
-        after = self._refiner.refine(start.plans, start.order[:count], slack)
+        chosen = start.order[:count]
+        if start.is_thrifty:
+            after = self._refiner.refine_thriftily(start.plans, chosen)
+        else:
+            after = self._refiner.refine(start.plans, chosen, slack)
         data = write_rung(UnitKind.ENHANCEMENT, len(start.units), start.plans, after)
         self._made()
         return data, after

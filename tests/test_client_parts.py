@@ -14,7 +14,7 @@ from badserver import answer, serving, sized
 from midstream.client.holdings import Holdings
 from midstream.client.keeping import Keeper, StoreFailed
 from midstream.client.metadata import MetadataSource
-from midstream.client.reading import read_all
+from midstream.client.reading import Part, read_all
 from midstream.client.threads import Pulse, in_thread, in_thread_until
 from midstream.errors import ErrorCode, StoreError, TransportError, TrustError, UsageError
 from midstream.limits import Limits
@@ -51,6 +51,20 @@ async def test_a_file_that_changes_meanwhile_comes_from_its_start() -> None:
     repository.files["file"] = new
     link.link._impairments = Impairments()
     assert await task == new
+
+
+async def test_a_file_goes_on_where_an_earlier_run_was_and_is_kept_as_it_comes() -> None:
+    data, kept = content(50_000, 1), bytearray(50_000)
+    kept[:20_000] = data[:20_000]
+
+    async def write(offset: int, chunk: bytes) -> None:
+        kept[offset : offset + len(chunk)] = chunk
+
+    link = SimulatedLink(MemoryRepository({"file": data}), Impairments(loss=0.7, seed=3))
+    part = Part(received=data[:20_000], write=write)
+    assert await read_all(link, "file", limit=50_000, part=part) == data
+    assert sum(record.received for record in link.trace) == 30_000
+    assert kept == data
 
 
 async def test_a_file_that_is_not_there_is_not_asked_for_again() -> None:

@@ -112,6 +112,17 @@ def test_what_was_partial_goes_when_the_unit_is_whole(tmp_path: Path) -> None:
         assert list((tmp_path / "partial").iterdir()) == []
 
 
+def test_what_is_partial_can_be_forgotten_for_another_to_keep_it(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, Store(tmp_path) as other:
+        store.partial(A, 4).write(0, b"un")
+        assert isinstance(other.partial(A, 4), MemoryPartial)
+        store.forget(A)
+        store.forget(B)
+        assert list((tmp_path / "partial").iterdir()) == []
+        assert isinstance(other.partial(A, 4), PartialUnit)
+    MemoryStore().forget(A)
+
+
 def test_what_a_killed_process_left_goes_when_the_store_is_opened(tmp_path: Path) -> None:
     """[DEL-14]"""
     with Store(tmp_path) as store:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from midstream.client.images import Image
+from midstream.client.reading import Part
 from midstream.client.threads import in_thread
 from midstream.decoder import Exact
 from midstream.errors import ErrorCode, StoreError
@@ -27,6 +28,8 @@ __all__ = ["Keeper", "StoreFailed", "is_unit"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+_Partial = PartialUnit | MemoryPartial
 
 _WITHOUT = {ErrorCode.STORE_FULL, ErrorCode.STORE_READ_ONLY, ErrorCode.STORE_BUSY}
 """Errors of a disk that a client goes on without; any other is the caller's to mend."""
@@ -66,7 +69,7 @@ class Keeper:
         self._store = store
         self._on_event = on_event
         self._scratch = scratch
-        self._partial: PartialUnit | MemoryPartial | None = None
+        self._partial: _Partial | None = None
 
     @classmethod
     @asynccontextmanager
@@ -213,21 +216,56 @@ class Keeper:
         self._partial = None
         if (data := await self.unit(entry)) is not None:
             return [(0, data)]
+        self._partial, received = await self._begin(entry.id, entry.size)
+        return received
+
+    async def part(self, name: str, size: int) -> Part:
+        """What earlier runs left of a file that is no unit, and where to keep what comes of it.
+
+        Args:
+            name: What the store calls it, as if it were a unit.
+            size: Its bytes.
+        """
+        partial, received = await self._begin(name, size)
+        first = next((data for offset, data in received if not offset), b"")
+
+        async def write(offset: int, data: bytes) -> None:
+            nonlocal partial
+            partial = await self._written(partial, offset, data)
+
+        return Part(received=first, write=write)
+
+    async def _begin(self, name: str, size: int) -> tuple[_Partial | None, list[tuple[int, bytes]]]:
+        """What is on its way in, and what is kept of it; none where the disk does not take it."""
         try:
-            self._partial = await self._on_disk(self._store.partial, entry.id, entry.size)
-            return await self._on_disk(self._partial.received)
+            partial = await self._on_disk(self._store.partial, name, size)
+            return partial, await self._on_disk(partial.received)
         except StoreError as error:
-            self._give_up(error)
-            return []
+            self._on_event(StoreFailed(error=error))
+            return None, []
+
+    async def forget(self, names: Iterable[str]) -> None:
+        """What is partial of files is not needed any more: they are whole, or are damaged."""
+        for name in names:
+            try:
+                await self._on_disk(self._store.forget, name)
+            except StoreError as error:
+                self._on_event(StoreFailed(error=error))
 
     async def write(self, offset: int, data: bytes) -> None:
         """Keep bytes that arrived of the unit under way."""
-        if self._partial is None:
-            return
+        self._partial = await self._written(self._partial, offset, data)
+
+    async def _written(self, partial: _Partial | None, offset: int, data: bytes) -> _Partial | None:
+        """The same after a write; None where no more of it is kept."""
+        if partial is None:
+            return None
         try:
-            await self._on_disk(self._partial.write, offset, data)
+            await self._on_disk(partial.write, offset, data)
         except StoreError as error:
-            self._give_up(error)
+            self._on_event(StoreFailed(error=error))
+            return None
+        return partial
 
     async def commit(self, entry: UnitEntry, data: bytes) -> None:
         """Keep a verified unit."""
@@ -250,11 +288,6 @@ class Keeper:
         if isinstance(self._store, Store):
             return await in_thread(function, *args, **kwargs)
         return function(*args, **kwargs)
-
-    def _give_up(self, error: StoreError) -> None:
-        """Of this unit, no more is kept."""
-        self._partial = None
-        self._on_event(StoreFailed(error=error))
 
 
 async def _take(lock: Lock) -> None:

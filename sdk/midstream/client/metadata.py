@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from midstream import fec
+from midstream.client.bridging import Bridge, Get, NotAtHandError, refuse
 from midstream.client.keeping import Keeper
 from midstream.client.metering import Meter
 from midstream.client.reading import Version, read_all, read_version
@@ -21,6 +22,7 @@ from midstream.client.threads import in_thread, until_done
 from midstream.client.workers import Step, in_worker
 from midstream.errors import (
     BitstreamError,
+    DataError,
     ErrorCode,
     LimitError,
     RecoveryError,
@@ -30,7 +32,7 @@ from midstream.errors import (
 )
 from midstream.limits import LIMITS, Limits
 from midstream.transport import Announcement, Transport
-from midstream.transport.adapters import AdapterClient, Offer
+from midstream.transport.adapters import AdapterClient, Offer, Wanted
 from midstream.transport.channel import version_of
 from midstream.transport.fetching import Fetch
 from midstream.trust import layout
@@ -39,17 +41,8 @@ from midstream.trust.manifest import Manifest
 
 __all__ = ["MetadataSource"]
 
-_Get = Callable[[str, int], Coroutine[Any, Any, bytes]]
 
-
-class _GetBy(Protocol):
-    """The same by another transport than that of metadata, where one is given."""
-
-    def __call__(
-        self, path: str, limit: int, via: Transport | None = None
-    ) -> Coroutine[Any, Any, bytes]: ...
-
-
+_GetAdapter = Callable[[Wanted, Transport], Coroutine[Any, Any, bytes]]
 _Read = Callable[[], Coroutine[Any, Any, None]]
 _T = TypeVar("_T")
 _DAMAGED = {ErrorCode.BAD_HASH, ErrorCode.BAD_METADATA, ErrorCode.BAD_SIGNATURE}
@@ -205,7 +198,7 @@ class MetadataSource:
         is_new = newer_root or timestamp is not known
         return await self._take(timestamp, self._get_listed, is_new=is_new)
 
-    async def _take(self, timestamp: Version, get: _Get, *, is_new: bool) -> Manifest:
+    async def _take(self, timestamp: Version, get: Get, *, is_new: bool) -> Manifest:
         """Run the workflow over a timestamp that came, looking for newer roots where it is new."""
         self._timestamp = self._asked_anew = None  # until it is verified
         newer_root = is_new and await self._has_newer_root()
@@ -234,14 +227,22 @@ class MetadataSource:
         """
         at_hand = {layout.TIMESTAMP_PATH: self._timestamp.data} if self._timestamp else {}
         try:
-            return await self._fetch_offer(self._get, policy, release, at_hand, meter)
+            gets = self._get, self._get_adapter
+            return await self._fetch_offer(*gets, policy, release, at_hand, meter)
         except TrustError as error:
             if error.code not in _DAMAGED:
                 raise
-            return await self._fetch_offer(self._get_corrected, policy, release, {}, meter)
+            gets = self._get_corrected, self._get_adapter_corrected
+            return await self._fetch_offer(*gets, policy, release, {}, meter)
 
     async def _fetch_offer(
-        self, get: _GetBy, policy: str, release: int, at_hand: Mapping[str, bytes], meter: Meter
+        self,
+        get: Get,
+        get_adapter: _GetAdapter,
+        policy: str,
+        release: int,
+        at_hand: Mapping[str, bytes],
+        meter: Meter,
     ) -> Offer:
         """What is signed for first; then adapters, while nobody waits for trusted metadata."""
         files = dict(at_hand)
@@ -255,11 +256,31 @@ class MetadataSource:
         offer = await self._ask_offer(noted, policy, release, files)
         for wanted in offer.missing:
             with meter.through(self._transport, wanted) as transport:
-                files[wanted.path] = await get(wanted.path, wanted.size, transport)
-        return await self._ask_offer(get, policy, release, files) if offer.missing else offer
+                files[wanted.path] = await get_adapter(wanted, transport)
+        if not offer.missing:
+            return offer
+        try:
+            found = await self._ask_offer(get, policy, release, files)
+        except DataError:
+            await self._keeper.forget(wanted.id for wanted in offer.missing)
+            raise
+        await self._keeper.forget(wanted.id for wanted in offer.missing)
+        return found
+
+    async def _get_adapter(self, wanted: Wanted, via: Transport) -> bytes:
+        """An adapter; what an earlier run left of it is not asked for again [CON-20]."""
+        part = await self._keeper.part(wanted.id, wanted.size)
+        if len(part.received) == wanted.size:
+            return part.received
+        limits = self._limits
+        return await read_all(via, wanted.path, limit=wanted.size, part=part, limits=limits)
+
+    async def _get_adapter_corrected(self, wanted: Wanted, via: Transport) -> bytes:
+        """The same with its parity applied, from its first byte on."""
+        return await self._get_corrected(wanted.path, wanted.size, via)
 
     async def _ask_offer(
-        self, get: _Get, policy: str, release: int, at_hand: Mapping[str, bytes]
+        self, get: Get, policy: str, release: int, at_hand: Mapping[str, bytes]
     ) -> Offer:
         def ask(client: AdapterClient) -> Offer:
             return client.offer(self._name, policy, release, at_hand=at_hand)
@@ -284,7 +305,7 @@ class MetadataSource:
         return bool(self._earlier())
 
     def _earlier(self) -> list[Manifest]:
-        client = self._client(_refuse)
+        client = self._client(refuse)
         try:
             found = [client.trusted(self._name), client.before(self._name)]
         except StoreError:
@@ -301,7 +322,7 @@ class MetadataSource:
             units_here=self._keeper.units_here,
         )
 
-    async def _refresh(self, get: _Get, *, newer_root: bool) -> Manifest:
+    async def _refresh(self, get: Get, *, newer_root: bool) -> Manifest:
         try:
             return await self._try(get, self._parts, newer_root=newer_root)
         except (BitstreamError, LimitError, TrustError) as error:
@@ -310,7 +331,7 @@ class MetadataSource:
             except (BitstreamError, LimitError, TrustError):
                 raise error from None  # the first one says what is wrong, not what was tried
 
-    async def _try(self, get: _Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
+    async def _try(self, get: Get, bundle: Mapping[str, bytes], *, newer_root: bool) -> Manifest:
         async def noted(path: str, limit: int) -> bytes:
             data = await get(path, limit)
             if path == layout.TIMESTAMP_PATH:  # in the place of one at hand that was no good
@@ -325,7 +346,7 @@ class MetadataSource:
         return manifest
 
     async def _in_turn(
-        self, get: _Get, ask: Callable[[AdapterClient], _T], *, is_at_hand: bool = False
+        self, get: Get, ask: Callable[[AdapterClient], _T], *, is_at_hand: bool = False
     ) -> _T:
         """Once more elsewhere, where the disk does not take what is trusted."""
         try:
@@ -336,12 +357,12 @@ class MetadataSource:
             return await self._in_job(get, ask, is_at_hand=is_at_hand)
 
     async def _in_job(
-        self, get: _Get, ask: Callable[[AdapterClient], _T], *, is_at_hand: bool
+        self, get: Get, ask: Callable[[AdapterClient], _T], *, is_at_hand: bool
     ) -> _T:
         if is_at_hand and not self._keeper.keeps_metadata:
-            with suppress(_NotAtHandError):  # there is something to wait for after all
-                return await in_worker(Step.VERIFY, ask, self._client(_refuse))
-        bridge = _Bridge(get)
+            with suppress(NotAtHandError):  # there is something to wait for after all
+                return await in_worker(Step.VERIFY, ask, self._client(refuse))
+        bridge = Bridge(get)
         job = _REFRESHERS.submit(ask, self._client(bridge.fetch))
 
         def stop() -> None:
@@ -395,42 +416,7 @@ class MetadataSource:
             return data
 
 
-class _Bridge:
-    """Lets the updater's thread use the transport, which lives on the loop."""
-
-    def __init__(self, get: _Get) -> None:
-        self._get = get
-        self._loop = asyncio.get_running_loop()
-        self._has_ended = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def fetch(self, path: str, max_length: int) -> bytes:
-        """Called in the thread."""
-        return asyncio.run_coroutine_threadsafe(self._run(path, max_length), self._loop).result()
-
-    def end(self) -> None:
-        """Nobody waits for the thread any more: what it asks for is not fetched."""
-        self._has_ended = True
-        if self._task is not None:
-            self._task.cancel()
-
-    async def _run(self, path: str, max_length: int) -> bytes:
-        if self._has_ended:
-            raise TransportError(ErrorCode.UNREACHABLE, f"{path}: no longer wanted")
-        self._task = asyncio.current_task()
-        return await self._get(path, max_length)
-
-
 def _number(timestamp: Version) -> int:
     """The version that a timestamp which was verified gives itself."""
     number: int = json.loads(timestamp.data)["signed"]["version"]
     return number
-
-
-class _NotAtHandError(TransportError):
-    """A file would have to be asked for."""
-
-
-def _refuse(path: str, max_length: int) -> bytes:  # noqa: ARG001 - the shape of a fetch
-    """For what is looked up without asking anybody."""
-    raise _NotAtHandError(ErrorCode.UNREACHABLE, f"{path}: not asked for")

@@ -1,13 +1,14 @@
 """Whole files over a transport that cuts bodies short. Knows nothing of what is in them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from midstream.errors import ErrorCode, TransportError
 from midstream.limits import LIMITS, Limits
 from midstream.transport import Transport
 
-__all__ = ["Version", "read_all", "read_version"]
+__all__ = ["Part", "Version", "read_all", "read_version"]
 
 _RETRIED = {
     ErrorCode.BAD_STATUS,  # a server that fails now may do better at once, as one that hangs up may
@@ -30,8 +31,23 @@ class Version:
     """What identifies it, if the origin said that."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What came of a file in earlier runs, not verified, and where to keep what comes now."""
+
+    received: bytes
+    """Its first bytes."""
+    write: Callable[[int, bytes], Awaitable[None]]
+    """Keeps bytes at their place."""
+
+
 async def read_all(
-    transport: Transport, path: str, *, limit: int, limits: Limits = LIMITS
+    transport: Transport,
+    path: str,
+    *,
+    limit: int,
+    part: Part | None = None,
+    limits: Limits = LIMITS,
 ) -> bytes:
     """Read a file, going on where a body was cut.
 
@@ -39,13 +55,14 @@ async def read_all(
         transport: Moves the bytes.
         path: Below the repository's address.
         limit: Bytes that it may have.
+        part: What is here of it; None for nothing. The file must be one that never changes.
         limits: `attempts` bounds requests in a row that bring next to nothing, which is less
             than `least_progress`.
 
     Raises:
         TransportError: It is not there, too long, or the origin does not answer.
     """
-    return (await read_version(transport, path, limit=limit, limits=limits)).data
+    return (await read_version(transport, path, limit=limit, part=part, limits=limits)).data
 
 
 async def read_version(
@@ -54,6 +71,7 @@ async def read_version(
     *,
     limit: int,
     known: Version | None = None,
+    part: Part | None = None,
     limits: Limits = LIMITS,
 ) -> Version:
     """The same for a file that may be known: `known` itself is returned where it is the newest.
@@ -61,7 +79,7 @@ async def read_version(
     Raises:
         TransportError: As `read_all` does.
     """
-    data = bytearray()
+    data = bytearray(part.received if part is not None else b"")
     failures = most = 0
     etag: str | None = None
     while True:
@@ -81,6 +99,8 @@ async def read_version(
                 etag = response.etag
                 async for chunk in response.chunks():
                     data += chunk
+                    if part is not None:
+                        await part.write(len(data) - len(chunk), chunk)
             return _version(bytes(data), etag, known)
         except TransportError as error:
             # against the most there ever was: a server may make a client start again and again

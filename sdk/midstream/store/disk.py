@@ -166,9 +166,7 @@ class Store:
             has_room = self._make_room(len(data), unit_id)
             if has_room and not _holds(path, data):
                 _write(path, data)
-            for suffix in (JOURNAL, ""):
-                with suppress(OSError):
-                    self._path(_PARTIAL, unit_id, suffix).unlink()
+            self._remove_partial(unit_id)
         self._let_go(unit_id)
         if not has_room:
             raise StoreError(
@@ -194,6 +192,12 @@ class Store:
                 return MemoryPartial(size)
             return PartialUnit(path, size)
 
+    def forget(self, unit_id: str) -> None:
+        """Let what is partial of a unit go; what cannot be removed is of no harm."""
+        with self._turn():
+            self._remove_partial(unit_id)
+        self._let_go(unit_id)
+
     def keep(self, unit_ids: frozenset[str]) -> None:
         """Say which units are in use; the others may be evicted.
 
@@ -216,6 +220,11 @@ class Store:
                 yield
         except OSError as error:
             raise unit_error(_place(error, self._folder), error) from error
+
+    def _remove_partial(self, unit_id: str) -> None:
+        for suffix in (JOURNAL, ""):  # bytes that no journal speaks of are none
+            with suppress(OSError):
+                self._path(_PARTIAL, unit_id, suffix).unlink()
 
     def _claim(self, unit_id: str, path: Path) -> bool:
         """Make what is partial of a unit this store's own; say whether it is."""

@@ -48,5 +48,8 @@ class MemoryStore:
         """A unit on its way in."""
         return MemoryPartial(size)
 
+    def forget(self, unit_id: str) -> None:
+        """Nothing partial is kept."""
+
     def keep(self, unit_ids: frozenset[str]) -> None:
         """Nothing is ever evicted."""

@@ -19,6 +19,8 @@ from midstream.trust.adapters import AdapterPolicy
 
 __all__ = ["AdapterClient", "Offer", "Wanted"]
 
+_ID_DIGITS = 32
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -32,6 +34,13 @@ class Wanted:
     """Below the repository's address."""
     size: int
     """Its bytes, as they are signed for."""
+    sha256: str
+    """Their hash, hex, as it is signed for."""
+
+    @property
+    def id(self) -> str:
+        """What a store calls what has come of it."""
+        return self.sha256[:_ID_DIGITS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,7 +97,13 @@ class AdapterClient(TrustedClient):
                 if part.provider in offered
             }
             missing = tuple(
-                Wanted(provider=provider, release=release, path=_stored(target), size=target.length)
+                Wanted(
+                    provider=provider,
+                    release=release,
+                    path=_stored(target),
+                    size=target.length,
+                    sha256=target.hashes["sha256"],
+                )
                 for provider, target in wanted.items()
                 if _stored(target) not in at_hand and not self._has(updater, target)
             )

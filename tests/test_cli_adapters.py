@@ -113,7 +113,7 @@ def test_a_policy_that_makes_no_sense_is_said(
 
 
 def test_a_policy_before_its_offers_says_that_there_are_none(shell: Shell) -> None:
-    assert "nothing to the last release is on offer yet" in sign(shell, "city", "--part", "east")
+    assert "nothing is on offer to the last release" in sign(shell, "city", "--part", "east")
 
 
 def test_wrong_use_is_said(offering: Shell) -> None:

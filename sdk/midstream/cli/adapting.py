@@ -109,7 +109,7 @@ def _policy(options: argparse.Namespace, output: Output) -> None:
     adapters = Adapters(options.repo, signer=keys_of(options))
     adapted = adapters.sign_policy(options.network, options.policy, made)
     if adapted is None:
-        output.say(f"policy {options.policy} is signed; nothing to the last release is on offer yet")
+        output.say(f"policy {options.policy} is signed; nothing is on offer to the last release")
     else:
         output.say(f"policy {options.policy} is signed; clients merge {_shares(adapted.shares)}")
         for error in adapted.left_out.values():

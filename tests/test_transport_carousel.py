@@ -322,7 +322,7 @@ async def test_a_port_that_is_taken_is_told() -> None:
 
 def test_a_damaged_unit_is_not_sent(made: Published, repo: Path) -> None:
     (repo / made.manifest.units[1].path).write_bytes(b"!" * made.manifest.units[1].size)
-    with pytest.raises(Exception, match="is not the unit"):
+    with pytest.raises(TrustError, match="is not the unit"):
         small(repo)
 
 

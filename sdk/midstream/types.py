@@ -85,6 +85,10 @@ class Tensor:
     end: int = field(init=False, repr=False, compare=False)
     """Where its bytes end in the model file."""
 
+    def __hash__(self) -> int:
+        """Of what tells tensors of a file apart: caches ask again and again."""
+        return hash((self.offset, self.shape))
+
     def __post_init__(self) -> None:
         weights = math.prod(self.shape)
         length = (weights * self.dtype.bits + 7) // 8

@@ -22,7 +22,7 @@ from midstream.kernels import fit_scales, level_classes, predict
 from midstream.kernels import fit_ways as ways_in_c
 from midstream.kernels import make_way as make_in_c
 from midstream.kernels import refit_way as refit_in_c
-from midstream.kernels.fits import AXES, MARGIN, PADDING, Dims, Fit, Making, Prices
+from midstream.kernels.fits import AXES, MARGIN, PADDING, Fit, Geometry, Making, Prices
 from midstream.types import Tensor
 
 __all__ = ["Ways", "fit", "fit_ways", "may_make", "refit", "refit_made"]
@@ -168,7 +168,7 @@ def refit_made(
         numbers, plan, _geometry(tensor), _prices(), own, known
     )
     predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
-    return levels, error, _code(found, replace(code, predictor=predictor), 0)
+    return levels, error, _code(found, code, 0, predictor)
 
 
 def _known(code: TensorCode) -> Fit:
@@ -187,7 +187,7 @@ def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int) ->
     )
     predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
     unpredicted = _code(other, grid, trits)
-    code = _code(best, replace(grid, predictor=predictor), trits) if predictor else unpredicted
+    code = _code(best, grid, trits, predictor) if predictor else unpredicted
     return Ways(code=code, unpredicted=unpredicted, bits=best.bits / _UNIT)
 
 
@@ -204,7 +204,7 @@ def _refitted_in_c(levels: _Levels, tensor: Tensor, code: TensorCode, known: Fit
     wide = levels.astype(np.int32, copy=False)
     found, chosen = refit_in_c(wide, _geometry(tensor), _prices(), own, (known, before))
     predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
-    return _code(found, replace(code, predictor=predictor), 0)
+    return _code(found, code, 0, predictor)
 
 
 def _halves(levels: _Levels, tensor: Tensor, code: TensorCode) -> _Int | None:
@@ -225,8 +225,8 @@ def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
 
 
 def _fitted(levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit | None = None) -> Fit:
-    dims, tried = _geometry(tensor)
-    return fit_scales(_classes(levels, halves), dims, tried, _prices(), known)
+    where = _geometry(tensor)
+    return fit_scales(_classes(levels, halves), where.dims, where.tried, _prices(), known)
 
 
 def _classes(levels: _Levels, halves: _Int | None) -> NDArray[np.uint8]:
@@ -241,7 +241,7 @@ def _classes(levels: _Levels, halves: _Int | None) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1024)
-def _geometry(tensor: Tensor) -> tuple[Dims, tuple[int, ...]]:
+def _geometry(tensor: Tensor) -> Geometry:
     """The dimensions of a tensor by axis, and the axes that are worth trying."""
     named = {tensor.row_axis: 0, tensor.column_axis: 1}
     dims: list[list[int]] = []
@@ -259,7 +259,7 @@ def _geometry(tensor: Tensor) -> tuple[Dims, tuple[int, ...]]:
     tried = tuple(
         at for at, n in sizes if at in _axes_for(tensor.weights) and 1 < n < tensor.weights
     )
-    return np.array(dims or [[1, 2, 1]], np.int64), tried
+    return Geometry(np.array(dims or [[1, 2, 1]], np.int64), tried)
 
 
 def _axes_for(weights: int) -> tuple[int, ...]:
@@ -269,13 +269,18 @@ def _axes_for(weights: int) -> tuple[int, ...]:
     return (0, 2) if weights < _LARGE else (0, 1, 2)
 
 
-def _code(found: Fit, known: TensorCode, trits: int) -> TensorCode:
-    """Parameters as found."""
+def _code(
+    found: Fit,
+    known: TensorCode,
+    trits: int,
+    predictor: tuple[tuple[int, int], ...] | None = None,
+) -> TensorCode:
+    """Parameters as found; the predictor is that of what is known where None."""
     return TensorCode.of_grid(
         (known.step, known.offset),
         (found.shape, found.width - width_shift(trits)),
         (*map(found.deltas.get, range(AXES)), known.row_steps, known.column_steps),
-        known.predictor,
+        known.predictor if predictor is None else predictor,
         known.lattice,
     )
 

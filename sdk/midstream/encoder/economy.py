@@ -5,7 +5,7 @@ whichever is the less of squared error and a price for each bit, by a sample.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
@@ -21,7 +21,6 @@ from midstream.codec import (
     levels,
     points,
     scales,
-    storage,
 )
 from midstream.codec.fitting import fit_ways, may_make, refit, refit_made
 from midstream.codec.prediction import terms
@@ -214,10 +213,9 @@ class Trial:
         """Parameters of thrifty levels at a step, about."""
         wider = self.wider(step)
         if not self.is_lattice:
-            return replace(self._code, step=step, width=self._code.width + wider)
+            return _moved(self._code, step, wider, is_lattice=False)
         known = self._code if self.is_expected else self._unpredicted
-        width = known.width + wider + _NARROWER
-        return replace(known, step=step - _FINER, width=width, lattice=True)
+        return _moved(known, step - _FINER, wider + _NARROWER, is_lattice=True)
 
     def made(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float, TensorCode]:
         """Thrifty levels at a step, the sum of their squared errors, and how they are coded.
@@ -232,7 +230,7 @@ class Trial:
             return levels, error, refit(levels, w.tensor, code)
         size, parts = self.size(code.step), np.array(cuts, np.int64)
         plan = thrift.plan_of(size, parts, is_lattice=code.lattice)
-        numbers = storage.numbers(w.stored, w.tensor.dtype)
+        numbers = w.numbers()
         found, error, code = refit_made(numbers, w.tensor, code, plan)
         return narrow(found), error, code
 
@@ -251,7 +249,7 @@ class Trial:
         code = self.code(step)
         size = self.size(code.step)
         for start, stop in cuts:
-            numbers = storage.numbers(w.stored[start:stop], w.tensor.dtype)
+            numbers = w.numbers(start, stop)
             own = self._run(start, numbers, size, _run_context(w, code, start, stop))
             error += squared_error(numbers, size, levels=own)
             found.append(narrow(own))
@@ -302,6 +300,12 @@ def _together(trials: Sequence[Trial], step: int) -> list[float]:
         * squared_error(trial.numbers, size, levels=moved[stop - len(trial.numbers) : stop])
         for trial, stop in zip(trials, stops, strict=True)
     ]
+
+
+def _moved(code: TensorCode, step: int, wider: int, *, is_lattice: bool) -> TensorCode:
+    """The same parameters at another step, of levels that spread so much wider."""
+    grid, spread = (step, code.offset), (code.shape, code.width + wider)
+    return TensorCode.of_grid(grid, spread, code.vectors, code.predictor, is_lattice)
 
 
 def _nearest(weights: Weights, step: int) -> _Levels:

@@ -76,10 +76,10 @@ def pooled(
 
 def _pool(own: Sequence[tuple[int, Sample]], factor: float) -> Pool:
     samples = [sample for _, sample in own]
-    each = max(1, sum(len(sample.stored) for sample in samples) // _ENOUGH)
-    stops = np.cumsum([-(-len(sample.stored) // each) for sample in samples]).tolist()
+    each = max(1, sum(len(sample.numbers) for sample in samples) // _ENOUGH)
+    stops = np.cumsum([-(-len(sample.numbers) // each) for sample in samples]).tolist()
     members = zip([at for at, _ in own], [0, *stops], stops, strict=False)
-    all_weights = sum(sample.share * len(sample.stored) for sample in samples)
+    all_weights = sum(sample.share * len(sample.numbers) for sample in samples)
     return Pool(
         members=tuple(members),
         numbers=np.concatenate([sample.numbers[::each] for sample in samples]),

@@ -215,6 +215,8 @@ def shifted(weights: Sequence[Weights], relative: Sequence[float], shift: float)
         for w, base in zip(weights, relative, strict=True)
     ]
     exponents = _exponents(weights, floats)
+    if not exponents:
+        return floats
     return [
         step if w.tensor.dtype.is_float else exponents[w.tensor.dtype]
         for w, step in zip(weights, floats, strict=True)

@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.codec import grid, storage
+from midstream.kernels import nearest_levels
 from midstream.types import DType, Tensor
 
-__all__ = ["Corrected", "Sample", "Weights", "entropy_bits", "load", "squared_error", "tie"]
+__all__ = [
+    "Corrected",
+    "Numbers",
+    "Sample",
+    "Weights",
+    "entropy_bits",
+    "load",
+    "squared_error",
+    "tie",
+]
 
 _SAMPLE = 1 << 16
 _STRIDES = (31, 7, 3)
@@ -29,6 +39,9 @@ _LARGEST_LEVEL = 1 << 24
 Corrected: TypeAlias = Mapping[int, NDArray[np.float64]]
 """By the place of a tensor, what its levels should stand for instead of its weights, less the
 offset."""
+
+
+Numbers: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +64,14 @@ class Weights:
     """Least step index: finer steps would put levels out of their range."""
     same_as: int | None = None
     """Index of an earlier tensor of the same bytes; then it is not coded."""
+    known: Numbers | None = None
+    """(weights,), as numbers, where they are few: these are asked for again and again."""
+
+    def numbers(self, start: int = 0, stop: int | None = None) -> Numbers:
+        """The weights from `start` to `stop`, in single precision where that is exact."""
+        if self.known is not None:
+            return self.known[start:stop]
+        return storage.numbers(self.stored[start:stop], self.tensor.dtype)
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -66,8 +87,11 @@ class Weights:
     def sample(self) -> "Sample":
         """Some of the weights, to know about all by."""
         stride = next((s for s in _STRIDES if len(self.stored) >= s * _FEWEST_SAMPLED), 1)
+        some = self.known
+        if some is None:
+            some = storage.numbers(self.stored[::stride].copy(), self.tensor.dtype)
         return Sample(
-            stored=self.stored[::stride].copy(),
+            numbers=some,
             dtype=self.tensor.dtype,
             offset=self.offset,
             stride=stride,
@@ -76,15 +100,17 @@ class Weights:
 
     def levels(self, step: int, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Nearest levels, of the weights from `start` to `stop`."""
-        return grid.quantise(self.stored[start:stop], self.tensor.dtype, step, self.offset)
+        dtype = self.tensor.dtype
+        offset = 0.0 if dtype.is_float else self.offset
+        return nearest_levels(self.numbers(start, stop), grid.one_size(step, 0, dtype), offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """Some weights of a tensor, evenly spread."""
 
-    stored: NDArray[np.generic]
-    """(sample,), in storage form."""
+    numbers: Numbers
+    """(sample,), as numbers."""
     dtype: DType
     """Data type of the weights."""
     offset: int
@@ -93,11 +119,6 @@ class Sample:
     """From one to the next."""
     share: float
     """Weights of the tensor for each of these."""
-
-    @property
-    def numbers(self) -> NDArray[np.float32] | NDArray[np.float64]:
-        """(sample,), as numbers."""
-        return storage.numbers(self.stored, self.dtype)
 
 
 def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
@@ -122,6 +143,7 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         energy=energy,
         scale=spread if spread > 0 else 1.0,
         finest=_finest(numbers) if coded else -grid.MAX_STEP_INDEX,
+        known=numbers if len(numbers) < _FEWEST_SAMPLED else None,
     )
 
 

@@ -16,13 +16,11 @@ _TABLE_COST = 16
 """What visiting a table counts as, bytes; about what the smallest table takes in a file."""
 _LEAST_BUDGET = 1 << 16
 _MOST_BUDGET = 16 << 20
-_NUMBERS = {
-    (size, signed): struct.Struct("<" + (code if signed else code.upper())).unpack_from
-    for size, code in {1: "b", 2: "h", 4: "i", 8: "q"}.items()
-    for signed in (False, True)
-}
-"""What reads an integer, by its bytes and whether it may be negative."""
-_DISTANCE = _NUMBERS[2, False]
+_CODES = {1: "b", 2: "h", 4: "i", 8: "q"}
+_SIGNED = {size: struct.Struct("<" + code).unpack_from for size, code in _CODES.items()}
+_UNSIGNED = {size: struct.Struct("<" + code.upper()).unpack_from for size, code in _CODES.items()}
+"""What reads an integer, by its bytes."""
+_DISTANCE = _UNSIGNED[2]
 
 
 class Buffer:
@@ -32,7 +30,8 @@ class Buffer:
         self.data = memoryview(data).cast("B")
         """All of them."""
         self._size = len(self.data)
-        self._vtables: dict[int, int] = {}
+        self.vtables: dict[int, int] = {}
+        """Bytes of those that are there."""
         # a file that shares nothing is read once at most; twice leaves room for honest sharing
         self._budget = min(2 * len(self.data) + _LEAST_BUDGET, _MOST_BUDGET)
 
@@ -53,18 +52,18 @@ class Buffer:
         """A little-endian integer of 1, 2, 4 or 8 bytes."""
         if offset < 0 or offset + size > self._size:
             self.span(offset, size)
-        number: int = _NUMBERS[size, signed](self.data, offset)[0]
+        number: int = (_SIGNED if signed else _UNSIGNED)[size](self.data, offset)[0]
         return number
 
     def vtable_size(self, offset: int) -> int:
         """Bytes of a vtable, which must be there; most tables share theirs with others."""
-        size = self._vtables.get(offset)
+        size = self.vtables.get(offset)
         if size is None:
             size = self.number(offset, 2)
             if size < 4 or size % 2:
                 raise FormatError(ErrorCode.BAD_HEADER, f"flatbuffer: a vtable of {size} bytes")
             self.span(offset, size)
-            self._vtables[offset] = size
+            self.vtables[offset] = size
         return size
 
     def span(self, offset: int, size: int) -> memoryview:
@@ -90,8 +89,8 @@ class Table:
         buffer.spend(_TABLE_COST)
         self._buffer = buffer
         self._offset = offset
-        self._vtable = offset - buffer.number(offset, 4, signed=True)
-        self._vtable_size = buffer.vtable_size(self._vtable)
+        self._vtable = vtable = offset - buffer.number(offset, 4, signed=True)
+        self._vtable_size = buffer.vtables.get(vtable) or buffer.vtable_size(vtable)
 
     def _place(self, field: int) -> int | None:
         entry = 4 + 2 * field
@@ -143,8 +142,13 @@ class Table:
     def tables(self, field: int, limit: int) -> Iterator["Table"]:
         """A vector of tables; none where it is absent."""
         start, count = self.vector(field, 4, limit) or (0, 0)
-        for place in range(start, start + 4 * count, 4):
-            yield Table(self._buffer, place + self._buffer.number(place, 4))
+        places = range(start, start + 4 * count, 4)
+        for place, distance in zip(places, self._distances(start, count), strict=True):
+            yield Table(self._buffer, place + distance)
+
+    def _distances(self, start: int, count: int) -> tuple[int, ...]:
+        """Items of a vector of references, which is there."""
+        return struct.unpack(f"<{count}I", self._buffer.span(start, 4 * count))
 
     def text(self, field: int, limit: int) -> str:
         """A string, what is not UTF-8 in it replaced; empty where it is absent."""

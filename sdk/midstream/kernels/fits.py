@@ -1,7 +1,8 @@
 """What is fitted to a tensor's levels, and by which prices. Knows nothing of how it is found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ __all__ = [
     "PADDING",
     "Dims",
     "Fit",
+    "Geometry",
     "Making",
     "Neighbours",
     "Prices",
@@ -30,6 +32,31 @@ PADDING = 16
 
 Dims: TypeAlias = NDArray[np.int64]
 """(dimensions, 3): size, axis, and places on that from one to the next; the last is the fastest."""
+
+
+class Geometry:
+    """Where the weights of a tensor are.
+
+    Args:
+        dims: Its dimensions.
+        tried: Axes that are worth trying.
+    """
+
+    __slots__ = ("dims", "most", "parts", "places", "tried")
+
+    def __init__(self, dims: Dims, tried: Sequence[int]) -> None:
+        sizes = axis_sizes(dims)
+        stops = list(accumulate(sizes))
+        self.dims = dims
+        """(dimensions, 3)"""
+        self.tried = bytes(tried)
+        """One of each axis."""
+        self.most = max(sizes)
+        """Places on an axis."""
+        self.places = stops[-1]
+        """On all axes."""
+        self.parts = tuple(zip([0, *stops], stops, strict=False))
+        """Where the places of each axis start and stop among all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

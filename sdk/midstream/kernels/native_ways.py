@@ -3,8 +3,6 @@
 Knows nothing of how levels were made.
 """
 
-from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,11 @@ from midstream.kernels import _native
 from midstream.kernels.fits import (
     AXES,
     MARGIN,
-    Dims,
     Fit,
+    Geometry,
     Making,
     Neighbours,
     Prices,
-    axis_sizes,
 )
 from midstream.kernels.native_kernels import plain
 from midstream.kernels.native_nearest import plain_weights
@@ -45,7 +42,7 @@ Known = tuple[Fit, tuple[tuple[int, int], ...]]
 
 def fit_ways(
     levels: NDArray[np.int32],
-    geometry: tuple[Dims, Sequence[int]],
+    geometry: Geometry,
     prices: Prices,
     neighbours: Neighbours,
 ) -> tuple[Known, Fit]:
@@ -57,29 +54,28 @@ def fit_ways(
         prices: What levels and log-scales cost.
         neighbours: Who may predict.
     """
-    call = _Call(geometry[0])
-    count = call(levels, geometry, prices, neighbours, 0)
+    call = _Call(geometry, is_known=False)
+    count = call(levels, prices, neighbours, 0)
     return call.known(count), call.fit(call.unpredicted, 2)
 
 
 def refit_way(
     levels: NDArray[np.int32],
-    geometry: tuple[Dims, Sequence[int]],
+    geometry: Geometry,
     prices: Prices,
     neighbours: Neighbours,
     known: Known,
 ) -> Known:
     """A way as it suits levels that are much like those that it was found for."""
-    call = _Call(geometry[0])
-    call.unpredicted = np.zeros(0, np.int64)
+    call = _Call(geometry, is_known=True)
     call.begin(known)
-    return call.known(call(levels, geometry, prices, neighbours, len(known[1])))
+    return call.known(call(levels, prices, neighbours, len(known[1])))
 
 
 def make_way(
     numbers: Numbers,
     plan: Making,
-    geometry: tuple[Dims, Sequence[int]],
+    geometry: Geometry,
     prices: Prices,
     neighbours: Neighbours,
     known: Known,
@@ -97,17 +93,16 @@ def make_way(
     Returns:
         Levels, the sum of their squared errors, and the way.
     """
-    call = _Call(geometry[0])
-    call.unpredicted = np.zeros(0, np.int64)
+    call = _Call(geometry, is_known=True)
     call.begin(known)
     levels = np.empty(len(numbers), np.int32)
     count, error = _native.make_way(
-        *call.given(levels, geometry, prices, neighbours),
+        *call.given(levels, prices, neighbours),
         *plain_weights(numbers, plan.size),
         plain(plan.parts, np.int64),
-        plain(plan.prices, np.float64),
+        plan.prices,
         plan.reach,
-        plain(plan.free, np.float64),
+        plan.free,
         plan.is_lattice,
         prices.axis,
         neighbours.term,
@@ -119,13 +114,14 @@ def make_way(
 class _Call:
     """Arrays that C reads and writes."""
 
-    def __init__(self, dims: Dims) -> None:
-        self._sizes = axis_sizes(dims)
-        self._places = sum(self._sizes)
-        self._deltas = np.zeros(3 * self._places, np.int8)
-        self._best = np.array([0, 0, 0] + [-1] * AXES, np.int64)
-        self.unpredicted = np.zeros(_STATES, np.int64)
-        self._predictor = np.zeros(2 * _MOST_TERMS, np.int64)
+    def __init__(self, geometry: Geometry, *, is_known: bool) -> None:
+        self._geometry = geometry
+        self._deltas = np.zeros(3 * geometry.places, np.int8)
+        states = np.zeros(2 * _STATES + 2 * _MOST_TERMS, np.int64)
+        self._best = states[:_STATES]
+        self._best[3:] = -1
+        self.unpredicted = states[_STATES : _STATES if is_known else 2 * _STATES]
+        self._predictor = states[2 * _STATES :]
 
     def begin(self, known: Known) -> None:
         """Write what is known."""
@@ -138,38 +134,27 @@ class _Call:
             self._predictor[2 * term : 2 * term + 2] = pair
 
     def __call__(
-        self,
-        levels: NDArray[np.int32],
-        geometry: tuple[Dims, Sequence[int]],
-        prices: Prices,
-        neighbours: Neighbours,
-        terms: int,
+        self, levels: NDArray[np.int32], prices: Prices, neighbours: Neighbours, terms: int
     ) -> int:
-        given = self.given(levels, geometry, prices, neighbours)
+        given = self.given(levels, prices, neighbours)
         return _native.fit_ways(*given, prices.axis, neighbours.term, terms)
 
-    def given(
-        self,
-        levels: NDArray[np.int32],
-        geometry: tuple[Dims, Sequence[int]],
-        prices: Prices,
-        neighbours: Neighbours,
-    ) -> _Given:
-        """All arrays."""
-        dims, tried = geometry
+    def given(self, levels: NDArray[np.int32], prices: Prices, neighbours: Neighbours) -> _Given:
+        """All arrays; those of prices, neighbours and dimensions are made as C takes them."""
+        where = self._geometry
         return (
             plain(levels, np.int32),
-            plain(dims, np.int64),
-            bytes(tried),
-            plain(neighbours.places, np.int64),
-            plain(neighbours.scales, np.float32),
-            plain(prices.costs, np.uint16),
-            plain(prices.sent, np.uint16),
+            where.dims,
+            where.tried,
+            neighbours.places,
+            neighbours.scales,
+            prices.costs,
+            prices.sent,
             self._deltas,
             self._best,
             self.unpredicted,
             self._predictor,
-            np.empty(_PLACE_MEMORY * max(self._sizes) + _COUNTS_MEMORY, np.uint8),
+            np.empty(_PLACE_MEMORY * where.most + _COUNTS_MEMORY, np.uint8),
             np.empty(_ROOM + len(levels), np.uint8),
         )
 
@@ -186,5 +171,6 @@ class _Call:
         return Fit(shape=shape, width=width, deltas=found, spreads=used, bits=bits)
 
     def _part(self, axis: int, third: int) -> NDArray[np.int8]:
-        stop = third * self._places + list(accumulate(self._sizes))[axis]
-        return self._deltas[stop - self._sizes[axis] : stop]
+        start, stop = self._geometry.parts[axis]
+        before = third * self._geometry.places
+        return self._deltas[before + start : before + stop]

@@ -84,20 +84,46 @@ static void find_shifts(const struct fit *fit, int64_t *low, int64_t *high)
     }
 }
 
-/* How many weights there are of each shift, from the least on, and class. */
-static void count_weights_of(struct fit *fit, int64_t low)
+/* Part of a run. Every fourth weight is counted apart where there are several tables: of equal ones
+ * that follow each other, none waits for the one before. */
+static void count_run(uint32_t *counts, int64_t each, const uint8_t *classes, const int8_t *deltas,
+    int64_t depth, int64_t size)
+{
+    int64_t i = 0;
+    if (deltas) {
+        for (; i + 4 <= size; i += 4)
+            for (int k = 0; k < 4; k++)
+                counts[k * each + deltas[i + k] * depth + classes[i + k]]++;
+        for (; i < size; i++)
+            counts[deltas[i] * depth + classes[i]]++;
+        return;
+    }
+    for (; i + 4 <= size; i += 4)
+        for (int k = 0; k < 4; k++)
+            counts[k * each + classes[i + k]]++;
+    for (; i < size; i++)
+        counts[classes[i]]++;
+}
+
+/* How many weights there are of each shift, from the least on, and class: so many cells. */
+static void count_weights_of(struct fit *fit, int64_t low, int64_t cells)
 {
     struct walk walk = { { 0 }, { 0 } };
     const struct fit_dim *last = &fit->dims[fit->dim_count - 1];
     const struct fit_axis *axis = &fit->axes[last->axis];
     const uint8_t *classes = fit->classes;
+    const int64_t tables = cells <= FIT_SHIFTS * FIT_CLASSES / 4 && 8 * cells < fit->count ? 4 : 1;
+    const int64_t each = tables > 1 ? cells : 0;
+    memset(fit->counts, 0, sizeof(uint32_t) * (size_t)(tables * cells));
     do {
         const int8_t *deltas = axis->is_used ? axis->deltas + walk.at[last->axis] : NULL;
         int64_t first = shift_of(fit, &walk, last->axis, last->axis) - low;
-        for (int64_t i = 0; i < last->size; i++)
-            fit->counts[(first + (deltas ? deltas[i] : 0)) * fit->depth + classes[i]]++;
+        count_run(fit->counts + first * fit->depth, each, classes, deltas, fit->depth, last->size);
         classes += last->size;
     } while (next_run(&walk, fit));
+    for (int64_t t = 1; t < tables; t++)
+        for (int64_t k = 0; k < cells; k++)
+            fit->counts[k] += fit->counts[t * cells + k];
 }
 
 /* Whether all widths are dearer than what is known: they only become more so. */
@@ -193,8 +219,7 @@ static void choose_table(struct fit *fit)
     struct table best = { INFINITY, 0, 0 };
     int64_t low, high, counts[FIT_DELTAS], more = 0;
     find_shifts(fit, &low, &high);
-    memset(fit->counts, 0, sizeof(uint32_t) * (size_t)((high - low + 1) * fit->depth));
-    count_weights_of(fit, low);
+    count_weights_of(fit, low, (high - low + 1) * fit->depth);
     /* all widths: where rows of zeros are among very wide ones there are several valleys */
     int64_t near = LAST_WINDOW - FIT_WINDOW
         * bounded((LAST_WINDOW + FIT_WINDOW - 1 - fit->width) / FIT_WINDOW, 0, MOST_WINDOWS);

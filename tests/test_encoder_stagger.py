@@ -10,7 +10,7 @@ from midstream.encoder.weights import Weights, load
 from midstream.formats import open_model
 from tensorfiles import normal, safetensors
 
-PART_OF_A_TRIT = 12 * np.log2(3)
+PART_OF_A_TRIT = 32 / 3 * np.log2(3)
 ARRAYS = {f"w{at:02}": normal(80, 60, seed=at) for at in range(16)}
 MODEL = safetensors(ARRAYS)
 
@@ -20,7 +20,7 @@ def loaded(model: bytes) -> list[Weights]:
 
 
 def finer(model: bytes, bottom: float, top: float) -> np.ndarray:
-    """By how much each tensor starts finer, in three quarters of a refinement."""
+    """By how much each tensor starts finer, in two thirds of a refinement."""
     weights = loaded(model)
     steps = staggered(
         weights, noise_factors(weights), [5.0] * len(weights), Climb(bottom=bottom, top=top)
@@ -28,7 +28,7 @@ def finer(model: bytes, bottom: float, top: float) -> np.ndarray:
     return (5.0 - np.array(steps)) / PART_OF_A_TRIT
 
 
-def test_some_tensors_start_three_quarters_of_a_refinement_finer() -> None:
+def test_some_tensors_start_two_thirds_of_a_refinement_finer() -> None:
     found = finer(MODEL, 20.0, 36.0)
     assert set(found.tolist()) == {0.0, 1.0}
     # 16 dB are 1.68 refinements: a third of the weights get one, the others two

@@ -3,7 +3,7 @@
 A refinement takes 9.54 dB off the noise of what it refines, and rungs are seldom a multiple of
 that apart. With one step for all, the last rung refines some tensors once less than others,
 and their noise rules there: 16 dB above the base that costs .3 bits a weight. Tensors that will
-be refined once less start finer instead, by three quarters of a refinement: a little is lost
+be refined once less start finer instead, by two thirds of a refinement: a little is lost
 at either end.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Climb", "staggered"]
 
 _DB_PER_TRIT = 20 * float(np.log10(3))
 _INDICES_PER_TRIT = STEPS_PER_OCTAVE * float(np.log2(3))
-_FINER = 0.75 * _INDICES_PER_TRIT
+_FINER = 2 / 3 * _INDICES_PER_TRIT
 """By how much those start finer that will be refined once less; at the top they lack the rest."""
 _SAMPLE = 1 << 13
 """Weights of a tensor that are looked at."""

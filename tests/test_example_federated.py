@@ -18,10 +18,13 @@ ROUNDS = 3
 def test_providers_improve_a_network_and_the_liar_never_counts(tmp_path: Path) -> None:
     repo, picture = tmp_path / "repo", tmp_path / "curve.png"
     command = [str(EXAMPLE), str(repo), "--rounds", str(ROUNDS), "--picture", str(picture)]
-    printed = run(*command)
+    printed, trusting = run(*command, "--beside", "mean").split("mean: ")
     found = [float(number) for number in re.findall(r"([\d.]+) % right", printed)]
-    assert len(found) == ROUNDS
+    assert len(found) == 1 + ROUNDS
+    assert found[0] < 20
     assert found[-1] > 80
+    assert printed.count("counted ada, ben, cleo, dan; left out liar") == ROUNDS
+    assert trusting.count("counted ada, ben, cleo, dan, liar; left out nobody") == ROUNDS
     assert picture.stat().st_size > 0
     log = json.loads(run("-m", "midstream", "log", str(repo), "digits", "--json"))
     for release in log["releases"][1:]:

@@ -90,8 +90,8 @@ def draw(curves: dict[str, list[float]], path: Path) -> None:
     axes = figure.add_subplot()
     for name, values in curves.items():
         axes.plot(range(len(values)), values, marker="o", markersize=3, label=name)
-    axes.set(xlabel="round", ylabel="digits read right, %", ylim=(0, 100))
-    axes.set_title("Four providers and a liar improve one network")
+    axes.set(xlabel="round", ylabel="held-out digits read right, %", ylim=(0, 100))
+    axes.set_title("Four providers and one that lies, merged by rule")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=120)

@@ -1,15 +1,17 @@
 """Five providers improve one network, one of them lies, and nobody shows its data or its weights.
 
-    python examples/federated/federated.py REPO [--rounds 10] [--rule multi-krum] [--picture FILE]
+    python examples/federated/federated.py REPO --picture FILE --beside mean
 
 Each round each provider trains the newest release on digits of its own, and contributes what it
-learnt in a fiftieth of the weights' bytes; the liar turns its change around. The publisher merges
-by a rule that bears one liar. `midstream log REPO digits` then shows who counted in what.
+learnt in a fiftieth of the weights' bytes, signed; the liar turns its change around. The publisher
+merges by a rule that bears one liar; beside it, one that trusts all is drawn. `midstream log REPO
+digits` then shows who counted in what.
 """
 
 import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import digits
 from midstream import KeyRing, Publisher, Signer
@@ -34,34 +36,30 @@ def main(repo: Path, rounds: int, rule: Rule) -> list[float]:
     learnt, held_out = digits.load()
     parts = {name: learnt.part(at, None, len(NAMES)) for at, name in enumerate(NAMES)}
     keys = {name: Signer.generate() for name in NAMES}
-    signer, start = Signer.generate(), datetime.now(UTC)
+    signer, start, left_over = Signer.generate(), datetime.now(UTC), dict[str, Change]()
     Publisher(repo, signer=signer).publish(digits.new_network(), name="digits", ladder="exact")
     providers = Providers(repo, signer=signer)
     for name, key in keys.items():
         providers.add("digits", name, [key.public])
-    left_over: dict[str, Change] = {}
     found = [digits.accuracy(digits.new_network(), held_out)]
+    print(f"{rule.value}: release 1 has learnt nothing, {found[0]:.1f} % right")
     for turn in range(rounds):
         parent = exact_model(repo, manifest_of(repo, "digits", None))
         parcels = []
         for name in NAMES:
             model = digits.train(parent, parts[name], epochs=5, seed=turn)
             parcel, left_over[name] = contribute(
-                parent,
-                lie(parent, model) if name == "liar" else model,
-                network="digits",
-                release=turn + 1,
-                provider=name,
-                keys=KeyRing(signers={name: (keys[name],)}),
-                now=start + timedelta(seconds=turn),
-                share=SHARE,
-                left_over=left_over.get(name),
-            )
+                parent, lie(parent, model) if name == "liar" else model, network="digits",
+                release=turn + 1, provider=name, keys=KeyRing(signers={name: (keys[name],)}),
+                now=start + timedelta(seconds=turn), share=SHARE, left_over=left_over.get(name),
+            )  # fmt: skip
             parcels.append(parcel)
         made = providers.merge("digits", parcels, policy=MergePolicy(rule=rule), ladder="exact")
         found.append(digits.accuracy(made.merged.model, held_out))
-        counted, size = ", ".join(made.merged.shares), sum(map(len, parcels)) // len(parcels)
-        print(f"release {made.release.number}: {found[-1]:.1f} % right; {counted}; {size} B each")
+        counted, out = ", ".join(made.merged.shares), ", ".join(made.merged.refused) or "nobody"
+        size, weights = max(map(len, parcels)), 4 * len(left_over["liar"])
+        print(f"release {turn + 2}: {found[-1]:.1f} % right; counted {counted}; left out {out}; "
+              f"{size} B each, of {weights} of weights")  # fmt: skip
     return found
 
 
@@ -71,7 +69,11 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--rule", type=Rule, default=Rule.MULTI_KRUM)
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--beside", type=Rule, help="another rule, whose releases are not kept")
     options = parser.parse_args()
-    curve = main(options.repo, options.rounds, options.rule)
+    curves = {options.rule.value: main(options.repo, options.rounds, options.rule)}
+    if options.beside:
+        with TemporaryDirectory() as folder:
+            curves[options.beside.value] = main(Path(folder), options.rounds, options.beside)
     if options.picture:
-        digits.draw({options.rule.value: curve}, options.picture)
+        digits.draw(curves, options.picture)

@@ -13,7 +13,7 @@ from pathlib import Path
 from tuf.api.metadata import Targets
 
 from midstream import formats
-from midstream.errors import DataError, UsageError
+from midstream.errors import DataError, ErrorCode, UsageError
 from midstream.merging import Gate, Merged, MergePolicy, merge
 from midstream.publisher import history
 from midstream.publisher.checking import Checked, Checker
@@ -169,6 +169,9 @@ class Providers:
                 model = history.exact_model(folder, parent)
                 checker = self._checker(parent, model, progress)
             checked = checker.check(parcels)
+            if parcels and not checked:
+                said = f"merge: nothing is left, all parcels ({len(parcels)}) are refused"
+                raise UsageError(ErrorCode.BAD_ARGUMENT, said)
             merged = _merged(model, checker, checked, policy, gate)
             self._keep(network, checked)
             made = _provenance(parent.release, policy, merged, checked)

@@ -179,7 +179,10 @@ def provider(delegator: Targets | None, name: str) -> Provider:
     for one in providers(delegator):
         if one.name == name:
             return one
-    raise UsageError(ErrorCode.UNKNOWN_ROLE, f"provider {name}: there is none of that name")
+    any_more = " any more, or there never was" if delegator and _revoked(delegator) else ""
+    raise UsageError(
+        ErrorCode.UNKNOWN_ROLE, f"provider {name}: there is none of that name{any_more}"
+    )
 
 
 def offered(delegator: Targets | None, network: str, release: int) -> dict[str, TargetFile]:

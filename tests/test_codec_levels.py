@@ -61,6 +61,16 @@ def test_the_code_is_within_one_percent_of_the_entropy_of_what_it_models(width):
     assert levels.cost(values, context(200_000, 0, width)) < entropy * 1.01 + 200
 
 
+@pytest.mark.parametrize("count", [40_011, 140_000])  # on 16 and 32 lanes
+def test_long_slices_of_all_widths_come_back(count):
+    width = np.random.default_rng(2).integers(0, 64, count).astype(np.int16)
+    values = (laplace(count, 1000.0) * 2.0 ** (width / 4 - 12)).astype(np.int32)
+    values[:: count // 9] = 1 << 20
+    where = Context(shape=np.ones(count, np.int8), width=width)
+    payload = levels.encode(values, where)
+    assert np.array_equal(levels.decode([memoryview(payload)], [where])[0], values)
+
+
 def test_wider_levels_than_the_context_says_cost_more():
     values = laplace(2000, 8.0)
     costs = [levels.cost(values, context(2000, 0, width)) for width in (24, 16, 8)]

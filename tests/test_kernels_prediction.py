@@ -105,7 +105,7 @@ def test_what_is_expected_is_the_same_in_both(kernel, count):
 
 
 @pytest.mark.parametrize("flipped", [None, 3, 40, 700, 2500])
-@pytest.mark.parametrize("count", [9000, 30_003])  # on 4 and 8 lanes
+@pytest.mark.parametrize("count", [9000, 30_003, 40_005])  # on 4, 8 and 16 lanes
 def test_damaged_levels_are_the_same_in_both(kernel, flipped, count):
     values = drawn(count, 1, 1.2)
     payload = bytearray(levels.encode(values, context(count, 24)))
@@ -181,15 +181,15 @@ def test_widths_are_folded_by_octaves(kernel):
 @pytest.mark.parametrize("every", [1, 3, 40])
 @pytest.mark.parametrize("is_predicted", [True, False])
 def test_low_bits_are_the_same_in_both(kernel, shift, every, is_predicted):
-    where = context(30_000, 20) if is_predicted else replace(context(30_000, 20), terms=None)
-    values = drawn(30_000, 4, 1)
-    lanes = rans.lanes_of(30_000, where.terms)
+    where = context(40_000, 20) if is_predicted else replace(context(40_000, 20), terms=None)
+    values = drawn(40_000, 4, 1)
+    lanes = rans.lanes_of(40_000, where.terms)
     stream = replace(
-        level_stream(levels.encode(values, where), 30_000), terms=where.terms, lanes=lanes
+        level_stream(levels.encode(values, where), 40_000), terms=where.terms, lanes=lanes
     )
-    shifts = np.zeros(30_000, np.uint8)
+    shifts = np.zeros(40_000, np.uint8)
     shifts[::every] = shift
-    fields = np.random.default_rng(shift).integers(0, 1 << shift, 30_000).astype(np.uint64)
+    fields = np.random.default_rng(shift).integers(0, 1 << shift, 40_000).astype(np.uint64)
     data = kernels.pack_bits(fields, shifts.astype(np.int64))
     low = LowBits(data=memoryview(data), shifts=shifts)
     found = run_levels(kernel, stream, two_phases(20), low)

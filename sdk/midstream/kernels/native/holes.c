@@ -2,7 +2,10 @@
 
 #include <string.h>
 
+#include "clones.h"
 #include "grid.h"
+
+#define MOST_ZERO (1 << 20)
 
 /* 3^n, exactly. */
 static int64_t power_of_three(int64_t n)
@@ -56,11 +59,31 @@ static void range_of(int64_t type, int64_t *range)
     range[1] = (INT64_C(1) << (bits - is_signed)) - 1;
 }
 
+/* Bytes of levels in steps of one, where no sum needs more than 32 bits. */
+FOR_EVERY_WIDTH static void fill_bytes(
+    const int32_t *levels, int64_t count, int32_t zero, int32_t least, int32_t most, uint8_t *restrict out)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int32_t value = levels[i] + zero;
+        value = value > least ? value : least;
+        out[i] = (uint8_t)(value < most ? value : most);
+    }
+}
+
+static int is_near(int64_t zero)
+{
+    return zero >= -MOST_ZERO && zero <= MOST_ZERO;
+}
+
 static void fill_integers(
     const struct tensor *tensor, const int32_t *levels, int64_t count, int64_t trits, uint8_t *out)
 {
     int64_t range[2], power = power_of_three(tensor->step > trits ? tensor->step - trits : 0);
     range_of(tensor->type, range);
+    if (power == 1 && bits_of(tensor->type) == 8 && is_near(tensor->zero)) {
+        fill_bytes(levels, count, (int32_t)tensor->zero, (int32_t)range[0], (int32_t)range[1], out);
+        return;
+    }
     for (int64_t i = 0; i < count; i++) {
         int64_t value = levels[i] * power + tensor->zero;
         value = value < range[0] ? range[0] : value > range[1] ? range[1] : value;

@@ -39,6 +39,8 @@ def step_by_step(monkeypatch):
     def switch():
         monkeypatch.setattr(levels, "pack_in_c", None)
         monkeypatch.setattr(points, "pack_in_c", None)
+        monkeypatch.setattr(levels, "count_in_c", None)
+        monkeypatch.setattr(points, "count_in_c", None)
 
     return switch
 
@@ -50,8 +52,10 @@ def test_levels_have_the_payload_that_steps_give(count, predictor, last_width, s
     known = context(count, on_lattice=False, last_width=last_width, predictor=predictor)
     own = np.clip(np.rint(spread(known, 1)), -(1 << 30), 1 << 30).astype(np.int32)
     found = points.encode_many([own], [known]), levels.encode_many([own], [known])
+    bits = points.cost(own, known)
     step_by_step()
     assert found == (points.encode_many([own], [known]), levels.encode_many([own], [known]))
+    assert bits == points.cost(own, known)
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -64,8 +68,10 @@ def test_points_have_the_payload_that_steps_give(count, predictor, last_width, s
     assert [own.tolist()] == [
         level.tolist() for level in points.decode([memoryview(found[0])], [known])
     ]
+    bits = points.cost(own, known)
     step_by_step()
     assert found == points.encode_many([own], [known])
+    assert bits == points.cost(own, known)
 
 
 def arguments():
@@ -87,7 +93,6 @@ def arguments():
         "frequencies": np.full(2 * tables, 2048, np.uint16),
         "starts": np.array([0, 2048] * tables, np.uint16),
         "next phase": 3,
-        "last width": 0,
         "widest": 0,
         "unshifted": 0,
         "most": 100,
@@ -138,3 +143,42 @@ def test_nothing_is_packed_outside(changed):
 
     with pytest.raises(ValueError, match=r"."):
         _native.pack_levels(*(arguments() | changed).values())
+
+
+def counted():
+    """Arguments of C, as those above."""
+    own = arguments()
+    halves = {"halves": np.zeros(20, np.int64), "counts": np.zeros(18, np.int64)}
+    names = ("levels", "shapes", "widths", "halves", "is lattice", "lowest", "sizes", "firsts")
+    others = ("counts", "next phase", "widest", "unshifted", "most")
+    return {name: (own | halves)[name] for name in names + others}
+
+
+@pytest.mark.parametrize("is_lattice", [False, True])
+def test_twenty_zeros_are_counted(is_lattice):
+    from midstream.kernels import _native
+
+    own = counted() | {"is lattice": is_lattice}
+    assert _native.count_levels(*own.values()) >= 0
+    assert own["counts"].sum() == 20
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"levels": np.zeros(19, np.int32)},
+        {"shapes": np.full(20, -1, np.int8)},
+        {"widths": np.zeros(19, np.int16)},
+        {"halves": np.zeros(19, np.int64)},
+        {"lowest": np.zeros(8, np.int32)},
+        {"sizes": np.zeros(9, np.int32)},
+        {"firsts": np.arange(9, dtype=np.int32) + 10},
+        {"counts": np.zeros(17, np.int64)},
+        {"next phase": -1},
+    ],
+)
+def test_nothing_is_counted_outside(changed):
+    from midstream.kernels import _native
+
+    with pytest.raises(ValueError, match=r"."):
+        _native.count_levels(*(counted() | changed).values())

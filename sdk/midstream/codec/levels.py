@@ -27,15 +27,19 @@ from midstream.kernels import (
     table_rows,
     write_varints,
 )
+from midstream.kernels import count_levels as count_in_c
 from midstream.kernels import pack_levels as pack_in_c
 from midstream.kernels.packing import Tables
 from midstream.kernels.slots import Slots
 from midstream.kernels.terms import ESCAPED, LowBits, Stream
 
 __all__ = [
+    "bits_of",
     "check_ends",
     "code_lengths",
     "cost",
+    "count",
+    "counted",
     "decode",
     "decode_prefix",
     "encode",
@@ -290,9 +294,32 @@ def cost(
         phase: Half steps that are expected where nothing is predicted, 0 or 1.
         halves: (weights,) what is expected of each, in half steps, whatever the context says.
     """
-    coded, shift = _symbols(levels, context, phase, counts_only=True, known=halves)
-    bits = float(coded.counts @ level_family().bits)
-    return bits + float(shift.sum(dtype=np.int64)) + float(_escape_bits(coded).sum())
+    known = context.halves(levels) if halves is None else halves
+    if count_in_c is not None and not phase and context.phase is None:
+        return bits_of(*counted(levels, context, known))
+    return bits_of(*count(levels, context, phase=phase, known=known))
+
+
+def count(
+    levels: NDArray[np.int32], context: Context, *, phase: int = 0, known: _Int | None = None
+) -> tuple[_Int, int]:
+    """How many there are of each symbol of all tables, and the bits of all else."""
+    coded, shift = _symbols(
+        levels, replace(context, terms=None), phase, counts_only=True, known=known
+    )
+    return coded.counts, int(shift.sum(dtype=np.int64)) + int(_escape_bits(coded).sum())
+
+
+def counted(levels: NDArray[np.int32], context: Context, known: _Int | None) -> tuple[_Int, int]:
+    """The same, points or not, by one call in C."""
+    assert count_in_c is not None, "asked for where it is there"
+    spread = context.shape, context.width
+    return count_in_c(levels, spread, known, _tables(), is_lattice=context.lattice)
+
+
+def bits_of(counts: _Int, others: int) -> float:
+    """Bits of so many symbols of all tables, and others."""
+    return float(counts @ level_family().bits) + others
 
 
 def code_lengths(

@@ -17,6 +17,7 @@ from midstream.codec.expected_points import narrowed, numbers_of
 from midstream.codec.lattice import BLOCK, blocks
 from midstream.codec.parameters import MAX_LEVEL, Context
 from midstream.errors import BitstreamError, ErrorCode
+from midstream.kernels import count_levels as count_in_c
 from midstream.kernels import pack_bits
 from midstream.kernels import pack_levels as pack_in_c
 from midstream.kernels.codewords import CODEWORDS, codewords_of
@@ -116,14 +117,17 @@ def cost(levels: _Levels, context: Context, *, halves: NDArray[np.int64] | None 
     halves = context.halves(levels) if halves is None else halves
     if not context.lattice:
         return level_coding.cost(levels, context, halves=halves)
+    if count_in_c is not None:
+        return level_coding.bits_of(*level_coding.counted(levels, context, halves))
+    others = _CODEWORD_BITS * blocks(len(levels))
     if halves is not None:
         numbers, phase = numbers_of(levels, halves)
-        bits = level_coding.cost(numbers, _phased(context, phase))
-        return bits + float(_CODEWORD_BITS * blocks(len(levels)))
+        counts, bits = level_coding.count(numbers, _phased(context, phase))
+        return level_coding.bits_of(counts, bits + others)
     odd, first, rests, last = _split(levels)
-    bits = level_coding.cost(first, _first_context(context, odd))
-    bits += level_coding.cost(last, _last_context(context, rests))
-    return bits + float(_CODEWORD_BITS * odd.shape[1])
+    one, bits = level_coding.count(first, _first_context(context, odd))
+    other, more = level_coding.count(last, _last_context(context, rests))
+    return level_coding.bits_of(one + other, bits + more + others)
 
 
 def _phased(context: Context, phase: NDArray[np.int8]) -> Context:

@@ -31,6 +31,7 @@ __all__ = [
     "blank",
     "combine_rows",
     "copy_runs",
+    "count_levels",
     "decode_digits",
     "decode_floats",
     "decode_levels",
@@ -166,6 +167,8 @@ make_way = native_ways.make_way if NAME == "native" else None
 """Thrifty levels and their way, in C; where it is None, encoder.economy makes them step by step."""
 refit_way = native_ways.refit_way if NAME == "native" else None
 """The same of levels like others; where it is None, codec.fitting does it."""
+count_levels = native_packing.count_levels if NAME == "native" else None
+"""Symbols and bits of payloads, in C; where it is None, they are counted in NumPy."""
 pack_levels = native_packing.pack_levels if NAME == "native" else None
 """Payloads of levels, in C; where it is None, codec.levels and codec.points make them in NumPy."""
 decode_lists = native_lists.decode_lists if NAME == "native" else None

@@ -30,6 +30,22 @@ def combine_rows(
     /,
 ) -> None: ...
 def copy_runs(runs: _Array, values: _Array, item_size: int, /) -> None: ...
+def count_levels(
+    levels: _Array,
+    shapes: _Array,
+    widths: _Array,
+    halves: _Array,
+    is_lattice: bool,
+    lowest: _Array,
+    sizes: _Array,
+    firsts: _Array,
+    counts: _Array,
+    next_phase: int,
+    widest: int,
+    unshifted: int,
+    most: int,
+    /,
+) -> int: ...
 def decode_digits(
     stream: memoryview,
     lanes: int,
@@ -234,7 +250,6 @@ def pack_levels(
     frequencies: _Array,
     starts: _Array,
     next_phase: int,
-    last_width: int,
     widest: int,
     unshifted: int,
     most: int,

@@ -11,7 +11,7 @@ from midstream.kernels.native_kernels import plain
 from midstream.kernels.packing import Tables
 from midstream.kernels.terms import Terms
 
-__all__ = ["pack_levels"]
+__all__ = ["count_levels", "pack_levels"]
 
 _NONE = np.zeros(0, np.int64)
 _NO_STEPS = np.zeros(0, np.int8)
@@ -57,7 +57,42 @@ def pack_levels(
         tables.starts,
         tables.alphabets.next_phase,
         tables.last_width,
+        tables.unshifted,
+        tables.most,
+    )
+
+
+def count_levels(
+    levels: NDArray[np.int32],
+    spread: tuple[NDArray[np.int8], NDArray[np.int16]],
+    halves: NDArray[np.int64] | None,
+    tables: Tables,
+    *,
+    is_lattice: bool,
+) -> tuple[NDArray[np.int64], int]:
+    """How many there are of each symbol of all tables, and the bits of all else in a payload.
+
+    Args:
+        levels: (weights,) at most 2**30 from zero.
+        spread: Shape and width of each.
+        halves: (weights,) what is expected of each, in half steps; None for nothing.
+        tables: What symbols are coded by.
+        is_lattice: Whether levels are points.
+    """
+    counts = np.zeros(tables.alphabets.entries, np.int64)
+    bits = _native.count_levels(
+        plain(levels, np.int32),
+        plain(spread[0], np.int8),
+        plain(spread[1], np.int16),
+        _NONE if halves is None else plain(halves, np.int64),
+        is_lattice,
+        tables.alphabets.lowest,
+        tables.alphabets.sizes,
+        tables.alphabets.firsts,
+        counts,
+        tables.alphabets.next_phase,
         tables.last_width,
         tables.unshifted,
         tables.most,
     )
+    return counts, bits

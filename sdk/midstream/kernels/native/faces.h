@@ -8,6 +8,7 @@
 PyObject *add_along(PyObject *module, PyObject *args);
 PyObject *combine_rows(PyObject *module, PyObject *args);
 PyObject *copy_runs(PyObject *module, PyObject *args);
+PyObject *count_levels(PyObject *module, PyObject *args);
 PyObject *decode_digits(PyObject *module, PyObject *args);
 PyObject *decode_lists(PyObject *module, PyObject *args);
 PyObject *decode_levels(PyObject *module, PyObject *args);

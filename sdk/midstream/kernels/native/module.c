@@ -23,6 +23,9 @@ static PyMethodDef methods[] = {
     { "combine_rows", combine_rows, METH_VARARGS,
         "combine_rows(matrix, rows, picks, count, size, out, way)" },
     { "copy_runs", copy_runs, METH_VARARGS, "copy_runs(runs, values, item size)" },
+    { "count_levels", count_levels, METH_VARARGS,
+        "count_levels(levels, shapes, widths, halves or nothing, whether points, lowest, sizes, "
+        "firsts, counts, next phase, widest, unshifted, most) -> bits of all but symbols" },
     { "decode_digits", decode_digits, METH_VARARGS,
         "decode_digits(stream, lanes, rows, starts, parents, escapes, runs, terms, steps, levels) -> "
         "bytes, -1 or -2" },
@@ -70,8 +73,8 @@ static PyMethodDef methods[] = {
     { "pack_bits", pack_bits, METH_VARARGS, "pack_bits(values, widths) -> bytes" },
     { "pack_levels", pack_levels, METH_VARARGS,
         "pack_levels(levels, shapes, widths, runs or nothing, terms, steps, whether points, lanes, "
-        "lanes of last ones, lowest, sizes, firsts, frequencies, starts, next phase, last width, "
-        "widest, unshifted, most) -> bytes" },
+        "lanes of last ones, lowest, sizes, firsts, frequencies, starts, next phase, widest, "
+        "unshifted, most) -> bytes" },
     { "predict", predict, METH_VARARGS,
         "predict(levels, runs, terms, steps, halves)" },
     { "rans_decode", rans_decode, METH_VARARGS,

@@ -42,6 +42,19 @@ static void put_escapes(struct packing *packing, int64_t count)
     }
 }
 
+/* Bits of escapes and low bits. */
+static void count_bits(struct packing *packing, int64_t count, int64_t escapes)
+{
+    for (int64_t i = 0; i < count; i++)
+        packing->bits += packing->shifts[i];
+    for (int64_t i = 0; i < escapes; i++) {
+        int64_t value = packing->escapes[i];
+        uint64_t left = value < 0 ? (uint64_t)(-1 - 2 * value) : (uint64_t)(2 * value);
+        for (packing->bits += 8; left >= 0x80; left >>= 7)
+            packing->bits += 8;
+    }
+}
+
 static int put_symbols(struct packing *packing, int64_t count, int64_t lanes)
 {
     uint32_t states[MAX_LANES];
@@ -79,24 +92,35 @@ static int put_stream(struct packing *packing, const struct packed_levels *own,
     int has_low = has_any(packing->shifts, own->count);
     struct levels levels
         = { own->levels, halves, packing->tables, has_low ? packing->shifts : NULL, own->count };
-    struct symbols symbols = { packing->symbols, packing->low, packing->counts, packing->places,
+    struct symbols symbols = { packing->out ? packing->symbols : NULL, packing->low, packing->counts, packing->places,
         packing->escapes };
     int64_t escapes = find_symbols(&symbols, &levels, &packing->alphabets);
     if (escapes < 0)
         return 0;
+    if (!packing->out) {
+        count_bits(packing, own->count, escapes);
+        return 1;
+    }
     if (has_low)
         put_low(packing, own->count);
     put_escapes(packing, escapes);
     return put_symbols(packing, own->count, lanes);
 }
 
+/* What is expected of all levels in `halves`; NULL for nothing. False where terms are no terms. */
+static int find_halves(
+    struct packing *packing, const struct packed_levels *given, const int64_t **halves)
+{
+    *halves = given->terms ? packing->halves : given->halves;
+    return !given->terms
+        || predict_slice(given->levels, given->count, given->terms, packing->halves);
+}
+
 int pack_integers(struct packing *packing, const struct packed_levels *given)
 {
-    if (given->terms
-        && !predict_slice(given->levels, given->count, given->terms, packing->halves))
-        return 0;
-    return put_stream(
-        packing, given, NULL, given->terms ? packing->halves : NULL, packing->lanes);
+    const int64_t *halves;
+    return find_halves(packing, given, &halves)
+        && put_stream(packing, given, NULL, halves, packing->lanes);
 }
 
 /* --- points ---------------------------------------------------------------------------------- */
@@ -161,9 +185,9 @@ static int pack_free(struct packing *packing, const struct packed_levels *given,
 {
     const int64_t first = given->count - points;
     split_points(packing, given, points);
-    struct packed_levels own = { packing->numbers, packing->shapes, packing->narrow, first, NULL };
+    struct packed_levels own = { packing->numbers, packing->shapes, packing->narrow, first, NULL, NULL };
     struct packed_levels last = { packing->numbers + first, packing->shapes + first,
-        packing->narrow + first, points, NULL };
+        packing->narrow + first, points, NULL, NULL };
     return put_stream(packing, &own, packing->phases, NULL, packing->lanes)
         && put_stream(packing, &last, packing->phases + first, NULL, packing->last_lanes);
 }
@@ -177,13 +201,10 @@ static void put_number(struct packing *packing, int64_t i, int64_t whole, int64_
 }
 
 static int pack_expected(
-    struct packing *packing, const struct packed_levels *given, int64_t points)
+    struct packing *packing, const struct packed_levels *given, const int64_t *halves, int64_t points)
 {
     const int32_t *levels = given->levels;
-    const int64_t *halves = packing->halves;
     const int64_t inside = (BLOCK - 1) * points, stop = BLOCK * points;
-    if (!predict_slice(levels, given->count, given->terms, packing->halves))
-        return 0;
     for (int64_t i = 0; i < given->count; i++)
         packing->narrow[i] = (int16_t)(given->widths[i]
             - (i >= inside && i < stop ? 2 * OCTAVE : OCTAVE));
@@ -198,13 +219,18 @@ static int pack_expected(
     for (int64_t i = stop; i < given->count; i++)
         put_number(packing, i, levels[i] >> 1, halves[i]);
     struct packed_levels own
-        = { packing->numbers, given->shapes, packing->narrow, given->count, NULL };
+        = { packing->numbers, given->shapes, packing->narrow, given->count, NULL, NULL };
     return put_stream(packing, &own, packing->phases, NULL, packing->lanes);
 }
 
 int pack_points(struct packing *packing, const struct packed_levels *given)
 {
-    const int64_t points = given->count / BLOCK;
-    put_codewords(packing, given->levels, points);
-    return (given->terms ? pack_expected : pack_free)(packing, given, points);
+    const int64_t points = given->count / BLOCK, *halves;
+    if (!find_halves(packing, given, &halves))
+        return 0;
+    if (packing->out)
+        put_codewords(packing, given->levels, points);
+    packing->bits += CODEWORD_BITS * points;
+    return halves ? pack_expected(packing, given, halves, points)
+                  : pack_free(packing, given, points);
 }

@@ -23,7 +23,8 @@ struct packing {
     uint16_t *tables, *words;
     int8_t *shapes, *phases;
     uint8_t *shifts;
-    uint8_t *out; /* what was packed so far ends here */
+    uint8_t *out; /* what was packed so far ends here; NULL where bits are counted only */
+    int64_t bits; /* of all but symbols, where they are counted */
 };
 
 /* Levels, or points, of so many weights. */
@@ -32,7 +33,8 @@ struct packed_levels {
     const int8_t *shapes;
     const int16_t *widths;
     int64_t count;
-    struct terms *terms; /* NULL where nothing is predicted */
+    struct terms *terms;   /* NULL where nothing is predicted */
+    const int64_t *halves; /* what is expected; NULL where terms say that */
 };
 
 #define PACKING_MEMORY 48 /* bytes for each weight */

@@ -9,6 +9,7 @@ from midstream.codec import Context, digits, grid
 from midstream.codec.parameters import MAX_LEVEL
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.kernels import write_varints
+from mutations import nearly
 
 
 def context(count: int, shape: int = 1, width: int = 12) -> Context:
@@ -124,3 +125,16 @@ def test_any_bytes_give_levels_or_a_data_error(payload, count, trits):
     except DataError:
         return
     assert len(decoded[0]) == count
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_nearly_good_bytes_give_levels_or_a_data_error(data):
+    parents, children = nested(40, 1.0, 0.2)
+    payload = data.draw(nearly(digits.encode(parents, children, context(40), 0)))
+    try:
+        decoded = digits.decode([memoryview(payload)], [context(40)], [parents], [0])
+    except DataError:
+        return
+    assert len(decoded[0]) == 40
+    assert np.abs(decoded[0]).max() <= MAX_LEVEL

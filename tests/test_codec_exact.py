@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from midstream.codec import exact, grid, storage
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.types import DType
+from mutations import nearly
 
 FLOATS = [DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16]
 
@@ -190,6 +191,18 @@ def test_any_bytes_give_values_or_a_data_error(dtype, payload, steps):
     except DataError:
         return
     assert len(decoded) == 8
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_nearly_good_bytes_give_values_or_a_data_error(data):
+    good, near, steps = sample()
+    payload = data.draw(nearly(good))
+    try:
+        decoded = exact.decode(payload, near, steps, DType.FLOAT16)
+    except DataError:
+        return
+    assert len(decoded) == 60
 
 
 def decoded_by(reader, monkeypatch, *arguments) -> bytes | ErrorCode:

@@ -13,6 +13,7 @@ from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.kernels import copy_runs, find_runs, numpy_repeats, numpy_runs
 from midstream.kernels.numpy_runs import ALTERNATING, MIRRORED, NEGATIVE
 from midstream.types import DType
+from mutations import nearly
 from tensorfiles import normal, safetensors
 
 KINDS = {DType.FLOAT32: "<f4", DType.FLOAT16: "<f2"}
@@ -184,11 +185,18 @@ def test_repeats_within_themselves_or_of_integers_are_refused(payload, dtype):  
     assert caught.value.code is ErrorCode.BAD_FIELD
 
 
-@given(payload=st.binary(max_size=80))
+AGAIN = kept.encode(np.tile(HALF, 2).astype("<f2"), DType.FLOAT16)
+
+
+@given(payload=st.binary(max_size=80).map(b"\x05".__add__) | nearly(AGAIN))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_give_weights_or_a_data_error(payload):
     try:
-        decoded = kept.decode(memoryview(b"\x05" + payload), 9, DType.FLOAT16)
+        decoded = kept.decode(memoryview(payload), 400, DType.FLOAT16)
     except DataError:
         return
-    assert len(decoded) == 9
+    assert len(decoded) == 400
+
+
+def test_what_is_nearly_good_repeats():
+    assert AGAIN[0] == 5

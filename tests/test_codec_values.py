@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from midstream.codec import Sigmas, TensorCode, storage, values
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.types import DType, Tensor
+from mutations import nearly
 
 FLOATS = [DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16]
 
@@ -192,3 +193,15 @@ def test_any_bytes_give_values_or_a_data_error(dtype, payload, step):
     except DataError:
         return
     assert len(decoded) == 8
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_nearly_good_bytes_give_values_or_a_data_error(data):
+    good, sigmas = sample()
+    payload = data.draw(nearly(good))
+    try:
+        decoded = decode(payload, sigmas, DType.FLOAT16)
+    except DataError:
+        return
+    assert len(decoded) == 60

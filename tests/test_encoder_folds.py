@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from midstream import rebuild
+from midstream import kernels, rebuild
 from midstream.bitstream import Operation
 from midstream.codec import repeats
 from midstream.decoder import apply_lossy_update, read_stack
@@ -125,3 +125,25 @@ def test_a_quick_look_tells_what_may_repeat(bits: type) -> None:
     assert not repeats.may_be(drawn)
     for other in (drawn, drawn[::-1], drawn ^ bits(1 << 8 * drawn.itemsize - 1)):
         assert repeats.may_be(np.concatenate([drawn, other]))
+
+
+@pytest.mark.skipif(kernels.NAME != "native", reason="no compiler")
+@pytest.mark.parametrize("bits", [np.uint16, np.uint32])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 64, 255, 511, 700, 16_383, 33_000, 70_001])
+@pytest.mark.parametrize("values", [3, 40, 500, 20_000, 60_000])
+def test_a_quick_look_in_c_tells_what_one_in_numpy_does(
+    bits: type, count: int, values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [np.random.default_rng(seed).integers(0, values, count) for seed in range(4)]
+    found = [repeats.may_be(look.astype(bits)) for look in looks]
+    monkeypatch.setattr(repeats, "look_in_c", None)
+    assert found == [repeats.may_be(look.astype(bits)) for look in looks]
+
+
+@pytest.mark.skipif(kernels.NAME != "native", reason="no compiler")
+def test_a_quick_look_is_at_whole_values() -> None:
+    from midstream.kernels import _native
+
+    for size, data in ((3, np.zeros(12, np.uint8)), (4, np.zeros(10, np.uint8))):
+        with pytest.raises(ValueError, match=r"."):
+            _native.may_repeat(data, size)

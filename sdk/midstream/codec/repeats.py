@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from midstream.errors import BitstreamError, ErrorCode
 from midstream.kernels import copy_runs, find_runs, read_varints, write_varints
+from midstream.kernels import may_repeat as look_in_c
 from midstream.kernels.numpy_runs import MIRRORED, Bits
 
 __all__ = ["count", "expand", "find", "literals", "may_be", "read", "write"]
@@ -33,6 +34,8 @@ def find(bits: Bits) -> Runs:
 
 def may_be(bits: Bits) -> bool:
     """Whether a quick look finds that some may repeat; (weights,)."""
+    if look_in_c is not None:
+        return look_in_c(bits)
     stride = max(1, len(bits) // _SEEN)
     looked = np.unique(_pairs(bits, max(1, len(bits) // _LOOKED)))
     seen = _pairs(bits, stride)

@@ -46,6 +46,7 @@ __all__ = [
     "level_classes",
     "level_symbols",
     "make_way",
+    "may_repeat",
     "nearest_levels",
     "outline_base",
     "pack_bits",
@@ -98,6 +99,7 @@ if NAME == "native":
         native_lists,
         native_objects,
         native_packing,
+        native_runs,
         native_stacks,
         native_units,
         native_ways,
@@ -165,6 +167,8 @@ fit_ways = native_ways.fit_ways if NAME == "native" else None
 """Scales and predictor of a tensor's levels, in C; where it is None, codec.fitting finds them."""
 make_way = native_ways.make_way if NAME == "native" else None
 """Thrifty levels and their way, in C; where it is None, encoder.economy makes them step by step."""
+may_repeat = native_runs.may_repeat if NAME == "native" else None
+"""Whether values may repeat others, in C; where it is None, codec.repeats looks."""
 refit_way = native_ways.refit_way if NAME == "native" else None
 """The same of levels like others; where it is None, codec.fitting does it."""
 count_levels = native_packing.count_levels if NAME == "native" else None

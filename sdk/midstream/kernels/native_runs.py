@@ -8,7 +8,7 @@ from midstream.kernels.native_kernels import plain
 from midstream.kernels.numpy_repeats import SHORTEST
 from midstream.kernels.numpy_runs import Bits
 
-__all__ = ["copy_runs", "find_runs"]
+__all__ = ["copy_runs", "find_runs", "may_repeat"]
 
 
 def copy_runs(runs: NDArray[np.int64], values: Bits) -> None:
@@ -23,3 +23,8 @@ def find_runs(bits: Bits) -> NDArray[np.int64]:
     runs = np.empty((len(bits) // SHORTEST, 4), np.int64)
     values = plain(bits, bits.dtype.type)
     return runs[: _native.find_runs(values, bits.itemsize, table, runs)].copy()
+
+
+def may_repeat(bits: Bits) -> bool:
+    """As codec.repeats.may_be."""
+    return _native.may_repeat(plain(bits, bits.dtype.type), bits.itemsize)

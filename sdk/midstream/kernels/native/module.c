@@ -66,6 +66,7 @@ static PyMethodDef methods[] = {
         "make_way(those of fit_ways up to its numbers, weights, item size, step, parts, prices, "
         "reach, free prices, whether points, axis cost, term cost, terms of the predictor) -> "
         "terms of the predictor, sum of squared errors" },
+    { "may_repeat", may_repeat, METH_VARARGS, "may_repeat(values, item size) -> bool" },
     { "nearest_levels", nearest_levels, METH_VARARGS,
         "nearest_levels(numbers, item size, sizes, offset, levels)" },
     { "outline_base", outline_base, METH_VARARGS,

@@ -52,3 +52,21 @@ PyObject *find_runs(PyObject *module, PyObject *args)
     release(b, 3);
     return fits ? PyLong_FromLongLong(found) : NULL;
 }
+
+PyObject *may_repeat(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer values;
+    int size, found = 0;
+    if (!PyArg_ParseTuple(args, "y*i", &values, &size))
+        return NULL;
+    int fits = (size == 2 || size == 4 || refuse("values of neither two nor four bytes"))
+        && items(&values, (size_t)size) >= 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        found = may_repeat_in(values.buf, values.len / size, size);
+        Py_END_ALLOW_THREADS
+    }
+    release(&values, 1);
+    return fits ? PyBool_FromLong(found) : NULL;
+}

@@ -80,3 +80,66 @@ int64_t find_repeats(const void *values, int64_t count, int64_t size, uint32_t *
     return size == 4 ? find_sized(values, count, 4, table, log, repeats)
                      : find_sized(values, count, 2, table, log, repeats);
 }
+
+enum { LOOKED = 256, SEEN = 1 << 14, FEW = 8, SLOTS = 2048, BUCKETS = 1 << 16 };
+
+/* Pairs that are looked for, and how often each was seen; an index of 0 is of none. */
+struct looked {
+    uint32_t pair[SLOTS / 2], count[SLOTS / 2];
+    uint16_t slot[SLOTS];
+    uint8_t is_there[BUCKETS / 8];
+    int64_t pairs;
+};
+
+/* A number of the magnitudes of a value and the next, in whatever order. */
+static inline uint32_t pair_at(const void *values, int64_t size, int64_t i)
+{
+    uint32_t one, other;
+    if (size == 4) {
+        one = ((const uint32_t *)values)[i] & ~top;
+        other = ((const uint32_t *)values)[i + 1] & ~top;
+    } else {
+        one = ((const uint16_t *)values)[i] & 0x7FFF;
+        other = ((const uint16_t *)values)[i + 1] & 0x7FFF;
+    }
+    return (one + other) * UINT32_C(0x9E3779B1) ^ one ^ other;
+}
+
+/* The slot of a pair, or where it would be. */
+static inline int slot_of(const struct looked *looked, uint32_t pair)
+{
+    int slot = (pair * UINT32_C(0x9E3779B1)) >> 21;
+    while (looked->slot[slot] && looked->pair[looked->slot[slot] - 1] != pair)
+        slot = (slot + 1) % SLOTS;
+    return slot;
+}
+
+static void look_for(struct looked *looked, uint32_t pair)
+{
+    int slot = slot_of(looked, pair);
+    if (looked->slot[slot])
+        return;
+    looked->pair[looked->pairs++] = pair;
+    looked->slot[slot] = (uint16_t)looked->pairs;
+    looked->is_there[(pair & (BUCKETS - 1)) / 8] |= (uint8_t)(1 << pair % 8);
+}
+
+int may_repeat_in(const void *values, int64_t count, int64_t size)
+{
+    struct looked looked;
+    const int64_t far = count / LOOKED > 1 ? count / LOOKED : 1;
+    const int64_t near = count / SEEN > 1 ? count / SEEN : 1;
+    int64_t again = 0;
+    memset(&looked, 0, sizeof looked);
+    for (int64_t i = 0; i + 1 < count; i += far)
+        look_for(&looked, pair_at(values, size, i));
+    for (int64_t i = 0; i + 1 < count; i += near) {
+        uint32_t pair = pair_at(values, size, i);
+        if (!(looked.is_there[(pair & (BUCKETS - 1)) / 8] >> pair % 8 & 1))
+            continue;
+        int place = looked.slot[slot_of(&looked, pair)];
+        if (place)
+            again += ++looked.count[place - 1] == 2;
+    }
+    return again * FEW * near > looked.pairs;
+}

@@ -8,6 +8,7 @@ from following import after_each, delivering, put, tuned
 from midstream import Publisher
 from midstream.client import Delivery
 from midstream.client.events import UpdateApplied
+from midstream.decoder import rebuild
 from midstream.publisher import history
 from midstream.publisher.providers import Providers
 from midstream.session import Policy, SessionState
@@ -115,6 +116,24 @@ async def test_the_same_model_of_another_ladder_costs_no_bytes_of_units(
         assert received(delivery) == 0
         assert delivery.manifest.release == 3
         assert await delivery.rebuild() == tuned(1)
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["by its units", "by an update"])
+async def test_the_same_model_does_not_stand_for_a_release_that_is_lossy(
+    folders: list[Path], tmp_path: Path, number: int
+) -> None:
+    """Its rungs are what is signed for, though a better model is here."""
+    repo = tmp_path / "repo"
+    put(folders[0], repo)
+    async with delivering(repo, store=tmp_path / "store") as (delivery, _):
+        await delivery.complete()
+        put(folders[1], repo)
+        await follow(delivery)
+        Publisher(repo, signer=signer()).publish(tuned(number), name=NAME, ladder=("4b",))
+        await follow(delivery)
+        units = [(repo / entry.path).read_bytes() for entry in delivery.manifest.units]
+        assert await delivery.rebuild() == rebuild(units)
+        assert await delivery.rebuild() != tuned(number)
 
 
 @pytest.mark.parametrize("layer", [0, None], ids=["base", "all"])

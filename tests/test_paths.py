@@ -108,9 +108,13 @@ def test_any_two_paths_through_any_history_end_in_the_same_bits(
     longer = steps_of("little", REPUBLISHED, "little")
     longer[1:] = [*longer[1:3], Step(change="little", updates=UpdatePolicy(last=3))]
 
+    lossy = [Step(change=change, ladder=("exact",)) for change in ("the_same", "little")]
+    lossy += [Step(change=REVERTED, of=number, ladder=("3b", "12dB")) for number in (2, 1)]
+
     @SETTINGS
     @given(histories())
     @example((longer, straight(4, TOP), straight(4, 0)[::3]))
+    @example((lossy, straight(4, TOP), straight(4, 0)[-1:]))
     def go(case: tuple[list[Step], list[Visit], list[Visit]]) -> None:
         chosen, *both = case
         seen.update({"cases": 1, "releases": len(chosen)})

@@ -58,6 +58,11 @@ def _size_of(way: _Way) -> float:
     return way[1]
 
 
+def _ends_exact(manifest: Manifest) -> bool:
+    """Whether the last unit of a release is exact."""
+    return math.isinf(manifest.units[-1].fidelity.weight_snr)
+
+
 def _another(update: UpdateEntry) -> BitstreamError:
     return BitstreamError(
         ErrorCode.WRONG_PARENT,
@@ -105,13 +110,18 @@ class Updates:
             tell(UpdateRefused(release=manifest.release, error=error))
         # what runs stays until what replaces it is here
         await keeper.keep(*self.in_use(manifest))
-        image = await keeper.image(manifest, self._limits)
-        image = image or await self._same_model(manifest, keeper)
-        if image is not None:
+        if (image := await self._image(manifest, keeper)) is not None:
             self._held.put_model(manifest.release, image)
             return Opening(way=manifest, is_settled=True, stored={})
         stored = await keeper.units(manifest.units) if self.listed(manifest) else {}
         return Opening(way=self._way(manifest, stored), is_settled=False, stored=stored)
+
+    async def _image(self, manifest: Manifest, keeper: Keeper) -> Exact | None:
+        """The exact model of a release that is here; no rung of one without it ends in that."""
+        if not _ends_exact(manifest):
+            return None
+        found = await keeper.image(manifest, self._limits)
+        return found or await self._same_model(manifest, keeper)
 
     async def _same_model(self, manifest: Manifest, keeper: Keeper) -> Exact | None:
         """The exact model of a release that another one here has too; None where none has [CON-17].
@@ -158,7 +168,8 @@ class Updates:
 
     async def _may_pay(self, manifest: Manifest, keeper: Keeper) -> bool:
         """Whether updates to a release may be of use: some are listed, and it is not stored."""
-        if not self.listed(manifest) or await keeper.has([Image.name(manifest)]):
+        has_image = _ends_exact(manifest) and await keeper.has([Image.name(manifest)])
+        if not self.listed(manifest) or has_image:
             return False
         wanted = self._wanted(manifest)
         return not await keeper.has([e.id for e in manifest.units if e.layer in wanted])

@@ -6,6 +6,8 @@
 
 #define WIDEST 32  /* bits of a field beyond its whole bytes */
 #define WINDOW 8   /* bytes that are loaded at once */
+#define ZERO_SYMBOL 0
+#define LOW_SYMBOL 1
 
 static inline uint32_t load16(const uint8_t *data)
 {
@@ -193,18 +195,30 @@ static int64_t safe_run(const struct fields *fields, int64_t left, int whole)
     return left < most ? left : most;
 }
 
+/* How many of some weights come up to the first whose symbol wide_floats leaves to others. */
+static int64_t up_to_odd_one(const struct layout *layout, const uint8_t *symbols, int64_t count)
+{
+    const uint32_t least = layout->widths[LOW_SYMBOL] > 8 ? LOW_SYMBOL : ZERO_SYMBOL, last = FLOAT_SYMBOLS - 1;
+    int64_t i = 0;
+    while (i < count && symbols[i] - least - 1u < last - least - 1)
+        i++;
+    return i < count ? i + 1 : count;
+}
+
 static inline void read_all(const struct layout *layout, struct fields *fields,
     const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out,
     const int bits, const int whole, int wide)
 {
+    struct wide_parts parts;
     int64_t i = 0, run;
+    wide = wide && find_wide_parts(layout, &parts);
     for (; (run = safe_run(fields, count - i, whole)) > 0; i += run) {
         if (wide && run >= WIDE_GROUP) {
             i += wide_floats(
-                layout, fields, symbols + i, quarters + i, run, out + i * (bits / 8));
-            /* then one group with symbols that are no parts, or what is left */
+                layout, &parts, fields, symbols + i, quarters + i, run, out + i * (bits / 8));
+            /* then one whose symbol is no part, and those before it, or what is left */
             run = safe_run(fields, count - i < WIDE_GROUP ? count - i : WIDE_GROUP, whole);
-            run = run > 0 ? run : 0;
+            run = run > 0 ? up_to_odd_one(layout, symbols + i, run) : 0;
         }
         read_some(layout, fields, symbols, quarters, i, i + run, out, bits, whole, 0);
     }

@@ -92,15 +92,10 @@ WIDE int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uin
 
 /* --- fields ------------------------------------------------------------------------------ */
 
-/* What symbols from LOW on look up: eighths from the first part on, and ones for the bits of
- * their rest. */
-struct parts {
-    uint8_t eighths[48], rest[48];
-    uint8_t refused; /* LOW where its rest is too wide, else NOTHING; counted from LOW */
-};
-
-static int find_parts(const struct layout *layout, struct parts *parts)
+int find_wide_parts(const struct layout *layout, struct wide_parts *parts)
 {
+    if (layout->bits == 16 && layout->whole > 1)
+        return 0;
     memset(parts, 0, sizeof *parts);
     parts->refused = layout->widths[LOW] > 8 ? 0 : NOTHING;
     for (int symbol = LOW; symbol <= LAST_PART; symbol++) {
@@ -217,19 +212,16 @@ WIDE static inline void write_group(const struct shifts *shifts, int bits, int w
     }
 }
 
-WIDE int64_t wide_floats(const struct layout *layout, struct fields *fields,
-    const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out)
+WIDE int64_t wide_floats(const struct layout *layout, const struct wide_parts *parts,
+    struct fields *fields, const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out)
 {
     const int bits = layout->bits, whole = layout->whole;
     struct shifts shifts = { _mm_cvtsi32_si128(layout->mantissa - 3),
         _mm_cvtsi32_si128(layout->trailing), _mm_cvtsi32_si128(8 * whole),
         layout->places[FIRST_PART] };
-    struct parts parts;
     int64_t i = 0;
-    if ((bits == 16 && whole > 1) || !find_parts(layout, &parts))
-        return 0;
     const __m256i last = _mm256_set1_epi8(LAST_PART - LOW + 1);
-    const __m256i refused = _mm256_set1_epi8((char)parts.refused);
+    const __m256i refused = _mm256_set1_epi8((char)parts->refused);
     for (; count - i >= WIDE_GROUP; i += WIDE_GROUP) {
         __m256i part = _mm256_sub_epi8(
             _mm256_loadu_si256((const void *)(symbols + i)), _mm256_set1_epi8(LOW));
@@ -238,10 +230,10 @@ WIDE int64_t wide_floats(const struct layout *layout, struct fields *fields,
             break;
         __m256i is_part = _mm256_cmpgt_epi8(part, _mm256_setzero_si256());
         uint64_t rest[4];
-        _mm256_storeu_si256((void *)rest, look_up(parts.rest, part));
+        _mm256_storeu_si256((void *)rest, look_up(parts->rest, part));
         for (int k = 0; k < 4; k++)
             rest[k] = eight_fields(fields->rest, &fields->bit, rest[k]);
-        write_group(&shifts, bits, whole, fields->whole, rest, look_up(parts.eighths, part),
+        write_group(&shifts, bits, whole, fields->whole, rest, look_up(parts->eighths, part),
             is_part, quarters + i, out + i * (bits / 8));
         fields->whole += whole * WIDE_GROUP;
     }
@@ -262,10 +254,17 @@ int64_t wide_symbols(const uint32_t *slots, const uint8_t **next, const uint8_t 
     return 0;
 }
 
-int64_t wide_floats(const struct layout *layout, struct fields *fields, const uint8_t *symbols,
-    const int16_t *quarters, int64_t count, uint8_t *out)
+int find_wide_parts(const struct layout *layout, struct wide_parts *parts)
 {
-    (void)layout, (void)fields, (void)symbols, (void)quarters, (void)count, (void)out;
+    (void)layout, (void)parts;
+    return 0;
+}
+
+int64_t wide_floats(const struct layout *layout, const struct wide_parts *parts,
+    struct fields *fields, const uint8_t *symbols, const int16_t *quarters, int64_t count,
+    uint8_t *out)
+{
+    (void)layout, (void)parts, (void)fields, (void)symbols, (void)quarters, (void)count, (void)out;
     return 0;
 }
 

@@ -55,6 +55,16 @@ def test_a_repository_that_is_a_file_is_refused_before_a_model_is_encoded(
     assert file.read_bytes() == b"mine"
 
 
+def test_damage_to_a_repository_is_not_said_of_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepared(tmp_path)
+    (tmp_path / "repo/metadata/timestamp.json").write_bytes(b"{")
+    assert publish(tmp_path, "net") == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("midstream: metadata/timestamp.json: metadata is damaged")
+
+
 def test_a_store_that_is_a_file_is_not_to_be_deleted(
     made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,17 +1,15 @@
 """The peers' environment and the process in it that answers. Knows nothing of networks."""
 
 import subprocess
-import tempfile
 import venv
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from comparison.processes import Worker
+from comparison.processes import WorkerWithFolder
 
 __all__ = ["Peers", "make_environment"]
 
@@ -53,28 +51,10 @@ def make_environment(folder: Path, wheels: Path) -> Path:
     return python
 
 
-class Peers:
-    """The peers, in a process of their environment.
+class Peers(WorkerWithFolder):
+    """The peers, in a process of their environment."""
 
-    Args:
-        worker: The process.
-        folder: For files that go to it and come from it.
-    """
-
-    def __init__(self, worker: Worker, folder: Path) -> None:
-        self._worker = worker
-        self._folder = folder
-
-    @classmethod
-    @contextmanager
-    def running(cls, python: Path) -> Iterator["Peers"]:
-        """Start them, and end them."""
-        script = Path(__file__).with_name("peers_worker.py")
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Worker.running(str(python), script) as worker,
-        ):
-            yield cls(worker, Path(folder))
+    SCRIPT = Path(__file__).with_name("peers_worker.py")
 
     def nncodec(
         self,

@@ -3,12 +3,13 @@
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
-__all__ = ["ONE_THREAD", "Worker"]
+__all__ = ["ONE_THREAD", "Worker", "WorkerWithFolder"]
 
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "RAYON")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in _THREADS}
@@ -60,3 +61,29 @@ class Worker:
             raise RuntimeError(f"a worker ended at {op}; what it said is above")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+class WorkerWithFolder:
+    """What a process answers for that takes files and gives files.
+
+    Args:
+        worker: The process.
+        folder: For files that go to it and come from it.
+    """
+
+    SCRIPT: ClassVar[Path]
+    """What it runs, in an environment of its own."""
+
+    def __init__(self, worker: Worker, folder: Path) -> None:
+        self._worker = worker
+        self._folder = folder
+
+    @classmethod
+    @contextmanager
+    def running(cls, python: Path) -> Iterator[Self]:
+        """Start it, and end it."""
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Worker.running(str(python), cls.SCRIPT) as worker,
+        ):
+            yield cls(worker, Path(folder))

@@ -4,10 +4,8 @@ Both hold the old release at an output SNR, each by its own base, and update it 
 SNR of the new one. Outputs are the logits of the network on inputs of its new task.
 """
 
-import tempfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from comparison.curves import Point, bytes_at
-from comparison.processes import Worker
+from comparison.processes import WorkerWithFolder
 from midstream import encode, rebuild
 from midstream.decoder import apply_lossy_update
 from midstream.encoder.lossy import encode_lossy_update
@@ -35,28 +33,10 @@ _COARSER, _STEP, _MOST = 10, 2, 16
 """Updates are tried from so much coarser than their base, in such steps."""
 
 
-class Bench:
-    """The process that answers for networks and for NNCodec.
+class Bench(WorkerWithFolder):
+    """The process that answers for networks and for NNCodec, where both are installed."""
 
-    Args:
-        worker: `outputs_worker.py`, where both are installed.
-        folder: For files that go to it and come from it.
-    """
-
-    def __init__(self, worker: Worker, folder: Path) -> None:
-        self._worker = worker
-        self._folder = folder
-
-    @classmethod
-    @contextmanager
-    def running(cls, python: Path) -> Iterator["Bench"]:
-        """Start it, and end it."""
-        script = Path(__file__).with_name("outputs_worker.py")
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            Worker.running(str(python), script) as worker,
-        ):
-            yield cls(worker, Path(folder))
+    SCRIPT = Path(__file__).with_name("outputs_worker.py")
 
     def snr_of(self, network: str, reference: bytes) -> Callable[[bytes | Path], float]:
         """Measures weights by how near outputs are to those of others, dB."""

@@ -115,6 +115,21 @@ async def test_a_path_that_could_lead_out_is_not_asked_for(path: str) -> None:
     assert server.requests == []
 
 
+async def test_a_connection_that_is_lost_between_two_reads_is_cut(
+    client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object) -> bytes:
+        raise RuntimeError("Connection closed.")  # so aiohttp where nobody waited for more
+
+    async with serving(sized("200 OK", body=b"x")) as server:
+        transport = HttpTransport(server.url, client)
+        async with transport.fetch("units/ab", limit=9) as response:
+            monkeypatch.setattr(aiohttp.StreamReader, "read", lost)
+            with pytest.raises(TransportError, match="units/ab") as caught:
+                await body(response)
+    assert caught.value.code is ErrorCode.UNREACHABLE
+
+
 async def test_cookies_are_forgotten() -> None:
     script = sized("200 OK", "Set-Cookie: id=1; Path=/", body=b"x")
     async with serving(script) as server, open_transport(server.url) as transport:

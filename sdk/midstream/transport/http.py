@@ -208,7 +208,8 @@ class _HttpResponse:
                 # aiohttp's own timeout is of any bytes, and chunks may have endless extensions
                 async with asyncio.timeout(limits.read_timeout):
                     chunk = await self.response.content.read(_CHUNK)
-            except _FAILURES as error:
+            except (*_FAILURES, RuntimeError) as error:
+                # the last is aiohttp's where a connection is lost between two reads
                 raise _translated(error, self.record.path) from error
             if not chunk:
                 return

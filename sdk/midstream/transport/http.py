@@ -25,6 +25,8 @@ _ERROR_BODY = 1 << 12
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)")
 _WHOLE, _PART, _SAME, _BEYOND = 200, 206, 304, 416
 _FAILURES = (aiohttp.ClientError, TimeoutError, OSError)
+# the last is aiohttp's where a connection is lost between two reads
+_READ_FAILURES = (*_FAILURES, RuntimeError)
 
 
 class HttpTransport:
@@ -125,7 +127,7 @@ class HttpTransport:
 
     async def _drain(self, response: aiohttp.ClientResponse, record: RequestRecord) -> None:
         """Read a short body that nobody wants; a connection with an unread one is lost."""
-        with suppress(*_FAILURES):
+        with suppress(*_READ_FAILURES):
             await self._drain_in_time(response, record)
 
     async def _drain_in_time(self, response: aiohttp.ClientResponse, record: RequestRecord) -> None:
@@ -208,8 +210,7 @@ class _HttpResponse:
                 # aiohttp's own timeout is of any bytes, and chunks may have endless extensions
                 async with asyncio.timeout(limits.read_timeout):
                     chunk = await self.response.content.read(_CHUNK)
-            except (*_FAILURES, RuntimeError) as error:
-                # the last is aiohttp's where a connection is lost between two reads
+            except _READ_FAILURES as error:
                 raise _translated(error, self.record.path) from error
             if not chunk:
                 return

@@ -10,7 +10,7 @@ import pytest
 
 import midstream
 from midstream import AdaptersMerged, AdaptersRefused, Event, Model, SwapMode
-from midstream.errors import ErrorCode, TransportError, TrustError
+from midstream.errors import ErrorCode, RefusedError, TransportError, TrustError
 from midstream.origin import Impairments, serve
 from midstream.publisher import history
 from midstream.publisher.adapters import Adapters
@@ -159,6 +159,63 @@ async def test_the_plain_release_comes_back_where_nothing_stands_in_for_the_revo
         await checked(live)
         assert running(live) == PLAIN
         assert of(events, AdaptersRefused)
+
+
+async def test_what_was_revoked_does_not_run_on_under_a_name_that_is_given_again(
+    place: Place,
+) -> None:
+    """[CON-14]: between two looks; the name is there, with other keys and without an adapter."""
+    place.adapters.sign_policy("net", "city", policy("south"))
+    async with connected(place) as (live, _):
+        await checked(live)
+        assert running(live)[1] == ADAPTED
+        place.providers.revoke("net", "south")
+        place.providers.add("net", "south", [signer(90).public])
+        await checked(live)
+        assert running(live) == PLAIN
+
+
+async def test_a_player_does_not_go_back_to_what_was_revoked(place: Place) -> None:
+    """[CON-14]: nor to what was left for another merge before the right was taken away."""
+    place.adapters.sign_policy("net", "city", policy("east", "south"))
+    async with connected(place) as (live, _):
+        await checked(live)
+        with_south = running(live)
+        place.adapters.sign_policy("net", "city", policy("east"))
+        await checked(live)
+        of_east = running(live)
+        place.providers.revoke("net", "south")
+        await checked(live)
+        live.revert()
+        assert running(live) == of_east
+        place.providers.revoke("net", "east")
+        await checked(live)
+        assert running(live) == PLAIN
+        live.revert()
+        assert running(live) == PLAIN
+        assert with_south[1] == of_east[1] == ADAPTED
+
+
+async def test_the_plain_release_comes_back_where_the_other_merge_does_not_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[CON-14]: one without the revoked is refused by the runtime."""
+    place.adapters.sign_policy("net", "city", policy("east", "south"))
+    backend = FakeBackend()
+    async with connected(place, backend=backend) as (live, _):
+        await checked(live)
+        place.providers.revoke("net", "south")
+        alone = place.adapters.sign_policy("net", "city", policy("east"))
+        load = backend.load
+
+        def refuse(model: bytes | memoryview, *, threads: int) -> Any:
+            if alone is not None and bytes(model) == alone.model:
+                raise RefusedError(ErrorCode.LOAD_FAILED, "it does not load")
+            return load(model, threads=threads)
+
+        monkeypatch.setattr(backend, "load", refuse)
+        await checked(live)
+        assert running(live) == PLAIN
 
 
 async def test_a_refusal_leaves_what_runs(place: Place) -> None:

@@ -97,3 +97,18 @@ def test_a_model_marked_bad_while_it_is_loaded_is_refused() -> None:
     with pytest.raises(RefusedError, match="was marked bad"):
         slots.stage(b"a", release=1, layer=0)
     assert (slots.standby, backend.alive) == (None, 0)
+
+
+def test_what_is_left_for_good_is_not_gone_back_to_and_may_be_staged_anew() -> None:
+    slots = Slots(FakeBackend())
+    first, second = take(slots, b"a"), take(slots, b"b")
+    slots.leave(first.sha256)
+    assert slots.previous is None
+    slots.leave(second.sha256)
+    assert slots.active == second  # until the next swap
+    third = take(slots, b"c")
+    assert slots.previous is None
+    again = take(slots, b"a")
+    assert slots.previous == third
+    take(slots, b"c")
+    assert slots.revert() == again

@@ -6,7 +6,7 @@ provider made whose right was taken away is left as soon as that is known.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
@@ -15,6 +15,7 @@ from midstream.client.metering import Meter
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, MidstreamError, TransportError, UsageError
 from midstream.limits import Limits
+from midstream.runtime import Slots
 from midstream.session import Event
 from midstream.session.adapting import Adapted, adapt
 from midstream.transport.adapters import Offer
@@ -57,16 +58,21 @@ class Adapting:
         self._limits = limits
         self._looked: tuple[int, str | None] | None = None
         self._place: tuple[int, int] | None = None
-        self._merged: Adapted | None = None
+        self._made: dict[str, Mapping[str, frozenset[str]]] = {}
+        """Model files that are loaded, each with the keys of those whose adapters are in it."""
         self._turn = asyncio.Lock()
         self.pause: float | None = None
         """Seconds after which to try once more, though there is no news; None for never."""
 
-    async def step(self, stage: Stage) -> bool:
+    async def step(self, stage: Stage, slots: Slots) -> bool:
         """Merge what is on offer for the newest release, where that is news.
 
         The exact model of the release has to be here. A generation with adapters counts as one
         layer above the last.
+
+        Args:
+            stage: Makes a generation.
+            slots: Where generations are; told of what is not to be gone back to.
 
         Returns:
             Whether a new generation is staged.
@@ -83,7 +89,7 @@ class Adapting:
             if manifest.release != self._delivery.manifest.release:
                 return False  # a newer one came while the player let no adapters come
             self._place = offer.place
-            return await self._take(manifest, offer, stage)
+            return await self._take(manifest, offer, stage, slots)
 
     async def adapted(self) -> Adapted:
         """The newest release with what is on offer for it, for those who only want the file.
@@ -120,22 +126,37 @@ class Adapting:
         self.pause = None
         return offer
 
-    async def _take(self, manifest: Manifest, offer: Offer, stage: Stage) -> bool:
+    async def _take(self, manifest: Manifest, offer: Offer, stage: Stage, slots: Slots) -> bool:
+        is_left = self._leave(offer, slots)
         last = manifest.units[-1].layer
         try:
             adapted = await self._adapt(manifest, offer)
         except MidstreamError as error:
             self._refuse(manifest, error)
-            if not self._has_revoked(offer):
-                return False
-            self._merged = None
-            plain = await self._delivery.rebuild(release=manifest.release)
-            return await stage(bytes(plain), manifest.release, last)
-        self._merged = adapted
-        event = _merged(manifest, adapted)
-        self._note(event)
-        self._tell(event)
-        return await stage(adapted.model, manifest.release, last + 1)
+        else:
+            event = _merged(manifest, adapted)
+            self._note(event)
+            self._tell(event)
+            if await stage(adapted.model, manifest.release, last + 1):
+                self._made[event.sha256] = _keys(offer, adapted.shares)
+                return True
+        if not is_left:
+            return False
+        plain = await self._delivery.rebuild(release=manifest.release)
+        return await stage(bytes(plain), manifest.release, last)
+
+    def _leave(self, offer: Offer, slots: Slots) -> bool:
+        """Go back to nothing that holds what somebody made who may contribute no more [CON-14].
+
+        Returns:
+            Whether that runs, or would after a swap.
+        """
+        loaded = {one.sha256 for one in (slots.standby, slots.active, slots.previous) if one}
+        self._made = {name: keys for name, keys in self._made.items() if name in loaded}
+        left = [name for name, keys in self._made.items() if _is_revoked(offer, keys)]
+        for sha256 in left:
+            slots.leave(sha256)
+        return any(one is not None and one.sha256 in left for one in (slots.standby, slots.active))
 
     async def _adapt(self, manifest: Manifest, offer: Offer) -> Adapted:
         model = bytes(await self._delivery.rebuild(release=manifest.release))
@@ -148,15 +169,22 @@ class Adapting:
 
         return await in_thread(merge)
 
-    def _has_revoked(self, offer: Offer) -> bool:
-        """Whether what was merged last is of somebody who may contribute no more."""
-        known = {one.name for one in providers.providers(offer.role)}
-        return self._merged is not None and not set(self._merged.shares) <= known
-
     def _refuse(self, manifest: Manifest, error: MidstreamError) -> None:
         event = AdaptersRefused(release=manifest.release, error=error)
         self._note(event)
         self._tell(event)
+
+
+def _keys(offer: Offer, names: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Keys that providers have now, of those who are providers."""
+    known = {one.name: frozenset(one.keyids) for one in providers.providers(offer.role)}
+    return {name: known[name] for name in names if name in known}
+
+
+def _is_revoked(offer: Offer, counted: Mapping[str, frozenset[str]]) -> bool:
+    """Whether one of several is no provider any more, or is one anew, with other keys."""
+    now = _keys(offer, counted)
+    return any(not keys & now.get(name, frozenset()) for name, keys in counted.items())
 
 
 def _merged(manifest: Manifest, adapted: Adapted) -> AdaptersMerged:

@@ -275,7 +275,9 @@ class Model:
             UsageError: BAD_STATE after `aclose`.
         """
         self._check_open()
-        return self._adapting is not None and await self._adapting.step(self._stage_adapted)
+        if self._adapting is None:
+            return False
+        return await self._adapting.step(self._stage_adapted, self._slots)
 
     async def aclose(self) -> None:
         """Stop fetching and let go of the interpreters; calling it again does nothing."""

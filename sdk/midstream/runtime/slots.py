@@ -59,6 +59,7 @@ class Slots:
         self._previous: Held | None = None
         self._retired: list[Held] = []
         self._bad: set[str] = set()
+        self._left: set[str] = set()
         self._count = 0
         self._guard = threading.Lock()  # of the pointers, never held while a network is at work
         self._staging = threading.Lock()
@@ -126,7 +127,7 @@ class Slots:
         """Make the standby generation the active one: one reference assignment.
 
         Decisions under way keep the one that they pinned. The one left is what `revert` goes
-        back to until the next swap, unless it is marked bad.
+        back to until the next swap, unless it is marked bad, or to be left.
 
         Returns:
             The generation that is active now, or None where nothing was staged.
@@ -136,7 +137,7 @@ class Slots:
                 return None
             left = self._active
             self._active, self._standby = self._standby, None
-            if left is None or left.generation.sha256 in self._bad:
+            if left is None or left.generation.sha256 in self._bad | self._left:
                 self._retire(left)
             else:
                 self._retire(self._previous)
@@ -172,6 +173,17 @@ class Slots:
             if self._is_bad(self._active):
                 self._go_back()
             return _generation(self._active)
+
+    def leave(self, sha256: str) -> None:
+        """Do not go back to a model file's generation; it is not bad, and may be staged anew.
+
+        Where it is active, it stays so until the next swap or `revert`.
+        """
+        with self._guard:
+            self._left.add(sha256)
+            if self._previous is not None and self._previous.generation.sha256 == sha256:
+                self._retire(self._previous)
+                self._previous = None
 
     @contextmanager
     def pin(self) -> Iterator[PinnedNetwork]:
@@ -227,6 +239,7 @@ class Slots:
             # it may have been marked bad while it was loaded
             self._check_not_bad(held.generation.sha256)
             self._count = held.generation.number
+            self._left.discard(held.generation.sha256)
             self._retire(self._standby)
             self._standby = held
 

@@ -360,12 +360,3 @@ def test_repair_symbols_of_other_bytes_are_found(tmp_path: Path) -> None:
     (repo / entry.repair_path).write_bytes(bytes(entry.repair_size))
     with pytest.raises(TrustError):
         audit(repo, made.root)
-
-
-def test_what_a_killed_publisher_left_half_written_is_removed(
-    publisher: Publisher, repo: Path
-) -> None:
-    (repo / "units").mkdir(parents=True)
-    (repo / "units" / ".new-half").write_bytes(b"half")
-    publisher.publish(MODEL, name=NAME, ladder="exact")
-    assert not list(repo.rglob(".new-*"))

@@ -8,12 +8,21 @@ from pathlib import Path
 
 from midstream.errors import ErrorCode, StoreError, UsageError
 from midstream.store.files import NEW_PREFIX, read_file, write_file
+from midstream.trust import layout
 
-__all__ = ["RepositoryFolder"]
+__all__ = ["RepositoryFolder", "is_repository", "no_repository"]
 
-_METADATA = ("1.root.json", "metadata", "targets")
+_METADATA = (layout.PINNED_ROOT, "metadata", "targets")
 _OTHERS = {".repair", ".parcel", ".policy"}
 """Files among them that nothing is built on."""
+_WRITTEN = ("", "metadata", "targets/*", "units", "bundles", "contributions/*", ".refused")
+"""Folders of a repository that files are written into."""
+
+
+def is_repository(folder: Path) -> bool:
+    """Whether a folder has a root that was published."""
+    metadata = (f"{layout.METADATA}{file.name}" for file in (folder / layout.METADATA).glob("*"))
+    return (folder / layout.PINNED_ROOT).is_file() or any(map(layout.is_root, metadata))
 
 
 class RepositoryFolder:
@@ -29,7 +38,9 @@ class RepositoryFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other publishers out.
+        """Keep other publishers out, and remove what one that was killed left half-written.
+
+        Nothing is removed from a folder that has no root yet.
 
         Raises:
             StoreError: The folder cannot be made, or another publisher is at work.
@@ -39,7 +50,8 @@ class RepositoryFolder:
         except OSError as error:
             raise StoreError.of(error, f"{self.path}: cannot be made") from error
         with self._alone(".lock", "another publisher"):
-            self._remove_leftovers()
+            if is_repository(self.path):
+                self._remove_leftovers()
             yield
 
     @contextmanager
@@ -50,13 +62,23 @@ class RepositoryFolder:
         count the same.
 
         Raises:
-            UsageError: NOT_FOUND where there is no such folder.
+            UsageError: NOT_FOUND where there is no such folder, or no repository in it.
             StoreError: Another merge is at work.
+        """
+        self.expect()
+        with self._alone(".merge.lock", "another merge"):
+            yield
+
+    def expect(self) -> None:
+        """Refuse a folder that is no repository, before a lock is made in it.
+
+        Raises:
+            UsageError: NOT_FOUND where there is no such folder, or no repository in it.
         """
         if not self.path.is_dir():
             raise UsageError(ErrorCode.NOT_FOUND, f"{self.path}: there is no such folder")
-        with self._alone(".merge.lock", "another merge"):
-            yield
+        if not is_repository(self.path):
+            raise no_repository(self.path)
 
     @contextmanager
     def _alone(self, name: str, other: str) -> Iterator[None]:
@@ -73,10 +95,10 @@ class RepositoryFolder:
             os.close(handle)
 
     def _remove_leftovers(self) -> None:
-        """Half-written files of a publisher that was killed."""
-        for path in self.path.rglob(NEW_PREFIX + "*"):
-            with suppress(OSError):
-                path.unlink()
+        for folder in _WRITTEN:
+            for path in self.path.glob(f"{folder}/{NEW_PREFIX}*".removeprefix("/")):
+                with suppress(OSError):
+                    path.unlink()
 
     def metadata(self) -> dict[str, bytes]:
         """Metadata and manifests, by their path in the folder."""
@@ -93,6 +115,11 @@ class RepositoryFolder:
         """Write files in the order given, each one whole."""
         for path, data in files.items():
             write_file(self.path / path, data)
+
+
+def no_repository(folder: Path) -> UsageError:
+    """The error for a folder that is no repository."""
+    return UsageError(ErrorCode.NOT_FOUND, f"{folder}: there is no repository in it")
 
 
 def _take(handle: int, problem: str) -> None:

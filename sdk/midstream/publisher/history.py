@@ -15,6 +15,7 @@ from tuf.api.metadata import Signed, Snapshot, Targets, Timestamp
 from midstream import decoder
 from midstream.errors import BitstreamError, DataError, ErrorCode, MidstreamError, UsageError
 from midstream.limits import LIMITS
+from midstream.publisher.folder import is_repository
 from midstream.publisher.mapping import map_unit
 from midstream.store.files import read_given
 from midstream.store.refusals import Refusal, RefusalLog
@@ -214,7 +215,8 @@ def add_refusal(folder: Path, name: str, error: MidstreamError, now: datetime, *
     Raises:
         StoreError: It cannot be written.
     """
-    if layout.is_name(name) and (folder / layout.TARGETS / name).is_dir():
+    is_there = layout.is_name(name) and (folder / layout.TARGETS / name).is_dir()
+    if is_there and is_repository(folder):
         made = Refusal.of(error, name, now, **more)
         refusal_log(folder, name).add([made])
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from midstream import fec
 from midstream.errors import ErrorCode, UsageError
-from midstream.publisher.folder import RepositoryFolder
+from midstream.publisher.folder import RepositoryFolder, is_repository, no_repository
 from midstream.store.files import read_file
 from midstream.trust import bundle, layout, manifest
 from midstream.trust.keys import KeyRing
@@ -63,9 +63,11 @@ class SignedFolder:
         path = self._folder.path
         if path.exists() and not path.is_dir():
             raise UsageError(ErrorCode.BAD_ARGUMENT, f"{path}: it is no folder")
-        if self._folder.metadata():
+        if is_repository(path):
             with self._folder.locked():
                 self.open().check_keys(name)
+        elif self._folder.metadata():
+            self.open()  # metadata without a root is refused, and no lock is made beside it
 
     @contextmanager
     def existing(self) -> Iterator[Repository]:
@@ -76,14 +78,11 @@ class SignedFolder:
             TrustError: Its metadata is not that of these keys, or has run out.
             StoreError: The folder cannot be read, or another publisher is at work.
         """
-        if not self._folder.path.is_dir():
-            raise UsageError(ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no such folder")
+        self._folder.expect()
         with self._folder.locked():
             repository = self.open()
             if not repository.networks:
-                raise UsageError(
-                    ErrorCode.NOT_FOUND, f"{self._folder.path}: there is no repository in it"
-                )
+                raise no_repository(self._folder.path)
             yield repository
 
     def write(

@@ -11,10 +11,11 @@ import pytest
 from midstream import Publisher
 from midstream.cli import main, network
 from midstream.cli.output import Output, human_size
-from midstream.errors import TrustError
-from midstream.store import load_keys
+from midstream.errors import ErrorCode, TrustError
+from midstream.store import Store, load_keys
 from models import mlp
 from published import NAME, Published, published
+from tensorfiles import normal, safetensors
 
 
 @pytest.fixture
@@ -183,3 +184,46 @@ def test_columns_without_room_are_named_below_a_table(
     assert (below in said) == (shown < 3)
     assert ("12345" in said) == (shown > 1)
     assert ("row scales" in said) == (shown > 2)
+
+
+def test_what_comes_from_outside_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    output, text = Output(as_json=False), "a\x1b]0;b\x07\x9b2J\u202e\r\nmidstream: c"
+    output.fail(TrustError(ErrorCode.BAD_METADATA, text))
+    output.warn(text)
+    output.note(text)
+    output.say(text)
+    output.table(text, [text, "x"], [[text, "y"]])
+    told = capsys.readouterr()
+    assert all(c.isprintable() or c == "\n" for c in told.err + told.out)
+    assert "midstream: a?]0;b??2J???midstream: c [BAD_METADATA 606]" in told.err  # one line
+    assert "a?]0;b??2J??\nmidstream: c\n" in told.out
+
+
+def test_names_of_tensors_steer_no_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "net.safetensors"
+    model.write_bytes(safetensors({"a\x1b[31mb": normal(16, 40)}))
+    assert main(["encode", str(model), "-o", str(tmp_path / "units"), "--ladder", "exact"]) == 0
+    assert main(["inspect", str(tmp_path / "units")]) == 0
+    told = capsys.readouterr().out
+    assert "a?[31mb" in told
+    assert "\x1b" not in told
+
+
+def test_a_store_that_may_not_grow_costs_a_warning(
+    repo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is no full disk: the model is whole, and nobody has to free space."""
+
+    class Small(Store):
+        def __init__(self, folder: str | Path) -> None:
+            super().__init__(folder, size_limit=100)
+
+    monkeypatch.setattr("midstream.client.keeping.Store", Small)
+    assert fetch(repo, tmp_path / "net.tflite", "--store", str(tmp_path / "store")) == 0
+    assert "do not fit beside the units in use" in capsys.readouterr().err
+    assert (tmp_path / "net.tflite").read_bytes() == made().models[0]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from faults import Fault, Faults
 from midstream.errors import ErrorCode, UsageError
 from midstream.publisher import history
 from midstream.trust import layout
@@ -89,3 +90,16 @@ def test_a_revert_that_is_refused_otherwise_is_put_down_too(place: Place) -> Non
     with pytest.raises(UsageError, match="no release 9"):
         place.providers.revert("net", 9)
     assert place.refusals() == [("revert", "NOT_FOUND")]
+
+
+def test_a_log_that_cannot_be_written_hides_no_refusal_and_stops_no_merge(place: Place) -> None:
+    place.providers.revoke("net", "south")
+    newest = history.exact_model(place.folder, history.manifest_of(place.folder, "net", None))
+    parcels = [place.parcel(name, release=4, parent=newest) for name in ("south", "west")]
+    said: list[str] = []
+    with Faults(place.folder / ".refused", 0, Fault.FULL).installed() as faults:
+        assert "No space left on device" in refused(place, 2)
+        assert place.merge(parcels, progress=said.append).release.number == 5
+    assert faults.happened
+    assert any("provider south" in line and "in no log" in line for line in said)
+    assert place.refusals() == []

@@ -7,12 +7,17 @@ from numbers import Real
 
 from midstream.frozen import setters
 
-__all__ = ["DType", "Fidelity", "Tensor", "UnitKind", "is_number"]
+__all__ = ["DType", "Fidelity", "Tensor", "UnitKind", "is_number", "printable"]
 
 
 def is_number(value: object) -> bool:
     """Whether a caller gave a real number, of Python's or of NumPy's, so that it compares."""
     return isinstance(value, Real)
+
+
+def printable(text: str) -> str:
+    """Text from outside as a terminal may be given it: controls, line ends too, are `?`."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class DType(IntEnum):

@@ -157,7 +157,7 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
     full: list[StoreError] = []
 
     def show(event: Event) -> None:
-        if isinstance(event, StoreFailed) and event.error.code is ErrorCode.STORE_FULL:
+        if isinstance(event, StoreFailed) and _is_full_disk(event.error):
             full.append(event.error)
         if isinstance(event, UnitVerified):
             bar.update(task, advance=event.entry.size)
@@ -180,6 +180,11 @@ async def _fetch_model(options: argparse.Namespace, output: Output) -> None:
         why = f"the model is written, but not all of it is kept for the next run: {full[0].message}"
         raise StoreError(full[0].code, why)
     _report(output, delivery, layer=options.layer)
+
+
+def _is_full_disk(error: StoreError) -> bool:
+    """Whether the system said so; a store that is as large as it may be does as it is meant to."""
+    return error.code is ErrorCode.STORE_FULL and isinstance(error.__cause__, OSError)
 
 
 def _check(options: argparse.Namespace) -> None:

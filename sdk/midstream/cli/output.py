@@ -1,4 +1,7 @@
-"""What verbs say: results on stdout, progress and errors on stderr. Knows no verb."""
+"""What verbs say: results on stdout, progress and errors on stderr. Knows no verb.
+
+Much of it has come from outside, errors above all: no terminal is given a control of that.
+"""
 
 import json
 import sys
@@ -20,6 +23,7 @@ from rich.table import Table
 
 from midstream.encoder.progress import Progress, Report
 from midstream.errors import MidstreamError
+from midstream.types import printable
 
 __all__ = ["Output", "human_size"]
 
@@ -45,16 +49,16 @@ class Output:
     def note(self, text: str) -> None:
         """Progress and warnings, for people."""
         if not self.as_json:
-            self._notes.print(text)
+            self._notes.print(_lines(text))
 
     def warn(self, text: str) -> None:
         """Something a person must know, whoever reads stdout."""
-        self._notes.print(f"warning: {text}")
+        self._notes.print(f"warning: {printable(text)}")
 
     def say(self, text: str) -> None:
         """A result in words."""
         if not self.as_json:
-            self._words.print(text)
+            self._words.print(_lines(text))
 
     @contextmanager
     def working(self, text: str) -> Iterator[Report]:
@@ -116,7 +120,7 @@ class Output:
 
     def fail(self, error: MidstreamError) -> None:
         """The one line about an error; on stdout too where a script is reading."""
-        self._notes.print(f"midstream: {error}")
+        self._notes.print(f"midstream: {printable(str(error))}")
         self.result({"error": error.code.name, "code": int(error.code), "message": error.message})
 
 
@@ -128,12 +132,19 @@ def _table(
     lines: bool = False,
 ) -> Table:
     """The first column is left-aligned and whole; cells beyond the columns are cut off."""
-    table = Table(title=title, title_justify="left", show_lines=lines)
+    table = Table(title=printable(title), title_justify="left", show_lines=lines)
     for number, column in enumerate(columns):
-        table.add_column(column, justify=justify if number else "left", no_wrap=not number)
+        table.add_column(
+            printable(column), justify=justify if number else "left", no_wrap=not number
+        )
     for row in rows:
-        table.add_row(*row[: len(columns)])
+        table.add_row(*map(_lines, row[: len(columns)]))
     return table
+
+
+def _lines(text: str) -> str:
+    """The same with its line ends, which are ours in what has several lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def human_size(size: int) -> str:

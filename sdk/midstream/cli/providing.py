@@ -309,7 +309,7 @@ def _policies_that_require(provider: str, repo: Path, network: str) -> list[str]
 def _revert(options: argparse.Namespace, output: Output) -> None:
     providers = Providers(options.repo, signer=keys_of(options), backend=backend_or_none(output))
     release = providers.revert(options.network, options.to, despite=options.despite)
-    held = providers.revoked_in(options.network, options.to)
+    held = providers.revoked_in(options.network, options.to) if options.despite else {}
     for name in held:
         output.warn(f"{name} is revoked, and what it contributed is in release {release.number}")
     output.say(f"{release.name} release {release.number} is release {options.to} again")

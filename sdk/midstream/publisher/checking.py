@@ -91,8 +91,8 @@ class Checker:
 
     def refuse(self, provider: str, error: MidstreamError, *, what: str = "contribution") -> None:
         """Put down that something was refused, and say it."""
-        self._progress(f"refused: {error}")
         self.put_down(provider, error, what=what)
+        self._progress(f"refused: {error}")
 
     def put_down(self, provider: str, error: MidstreamError, *, what: str) -> None:
         """Put down that something was refused, which its caller is told by the error."""

@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 from tuf.api.metadata import Signed, Snapshot, Targets, Timestamp
 
 from midstream import decoder
-from midstream.errors import BitstreamError, DataError, ErrorCode, MidstreamError, UsageError
+from midstream.errors import (
+    BitstreamError,
+    DataError,
+    ErrorCode,
+    MidstreamError,
+    StoreError,
+    UsageError,
+)
 from midstream.limits import LIMITS
 from midstream.publisher.folder import is_repository
 from midstream.publisher.mapping import map_unit
@@ -205,20 +212,22 @@ def refusals(folder: Path, name: str) -> tuple[Refusal, ...]:
 def add_refusal(folder: Path, name: str, error: MidstreamError, now: datetime, **more: Any) -> None:
     """Put down that something was refused; nothing of a network that is not in the folder.
 
+    Why it was refused is more than that it cannot be put down, which the error's message says then.
+
     Args:
         folder: The repository's folder.
         name: The network.
         error: Why.
         now: The time, with its zone.
         more: Other fields of a `Refusal`: what it was, and whose.
-
-    Raises:
-        StoreError: It cannot be written.
     """
     is_there = layout.is_name(name) and (folder / layout.TARGETS / name).is_dir()
     if is_there and is_repository(folder):
         made = Refusal.of(error, name, now, **more)
-        refusal_log(folder, name).add([made])
+        try:
+            refusal_log(folder, name).add([made])
+        except StoreError as failed:
+            error.message += f" (this is in no log: {failed.message})"
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.store.files import store_error, write_file
 from midstream.store.sharing import taken
+from midstream.types import printable
 
 __all__ = ["FILE", "MOST", "Record", "Refusal", "RefusalLog", "of_provider", "of_store"]
 
@@ -194,4 +195,4 @@ def _parsed(line: bytes) -> Refusal | None:
 
 def _shown(text: str) -> str:
     """What a terminal may be given."""
-    return "".join(c if c.isprintable() else "?" for c in text[:_MAX_TEXT])
+    return printable(text[:_MAX_TEXT])

@@ -13,7 +13,7 @@ from midstream import kernels, rebuild
 from midstream.bitstream import Operation
 from midstream.codec import repeats
 from midstream.decoder import apply_lossy_update, read_stack
-from midstream.encoder import builder, encode
+from midstream.encoder import encode, uniform
 from midstream.encoder.lossy import encode_lossy_update
 from midstream.encoder.single import find_single
 from reference import decode
@@ -91,7 +91,7 @@ def test_levels_are_looked_for_again_where_it_is_not_clear_what_pays(
         searches.append(arguments)
         return find_single(*arguments)
 
-    monkeypatch.setattr(builder, "find_single", counted)
+    monkeypatch.setattr(uniform, "find_single", counted)
     unit = encode(safetensors({"blocks": values}), ladder=rung).units[0]
     assert len(searches) == times
     assert decode([unit.data], TABLES) == bytes(rebuild([unit.data]))

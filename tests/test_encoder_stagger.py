@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from midstream.encoder import builder, encode
+from midstream.encoder import encode, uniform
 from midstream.encoder.ratio import noise_factors
 from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.weights import Weights, load
@@ -69,7 +69,7 @@ def test_the_last_rung_takes_fewer_bytes_than_above_one_step_for_all(
         return sum(len(unit.data) for unit in units)
 
     found = size()
-    monkeypatch.setattr(builder, "staggered", lambda weights, factors, relative, climb: relative)
+    monkeypatch.setattr(uniform, "staggered", lambda weights, factors, relative, climb: relative)
     assert found < 0.985 * size()
 
 

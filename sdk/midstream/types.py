@@ -144,7 +144,8 @@ class Fidelity:
     """How near a layer is to the original, as the publisher measured it."""
 
     weight_snr: float
-    """Signal to noise of all coded weights, dB; infinite only where the model file is exact.
+    """Signal to noise of all coded weights as they are decoded, dB; infinite only where the model
+    file is exact.
 
     Floats are measured against all floats, each integer type against itself; each counts by
     its number of weights.

@@ -17,7 +17,7 @@ from midstream.encoder.sensitivity import Measure, measure_sensitivities, sensit
 from midstream.encoder.statistics import MakeStatistics, Statistics
 from midstream.encoder.steps import relative_steps
 from midstream.encoder.units import Encoded, EncodedUnit, Evaluate
-from midstream.encoder.weights import Weights, load, tie
+from midstream.encoder.weights import Weights, load, reachable, tie
 from midstream.errors import ErrorCode, LimitError
 from midstream.limits import LIMITS, Limits
 from midstream.types import DType, Tensor
@@ -75,7 +75,8 @@ def encode(
     tensors = [tensor for tensor in opened.tensors if _is_hole(tensor)]
     topology = Topology.cut(model, tensors)
     is_exact = rungs[0].target is Target.EXACT
-    weights = tie([load(model, tensor) for tensor in tensors], vectors=is_exact)
+    weights = [load(model, tensor) for tensor in tensors]
+    weights = tie(weights if is_exact else list(map(reachable, weights)), vectors=is_exact)
     count = sum(tensor.weights for tensor in tensors)
     if is_exact:
         unit = exact_unit(topology, weights, evaluate=evaluate, probes=probes)

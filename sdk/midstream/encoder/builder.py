@@ -4,22 +4,20 @@ A rung that does not beat the one below it, or that is reached without it, is le
 next one goes on from there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from midstream.bitstream import Topology, protected_size
-from midstream.codec import rans
 from midstream.encoder.base import Base, Bases
 from midstream.encoder.climb import Refiner, write_rung
 from midstream.encoder.finish import exact_records
-from midstream.encoder.folds import Foldings
 from midstream.encoder.following import NearSearch
 from midstream.encoder.ladder import Rung, Target
-from midstream.encoder.near import Near, whole
+from midstream.encoder.near import Near
 from midstream.encoder.plan import Plan
 from midstream.encoder.progress import Work
 from midstream.encoder.quantiser import Quantiser, Recipe
-from midstream.encoder.ratio import decibels, noise_factors
+from midstream.encoder.ratio import decibels, noise_factors, noise_of
 from midstream.encoder.recipes import (
     OTHER_RECIPES,
     PLAIN,
@@ -30,31 +28,16 @@ from midstream.encoder.recipes import (
 )
 from midstream.encoder.remarks import decibels_of
 from midstream.encoder.rungs import MOST_PARTS, SLACKS, RungSearch
-from midstream.encoder.single import find_single
-from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.statistics import Statistics
-from midstream.encoder.steps import (
-    Allocation,
-    allocate,
-    choose_shift,
-    coarsened,
-    guess_shift,
-    shifted,
-    uniform_steps,
-)
+from midstream.encoder.steps import Allocation, allocate
 from midstream.encoder.targets import Targets
+from midstream.encoder.uniform import UniformBase
 from midstream.encoder.units import EncodedUnit, Evaluate
-from midstream.encoder.weights import Weights, squared_error
+from midstream.encoder.weights import Weights
 from midstream.types import Fidelity, UnitKind
 
 __all__ = ["Builder", "planned_parts", "recipe_sets"]
 
-_SLICE_BYTES, _RUN_BYTES = 6, 4
-_HARDLY, _CLEARLY = 0.35, 1.2
-"""Bytes saved for each that says where, by an estimate, beyond which nothing else need be tried."""
-_ROOM = 0.01
-"""Of the noise that the base of a ladder may have, left free: what is trained on from these weights
-has about as much in the same steps, and follows in few bytes where it meets the target."""
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
 
@@ -195,7 +178,8 @@ class Builder:
     ) -> Base:
         self._work.begin(str(rung), planned_parts([rung], is_known=self._statistics is not None))
         if rung.target is Target.SNR:
-            return self._uniform_base(rung, last, is_only=is_only)
+            uniform = UniformBase(self._weights, self._bases, self._factors)
+            return uniform.reach(rung.value, last, is_only=is_only)
         finder = BaseSearch(
             self._weights, self._bases, self._targets, self._allocation, self._work.part
         )
@@ -208,67 +192,6 @@ class Builder:
         if self._statistics is None:
             return Allocation.of(self._relative)
         return allocate(self._weights, self._statistics, rows=recipe.rows, columns=recipe.columns)
-
-    def _uniform_base(self, rung: Rung, last: float | None, *, is_only: bool) -> Base:
-        """One step for all but for what the last rung in weight SNR refines once less."""
-        relative: Sequence[float] = uniform_steps(self._weights, self._factors)
-        if last is not None:
-            climb = Climb(bottom=rung.value, top=last)
-            relative = staggered(self._weights, self._factors, relative, climb)
-        aim = 10 ** (-rung.value / 10)
-        return self._single(relative, aim) if is_only else self._plain(relative, aim)
-
-    def _single(self, relative: Sequence[float], aim: float) -> Base:
-        """With what repeats left out or not; both are made where either may be the shorter."""
-        folds, folded, base = self._bases.folds, None, None
-        guess = guess_shift(self._weights, relative, self._factors, aim)
-        promise = folds.promise(self._weights, shifted(self._weights, relative, guess))
-        if promise > _HARDLY:
-            folded = self._folded(relative, aim)
-        if promise < _CLEARLY or folded is None:
-            base = self._thrifty(relative, aim, {}, whole)
-        made = [one for one in (base, folded) if one is not None]
-        return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))
-
-    def _folded(self, relative: Sequence[float], aim: float) -> Base | None:
-        folds = self._bases.folds
-        return self._thrifty(relative, aim, folds.by_tensor, folds.folded)
-
-    def _thrifty(
-        self,
-        relative: Sequence[float],
-        aim: float,
-        foldings: Foldings,
-        fold: Callable[[Plan], Plan],
-    ) -> Base | None:
-        """Thrifty levels, or the nearest ones where these take fewer bytes."""
-        found = find_single(self._weights, self._factors, relative, aim, foldings)
-        if found is None:
-            return None
-        base = self._bases.write(found.codes, found.levels, fold=fold)
-        if 8 * (len(base.data) - self._bases.uncounted - _overhead(base.plans)) <= found.plain_bits:
-            return base
-        return min(base, self._plain(relative, aim), key=lambda one: len(one.data))
-
-    def _plain(self, relative: Sequence[float], aim: float) -> Base:
-        """The nearest levels with the widest steps whose noise is at most what is aimed at.
-
-        Some tensors are a step coarser than others, so that it hardly has less.
-        """
-
-        def noises(steps: Sequence[int]) -> list[float]:
-            triples = zip(self._weights, steps, self._factors, strict=True)
-            return [f * squared_error(w, s) if f else 0.0 for w, s, f in triples]
-
-        guess = guess_shift(self._weights, relative, self._factors, aim)
-        shift = choose_shift(
-            self._weights, relative, lambda steps: sum(noises(steps)) <= aim, guess=guess
-        )
-        fine, coarse = (noises(shifted(self._weights, relative, s)) for s in (shift, shift + 1))
-        mixed = [step + shift for step in relative]
-        for at in coarsened(self._weights, fine, coarse, (1 - _ROOM) * aim):
-            mixed[at] += 1
-        return self._bases.make(Allocation.of(mixed), PLAIN, 0)
 
     def _finished(self) -> tuple[Plan, ...]:
         """Integer slices as far as they go; float slices stay."""
@@ -325,20 +248,7 @@ class Builder:
         self._plans = plans
 
     def _weight_snr(self, plans: Sequence[Plan], *, is_exact: bool = False) -> float:
-        noise = sum(
-            # the tensors of a slice have one data type, and so one factor
-            self._factors[plan.piece.runs[0].tensor] * plan.squared_error
-            for plan in plans
-            if plan.piece.coded
-        )
-        return decibels(noise, is_exact=is_exact)
-
-
-def _overhead(plans: Sequence[Plan]) -> int:
-    """Bytes that slices and tensors take, about, however few bits their levels have."""
-    coded = [plan.piece for plan in plans if plan.piece.coded]
-    lanes = sum(rans.lanes_of(piece.weights) for piece in coded)
-    return 4 * lanes + sum(_SLICE_BYTES + _RUN_BYTES * len(piece.runs) for piece in coded)
+        return decibels(noise_of(plans, self._factors), is_exact=is_exact)
 
 
 def _ways(recipe: Recipe) -> Sequence[float]:

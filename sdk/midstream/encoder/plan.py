@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
 from midstream.codec import Context, Folding, digits, grid, kept, points, storage
+from midstream.encoder.decoded import decoded_error, is_far_above_rounding
 from midstream.encoder.narrow import Narrow, narrow, wide
 from midstream.encoder.weights import Corrected, Weights
 from midstream.kernels import nearest_levels, squared_error
@@ -105,9 +106,13 @@ class Plan:
         if not self.piece.coded:
             return True
         dtype = self.piece.dtype
+        return storage.dump(self._decoded, dtype) == storage.dump(self.stored, dtype)
+
+    @property
+    def _decoded(self) -> NDArray[np.generic]:
+        """(weights,), what the levels stand for, in storage form."""
         steps, offsets = self.head.steps(self.piece), self.head.offsets(self.piece)
-        values = grid.reconstruct(self.levels, dtype, steps, self.trits, offsets)
-        return storage.dump(values, dtype) == storage.dump(self.stored, dtype)
+        return grid.reconstruct(self.levels, self.piece.dtype, steps, self.trits, offsets)
 
     def sizes(self, trits: int) -> NDArray[np.float64]:
         """The step of each weight after so many refinements; (1,) where all have the same."""
@@ -131,8 +136,12 @@ class Plan:
 
     @cached_property
     def squared_error(self) -> float:
-        """Of the levels, against the weights."""
-        return squared_error(self._weights, self.sizes(self.trits), levels=self.levels)
+        """Of the weights that decoding gives, against those that there are."""
+        if self.piece.dtype is DType.FLOAT32:
+            error = squared_error(self._weights, self.sizes(self.trits), levels=self.levels)
+            if is_far_above_rounding(error, self._weights):
+                return error
+        return decoded_error(self.stored, self._decoded, self.piece.dtype)
 
     def noise(self, trits: int) -> float:
         """Squared errors in steps of the base, after so many refinements."""

@@ -1,14 +1,15 @@
-"""Weight SNR: one number for the weights of all data types. Knows nothing of slices."""
+"""Weight SNR: one number for the weights of all data types. Knows nothing of rungs."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
+from midstream.encoder.plan import Plan
 from midstream.encoder.weights import Weights
 from midstream.types import DType
 
-__all__ = ["decibels", "noise_factors"]
+__all__ = ["decibels", "noise_factors", "noise_of"]
 
 _MOST = 200.0
 """dB said of weights whose numbers are all right but whose bytes are not, such as -0.0."""
@@ -35,6 +36,21 @@ def noise_factors(weights: Sequence[Weights]) -> list[float]:
         kind: counts[kind] / total / energy for kind, energy in energies.items() if energy > 0
     }
     return [factors.get(_kind(w), 0.0) if w.coded else 0.0 for w in weights]
+
+
+def noise_of(plans: Sequence[Plan], factors: Sequence[float]) -> float:
+    """Noise over signal of the weights that decoding gives.
+
+    Args:
+        plans: All slices.
+        factors: What a squared error of each tensor counts.
+    """
+    return sum(
+        # the tensors of a slice have one data type, and so one factor
+        factors[plan.piece.runs[0].tensor] * plan.squared_error
+        for plan in plans
+        if plan.piece.coded
+    )
 
 
 def _kind(weights: Weights) -> DType:

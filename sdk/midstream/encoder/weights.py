@@ -19,6 +19,7 @@ __all__ = [
     "Weights",
     "entropy_bits",
     "load",
+    "reachable",
     "squared_error",
     "tie",
 ]
@@ -32,6 +33,9 @@ _FEW = 64
 _PIECE = 1 << 16
 """Weights that are looked at as doubles at once."""
 _FEWEST_FILLED = 256
+_MOST = {DType.FLOAT32: 2.0**126, DType.BFLOAT16: 2.0**126, DType.FLOAT16: 2.0**14}
+"""What weights may be that are coded with loss, a quarter of what their data type holds: levels
+stand for at most twice as much, and a step more where they are points."""
 _LARGEST_LEVEL = 1 << 24
 """Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
 
@@ -145,6 +149,18 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         finest=_finest(numbers) if coded else -grid.MAX_STEP_INDEX,
         known=numbers if len(numbers) < _FEWEST_SAMPLED else None,
     )
+
+
+def reachable(weights: Weights) -> Weights:
+    """The same, not coded where levels might stand for more than its data type holds.
+
+    What is decoded would be infinite. Such tensors are masks, too, beside which nothing else
+    would count.
+    """
+    most = _MOST.get(weights.tensor.dtype)
+    if most is None or weights.finest <= grid.step_index(most / _LARGEST_LEVEL):
+        return weights
+    return replace(weights, coded=False)
 
 
 def _is_filled(tensor: Tensor, numbers: NDArray[np.float32] | NDArray[np.float64]) -> bool:

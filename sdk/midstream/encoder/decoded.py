@@ -1,0 +1,78 @@
+"""Noise as decoding makes it: values are rounded to their data type, integers clipped.
+
+Knows nothing of slices and targets. What levels stand for is a product in double precision; a
+float16 has eleven bits of it, and what is lost counts from about 40 dB on.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from midstream.codec import grid, storage
+from midstream.encoder.weights import Weights
+from midstream.kernels import nearest_levels, squared_error
+from midstream.types import DType
+
+__all__ = ["decoded_error", "is_far_above_rounding", "rounding_noise"]
+
+_WIDE = np.array([2.0**1000])
+"""A step so wide that all levels are 0, and the error of numbers is their energy."""
+_SQUARE_LOST, _LEAST_LOST = 2.0**-48, 2.0**-300
+"""Of the square of a number, what rounding it to float32 adds at most; and of the least ones."""
+_CLEAR = 1e8
+"""Times what rounding may add, from which on it changes noise by less than 0.001 dB."""
+
+_Stored = NDArray[np.generic]
+_Numbers = NDArray[np.float32] | NDArray[np.float64]
+
+
+def decoded_error(stored: _Stored, decoded: _Stored, dtype: DType) -> float:
+    """The sum of squared differences between weights and what is decoded for them.
+
+    Args:
+        stored: (weights,) in storage form.
+        decoded: (weights,) in storage form.
+        dtype: Data type of both.
+    """
+    own, other = storage.numbers(stored, dtype), storage.numbers(decoded, dtype)
+    return squared_error(np.subtract(own, other, dtype=np.float64), _WIDE)
+
+
+def is_far_above_rounding(error: float, numbers: _Numbers) -> bool:
+    """Whether rounding to float32 leaves an error what it is, as near as it is told.
+
+    Args:
+        error: The sum of squared differences between weights and what their levels stand for.
+        numbers: (weights,) the weights.
+    """
+    energy = squared_error(numbers, _WIDE)
+    return error > _CLEAR * (_SQUARE_LOST * energy + _LEAST_LOST * len(numbers))
+
+
+def rounding_noise(
+    weights: Sequence[Weights], steps: Sequence[int], factors: Sequence[float]
+) -> float:
+    """What rounding to float16 and bfloat16 adds to the noise of nearest levels, by samples.
+
+    Args:
+        weights: All tensors.
+        steps: The step index of each.
+        factors: What a squared error of each counts.
+    """
+    triples = zip(weights, steps, factors, strict=True)
+    return sum(
+        factor * _added(w, step)
+        for w, step, factor in triples
+        if factor and w.tensor.dtype in (DType.FLOAT16, DType.BFLOAT16)
+    )
+
+
+def _added(weights: Weights, step: int) -> float:
+    """Squared errors that rounding adds to those of a tensor; less than 0 where it heals some."""
+    dtype, sample = weights.tensor.dtype, weights.sample()
+    sizes = grid.one_size(step, 0, dtype)
+    levels = nearest_levels(sample.numbers, sizes)
+    decoded = storage.numbers(grid.reconstruct(levels, dtype, step), dtype)
+    errors = np.subtract(sample.numbers, decoded, dtype=np.float64)
+    return sample.share * (squared_error(errors, _WIDE) - squared_error(sample.numbers, sizes))

@@ -1,0 +1,156 @@
+"""Bases that aim at weight SNR: one step for all tensors of a kind, but for what pays.
+
+Knows nothing of the rungs above but where the last one ends, and nothing of outputs.
+"""
+
+from collections.abc import Callable, Sequence
+
+from midstream.codec import rans
+from midstream.encoder.base import Base, Bases
+from midstream.encoder.decoded import rounding_noise
+from midstream.encoder.folds import Foldings
+from midstream.encoder.near import whole
+from midstream.encoder.plan import Plan
+from midstream.encoder.ratio import noise_of
+from midstream.encoder.recipes import PLAIN
+from midstream.encoder.single import find_single
+from midstream.encoder.stagger import Climb, staggered
+from midstream.encoder.steps import (
+    Allocation,
+    choose_shift,
+    coarsened,
+    guess_shift,
+    shifted,
+    uniform_steps,
+)
+from midstream.encoder.weights import Weights, squared_error
+
+__all__ = ["UniformBase"]
+
+_SLICE_BYTES, _RUN_BYTES = 6, 4
+_HARDLY, _CLEARLY = 0.35, 1.2
+"""Bytes saved for each that says where, by an estimate, beyond which nothing else need be tried."""
+_ROOM = 0.01
+"""Of the noise that the base of a ladder may have, left free: what is trained on from these weights
+has about as much in the same steps, and follows in few bytes where it meets the target."""
+_MOST_ROUNDS = 6
+"""Bases that are made, at most, until what is decoded of one has no more noise than it may."""
+_MORE = 1.05
+"""Times what a base has too much, or rounding is expected to add, that is aimed lower; twice as
+often in each round."""
+_FINER = 0.9
+"""Times what was aimed at that all steps are finer for, where they can be."""
+_LEAST_LEFT = 0.25
+"""Of the noise aimed at, what is still aimed at in the next round, at least."""
+
+
+class UniformBase:
+    """Makes bases of one network.
+
+    Args:
+        weights: All tensors.
+        bases: Writes them.
+        factors: What a squared error of each tensor counts.
+    """
+
+    def __init__(self, weights: Sequence[Weights], bases: Bases, factors: Sequence[float]) -> None:
+        self._weights = weights
+        self._bases = bases
+        self._factors = factors
+
+    def reach(self, target: float, last: float | None, *, is_only: bool) -> Base:
+        """The base that reaches a target, or the nearest to it.
+
+        Args:
+            target: Weight SNR, dB, of what is decoded.
+            last: The same of the last rung above it that aims at that; tensors that it refines
+                once less start finer.
+            is_only: Whether no rung is above it; levels may then be thrifty.
+        """
+        relative: Sequence[float] = uniform_steps(self._weights, self._factors)
+        if last is not None:
+            climb = Climb(bottom=target, top=last)
+            relative = staggered(self._weights, self._factors, relative, climb)
+        make = self._single if is_only else self._plain
+        limit = 10 ** (-target / 10)
+        aim = _lower(limit, _MORE * self._rounding(relative, limit))
+        found: dict[float, tuple[float, Base]] = {}
+        for turn in range(_MOST_ROUNDS):
+            base = make(relative, aim)
+            noise = noise_of(base.plans, self._factors)
+            if noise <= limit:
+                return base
+            if aim <= _FINER * found.setdefault(noise, (aim, base))[0]:
+                break  # steps are as fine as they can be
+            aim = _lower(aim, _MORE * 2**turn * (noise - limit))
+        return found[min(found)][1]
+
+    def _rounding(self, relative: Sequence[float], limit: float) -> float:
+        """What rounding to half precision adds to so much noise, about."""
+        guess = guess_shift(self._weights, relative, self._factors, limit)
+        steps = shifted(self._weights, relative, guess)
+        return max(rounding_noise(self._weights, steps, self._factors), 0.0)
+
+    def _single(self, relative: Sequence[float], aim: float) -> Base:
+        """With what repeats left out or not; both are made where either may be the shorter."""
+        folds, folded, base = self._bases.folds, None, None
+        guess = guess_shift(self._weights, relative, self._factors, aim)
+        promise = folds.promise(self._weights, shifted(self._weights, relative, guess))
+        if promise > _HARDLY:
+            folded = self._folded(relative, aim)
+        if promise < _CLEARLY or folded is None:
+            base = self._thrifty(relative, aim, {}, whole)
+        made = [one for one in (base, folded) if one is not None]
+        return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))
+
+    def _folded(self, relative: Sequence[float], aim: float) -> Base | None:
+        folds = self._bases.folds
+        return self._thrifty(relative, aim, folds.by_tensor, folds.folded)
+
+    def _thrifty(
+        self,
+        relative: Sequence[float],
+        aim: float,
+        foldings: Foldings,
+        fold: Callable[[Plan], Plan],
+    ) -> Base | None:
+        """Thrifty levels, or the nearest ones where these take fewer bytes."""
+        found = find_single(self._weights, self._factors, relative, aim, foldings)
+        if found is None:
+            return None
+        base = self._bases.write(found.codes, found.levels, fold=fold)
+        if 8 * (len(base.data) - self._bases.uncounted - _overhead(base.plans)) <= found.plain_bits:
+            return base
+        return min(base, self._plain(relative, aim), key=lambda one: len(one.data))
+
+    def _plain(self, relative: Sequence[float], aim: float) -> Base:
+        """The nearest levels with the widest steps whose noise is at most what is aimed at.
+
+        Some tensors are a step coarser than others, so that it hardly has less.
+        """
+
+        def noises(steps: Sequence[int]) -> list[float]:
+            triples = zip(self._weights, steps, self._factors, strict=True)
+            return [f * squared_error(w, s) if f else 0.0 for w, s, f in triples]
+
+        guess = guess_shift(self._weights, relative, self._factors, aim)
+        shift = choose_shift(
+            self._weights, relative, lambda steps: sum(noises(steps)) <= aim, guess=guess
+        )
+        fine, coarse = (noises(shifted(self._weights, relative, s)) for s in (shift, shift + 1))
+        mixed = [step + shift for step in relative]
+        for at in coarsened(self._weights, fine, coarse, (1 - _ROOM) * aim):
+            mixed[at] += 1
+        return self._bases.make(Allocation.of(mixed), PLAIN, 0)
+
+
+def _lower(aim: float, by: float) -> float:
+    """What is aimed at, lowered by so much, but not to next to nothing."""
+    return max(aim - by, _LEAST_LEFT * aim)
+
+
+def _overhead(plans: Sequence[Plan]) -> int:
+    """Bytes that slices and tensors take, about, however few bits their levels have."""
+    coded = [plan.piece for plan in plans if plan.piece.coded]
+    lanes = sum(rans.lanes_of(piece.weights) for piece in coded)
+    return 4 * lanes + sum(_SLICE_BYTES + _RUN_BYTES * len(piece.runs) for piece in coded)

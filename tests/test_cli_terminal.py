@@ -96,13 +96,17 @@ def test_plain_keys_are_opened_without_a_question(
 
 
 def test_an_interrupted_verb_ends_with_130(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(network, "_tell", interrupt)
     assert fetch(repo, tmp_path / "out") == 130
+    assert capsys.readouterr().err.endswith("midstream: interrupted\n")
 
 
 def test_the_folder_of_the_output_is_made(repo: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from midstream.cli import main
+from midstream_command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -32,9 +32,10 @@ A first round trip:
   midstream fetch http://127.0.0.1:8000 net --root repo/1.root.json -o copy.tflite
 
 Exit codes: 0 good; 1 the data or the peer is at fault; 2 wrong use; 3 this machine cannot
-(no runtime, disk full). Keys are sealed with a passphrase: typed, in MIDSTREAM_PASSPHRASE,
-or in a --passphrase-file.
+(no runtime, disk full); 130 interrupted (Ctrl-C). Keys are sealed with a passphrase: typed, in
+MIDSTREAM_PASSPHRASE, or in a --passphrase-file.
 """
+_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -63,15 +64,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = build_parser().parse_args(arguments)
-    output = Output(as_json=getattr(options, "json", False))
+    try:
+        options = build_parser().parse_args(arguments)
+        return _run(options, Output(as_json=getattr(options, "json", False)))
+    except KeyboardInterrupt:
+        sys.stderr.write("midstream: interrupted\n")
+        return _INTERRUPTED
+
+
+def _run(options: argparse.Namespace, output: Output) -> int:
     try:
         options.run(options, output)
     except MidstreamError as error:
         output.fail(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         # whoever read our output has seen enough; nothing more can be said to them
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,6 @@
 """Clients merge adapters as a signed policy says, swap them in, and never run what was revoked."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -384,3 +385,21 @@ async def test_a_player_that_wants_a_lower_layer_alone_gets_no_adapters(tmp_path
         assert running(live)[:2] == (2, 0)
         assert not of(events, AdaptersMerged)
         assert not of(events, AdaptersRefused)
+
+
+async def test_a_look_that_was_cancelled_is_done_again(place: Place) -> None:
+    place.adapters.sign_policy("net", "city", policy("east", "north"))
+    slow = Impairments(delay=0.4)
+    async with (
+        serve(place.folder, port=0, impairments=slow) as url,
+        connected(place, url=url) as (live, _),
+    ):
+        await live.ready()
+        await live.delivery.complete()
+        await live.stage()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await live.adapt()
+        await live.complete()
+        live.swap()
+        assert running(live)[:2] == (1, ADAPTED)

@@ -1,12 +1,16 @@
 """New releases for a network that runs: when they take its place, and when not."""
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 from delivering import of
 from living import live
 from midstream import (
     CheckFailed,
     GenerationRefused,
+    GenerationStaged,
     Policy,
     Publisher,
 )
@@ -109,3 +113,40 @@ async def test_a_look_that_fails_is_an_event(made: Published, repo: Path) -> Non
         await until(lambda: bool(of(events, CheckFailed)))
         assert isinstance(of(events, CheckFailed)[0].error, TrustError)
         assert model.generation is not None
+
+
+async def test_a_new_release_is_followed_after_staging_that_was_cancelled(
+    made: Published, tmp_path: Path
+) -> None:
+    news = published(1, 2, updates=FRESH)
+    repo, backend = made.write(tmp_path / "repo"), FakeBackend()
+    async with live(repo, made, background=False, backend=backend) as (model, events):
+        await model.ready()
+        await model.delivery.complete()
+        backend.load_seconds = 0.3
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await model.stage()
+        assert [(one.release, one.layer) for one in of(events, GenerationStaged)][1:] == [
+            (1, made.manifest.units[-1].layer)
+        ]
+        news.write(repo)
+        assert await model.check()
+        await model.delivery.base()
+        assert not await model.stage()
+        await model.complete()
+        generation = model.swap()
+        assert generation is not None
+        assert generation.release == 2
+
+
+async def test_a_player_that_did_not_wait_until_it_is_ready_may_wait_again(
+    made: Published, repo: Path
+) -> None:
+    backend = FakeBackend(load_seconds=0.5)
+    async with live(repo, made, background=False, backend=backend) as (model, _):
+        await model.delivery.base()
+        with pytest.raises(TimeoutError):
+            await model.ready(0.1)
+        generation = await model.ready(IN_TIME)
+        assert (generation.number, generation.layer) == (1, 0)

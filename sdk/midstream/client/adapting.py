@@ -82,14 +82,21 @@ class Adapting:
             looked = manifest.release, self._delivery.source.version
             if looked == self._looked or not self._delivery.has_exact(manifest.release):
                 return False
-            self._looked = looked
-            offer = await self._offer(manifest)
-            if offer is None or offer.place == self._place:
-                return False
-            if manifest.release != self._delivery.manifest.release:
-                return False  # a newer one came while the player let no adapters come
-            self._place = offer.place
-            return await self._take(manifest, offer, stage, slots)
+            try:
+                self._looked = looked
+                return await self._look(manifest, stage, slots)
+            except asyncio.CancelledError:
+                self._looked = self._place = None  # the next step does all of it
+                raise
+
+    async def _look(self, manifest: Manifest, stage: Stage, slots: Slots) -> bool:
+        offer = await self._offer(manifest)
+        if offer is None or offer.place == self._place:
+            return False
+        if manifest.release != self._delivery.manifest.release:
+            return False  # a newer one came while the player let no adapters come
+        self._place = offer.place
+        return await self._take(manifest, offer, stage, slots)
 
     async def adapted(self) -> Adapted:
         """The newest release with what is on offer for it, for those who only want the file.
@@ -137,8 +144,8 @@ class Adapting:
             event = _merged(manifest, adapted)
             self._note(event)
             self._tell(event)
+            self._made[event.sha256] = _keys(offer, adapted.shares)
             if await stage(adapted.model, manifest.release, last + 1):
-                self._made[event.sha256] = _keys(offer, adapted.shares)
                 return True
         if not is_left:
             return False

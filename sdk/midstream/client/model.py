@@ -21,7 +21,7 @@ from midstream.client.events import (
     GenerationSwapped,
     UpdateApplied,
 )
-from midstream.client.threads import Pulse
+from midstream.client.threads import Pulse, to_its_end
 from midstream.client.workers import Step, in_worker
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.runtime import Generation, PinnedNetwork, Slots
@@ -338,7 +338,7 @@ class Model:
         began = time.monotonic()
         try:
             model, fidelity = await make(), self.delivery.fidelity(release, layer)
-            await in_worker(Step.STAGE, self._stage, model, release, layer)
+            await to_its_end(self._load(model, (release, layer), fidelity))
             self.delivery.staged(time.monotonic() - began)
         except MidstreamError as error:
             self._refused.add((release, layer))
@@ -348,13 +348,19 @@ class Model:
             self.delivery.refusals.note(event)
             self._on_event(event)
             return False
-        loaded, before = self._loaded, self._fidelities | {(release, layer): fidelity}
+        return True
+
+    async def _load(self, model: bytes, place: tuple[int, int], fidelity: float) -> None:
+        """Take a model file into the standby slot; not to be cancelled in between."""
+        await in_worker(Step.STAGE, self._stage, model, *place)
+        loaded, before = self._loaded, self._fidelities | {place: fidelity}
         self._fidelities = {place: known for place, known in before.items() if place in loaded}
-        self._on_event(GenerationStaged(release=release, layer=layer))
+        if self._is_closed:
+            return
+        self._on_event(GenerationStaged(release=place[0], layer=place[1]))
         if self.generation is None or self._mode is SwapMode.IMMEDIATE:
             self.swap()
         self._changed.beat()
-        return True
 
     def _stage(self, model: bytes, release: int, layer: int) -> None:
         digest = hashlib.sha256(model).hexdigest()

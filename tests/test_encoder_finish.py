@@ -10,7 +10,8 @@ from midstream.bitstream import Head, Operation, Topology, read_unit, write_unit
 from midstream.decoder import rebuild
 from midstream.encoder import encode
 from midstream.encoder.finish import exact_records
-from midstream.encoder.plan import Plan, level_records, make_plans
+from midstream.encoder.plan import Plan, make_plans
+from midstream.encoder.records import level_records
 from midstream.encoder.weights import load
 from midstream.types import UnitKind
 from tensorfiles import normal, safetensors

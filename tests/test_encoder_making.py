@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from midstream import kernels
-from midstream.encoder import economy
+from midstream.encoder import making
 from midstream.encoder.economy import Trial
 from midstream.encoder.weights import load
 from midstream.formats import open_model
@@ -50,7 +50,7 @@ def test_one_call_makes_what_steps_make(name, step, is_lattice, monkeypatch):
     one.__dict__["is_expected"] = bool(one.code(step).predictor) or name in ("predicted", "large")
     cuts = TENSORS[name][1]
     found = [facts(one.made(own, cuts)) for own in (step, step - 3)]
-    monkeypatch.setattr(economy, "may_make", lambda *_: False)
+    monkeypatch.setattr(making, "may_make", lambda *_: False)
     assert found == [facts(one.made(own, cuts)) for own in (step, step - 3)]
 
 

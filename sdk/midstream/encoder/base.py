@@ -13,8 +13,9 @@ from midstream.bitstream import Head, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales, storage
 from midstream.encoder.folds import Folds
 from midstream.encoder.narrow import Narrow, made
-from midstream.encoder.plan import Plan, level_records, make_plans, raw_records
+from midstream.encoder.plan import Plan, make_plans
 from midstream.encoder.quantiser import Quantised, Quantiser, Recipe
+from midstream.encoder.records import level_records, raw_records
 from midstream.encoder.steps import Allocation, shifted
 from midstream.encoder.weights import Corrected, Weights
 from midstream.kernels import nearest_levels

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from midstream.bitstream import Record, write_unit
 from midstream.codec.digits import width_shift
 from midstream.encoder.narrow import narrow
-from midstream.encoder.plan import Plan, cut, cut_corrected, digit_records, join
+from midstream.encoder.plan import Plan, cut, cut_corrected, join
 from midstream.encoder.quantiser import Quantiser, Recipe
+from midstream.encoder.records import digit_records
 from midstream.encoder.rounding import Bounds
 from midstream.encoder.thrift import thrifty
 from midstream.encoder.weights import Weights

@@ -22,14 +22,14 @@ from midstream.codec import (
     points,
     scales,
 )
-from midstream.codec.fitting import fit_ways, may_make, refit, refit_made
+from midstream.codec.fitting import fit_ways, refit
 from midstream.codec.prediction import terms
 from midstream.encoder import thrift
+from midstream.encoder.making import make
 from midstream.encoder.narrow import Narrow, narrow
 from midstream.encoder.weights import Weights
 from midstream.encoder.weights import squared_error as weights_error
 from midstream.kernels import nearest_levels, predict, squared_error
-from midstream.types import DType
 
 __all__ = ["Trial", "noises"]
 
@@ -224,46 +224,14 @@ class Trial:
             step: Step index or trit exponent.
             cuts: Where the parts that are coded apart from each other start and stop.
         """
-        w, code = self.weights, self.code(step)
-        if not self._is_made_at_once(code):
-            levels, error = self._levels(step, cuts)
-            return levels, error, refit(levels, w.tensor, code)
-        size, parts = self.size(code.step), np.array(cuts, np.int64)
-        plan = thrift.plan_of(size, parts, is_lattice=code.lattice)
-        numbers = w.numbers()
-        found, error, code = refit_made(numbers, w.tensor, code, plan)
-        return narrow(found), error, code
+        if not self.weights.tensor.dtype.is_float:
+            return self._nearest_integers(step)
+        return make(self.weights, self.code(step), cuts, self._foldings)
 
-    def _is_made_at_once(self, code: TensorCode) -> bool:
-        """Whether one call makes and fits; not where all numbers would have to be made first."""
-        tensor = self.weights.tensor
-        is_small = tensor.dtype is DType.FLOAT32 or tensor.weights <= _PIECE
-        return tensor.dtype.is_float and is_small and not self._foldings and may_make(code, tensor)
-
-    def _levels(self, step: int, cuts: Sequence[tuple[int, int]]) -> tuple[Narrow, float]:
-        """Thrifty levels at a step, and the sum of their squared errors, part by part."""
+    def _nearest_integers(self, step: int) -> tuple[Narrow, float, TensorCode]:
         w = self.weights
-        if not w.tensor.dtype.is_float:
-            return narrow(w.levels(step)), weights_error(w, step)
-        found, error = [], 0.0
-        code = self.code(step)
-        size = self.size(code.step)
-        for start, stop in cuts:
-            numbers = w.numbers(start, stop)
-            own = self._run(start, numbers, size, _run_context(w, code, start, stop))
-            error += squared_error(numbers, size, levels=own)
-            found.append(narrow(own))
-        return found[0] if len(found) == 1 else np.concatenate(found), error
-
-    def _run(
-        self, start: int, numbers: _Numbers, size: NDArray[np.float64], context: Context
-    ) -> _Levels:
-        """Thrifty levels of a slice, from its first weight on."""
-        folding = self._foldings.get(start)
-        if folding is None:
-            return _levels(numbers, size, context)
-        coded = _levels(numbers[folding.places], size, folding.context(context))
-        return folding.levels(coded)
+        levels = narrow(w.levels(step))
+        return levels, weights_error(w, step), refit(levels, w.tensor, self.code(step))
 
 
 def noises(trials: Sequence[Trial], steps: Sequence[int]) -> list[float]:
@@ -317,23 +285,6 @@ def _nearest(weights: Weights, step: int) -> _Levels:
     for start in range(0, count, _PIECE):
         found[start : start + _PIECE] = weights.levels(step, start, start + _PIECE)
     return found
-
-
-def _levels(numbers: _Numbers, size: NDArray[np.float64], context: Context) -> _Levels:
-    if context.lattice:
-        return thrift.points(numbers, 2 * float(size[0]), context)
-    return thrift.thrifty(nearest_levels(numbers, size), numbers, size, context)
-
-
-def _run_context(weights: Weights, code: TensorCode, start: int, stop: int) -> Context:
-    tensor = weights.tensor
-    width = scales.contexts(tensor, code, start, stop)
-    return Context(
-        shape=np.full(len(width), code.shape, np.int8),
-        width=width,
-        terms=terms([(tensor, code, start, stop)]),
-        lattice=code.lattice,
-    )
 
 
 def _context(weights: Weights, code: TensorCode, stride: int) -> Context:

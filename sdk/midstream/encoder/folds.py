@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Slice
 from midstream.codec import Folding, repeats, storage
-from midstream.encoder.plan import Plan, level_records
+from midstream.encoder.plan import Plan
+from midstream.encoder.records import level_records
 from midstream.encoder.weights import Weights
 
 __all__ = ["Foldings", "Folds"]

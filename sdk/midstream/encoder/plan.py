@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, Folding, digits, grid, kept, points, storage
+from midstream.codec import Context, Folding, digits, grid, kept, storage
 from midstream.encoder.decoded import decoded_error, is_far_above_rounding
 from midstream.encoder.narrow import Narrow, narrow, wide
 from midstream.encoder.weights import Corrected, Weights
@@ -21,18 +21,13 @@ __all__ = [
     "Plan",
     "cut",
     "cut_corrected",
-    "digit_records",
     "join",
-    "level_records",
     "make_plans",
     "put",
-    "raw_records",
 ]
 
 _T = TypeVar("_T", bound=np.generic)
 _MOST_TRITS = 10
-_SIDE_BY_SIDE = 16
-"""Slices that are coded at once: enough for speed, at most a million weights in memory."""
 _LARGEST_LEVEL = 1 << 29
 
 _Levels = NDArray[np.int32]
@@ -194,54 +189,6 @@ class Plan:
     def record(self, operation: Operation, payload: bytes) -> Record:
         """A record of this slice."""
         return Record(slice=self.index, operation=operation, payload=payload)
-
-
-def raw_records(plans: Sequence[Plan]) -> list[Record]:
-    """The weights that are not coded, as they are."""
-    return [plan.record(Operation.RAW, plan.kept()) for plan in plans if not plan.piece.coded]
-
-
-def level_records(plans: Sequence[Plan]) -> list[Record]:
-    """The levels of a base."""
-    records: list[Record] = []
-    coded = [plan for plan in plans if plan.piece.coded]
-    for first in range(0, len(coded), _SIDE_BY_SIDE):
-        batch = coded[first : first + _SIDE_BY_SIDE]
-        payloads = points.encode_many(
-            [p.coded(p.levels) for p in batch], [p.context for p in batch]
-        )
-        for plan, payload in zip(batch, payloads, strict=True):
-            records += _folding_records(plan)
-            records.append(plan.record(Operation.LEVELS, payload))
-    return records
-
-
-def _folding_records(plan: Plan) -> list[Record]:
-    if plan.folding is None:
-        return []
-    return [plan.record(Operation.REPEATS, plan.folding.write())]
-
-
-def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> list[Record]:
-    """The records that refine slices, in order; some are coded side by side, which is faster.
-
-    Args:
-        before: All slices.
-        after: The same, some of them refined.
-    """
-    chosen = (
-        (there, *step)
-        for here, there in zip(before, after, strict=True)
-        if there.trits > here.trits
-        for step in here.steps_to(there.levels, there.trits)
-    )
-    records: list[Record] = []
-    while batch := list(islice(chosen, _SIDE_BY_SIDE)):
-        plans, parents, children, trits = zip(*batch, strict=True)
-        payloads = digits.encode_many(parents, children, [p.context for p in plans], trits)
-        pairs = zip(plans, payloads, strict=True)
-        records += [plan.record(Operation.DIGITS, payload) for plan, payload in pairs]
-    return records
 
 
 def make_plans(

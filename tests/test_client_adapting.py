@@ -176,6 +176,36 @@ async def test_what_was_revoked_does_not_run_on_under_a_name_that_is_given_again
         assert running(live) == PLAIN
 
 
+async def test_what_was_revoked_does_not_run_on_until_all_of_a_new_release_is_here(
+    place: Place,
+) -> None:
+    """[CON-14]."""
+    place.adapters.sign_policy("net", "city", policy("east", "south"))
+    async with connected(place) as (live, _):
+        await checked(live)
+        publisher = midstream.Publisher(place.folder, signer=place.keys, clock=place.clock)
+        publisher.publish(model(2.0, seed=9), name="net", ladder="4b,exact")
+        live.report(buffer=0.0)
+        assert await live.check()
+        assert not await live.adapt()
+        assert running(live)[:2] == (1, ADAPTED)
+        place.providers.revoke("net", "south")
+        await live.check()
+        assert await live.adapt()
+        found = live.swap()
+        assert found is not None
+        assert (found.release, found.layer) == (1, ADAPTED)
+        place.providers.revoke("net", "east")
+        await live.check()
+        assert await live.adapt()
+        live.swap()
+        assert running(live) == PLAIN
+        live.report(buffer=100.0)
+        await live.complete()
+        live.swap()
+        assert running(live)[:2] == (2, 1)
+
+
 async def test_a_player_does_not_go_back_to_what_was_revoked(place: Place) -> None:
     """[CON-14]: nor to what was left for another merge before the right was taken away."""
     place.adapters.sign_policy("net", "city", policy("east", "south"))

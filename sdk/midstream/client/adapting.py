@@ -67,8 +67,8 @@ class Adapting:
     async def step(self, stage: Stage, slots: Slots) -> bool:
         """Merge what is on offer for the newest release, where that is news.
 
-        The exact model of the release has to be here. A generation with adapters counts as one
-        layer above the last.
+        The exact model of the release has to be here; until it is, adapters of the one before are
+        followed, if they run. A generation with adapters counts as one layer above the last.
 
         Args:
             stage: Makes a generation.
@@ -78,9 +78,10 @@ class Adapting:
             Whether a new generation is staged.
         """
         async with self._turn:
-            manifest = self._delivery.manifest
+            if (manifest := self._followed) is None:
+                return False
             looked = manifest.release, self._delivery.source.version
-            if looked == self._looked or not self._delivery.has_exact(manifest.release):
+            if looked == self._looked:
                 return False
             try:
                 self._looked = looked
@@ -93,10 +94,18 @@ class Adapting:
         offer = await self._offer(manifest)
         if offer is None or offer.place == self._place:
             return False
-        if manifest.release != self._delivery.manifest.release:
+        if manifest is not self._followed:
             return False  # a newer one came while the player let no adapters come
         self._place = offer.place
         return await self._take(manifest, offer, stage, slots)
+
+    @property
+    def _followed(self) -> Manifest | None:
+        """The release whose adapters are looked for: whose right is taken away may run now."""
+        newest = self._delivery.manifest.release
+        here = [one for one in self._delivery.releases if self._delivery.has_exact(one)]
+        is_due = bool(here) and (here[0] == newest or bool(self._made))
+        return self._delivery.manifest_of(here[0]) if is_due else None
 
     async def adapted(self) -> Adapted:
         """The newest release with what is on offer for it, for those who only want the file.

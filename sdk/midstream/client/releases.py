@@ -59,6 +59,14 @@ class Releases(ABC):
         """Releases that are known now, the newest first: the last two that run, and newer ones."""
         return self._held.releases
 
+    def manifest_of(self, release: int) -> Manifest:
+        """What was signed of a release that is known.
+
+        Raises:
+            UsageError: BAD_ARGUMENT where it is not.
+        """
+        return self._held.manifest(release)
+
     def layer_here(self, release: int) -> int | None:
         """The highest layer of a release whose units are all here; None without its base."""
         return self.best_layer(release=release) if self._held.has(release, 0) else None

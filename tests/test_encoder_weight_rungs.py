@@ -103,3 +103,19 @@ def test_levels_stay_as_near_as_they_can_where_exact_bytes_follow() -> None:
         encode(MODEL, ladder=f"16dB,25dB{more}").units[1].data for more in (",exact", "")
     )
     assert first != second
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f2"])
+def test_a_rung_far_above_the_one_below_meets_its_target(kind: str) -> None:
+    model = safetensors({name: array.astype(kind) for name, array in LARGE.items()})
+    units = encode(model, ladder="10dB,60dB,exact").units
+    assert 60 <= units[1].fidelity.weight_snr < 61
+    assert bytes(decoder.rebuild([unit.data for unit in units])) == model
+
+
+def test_weights_that_stay_zero_by_one_trit_are_refined_by_several() -> None:
+    """What they lack counts at the last rung; to refine others further does not help."""
+    model = safetensors({"wide": normal(60, 50), "small": normal(300, 80, seed=1) / 80})
+    base, top = encode(model, ladder="20dB,30dB").units
+    assert 30 <= top.fidelity.weight_snr < 31
+    assert len(top.data) < 2 * len(base.data)

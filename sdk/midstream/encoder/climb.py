@@ -27,6 +27,8 @@ from midstream.types import UnitKind
 
 __all__ = ["Refinement", "Refiner", "ended", "refinements", "write_rung"]
 
+_MUCH_LESS = 0.5
+"""Of the noise, what a trit must leave at most, lest what further ones gain is looked at, too."""
 _HALVINGS = 8
 """How often what is looked for in place of a slice gets half as large."""
 
@@ -56,22 +58,35 @@ def refinements(
     queue = [entry for plan in plans if (entry := _entry(plan, plan.trits, worths)) is not None]
     heapq.heapify(queue)
     while queue:
-        rate, index, bits = heapq.heappop(queue)
-        yield Refinement(slice=index, bits=bits, gain=-rate * bits)
-        trits[index] += 1
+        _, index, steps = heapq.heappop(queue)
+        yield from steps
+        trits[index] += len(steps)
         if (entry := _entry(plans[index], trits[index], worths)) is not None:
             heapq.heappush(queue, entry)
 
 
 def _entry(
     plan: Plan, trits: int, worths: Sequence[float] | None
-) -> tuple[float, int, float] | None:
-    """Gain per bit, negated for a heap whose smallest comes first; None where none is left."""
+) -> tuple[float, int, Sequence[Refinement]] | None:
+    """Gain per bit, negated for a heap whose smallest comes first; None where none is left.
+
+    A trit gains next to nothing where most weights are so small that they stay 0: as many
+    go together as gain the most per bit.
+    """
     if trits >= plan.most_trits or not (noise := plan.noise(trits)):
         return None
-    bits = max(plan.digit_bits(trits), 1.0)
     worth = 1.0 if worths is None else worths[plan.index]
-    return worth * (plan.noise(trits + 1) - noise) / bits, plan.index, bits
+    steps: list[Refinement] = []
+    best, before, after, bits = (float("inf"), 0), noise, noise, 0.0
+    for at in range(trits, plan.most_trits):
+        before, after = after, plan.noise(at + 1)
+        own = max(plan.digit_bits(at), 1.0)
+        steps.append(Refinement(slice=plan.index, bits=own, gain=worth * (before - after)))
+        bits += own
+        best = min(best, (worth * (after - noise) / bits, len(steps)))
+        if after <= _MUCH_LESS * noise:
+            break
+    return best[0], plan.index, steps[: best[1]]
 
 
 def ended(rest: Sequence[Refinement], excess: float) -> list[Refinement] | None:

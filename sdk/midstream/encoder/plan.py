@@ -92,8 +92,7 @@ class Plan:
             return int(self.head.steps(self.piece).min())
         largest = float(np.max(np.abs(self.targets) / self.sizes(0), initial=1.0))
         room = int(np.log(_LARGEST_LEVEL / max(largest, 1.0)) / np.log(3))
-        half = 5 if self.piece.dtype in (DType.FLOAT16, DType.BFLOAT16) else _MOST_TRITS
-        return max(0, min(half, room))
+        return max(0, min(_MOST_TRITS, room))
 
     @property
     def is_exact(self) -> bool:

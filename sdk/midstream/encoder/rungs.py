@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,8 @@ TRUSTS = (0.5, 0.0, 1.0)
 """Powers of what slices are measured to be worth that they are ordered by: it changes as they
 are refined, so that some are better off not to follow it in full, or at all."""
 _DB_PER_TRIT = 9.54
+_ENOUGH = 1.25
+"""Times what a rung asks for: refinements that are looked for, since what they bring differs."""
 _SPARE = 1e-3
 """Of the noise aimed at, since what slices gain is told beforehand."""
 
@@ -49,14 +50,6 @@ class Found:
         return self.missing, len(self.data)
 
 
-def _order(
-    plans: Sequence[Plan], worths: NDArray[np.float64] | None = None
-) -> Sequence[Refinement]:
-    """As many refinements as a rung can bring."""
-    weighed = None if worths is None else worths.tolist()
-    return list(islice(refinements(plans, weighed), 2 * len(plans) + 8))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Start:
     """Where a rung begins."""
@@ -67,7 +60,9 @@ class _Start:
     """The stack below it."""
     plans: Sequence[Plan]
     """The slices as that leaves them."""
-    order: Sequence[Refinement]
+    here: float
+    """What these reach, in what the rung counts."""
+    order: Sequence[Refinement] = ()
     """What may be refined, the most gain per bit first."""
     is_thrifty: bool = False
     """Whether children give up a little accuracy for fewer bits."""
@@ -130,9 +125,10 @@ class RungSearch:
             rung=rung,
             units=units,
             plans=plans,
-            order=_order(plans, worths),
+            here=self._reached(rung, units, plans),
             is_thrifty=is_last and rung.target is Target.SNR and not slacks,
         )
+        start = replace(start, order=self._order(start, worths))
         if not start.order:
             return None
         if rung.target is Target.OUTPUTS:
@@ -144,7 +140,7 @@ class RungSearch:
         """The best of all ways, then of all orders by that way."""
         worths = measure_worths(start.plans, lambda chosen: self._noise(start, chosen, ways[0]))
         first, *others = [
-            replace(start, order=_order(start.plans, worths**trust)) for trust in TRUSTS
+            replace(start, order=self._order(start, worths**trust)) for trust in TRUSTS
         ]
         found = {way: self._follow(first, way, *self._first_guess(first)) for way in ways}
         best = min(ways, key=lambda way: found[way].rank)
@@ -165,7 +161,7 @@ class RungSearch:
 
         def measure(count: int) -> float:
             unit = self._make(start, count, way)
-            values[count] = self._value(start, *unit)
+            values[count] = self._reached(start.rung, [*start.units, unit[0]], unit[1])
             if band.best(values) == count:
                 made.clear()
                 made[count] = unit
@@ -183,7 +179,7 @@ class RungSearch:
     def _shorter(self, start: _Start, count: int, found: Found) -> Found:
         """The same with smaller slices in place of the last, where these are enough."""
         chosen = start.order[: count - 1]
-        here, aim = (10 ** (-snr / 10) for snr in (self._weight_snr(start.plans), start.rung.value))
+        here, aim = (10 ** (-snr / 10) for snr in (start.here, start.rung.value))
         excess = here - sum(one.gain for one in chosen) - (1 - _SPARE) * aim
         more = ended(start.order[count - 1 :], excess)
         if more is None:
@@ -193,13 +189,27 @@ class RungSearch:
         missing = self._targets.band(start.rung).missing(self._weight_snr(plans))
         return min(found, Found(data=data, plans=plans, missing=missing), key=lambda one: one.rank)
 
-    def _value(self, start: _Start, data: bytes, after: Sequence[Plan]) -> float:
-        """What a unit reaches, in what its rung counts."""
-        if start.rung.target is Target.SNR:
-            return self._weight_snr(after)
-        is_measured = start.rung.target is Target.OUTPUTS
-        value = self._targets.outputs if is_measured else self._targets.bits
-        return value([*start.units, data])
+    def _reached(self, rung: Rung, units: Sequence[bytes], plans: Sequence[Plan]) -> float:
+        """What a stack reaches, in what a rung counts."""
+        if rung.target is Target.SNR:
+            return self._weight_snr(plans)
+        is_measured = rung.target is Target.OUTPUTS
+        return (self._targets.outputs if is_measured else self._targets.bits)(units)
+
+    def _order(
+        self, start: _Start, worths: NDArray[np.float64] | None = None
+    ) -> Sequence[Refinement]:
+        """As many refinements as the rung can take, and a few more."""
+        weighed = None if worths is None else worths.tolist()
+        is_in_bits = start.rung.target in (Target.BITS, Target.SIZE)
+        left = _ENOUGH * (self._targets.band(start.rung).high - start.here)
+        order: list[Refinement] = []
+        for one in refinements(start.plans, weighed):
+            if left <= 0 and len(order) >= 2 * len(start.plans) + 8:
+                break
+            order.append(one)
+            left -= one.bits if is_in_bits else _DB_PER_TRIT / len(start.plans)
+        return order
 
     def _make(
         self, start: _Start, count: int, slack: float | None
@@ -226,14 +236,8 @@ class RungSearch:
 
     def _first_guess(self, start: _Start) -> tuple[int, float]:
         """How many refinements reach the target, about, and what each brings."""
-        order = start.order
+        slope = _DB_PER_TRIT / len(start.plans)
         if start.rung.target in (Target.BITS, Target.SIZE):
-            here, slope = self._targets.bits(start.units), sum(r.bits for r in order) / len(order)
-        else:
-            is_measured = start.rung.target is Target.OUTPUTS
-            here = (
-                self._targets.outputs(start.units) if is_measured else self._weight_snr(start.plans)
-            )
-            slope = _DB_PER_TRIT / len(start.plans)
+            slope = sum(one.bits for one in start.order) / len(start.order)
         goal = self._targets.band(start.rung).high
-        return min(max(round((goal - here) / slope), 1), len(order)), slope
+        return min(max(round((goal - start.here) / slope), 1), len(start.order)), slope

@@ -117,6 +117,21 @@ def test_a_policy_before_its_offers_says_that_there_are_none(shell: Shell) -> No
     assert "nothing is on offer to the last release" in sign(shell, "city", "--part", "east")
 
 
+@pytest.mark.parametrize("network", ["net", "alone"])
+def test_a_policy_that_is_not_there_is_said_before_anything_is_fetched(
+    shell: Shell, network: str
+) -> None:
+    shell(
+        "publish", "@net.model", "--repo", "@repo", "--keys", "@keys", "--name", network,
+        "--ladder", "3b,exact", "--fresh",
+    )  # fmt: skip
+    where = ("fetch", "@repo", network, "--root", "@repo/1.root.json", "-o", "@copy")
+    said = shell(*where, "--adapters", "nope", code=1)
+    assert f"{network}: no adapter policy 'nope' is signed for" in said
+    assert "layer 1: " not in said  # the base may have come with the metadata
+    assert not (shell.folder / "copy").exists()
+
+
 def test_wrong_use_is_said(offering: Shell) -> None:
     assert "no adapter policy" in fetch(offering, "--adapters", "nothing", code=1)
     assert "leave out --layer" in fetch(offering, "--adapters", "x", "--layer", "0", code=2)

@@ -214,17 +214,23 @@ async def _complete(options: argparse.Namespace, output: Output, delivery: Deliv
     """Fetch all that is wanted, and write the model."""
     await delivery.check()  # [TRU-3] for newer roots, and a bundle that is stale
     _check_layer(options, delivery.manifest)
-    await delivery.complete()
     if options.adapters is None:
+        await delivery.complete()
         await delivery.write_model(options.output, layer=options.layer)
-    else:
-        await _write_adapted(options, output, delivery)
+        return
+    adapting = _adapting(options, delivery)
+    await adapting.check()
+    await delivery.complete()
+    await _write_adapted(options, output, adapting)
 
 
-async def _write_adapted(options: argparse.Namespace, output: Output, delivery: Delivery) -> None:
+def _adapting(options: argparse.Namespace, delivery: Delivery) -> Adapting:
     marks = None if options.no_marks else Marks()
     meter = Meter(SharedLink(), Policy(), weight=1.0, marks=marks, tell=lambda _: None)
-    adapting = Adapting(delivery, options.adapters, tell=lambda _: None, meter=meter, limits=LIMITS)
+    return Adapting(delivery, options.adapters, tell=lambda _: None, meter=meter, limits=LIMITS)
+
+
+async def _write_adapted(options: argparse.Namespace, output: Output, adapting: Adapting) -> None:
     adapted = await adapting.adapted()
     await asyncio.to_thread(write_file, options.output, adapted.model)
     for provider, share in adapted.shares.items():

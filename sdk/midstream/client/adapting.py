@@ -6,7 +6,8 @@ provider made whose right was taken away is left as soon as that is known.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
@@ -107,6 +108,15 @@ class Adapting:
         is_due = bool(here) and (here[0] == newest or bool(self._made))
         return self._delivery.manifest_of(here[0]) if is_due else None
 
+    async def check(self) -> None:
+        """Refuse a policy that nobody signed for, before anything is fetched for it.
+
+        Raises:
+            MidstreamError: Why it cannot be had.
+        """
+        with self._noting(self._delivery.manifest):
+            await self._delivery.source.check_policy(self._policy)
+
     async def adapted(self) -> Adapted:
         """The newest release with what is on offer for it, for those who only want the file.
 
@@ -121,14 +131,20 @@ class Adapting:
                 f"{manifest.name} release {manifest.release}: its exact model is not here, and "
                 "adapters are of that",
             )
-        try:
+        with self._noting(manifest):
             offer = await self._delivery.source.offer(self._policy, manifest.release, self._meter)
             adapted = await self._adapt(manifest, offer)
+        self._note(_merged(manifest, adapted))
+        return adapted
+
+    @contextmanager
+    def _noting(self, manifest: Manifest) -> Iterator[None]:
+        """Put down what is refused, where that is raised."""
+        try:
+            yield
         except MidstreamError as error:
             self._note(AdaptersRefused(release=manifest.release, error=error))
             raise
-        self._note(_merged(manifest, adapted))
-        return adapted
 
     async def _offer(self, manifest: Manifest) -> Offer | None:
         try:

@@ -185,6 +185,11 @@ class MetadataSource:
         """The timestamp that came in a bundle, not verified."""
         return self._parts.get(layout.TIMESTAMP_PATH, b"")
 
+    @property
+    def _verified(self) -> dict[str, bytes]:
+        """The timestamp that was verified last, by its path."""
+        return {layout.TIMESTAMP_PATH: self._timestamp.data} if self._timestamp else {}
+
     async def _follow(self, known: Version | None, *, newer_root: bool) -> Manifest:
         timestamp = await read_version(
             self._transport,
@@ -210,6 +215,22 @@ class MetadataSource:
             self.on_change()
         return manifest
 
+    async def check_policy(self, policy: str) -> None:
+        """Refuse an adapter policy that is not there; raises as `offer` does."""
+
+        async def ask(get: Get, at_hand: Mapping[str, bytes]) -> None:
+            def check(client: AdapterClient) -> None:
+                client.check_policy(self._name, policy, at_hand=at_hand)
+
+            await self._in_turn(get, check)
+
+        try:
+            await ask(self._get, self._verified)
+        except TrustError as error:
+            if error.code not in _DAMAGED:
+                raise
+            await ask(self._get_corrected, {})
+
     async def offer(self, policy: str, release: int, meter: Meter) -> Offer:
         """What an adapter policy may merge into a release; who asks for none pays nothing for it.
 
@@ -225,10 +246,9 @@ class MetadataSource:
             TransportError: The origin does not answer.
             StoreError: Trusted metadata can be kept nowhere.
         """
-        at_hand = {layout.TIMESTAMP_PATH: self._timestamp.data} if self._timestamp else {}
         try:
             gets = self._get, self._get_adapter
-            return await self._fetch_offer(*gets, policy, release, at_hand, meter)
+            return await self._fetch_offer(*gets, policy, release, self._verified, meter)
         except TrustError as error:
             if error.code not in _DAMAGED:
                 raise

@@ -114,6 +114,12 @@ class AdapterClient(TrustedClient):
             }
         return Offer(release=release, policy=found, parcels=parcels, role=signed, missing=missing)
 
+    def check_policy(self, name: str, policy: str, *, at_hand: Mapping[str, bytes]) -> None:
+        """Refuse a policy that is not there; arguments and errors as for `offer`."""
+        with translated(layout.providers_role(name)):
+            updater = self._refreshed(Fetcher(self.fetch, at_hand, newer_root=False))
+            self._policy(updater, name, policy)
+
     def check_offered(self, name: str) -> None:
         """Fetch all that a network's providers have on offer, and its policies.
 

@@ -34,6 +34,17 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
     assert len(capsys.readouterr().out) > 200
 
 
+def test_a_word_that_is_unknown_is_said_with_the_usage_of_its_verb(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "repo", "--root", "1.root.json", "--wrong"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("usage: midstream verify [-h] --root ROOT")
+    assert said.endswith("midstream verify: error: unrecognized arguments: --wrong\n")
+
+
 @pytest.mark.usefixtures("no_work")
 @pytest.mark.parametrize(("name", "role"), [("net", "net"), ("another", "targets")])
 def test_keys_of_another_repository_are_refused_before_a_model_is_encoded(

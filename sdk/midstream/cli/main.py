@@ -52,6 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
         module.add_verbs(verbs)
     for module in (network, casting, files, inspecting, doctor):
         module.add_verbs(verbs)
+    for verb in verbs.choices.values():
+        verb.set_defaults(parser=verb)
     return parser
 
 
@@ -65,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     try:
-        options = build_parser().parse_args(arguments)
+        options, unknown = build_parser().parse_known_args(arguments)
+        if unknown:  # the parser of all verbs would show their names alone
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         return _run(options, Output(as_json=getattr(options, "json", False)))
     except KeyboardInterrupt:
         sys.stderr.write("midstream: interrupted\n")

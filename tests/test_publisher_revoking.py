@@ -1,5 +1,6 @@
 """Reverts to what a revoked provider contributed: refused, unless the publisher says otherwise."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,21 @@ def test_a_log_that_cannot_be_written_hides_no_refusal_and_stops_no_merge(place:
     assert faults.happened
     assert any("provider south" in line and "in no log" in line for line in said)
     assert place.refusals() == []
+
+
+def test_a_refused_revert_reads_each_release_a_few_times_however_many_there_are(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(8):
+        place.providers.revert("net", 3)
+    place.providers.revoke("net", "south")
+    reads: list[Path] = []
+    read = history.read_given
+
+    def counted(path: Path, *, limit: int) -> bytes:
+        reads.append(path)
+        return read(path, limit=limit)
+
+    monkeypatch.setattr(history, "read_given", counted)
+    assert "release 4 is the last before it without" in refused(place, 12)
+    assert max(Counter(path for path in reads if path.suffix == ".manifest").values()) <= 5

@@ -4,7 +4,7 @@ Who was revoked may be a provider again, with other keys: the parcels in the fol
 signed what counted.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from tuf.api.metadata import Targets
@@ -14,7 +14,7 @@ from midstream.limits import LIMITS
 from midstream.publisher import history
 from midstream.store.files import read_given
 from midstream.trust import layout, parcel, providers
-from midstream.trust.provenance import Part
+from midstream.trust.provenance import Part, provenance_of
 
 __all__ = ["check_revert", "revoked_in"]
 
@@ -39,10 +39,10 @@ def revoked_in(
         DataError: A manifest is malformed, or a parcel that counted.
         StoreError: One cannot be read.
     """
-    keys = {one.name: frozenset(one.keyids) for one in providers.providers(role)}
+    keys = _keys(role)
     found: dict[str, tuple[int, ...]] = {}
     for number, part in history.held(folder, network, release):
-        if not _is_of(folder, network, part, keys.get(part.provider, frozenset())):
+        if not _is_of(folder, network, part, keys):
             found[part.provider] = (*found.get(part.provider, ()), number)
     return found
 
@@ -79,9 +79,24 @@ def check_revert(
 
 def _last_without(folder: Path, role: Targets | None, network: str, release: int) -> int | None:
     """The last release before one that holds nothing of anybody who was revoked."""
-    before = [m.release for m in history.releases(folder, network) if m.release < release]
-    clean = (n for n in reversed(before) if not revoked_in(folder, role, network, n))
-    return next(clean, None)
+    keys, last = _keys(role), None
+    holding: set[int] = set()
+    for described in history.releases(folder, network):  # parents come first
+        if described.release >= release:
+            break
+        made = provenance_of(described)
+        parts = made.parts if made is not None else ()
+        is_of_all = all(part.refused or _is_of(folder, network, part, keys) for part in parts)
+        if not is_of_all or (made is not None and made.parent in holding):
+            holding.add(described.release)
+        else:
+            last = described.release
+    return last
+
+
+def _keys(role: Targets | None) -> dict[str, frozenset[str]]:
+    """Keys of each provider."""
+    return {one.name: frozenset(one.keyids) for one in providers.providers(role)}
 
 
 def _listed(found: dict[str, tuple[int, ...]]) -> str:
@@ -91,8 +106,9 @@ def _listed(found: dict[str, tuple[int, ...]]) -> str:
     )
 
 
-def _is_of(folder: Path, network: str, part: Part, keyids: frozenset[str]) -> bool:
-    """Whether what counted is of a provider with these keys; its parcel may be there no more."""
+def _is_of(folder: Path, network: str, part: Part, keys: Mapping[str, frozenset[str]]) -> bool:
+    """Whether what counted is of who has that name now; its parcel may be there no more."""
+    keyids = keys.get(part.provider, frozenset())
     path = folder / layout.parcel_path(network, part.provider, part.version)
     if not keyids or not path.is_file():
         return bool(keyids)

@@ -95,3 +95,12 @@ def test_weights_near_the_largest_of_their_type_do_not_become_infinite(kind, lad
         decoded = bytes(decoder.rebuild(units[:count]))
         for tensor in open_model(decoded).tensors:
             assert np.isfinite(load(decoded, tensor).values).all()
+
+
+@pytest.mark.parametrize(("seed", "target"), [(3, 52), (4, 53), (36, 49), (102, 49)])
+def test_steps_get_finer_until_rounding_leaves_no_more_noise_than_there_may_be(seed, target):
+    few = normal(40, 30, seed=seed) * (normal(40, 30, seed=seed + 500) > 0.15)
+    model = safetensors({"a": bfloat16(few)})
+    encoded = encode(model, ladder=[f"{target}dB"])
+    assert_true(model, encoded)
+    assert not encoded.remarks

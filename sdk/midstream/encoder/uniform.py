@@ -33,15 +33,16 @@ _HARDLY, _CLEARLY = 0.35, 1.2
 _ROOM = 0.01
 """Of the noise that the base of a ladder may have, left free: what is trained on from these weights
 has about as much in the same steps, and follows in few bytes where it meets the target."""
-_MOST_ROUNDS = 6
+_MOST_ROUNDS = 8
 """Bases that are made, at most, until what is decoded of one has no more noise than it may."""
 _MORE = 1.05
-"""Times what a base has too much, or rounding is expected to add, that is aimed lower; twice as
-often in each round."""
-_FINER = 0.9
-"""Times what was aimed at that all steps are finer for, where they can be."""
-_LEAST_LEFT = 0.25
+"""Times what a base has too much, or rounding is expected to add, that is aimed lower."""
+_FASTER = 4
+"""Times as much in each round: what is aimed at may have to pass that of a step."""
+_LEAST_LEFT = 0.75
 """Of the noise aimed at, what is still aimed at in the next round, at least."""
+_FINER = 0.6
+"""Times what was aimed at, for which all steps are finer, where they can be."""
 
 
 class UniformBase:
@@ -74,16 +75,17 @@ class UniformBase:
         make = self._single if is_only else self._plain
         limit = 10 ** (-target / 10)
         aim = _lower(limit, _MORE * self._rounding(relative, limit))
-        found: dict[float, tuple[float, Base]] = {}
+        made: list[tuple[float, float, Base]] = []
         for turn in range(_MOST_ROUNDS):
             base = make(relative, aim)
             noise = noise_of(base.plans, self._factors)
             if noise <= limit:
                 return base
-            if aim <= _FINER * found.setdefault(noise, (aim, base))[0]:
+            if any(aim <= _FINER * other and base.data == own.data for _, other, own in made):
                 break  # steps are as fine as they can be
-            aim = _lower(aim, _MORE * 2**turn * (noise - limit))
-        return found[min(found)][1]
+            made.append((noise, aim, base))
+            aim = _lower(aim, _MORE * _FASTER**turn * (noise - limit))
+        return min(made, key=lambda one: one[0])[-1]
 
     def _rounding(self, relative: Sequence[float], limit: float) -> float:
         """What rounding to half precision adds to so much noise, about."""

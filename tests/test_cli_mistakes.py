@@ -46,13 +46,16 @@ def test_a_word_that_is_unknown_is_said_with_the_usage_of_its_verb(
 
 
 @pytest.mark.usefixtures("no_work")
-@pytest.mark.parametrize(("name", "role"), [("net", "net"), ("another", "targets")])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("net", "net"), ("another", "another: a new network is signed for by targets")],
+)
 def test_keys_of_another_repository_are_refused_before_a_model_is_encoded(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, role: str
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, what: str
 ) -> None:
     assert main(["keygen", str(tmp_path / "keys"), "--plain"]) == 0
     assert publish(made, name, "--keys", str(tmp_path / "keys")) == 1
-    assert f"midstream: {role}: 0 of its keys at hand" in capsys.readouterr().err
+    assert f"midstream: {what}: 0 of its keys at hand" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("no_work")

@@ -95,6 +95,32 @@ def test_plain_keys_are_opened_without_a_question(
     assert main(["refresh", str(tmp_path / "repo"), "--keys", str(keys)]) == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["refresh", "@none"],
+        ["rotate", "root", "@none"],
+        ["delegate", "ann", "@none", "net", "--key", "00" * 32],
+        ["merge", "@none", "net", "@parcel"],
+        ["revert", "@none", "net", "--to", "1"],
+        ["offer", "@none", "net", "--withdraw", "ann"],
+    ],
+)
+def test_a_repository_that_is_missing_is_said_before_a_passphrase_is_asked_for(
+    at_a_terminal: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    type_in(at_a_terminal, "swordfish", "swordfish")
+    assert main(["keygen", str(tmp_path / "keys")]) == 0
+    type_in(at_a_terminal)  # what is asked for now fails the test
+    (tmp_path / "parcel").write_bytes(b"")
+    typed = [word.replace("@", f"{tmp_path}/") for word in words]
+    assert main([*typed, "--keys", str(tmp_path / "keys")]) == 2
+    assert f"midstream: {tmp_path}/none: there is no such folder [" in capsys.readouterr().err
+
+
 def test_an_interrupted_verb_ends_with_130(
     repo: Path,
     tmp_path: Path,

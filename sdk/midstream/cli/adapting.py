@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from midstream.cli.keys import add_keys, keys_of
+from midstream.cli.keys import add_keys, publisher_keys
 from midstream.cli.output import Output, human_size
 from midstream.errors import ErrorCode, UsageError
 from midstream.limits import LIMITS
@@ -82,7 +82,7 @@ def _add_policy(verbs: Any) -> None:
 def _offer(options: argparse.Namespace, output: Output) -> None:
     if bool(options.parcels) == bool(options.withdraw):
         raise UsageError(ErrorCode.BAD_ARGUMENT, "offer: expected parcels, or --withdraw PROVIDER")
-    adapters = Adapters(options.repo, signer=keys_of(options))
+    adapters = Adapters(options.repo, signer=publisher_keys(options))
     if options.withdraw:
         adapters.withdraw(options.network, options.withdraw)
         output.say(f"nothing of {options.withdraw} is on offer any more")
@@ -106,7 +106,7 @@ def _policy(options: argparse.Namespace, output: Output) -> None:
         largest_norm=options.largest_norm or default_norm(options.repo, options.network),
     )
     _check_required(options.require, made)
-    adapters = Adapters(options.repo, signer=keys_of(options))
+    adapters = Adapters(options.repo, signer=publisher_keys(options))
     adapted = adapters.sign_policy(options.network, options.policy, made)
     if adapted is None:
         output.say(f"policy {options.policy} is signed; nothing is on offer to the last release")

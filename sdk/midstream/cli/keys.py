@@ -13,6 +13,7 @@ from midstream.cli.passphrases import (
     new_passphrase,
     passphrase_for,
 )
+from midstream.publisher import RepositoryFolder
 from midstream.publisher.publish import check_name
 from midstream.store.keyring import (
     generate_keys,
@@ -24,7 +25,7 @@ from midstream.store.keyring import (
 from midstream.store.keys import Signer
 from midstream.trust.keys import KeyRing
 
-__all__ = ["add_keys", "add_verbs", "keys_of"]
+__all__ = ["add_keys", "add_verbs", "keys_of", "publisher_keys"]
 
 
 _PLAIN = "the keys are stored plain, mode 0600: who reads a file has the key"
@@ -79,6 +80,12 @@ def keys_of(options: argparse.Namespace) -> KeyRing:
     """The keys that --keys names."""
     is_sealed = has_sealed_key(options.keys)
     return load_keys(options.keys, passphrase=passphrase_for(options, is_sealed=is_sealed))
+
+
+def publisher_keys(options: argparse.Namespace) -> KeyRing:
+    """The same for a repository that has to be there; nothing is asked for one that is not."""
+    RepositoryFolder(options.repo).expect()
+    return keys_of(options)
 
 
 def _keygen(options: argparse.Namespace, output: Output) -> None:

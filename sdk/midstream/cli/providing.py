@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from midstream.cli.gating import program_gate
-from midstream.cli.keys import add_keys, keys_of
+from midstream.cli.keys import add_keys, keys_of, publisher_keys
 from midstream.cli.output import Output, human_size
 from midstream.cli.refusing import putting_down
 from midstream.cli.repository import LAYER_COLUMNS, add_ladder, backend_or_none, layer_rows
@@ -191,7 +191,7 @@ def _add_repository(parser: argparse.ArgumentParser) -> None:
 
 def _delegate(options: argparse.Namespace, output: Output) -> None:
     publics = [public_key(digits) for digits in options.key]
-    Providers(options.repo, signer=keys_of(options)).add(
+    Providers(options.repo, signer=publisher_keys(options)).add(
         options.network,
         options.provider,
         publics,
@@ -248,7 +248,9 @@ def _merge(options: argparse.Namespace, output: Output) -> None:
         never_together=tuple(frozenset(names.split(",")) for names in options.never_together),
         gates_each=options.gate_each,
     )
-    providers = Providers(options.repo, signer=keys_of(options), backend=backend_or_none(output))
+    providers = Providers(
+        options.repo, signer=publisher_keys(options), backend=backend_or_none(output)
+    )
     found = providers.merge(
         options.network,
         [read_given(path, limit=LIMITS.bundle_size) for path in options.parcels],
@@ -280,7 +282,7 @@ def _share_rows(shares: dict[str, float | None]) -> list[list[str]]:
 
 
 def _revoke(options: argparse.Namespace, output: Output) -> None:
-    touched = Providers(options.repo, signer=keys_of(options)).revoke(
+    touched = Providers(options.repo, signer=publisher_keys(options)).revoke(
         options.network, options.provider
     )
     output.say(f"{options.provider} contributes to {options.network} no more")
@@ -307,7 +309,9 @@ def _policies_that_require(provider: str, repo: Path, network: str) -> list[str]
 
 
 def _revert(options: argparse.Namespace, output: Output) -> None:
-    providers = Providers(options.repo, signer=keys_of(options), backend=backend_or_none(output))
+    providers = Providers(
+        options.repo, signer=publisher_keys(options), backend=backend_or_none(output)
+    )
     release = providers.revert(options.network, options.to, despite=options.despite)
     held = providers.revoked_in(options.network, options.to) if options.despite else {}
     for name in held:

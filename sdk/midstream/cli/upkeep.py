@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from midstream.cli.keys import add_keys, keys_of
+from midstream.cli.keys import add_keys, publisher_keys
 from midstream.cli.output import Output
 from midstream.cli.passphrases import new_passphrase, passphrase_for
 from midstream.errors import ErrorCode, UsageError
-from midstream.publisher import Publisher
+from midstream.publisher import Publisher, RepositoryFolder
 from midstream.store import keyring
 from midstream.store.keys import Signer
 
@@ -66,7 +66,7 @@ def _add_rotate(verbs: Any) -> None:
 
 
 def _refresh(options: argparse.Namespace, output: Output) -> None:
-    publisher = Publisher(options.repo, signer=keys_of(options))
+    publisher = Publisher(options.repo, signer=publisher_keys(options))
     for name in publisher.renew():
         output.say(f"{name}: signed again in {options.repo}")
     now, expiries = datetime.now(UTC), publisher.expiries()
@@ -87,6 +87,7 @@ def _rotate(options: argparse.Namespace, output: Output) -> None:
             f"at least 1, and at most the count, which is at most {_MAX_COUNT}",
         )
     folder, role = options.keys, options.role
+    RepositoryFolder(options.repo).expect()  # before a passphrase is asked for
     secret = passphrase_for(options, is_sealed=keyring.has_sealed_key(folder))
     publisher = Publisher(options.repo, signer=keyring.load_keys(folder, passphrase=secret))
     if options.plain or secret is None:

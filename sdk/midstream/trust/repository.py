@@ -170,8 +170,12 @@ class Repository:
         Raises:
             TrustError: BAD_KEY.
         """
-        for role in (name if name in self._state.networks else "targets", "snapshot", "timestamp"):
-            self._check_key(role)
+        if name in self._state.networks:
+            self._check_key(name)
+        else:
+            self._check_key("targets", what=f"{name}: a new network is signed for by targets")
+        self._check_key("snapshot")
+        self._check_key("timestamp")
 
     def resign(self, now: datetime) -> Mapping[str, bytes]:
         """Renew the timestamp, and what else has less than half its life left.
@@ -347,12 +351,12 @@ class Repository:
         threshold = self._state.delegator(role).get_delegated_role(role).threshold
         return len(self._own(role)) >= threshold
 
-    def _check_key(self, role: str) -> None:
+    def _check_key(self, role: str, *, what: str | None = None) -> None:
         if not self._can_sign(role):
             at_hand = len(self._own(role))
             raise TrustError(
                 ErrorCode.BAD_KEY,
-                f"{role}: {at_hand} of its keys at hand, not enough to sign; "
+                f"{what or role}: {at_hand} of its keys at hand, not enough to sign; "
                 "are they the keys of this repository?",
             )
 

@@ -96,7 +96,7 @@ def test_before_a_verb_begins(tmp_path: Path, verb: str) -> None:
         ("publish", "midstream.encoder.build._prepared"),
         ("publish", "midstream.publisher.publish.protect"),
         ("publish", "midstream.store.files._sync_folder"),
-        ("fetch", "midstream.client.delivery._start"),
+        ("fetch", "midstream.client.arriving._start"),
         ("fetch", "midstream.client.releases.write_model"),
         ("cast", "midstream.cli.casting._cast"),
         ("serve", "midstream.cli.network._serve_forever"),

@@ -119,3 +119,12 @@ def test_weights_that_stay_zero_by_one_trit_are_refined_by_several() -> None:
     base, top = encode(model, ladder="20dB,30dB").units
     assert 30 <= top.fidelity.weight_snr < 31
     assert len(top.data) < 2 * len(base.data)
+
+
+@pytest.mark.parametrize("scale", [2e-4, 1e-3])
+@pytest.mark.parametrize("target", [45, 60])
+def test_refinements_are_looked_for_until_they_gain_enough(scale: float, target: int) -> None:
+    """The first trits of the small tensor gain nothing, and those of the wide one do not help."""
+    model = safetensors({"wide": normal(4, 4, scale=1.0), "small": normal(120, 120, scale=scale)})
+    _, top = encode(model, ladder=f"12dB,{target}dB").units
+    assert top.fidelity.weight_snr >= target

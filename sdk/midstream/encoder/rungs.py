@@ -68,6 +68,26 @@ class _Start:
     """Whether children give up a little accuracy for fewer bits."""
 
 
+def _asked_for(start: _Start, goal: float, worths: Sequence[float] | None) -> float:
+    """How much refinements are to bring: noise, bits, or trits."""
+    beyond = goal - start.here
+    if start.rung.target is Target.OUTPUTS:
+        return _ENOUGH * beyond * len(start.plans) / _DB_PER_TRIT
+    if start.rung.target is not Target.SNR or worths is None:
+        return _ENOUGH * beyond
+    # as gains are told: the sum of that differs a little from the noise that is measured
+    pairs = zip(start.plans, worths, strict=True)
+    noise = sum(worth * plan.noise(plan.trits) for plan, worth in pairs if plan.piece.coded)
+    return noise * (1 - float(10 ** (-beyond / 10)) / _ENOUGH)
+
+
+def _brought(start: _Start, one: Refinement) -> float:
+    """What a refinement brings of that, about."""
+    if start.rung.target is Target.SNR:
+        return one.gain
+    return 1.0 if start.rung.target is Target.OUTPUTS else one.bits
+
+
 class RungSearch:
     """Looks for the unit of a rung.
 
@@ -201,14 +221,13 @@ class RungSearch:
     ) -> Sequence[Refinement]:
         """As many refinements as the rung can take, and a few more."""
         weighed = None if worths is None else worths.tolist()
-        is_in_bits = start.rung.target in (Target.BITS, Target.SIZE)
-        left = _ENOUGH * (self._targets.band(start.rung).high - start.here)
+        left = _asked_for(start, self._targets.band(start.rung).high, weighed)
         order: list[Refinement] = []
         for one in refinements(start.plans, weighed):
             if left <= 0 and len(order) >= 2 * len(start.plans) + 8:
                 break
             order.append(one)
-            left -= one.bits if is_in_bits else _DB_PER_TRIT / len(start.plans)
+            left -= _brought(start, one)
         return order
 
     def _make(

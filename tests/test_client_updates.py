@@ -67,6 +67,8 @@ async def test_a_release_comes_by_its_update(folders: list[Path], tmp_path: Path
         ]
         assert delivery.state is SessionState.COMPLETE
         assert delivery.best_layer() == delivery.manifest.units[-1].layer
+        assert await delivery.rebuild(0) == tuned(2)  # no units are here to make less of
+        assert delivery.best_layer(0) == delivery.manifest.units[-1].layer
         assert delivery.releases == [2, 1]
         assert await delivery.rebuild(release=1) == tuned(1)  # to revert to costs no bytes
         with pytest.raises(UsageError, match="by an update"):

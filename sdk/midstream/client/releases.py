@@ -39,11 +39,16 @@ class Releases(ABC):
     def best_layer(self, layer: int | None = None, *, release: int | None = None) -> int:
         """The highest layer, up to `layer`, whose units are all here.
 
+        Where the exact model came without units it stands for all of them: the last, whatever is
+        asked, as `rebuild` gives it.
+
         Raises:
             UsageError: BAD_STATE where not even the base is, BAD_ARGUMENT where that release
                 is not known.
         """
-        return self._held.entries(self._number(release), layer)[-1].layer
+        number = self._number(release)
+        asked = layer if self._held.model(number) is None else None
+        return self._held.entries(number, asked)[-1].layer
 
     def units(self, layer: int | None = None, *, release: int | None = None) -> list[bytes]:
         """The base and the units on it up to `layer`, verified.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
 from midstream.client.events import AdaptersMerged, AdaptersRefused
+from midstream.client.metadata import Seen
 from midstream.client.metering import Meter
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, MidstreamError, TransportError, UsageError
@@ -92,13 +93,21 @@ class Adapting:
                 raise
 
     async def _look(self, manifest: Manifest, stage: Stage, slots: Slots) -> bool:
-        offer = await self._offer(manifest)
+        is_plain = False
+
+        async def leave(offer: Offer) -> None:
+            """What was revoked waits for no adapter that comes in its place."""
+            nonlocal is_plain
+            if self._leave(offer, slots):
+                is_plain = await self._stage_plain(manifest, stage)
+
+        offer = await self._offer(manifest, leave)
         if offer is None or offer.place == self._place:
-            return False
+            return is_plain
         if manifest is not self._followed:
-            return False  # a newer one came while the player let no adapters come
+            return is_plain  # a newer one came while the player let no adapters come
         self._place = offer.place
-        return await self._take(manifest, offer, stage, slots)
+        return await self._take(manifest, offer, stage, slots) or is_plain
 
     @property
     def _followed(self) -> Manifest | None:
@@ -146,9 +155,10 @@ class Adapting:
             self._note(AdaptersRefused(release=manifest.release, error=error))
             raise
 
-    async def _offer(self, manifest: Manifest) -> Offer | None:
+    async def _offer(self, manifest: Manifest, seen: Seen) -> Offer | None:
+        source = self._delivery.source
         try:
-            offer = await self._delivery.source.offer(self._policy, manifest.release, self._meter)
+            offer = await source.offer(self._policy, manifest.release, self._meter, seen=seen)
         except MidstreamError as error:
             if error.code is not ErrorCode.NOT_FOUND or isinstance(error, TransportError):
                 self._looked = None  # what was damaged or away may do better the next time
@@ -172,23 +182,25 @@ class Adapting:
             self._made[event.sha256] = _keys(offer, adapted.shares)
             if await stage(adapted.model, manifest.release, last + 1):
                 return True
-        if not is_left:
-            return False
+        return is_left and await self._stage_plain(manifest, stage)
+
+    async def _stage_plain(self, manifest: Manifest, stage: Stage) -> bool:
         plain = await self._delivery.rebuild(release=manifest.release)
-        return await stage(bytes(plain), manifest.release, last)
+        return await stage(bytes(plain), manifest.release, manifest.units[-1].layer)
 
     def _leave(self, offer: Offer, slots: Slots) -> bool:
         """Go back to nothing that holds what somebody made who may contribute no more [CON-14].
 
         Returns:
-            Whether that runs, or would after a swap.
+            Whether that runs, and after the next swap too.
         """
         loaded = {one.sha256 for one in (slots.standby, slots.active, slots.previous) if one}
         self._made = {name: keys for name, keys in self._made.items() if name in loaded}
         left = [name for name, keys in self._made.items() if _is_revoked(offer, keys)]
         for sha256 in left:
             slots.leave(sha256)
-        return any(one is not None and one.sha256 in left for one in (slots.standby, slots.active))
+        next_one = slots.standby or slots.active
+        return next_one is not None and next_one.sha256 in left
 
     async def _adapt(self, manifest: Manifest, offer: Offer) -> Adapted:
         model = bytes(await self._delivery.rebuild(release=manifest.release))

@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -39,10 +39,11 @@ from midstream.trust import layout
 from midstream.trust.bundle import BundleReader, decompress
 from midstream.trust.manifest import Manifest
 
-__all__ = ["MetadataSource"]
-
+__all__ = ["MetadataSource", "Seen"]
 
 _GetAdapter = Callable[[Wanted, Transport], Coroutine[Any, Any, bytes]]
+Seen = Callable[[Offer], Awaitable[None]]
+"""Told of an offer before what is missing of it comes, which may take long."""
 _Read = Callable[[], Coroutine[Any, Any, None]]
 _T = TypeVar("_T")
 _DAMAGED = {ErrorCode.BAD_HASH, ErrorCode.BAD_METADATA, ErrorCode.BAD_SIGNATURE}
@@ -231,13 +232,16 @@ class MetadataSource:
                 raise
             await ask(self._get_corrected, {})
 
-    async def offer(self, policy: str, release: int, meter: Meter) -> Offer:
+    async def offer(
+        self, policy: str, release: int, meter: Meter, *, seen: Seen | None = None
+    ) -> Offer:
         """What an adapter policy may merge into a release; who asks for none pays nothing for it.
 
         Args:
             policy: The policy's name.
             release: The release's number.
             meter: What adapters may take of the link; it may keep this waiting.
+            seen: Told of what is signed for, where adapters are still to come.
 
         Raises:
             TrustError: There is no such policy, or something is not signed as it must be.
@@ -248,12 +252,12 @@ class MetadataSource:
         """
         try:
             gets = self._get, self._get_adapter
-            return await self._fetch_offer(*gets, policy, release, self._verified, meter)
+            return await self._fetch_offer(*gets, policy, release, self._verified, meter, seen)
         except TrustError as error:
             if error.code not in _DAMAGED:
                 raise
             gets = self._get_corrected, self._get_adapter_corrected
-            return await self._fetch_offer(*gets, policy, release, {}, meter)
+            return await self._fetch_offer(*gets, policy, release, {}, meter, seen)
 
     async def _fetch_offer(
         self,
@@ -263,6 +267,7 @@ class MetadataSource:
         release: int,
         at_hand: Mapping[str, bytes],
         meter: Meter,
+        seen: Seen | None,
     ) -> Offer:
         """What is signed for first; then adapters, while nobody waits for trusted metadata."""
         files = dict(at_hand)
@@ -274,6 +279,8 @@ class MetadataSource:
             return data
 
         offer = await self._ask_offer(noted, policy, release, files)
+        if offer.missing and seen is not None:
+            await seen(offer)
         for wanted in offer.missing:
             with meter.through(self._transport, wanted) as transport:
                 files[wanted.path] = await get_adapter(wanted, transport)

@@ -9,7 +9,7 @@ from midstream.codec import Context, digits, grid
 from midstream.codec.parameters import MAX_LEVEL
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.kernels import write_varints
-from mutations import nearly
+from nearlygood import nearly
 
 
 def context(count: int, shape: int = 1, width: int = 12) -> Context:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from midstream.codec import exact, grid, storage
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.types import DType
-from mutations import nearly
+from nearlygood import nearly
 
 FLOATS = [DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16]
 

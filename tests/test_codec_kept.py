@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from midstream.codec import kept, storage
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.types import DType
-from mutations import nearly
+from nearlygood import nearly
 
 WEIGHTS = (np.random.default_rng(5).standard_normal(4000) * 0.03).astype("<f4")
 

@@ -13,7 +13,7 @@ from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.kernels import copy_runs, find_runs, numpy_repeats, numpy_runs
 from midstream.kernels.numpy_runs import ALTERNATING, MIRRORED, NEGATIVE
 from midstream.types import DType
-from mutations import nearly
+from nearlygood import nearly
 from tensorfiles import normal, safetensors
 
 KINDS = {DType.FLOAT32: "<f4", DType.FLOAT16: "<f2"}

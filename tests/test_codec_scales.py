@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from midstream.codec import Context, TensorCode, axes, costs, fitting, levels, scales
 from midstream.errors import BitstreamError, DataError, ErrorCode, LimitError
 from midstream.types import DType, Tensor
-from mutations import nearly
+from nearlygood import nearly
 
 
 def tensor(*shape: int, dtype: DType = DType.FLOAT32, row=0, column=None) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from midstream.codec import Sigmas, TensorCode, storage, values
 from midstream.errors import BitstreamError, DataError, ErrorCode
 from midstream.types import DType, Tensor
-from mutations import nearly
+from nearlygood import nearly
 
 FLOATS = [DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16]
 

@@ -13,7 +13,7 @@ from midstream.errors import DataError, ErrorCode, FormatError, LimitError
 from midstream.formats import safetensors
 from midstream.limits import LIMITS
 from midstream.types import DType
-from mutations import nearly
+from nearlygood import nearly
 
 SIZES = {"F64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 

@@ -48,6 +48,11 @@ def test_a_share_of_hostile_inputs_is_survived() -> None:
     assert done.stdout.split() == TARGETS
 
 
+def test_no_module_hides_one_of_the_fuzzers() -> None:
+    beside = {path.stem for path in FUZZ.parent.glob("*.py")}
+    assert not beside & {path.stem for path in FUZZ.glob("*.py")}
+
+
 def test_choices_are_the_same_for_the_same_bytes() -> None:
     data = random.Random(1).randbytes(40)
     path = os.pathsep.join([str(FUZZ), *filter(None, sys.path)])

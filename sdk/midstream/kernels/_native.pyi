@@ -78,7 +78,7 @@ def decode_floats(
     mantissa: int,
     trailing: int,
     whole: int,
-    is_wide: bool,
+    widest: int,
     /,
 ) -> int: ...
 def decode_levels(

@@ -2,6 +2,7 @@
 
 #include "counts.h"
 #include "floats_wide.h"
+#include "floats_wider.h"
 #include "rans.h"
 
 #define WIDEST 32  /* bits of a field beyond its whole bytes */
@@ -19,6 +20,11 @@ static inline uint64_t load64(const uint8_t *data)
     return (uint64_t)data[0] | (uint64_t)data[1] << 8 | (uint64_t)data[2] << 16
         | (uint64_t)data[3] << 24 | (uint64_t)data[4] << 32 | (uint64_t)data[5] << 40
         | (uint64_t)data[6] << 48 | (uint64_t)data[7] << 56;
+}
+
+int widest_floats(void)
+{
+    return has_wide() ? 1 + has_wider() : 0;
 }
 
 /* --- tables ------------------------------------------------------------------------------ */
@@ -126,7 +132,9 @@ int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size,
         return FLOATS_BAD_STATE;
     struct input input = { data + 4 * lanes, data + size };
     int64_t i = 0;
-    if (wide)
+    if (wide > 1)
+        i = wider_symbols(slots, &input.next, input.end, states, lanes, rows, count);
+    else if (wide)
         i = wide_symbols(slots, &input.next, input.end, states, lanes, rows, count);
     for (; count - i >= lanes && input.end - input.next > 2 * lanes; i += lanes)
         decode_round(slots, &input, states, lanes, rows + i);

@@ -47,11 +47,15 @@ struct fields {
     int64_t bit; /* of the rest, the next one */
 };
 
-/* Symbols in the place of rows; gives the bytes taken, or what is wrong. */
+/* What this processor has: 0 nothing, 1 the loops of floats_wide.c, 2 those of floats_wider.c too. */
+int widest_floats(void);
+
+/* Symbols in the place of rows, with the loops of as much; gives the bytes taken, or what is wrong. */
 int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size, int64_t lanes,
     uint8_t *rows, int64_t count, int wide);
 
-/* Floats from symbols and what follows them, with the loops of floats_wide.c or not; gives the bytes taken, or FLOATS_SHORT. */
+/* Floats from symbols and what follows them, with the loops of floats_wide.c or not; gives the
+ * bytes taken, or FLOATS_SHORT. */
 int64_t read_floats(const struct layout *layout, const uint8_t *data, int64_t size,
     const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out, int wide);
 

@@ -2,7 +2,6 @@
 #include "floats.h"
 
 #include "buffers.h"
-#include "floats_wide.h"
 
 enum { PAYLOAD, QUARTERS, STOPS, SPLITS, NARROW, WIDE, FREQUENCIES, PLACES, MOVES, WIDTHS, MEMORY,
     OUT, BUFFERS };
@@ -111,7 +110,7 @@ PyObject *decode_floats(PyObject *module, PyObject *args)
     long long at, lanes;
     int wide;
     int64_t size = FLOATS_UNKNOWN;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*w*w*LLiiiip", &b[0], &b[1], &b[2], &b[3],
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*y*y*y*w*w*LLiiiii", &b[0], &b[1], &b[2], &b[3],
             &b[4], &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &at, &lanes, &layout.bits,
             &layout.mantissa, &layout.trailing, &layout.whole, &wide))
         return NULL;
@@ -120,7 +119,7 @@ PyObject *decode_floats(PyObject *module, PyObject *args)
     layout.widths = b[WIDTHS].buf;
     if (layout_fits(b, &layout) && slice_fits(b, &layout, at, lanes)) {
         Py_BEGIN_ALLOW_THREADS
-        size = decode(b, &layout, at, lanes, wide && has_wide());
+        size = decode(b, &layout, at, lanes, wide < widest_floats() ? wide : widest_floats());
         Py_END_ALLOW_THREADS
         if (size == FLOATS_UNKNOWN)
             refuse("runs or tables that there are not");

@@ -1,6 +1,5 @@
 #include "values.h"
 
-#include "floats_wide.h"
 #include "holes.h"
 
 #define HEAD 5
@@ -128,7 +127,7 @@ static int mantissa_of(int64_t type)
 static int read_payload(const struct value_tables *tables, const struct cuts *cuts,
     struct bytes payload, const int16_t *quarters, int64_t count, uint8_t *rows, uint8_t *out)
 {
-    int wide = has_wide();
+    int wide = widest_floats();
     int64_t first = decode_symbols(
         tables->slots, payload.data, payload.size, lanes_of_floats(count), rows, count, wide);
     if (first < 0)

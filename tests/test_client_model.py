@@ -100,7 +100,7 @@ async def test_the_manifest_and_counters_are_at_hand(made: Published, repo: Path
 
 
 async def test_infer_runs_off_the_loop(made: Published, repo: Path) -> None:
-    async with live(repo, made) as (model, _):
+    async with live(repo, made, background=False) as (model, _):
         with pytest.raises(UsageError) as caught:
             await model.infer(INPUTS)
         assert caught.value.code is ErrorCode.NO_GENERATION

@@ -141,3 +141,22 @@ def test_encoding_takes_few_bytes_for_each_weight_more(ladder: str, most: float)
     encode(few, ladder=ladder)  # tables are made once
     most_of = [peak_of(lambda model=model: encode(model, ladder=ladder)) for model in (few, many)]
     assert (most_of[1] - most_of[0]) / (3 * 500 * 1000) < most
+
+
+def aligned(tensors: int) -> bytes:
+    """Random tensors whose weights are read where they stand."""
+    named = {f"t{at}": normal(500, 1000, seed=at) for at in range(tensors)}
+    padded = (safetensors(named, padding=" " * size) for size in range(4))
+    return next(model for model in padded if (len(model) - 4 * 500_000 * tensors) % 4 == 0)
+
+
+@pytest.mark.parametrize(("ladder", "most"), [("exact", 0.1), ("20dB,exact", 1.2)])
+def test_an_exact_unit_is_made_slice_by_slice(ladder: str, most: float) -> None:
+    few, many = aligned(2), aligned(8)
+    encode(few, ladder=ladder)  # tables are made once
+    beside = []
+    for model in (few, many):
+        peak = peak_of(lambda model=model: encode(model, ladder=ladder))
+        beside.append(peak - sum(len(unit.data) for unit in encode(model, ladder=ladder).units))
+    # levels are a byte, and exact alone has none
+    assert (beside[1] - beside[0]) / (6 * 500 * 1000) < most

@@ -4,9 +4,10 @@ A unit is read either whole (`read_unit`) or as it arrives (`UnitReader`); both 
 same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from io import BytesIO
 from typing import TypeVar
 
 from midstream.errors import BitstreamError, ErrorCode
@@ -35,6 +36,8 @@ VERSION = 0
 _E = TypeVar("_E", bound=IntEnum)
 _MAX_LAYER = 255
 _SLICES = 1 << 24
+_COUNT_SIZE = 4
+"""Bytes that the number of records takes, at most."""
 _WITH_HEAD = (UnitKind.BASE, UnitKind.UPDATE, UnitKind.LOSSY_UPDATE)
 
 
@@ -89,15 +92,38 @@ class Unit:
     """In order of slices; several records of one slice apply in the order they stand."""
 
 
-def write_unit(kind: UnitKind, layer: int, head: bytes, records: Sequence[Record]) -> bytes:
-    """The bytes of a unit."""
-    out = Writer().raw(MAGIC).u8(VERSION).u8(kind).varint(layer).blob(head).varint(len(records))
-    parts: list[bytes | memoryview] = [out.bytes()]
-    for record in records:
-        size = len(record.payload)
-        parts.append(Writer().varint(record.slice).u8(record.operation).varint(size).bytes())
-        parts.append(record.payload)
-    return b"".join(parts)  # payloads are as large as the unit: they are copied this once
+def write_unit(kind: UnitKind, layer: int, head: bytes, records: Iterable[Record]) -> bytes:
+    """The bytes of a unit.
+
+    Args:
+        kind: What it is.
+        layer: Its layer.
+        head: Its head; empty where its kind has none.
+        records: In order of slices; those that are made one by one are let go of one by one.
+    """
+    start = Writer().raw(MAGIC).u8(VERSION).u8(kind).varint(layer).blob(head).bytes()
+    out = BytesIO()
+    out.write(bytes(len(start) + _COUNT_SIZE))
+    count = sum(_write_record(out, record) for record in records)
+    return _put_before(out, len(start) + _COUNT_SIZE, start + Writer().varint(count).bytes())
+
+
+def _write_record(out: BytesIO, record: Record) -> int:
+    """One record more: their number."""
+    size = len(record.payload)
+    out.write(Writer().varint(record.slice).u8(record.operation).varint(size).bytes())
+    out.write(record.payload)
+    return 1
+
+
+def _put_before(out: BytesIO, room: int, first: bytes) -> bytes:
+    """What was written after some room, right after what comes first; nothing is held twice."""
+    with out.getbuffer() as view:
+        end = len(first) + len(view) - room
+        view[len(first) : end] = view[room:]
+        view[: len(first)] = first
+    out.truncate(end)
+    return out.getvalue()
 
 
 def protected_size(data: bytes | memoryview) -> int:

@@ -3,6 +3,7 @@
 Knows nothing of targets, nor of the rungs above.
 """
 
+import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -109,7 +110,7 @@ class Bases:
         head = Head(topology=self._topology, codes=tuple(codes))
         plans = make_plans(head, self._weights, levels, corrected)
         plans = tuple(map(fold or self.folds.shorter, plans))
-        records = sorted([*self._raw, *level_records(plans)], key=lambda record: record.slice)
+        records = heapq.merge(self._raw, level_records(plans), key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, data=data)
 

@@ -8,7 +8,7 @@ three children comes near leave them, by a wider digit.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -250,9 +250,16 @@ def write_rung(
     before: Sequence[Plan],
     after: Sequence[Plan],
     *,
-    more: Sequence[Record] = (),
+    more: Iterable[Record] = (),
 ) -> bytes:
-    """The unit that refines plans to what they are after, and what else it does to slices."""
-    records = [*digit_records(before, after), *more]
-    # stable: the records of one slice keep their order
-    return write_unit(kind, layer, b"", sorted(records, key=lambda record: record.slice))
+    """The unit that refines plans to what they are after, and what else it then does to slices.
+
+    Args:
+        kind: What it is.
+        layer: Its layer.
+        before: All slices.
+        after: The same, some of them refined.
+        more: Records that follow those that refine, in order of slices.
+    """
+    records = heapq.merge(digit_records(before, after), more, key=lambda record: record.slice)
+    return write_unit(kind, layer, b"", records)

@@ -21,10 +21,11 @@ _FEW = 64
 """One weight in so many may have a level that is not its nearest, one in two a level of 0."""
 
 
-def exact_records(plans: Sequence[Plan]) -> list[Record]:
-    """What gives float slices their values back; nothing for others."""
-    coded = [plan for plan in plans if plan.piece.coded and plan.piece.dtype.is_float]
-    return [record for plan in coded for record in min(_ways(plan), key=_size)]
+def exact_records(plans: Sequence[Plan]) -> Iterator[Record]:
+    """What gives float slices their values back, slice by slice; nothing for others."""
+    for plan in plans:
+        if plan.piece.coded and plan.piece.dtype.is_float:
+            yield from min(_ways(plan), key=_size)
 
 
 def _size(records: Sequence[Record]) -> int:

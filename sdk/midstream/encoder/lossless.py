@@ -5,7 +5,7 @@ their places, or the bytes as they are. The step of a float tensor only tells ho
 weights spread; that of an integer tensor is one, so that its levels are its weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +62,14 @@ def exact_unit(
 
 def _base(topology: Topology, weights: Sequence[Weights]) -> bytes:
     head, as_levels = _choose(topology, weights)
-    records: list[Record] = []
+    return write_unit(UnitKind.BASE, 0, head.write(), _records(head, weights, as_levels))
+
+
+def _records(head: Head, weights: Sequence[Weights], as_levels: set[int]) -> Iterator[Record]:
+    """Slice by slice, so that none but its own are held beside the unit."""
     for index, piece in enumerate(head.slices):
         payloads = _shortest(head, piece, weights, piece.runs[0].tensor in as_levels)
-        records += [Record(slice=index, operation=o, payload=p) for o, p in payloads]
-    return write_unit(UnitKind.BASE, 0, head.write(), records)
+        yield from (Record(slice=index, operation=o, payload=p) for o, p in payloads)
 
 
 def _choose(topology: Topology, weights: Sequence[Weights]) -> tuple[Head, set[int]]:
@@ -99,9 +102,9 @@ def _prefers_levels(fine: Head, coarse: Head, piece: Slice, weights: Sequence[We
 
 def _values_code(weights: Weights) -> TensorCode:
     """For values: sigma is that of the values themselves, found with as many levels as fit."""
-    largest = float(np.abs(weights.values).max())
     if not (weights.coded and weights.tensor.dtype.is_float):
         return _levels_code(weights)
+    largest = weights.largest
     step = grid.step_index(largest / _LARGEST_LEVEL) if largest > 0 else 0
     return scales.fit(weights.levels(step), weights.tensor, step=step, may_predict=False)
 

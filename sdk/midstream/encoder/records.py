@@ -1,6 +1,6 @@
 """What units say of slices: their weights, their levels, refinements. Knows nothing of rungs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from midstream.bitstream import Operation, Record
@@ -18,9 +18,8 @@ def raw_records(plans: Sequence[Plan]) -> list[Record]:
     return [plan.record(Operation.RAW, plan.kept()) for plan in plans if not plan.piece.coded]
 
 
-def level_records(plans: Sequence[Plan]) -> list[Record]:
-    """The levels of a base."""
-    records: list[Record] = []
+def level_records(plans: Sequence[Plan]) -> Iterator[Record]:
+    """The levels of a base, in order; some are coded side by side, which is faster."""
     coded = [plan for plan in plans if plan.piece.coded]
     for first in range(0, len(coded), _SIDE_BY_SIDE):
         batch = coded[first : first + _SIDE_BY_SIDE]
@@ -28,9 +27,8 @@ def level_records(plans: Sequence[Plan]) -> list[Record]:
             [p.coded(p.levels) for p in batch], [p.context for p in batch]
         )
         for plan, payload in zip(batch, payloads, strict=True):
-            records += _folding_records(plan)
-            records.append(plan.record(Operation.LEVELS, payload))
-    return records
+            yield from _folding_records(plan)
+            yield plan.record(Operation.LEVELS, payload)
 
 
 def _folding_records(plan: Plan) -> list[Record]:
@@ -39,7 +37,7 @@ def _folding_records(plan: Plan) -> list[Record]:
     return [plan.record(Operation.REPEATS, plan.folding.write())]
 
 
-def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> list[Record]:
+def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> Iterator[Record]:
     """The records that refine slices, in order; some are coded side by side, which is faster.
 
     Args:
@@ -52,10 +50,8 @@ def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> list[Record]
         if there.trits > here.trits
         for step in here.steps_to(there.levels, there.trits)
     )
-    records: list[Record] = []
     while batch := list(islice(chosen, _SIDE_BY_SIDE)):
         plans, parents, children, trits = zip(*batch, strict=True)
         payloads = digits.encode_many(parents, children, [p.context for p in plans], trits)
         pairs = zip(plans, payloads, strict=True)
-        records += [plan.record(Operation.DIGITS, payload) for plan, payload in pairs]
-    return records
+        yield from (plan.record(Operation.DIGITS, payload) for plan, payload in pairs)

@@ -83,6 +83,11 @@ class Weights:
         return storage.to_float64(self.stored, self.tensor.dtype)
 
     @property
+    def largest(self) -> float:
+        """The magnitude of the largest weight, without a copy of all of them."""
+        return _largest(self.numbers())
+
+    @property
     def is_vector(self) -> bool:
         """Whether it has but one axis longer than one, as biases have."""
         tensor = self.tensor
@@ -213,9 +218,13 @@ def _have_same_bytes(one: NDArray[np.generic], other: NDArray[np.generic]) -> bo
     return bool(np.array_equal(one.view(np.uint8), other.view(np.uint8)))
 
 
+def _largest(numbers: NDArray[np.float32] | NDArray[np.float64]) -> float:
+    return max(-float(numbers.min()), float(numbers.max()))
+
+
 def _finest(numbers: NDArray[np.float32] | NDArray[np.float64]) -> int:
     """The step index at which the largest weight gets about the largest level of a base."""
-    largest = max(-float(numbers.min()), float(numbers.max()))
+    largest = _largest(numbers)
     return grid.step_index(largest / _LARGEST_LEVEL) if largest else -grid.MAX_STEP_INDEX
 
 

@@ -150,8 +150,13 @@ class Table:
         """Items of a vector of references, which is there."""
         return struct.unpack(f"<{count}I", self._buffer.span(start, 4 * count))
 
-    def text(self, field: int, limit: int) -> str:
-        """A string, what is not UTF-8 in it replaced; empty where it is absent."""
+    def counted(self, field: int, limit: int) -> tuple[int, int]:
+        """Where the bytes of a vector start and how many there are; none where it is absent."""
         start, count = self.vector(field, 1, limit) or (0, 0)
         self._buffer.spend(count)
+        return start, count
+
+    def text(self, field: int, limit: int) -> str:
+        """A string, what is not UTF-8 in it replaced; empty where it is absent."""
+        start, count = self.counted(field, limit)
         return str(self._buffer.span(start, count), "utf-8", "replace")

@@ -39,6 +39,7 @@ __all__ = [
     "decode_stacked",
     "decode_units",
     "digit_symbols",
+    "find_constants",
     "find_runs",
     "fit_scales",
     "fit_ways",
@@ -96,6 +97,7 @@ NAME, NATIVE_STATUS = _choose(os.environ.get("MIDSTREAM_KERNELS"))
 if NAME == "native":
     from midstream.kernels import (
         native_cells,
+        native_constants,
         native_lists,
         native_objects,
         native_packing,
@@ -161,6 +163,8 @@ else:
     from midstream.kernels.numpy_symbols import digit_symbols, level_symbols
     from midstream.kernels.numpy_thrift import thrifty_levels, thrifty_points
 
+find_constants = native_constants.find_constants if NAME == "native" else None
+"""Constants of a TFLite file, in C; where it is None, formats.constants reads tables in Python."""
 read_cells = native_cells.read_cells if NAME == "native" else None
 """Where in its level's cell each float lies; where it is None, codec.exact does it in NumPy."""
 fit_ways = native_ways.fit_ways if NAME == "native" else None

@@ -151,6 +151,9 @@ def digit_symbols(
     moved: _Array,
     /,
 ) -> int: ...
+def find_constants(
+    model: memoryview, model_size: int, tensors: int, dimensions: int, types: int, /
+) -> bytes | None: ...
 def find_runs(values: _Array, item_size: int, table: _Array, runs: _Array, /) -> int: ...
 def fit_scales(
     classes: _Array,

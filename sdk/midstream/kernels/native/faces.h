@@ -14,6 +14,7 @@ PyObject *decode_lists(PyObject *module, PyObject *args);
 PyObject *decode_levels(PyObject *module, PyObject *args);
 PyObject *decode_stacked(PyObject *module, PyObject *args);
 PyObject *decode_units(PyObject *module, PyObject *args);
+PyObject *find_constants_of(PyObject *module, PyObject *args);
 PyObject *find_runs(PyObject *module, PyObject *args);
 PyObject *fit_ways(PyObject *module, PyObject *args);
 PyObject *fold_widths(PyObject *module, PyObject *args);

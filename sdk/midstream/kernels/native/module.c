@@ -47,6 +47,9 @@ static PyMethodDef methods[] = {
     { "digit_symbols", digit_symbols, METH_VARARGS,
         "digit_symbols(parents, children, halves or nothing, tables, classes, symbols or nothing, "
         "counts, moved) -> escapes written" },
+    { "find_constants", find_constants_of, METH_VARARGS,
+        "find_constants(model, most bytes, tensors and axes, bits of known types) -> items of all, or "
+        "None" },
     { "find_runs", find_runs, METH_VARARGS,
         "find_runs(values, item size, table, runs) -> how many" },
     { "fit_scales", fit_scales, METH_VARARGS,

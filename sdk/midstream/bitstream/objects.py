@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream.walking import WORD, Found, View, are_among, find_objects
-from midstream.kernels import objects, write_varints
+from midstream.kernels import list_objects, objects, write_varints
 from midstream.kernels.objects import Form
 
-__all__ = ["columns_of"]
+__all__ = ["columns_of", "columns_of_found"]
 
 _SHORT = 64
 """Bytes of gaps that are looked at together."""
@@ -34,6 +34,11 @@ def columns_of(model: memoryview, holes: _Int) -> bytes | None:
     """
     if bytes(model[WORD : objects.HEADER_SIZE]) != objects.IDENTIFIER:
         return None
+    return columns_of_found(model, holes) if list_objects is None else list_objects(model, holes)
+
+
+def columns_of_found(model: memoryview, holes: _Int) -> bytes | None:
+    """The same of a file that says that it is one, in NumPy."""
     view = View.of(model)
     found = find_objects(view)
     if found is None or not len(found.starts[objects.ROOT]):

@@ -46,6 +46,7 @@ __all__ = [
     "fold_widths",
     "level_classes",
     "level_symbols",
+    "list_objects",
     "make_way",
     "may_repeat",
     "nearest_levels",
@@ -183,6 +184,8 @@ decode_lists = native_lists.decode_lists if NAME == "native" else None
 """Lists of integers, in C; where it is None, codec.levels decodes them as it does levels."""
 decode_stacked = native_stacks.decode_stacked if NAME == "native" else None
 """All slices of a stack, in C; where it is None, decoder.rebuild does them step by step."""
+list_objects = native_objects.list_objects if NAME == "native" else None
+"""Columns of a TFLite file, in C; where it is None, bitstream.objects finds them in NumPy."""
 read_holes = native_objects.read_holes if NAME == "native" else None
 """Holes of a tensor table, in C; where it is None, bitstream.tensor_table reads entries."""
 outline_base = native_units.outline_base if NAME == "native" else None

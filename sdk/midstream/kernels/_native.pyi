@@ -206,6 +206,7 @@ def level_symbols(
     escapes: _Array,
     /,
 ) -> int: ...
+def list_objects(model: memoryview, kinds: _Array, holes: _Array, /) -> bytes | None: ...
 def make_way(
     levels: _Array,
     dimensions: _Array,

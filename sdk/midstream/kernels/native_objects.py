@@ -7,7 +7,7 @@ from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 from midstream.kernels.objects import KIND_TABLE
 
-__all__ = ["read_holes", "restore_objects"]
+__all__ = ["list_objects", "read_holes", "restore_objects"]
 
 
 def restore_objects(
@@ -35,3 +35,16 @@ def read_holes(
     holes = np.empty((count, 2), np.int64)
     stop = _native.read_holes(table, holes, model_size)
     return None if stop < 0 else (holes, stop)
+
+
+def list_objects(model: memoryview, holes: NDArray[np.int64]) -> bytes | None:
+    """The columns of a file of at least eight bytes that says that it is a TFLite file.
+
+    Args:
+        model: The file.
+        holes: Where each starts and its bytes, in order; (holes, 2).
+
+    Returns:
+        None where it has too many objects, or is laid out otherwise.
+    """
+    return _native.list_objects(model, KIND_TABLE, plain(holes, np.int64))

@@ -18,6 +18,7 @@ PyObject *find_constants_of(PyObject *module, PyObject *args);
 PyObject *find_runs(PyObject *module, PyObject *args);
 PyObject *fit_ways(PyObject *module, PyObject *args);
 PyObject *fold_widths(PyObject *module, PyObject *args);
+PyObject *list_objects(PyObject *module, PyObject *args);
 PyObject *make_way(PyObject *module, PyObject *args);
 PyObject *may_repeat(PyObject *module, PyObject *args);
 PyObject *outline_base(PyObject *module, PyObject *args);

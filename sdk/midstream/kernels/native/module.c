@@ -65,6 +65,8 @@ static PyMethodDef methods[] = {
     { "level_symbols", level_symbols, METH_VARARGS,
         "level_symbols(levels, halves or nothing, tables, shifts, lowest, sizes, firsts, "
         "next phase, symbols or nothing, low, counts, places, escapes) -> escapes written" },
+    { "list_objects", list_objects, METH_VARARGS,
+        "list_objects(model, kinds, holes) -> columns, or None" },
     { "make_way", make_way, METH_VARARGS,
         "make_way(those of fit_ways up to its numbers, weights, item size, step, parts, prices, "
         "reach, free prices, whether points, axis cost, term cost, terms of the predictor) -> "

@@ -10,7 +10,7 @@ from midstream.encoder import Encoded, encode, single
 from midstream.encoder.economy import Trial, noises
 from midstream.encoder.ratio import noise_factors
 from midstream.encoder.samples import pooled
-from midstream.encoder.single import find_single
+from midstream.encoder.single import Search, find_single
 from midstream.encoder.steps import uniform_steps
 from midstream.encoder.weights import load, squared_error, tie
 from midstream.formats import open_model
@@ -33,6 +33,11 @@ def weights_of(model: bytes):
     return tie([load(model, tensor) for tensor in open_model(model).tensors], vectors=False)
 
 
+def search_of(weights):
+    factors = noise_factors(weights)
+    return Search(weights, factors, uniform_steps(weights, factors), {})
+
+
 @pytest.mark.parametrize("target", [3.0, 9.0, 17.3, 30.0, 60.0])
 def test_a_target_is_reached_and_hardly_more(target):
     encoded = encode(network(), ladder=f"{target}dB")
@@ -49,19 +54,37 @@ def test_what_samples_promise_too_much_is_made_finer(monkeypatch):
 @pytest.mark.parametrize("aim", [1e-1, 1e-2, 1e-3])
 def test_levels_have_the_noise_that_is_aimed_at_and_fewer_bits_than_plain_ones(aim):
     weights = weights_of(network())
-    factors = noise_factors(weights)
-    found = find_single(weights, factors, uniform_steps(weights, factors), aim, {})
+    found = find_single(search_of(weights), aim)
     assert found is not None
     assert [len(own) for own in found.levels] == [w.tensor.weights for w in weights]
     assert {code.step for code in found.codes if not code.lattice}
     assert found.plain_bits > 0
 
 
+def test_what_was_made_is_kept_for_nearly_the_same_noise(monkeypatch):
+    steps = []
+    made = Trial.made
+
+    def counted(trial, step, cuts):
+        steps.append(step)
+        return made(trial, step, cuts)
+
+    monkeypatch.setattr(Trial, "made", counted)
+    search = search_of(weights_of(network()))
+    first, second = find_single(search, 1e-2), find_single(search, (1 - 1e-7) * 1e-2)
+    assert first is not None
+    assert second is not None
+    assert len(steps) < 2 * len(first.levels)
+    alone = find_single(search_of(weights_of(network())), (1 - 1e-7) * 1e-2)
+    assert alone is not None
+    assert [code.step for code in second.codes] == [code.step for code in alone.codes]
+    assert all(map(np.array_equal, second.levels, alone.levels))
+
+
 def test_none_are_found_where_no_steps_are_fine_enough():
     weights = weights_of(safetensors({"a": normal(20, 20)}))
     weights = [replace(w, finest=-10) for w in weights]
-    factors = noise_factors(weights)
-    assert find_single(weights, factors, uniform_steps(weights, factors), 1e-12, {}) is None
+    assert find_single(search_of(weights), 1e-12) is None
 
 
 def test_a_network_of_zeros_and_one_without_floats_are_encoded():

@@ -19,7 +19,7 @@ from midstream.encoder.samples import pooled
 from midstream.encoder.steps import choose_shift, coarsened, guess_shift, shifted
 from midstream.encoder.weights import Weights
 
-__all__ = ["Single", "find_single"]
+__all__ = ["Search", "Single", "find_single"]
 
 _MOST_FINER = 12
 """Step indices that thrifty levels are finer than plain ones, at most, by samples."""
@@ -55,8 +55,10 @@ class _Made:
     """How they are coded."""
 
 
-class _Search:
+class Search:
     """Steps and levels of one network.
+
+    What was found is kept: where nearly the same noise is aimed at, little of it differs.
 
     Args:
         weights: All tensors.
@@ -76,24 +78,35 @@ class _Search:
         self._weights = weights
         self._factors = factors
         self._relative = relative
+        self._pools = pooled(weights, factors, relative)
+        self._shift: int | None = None
         self._trials: list[Trial | None] = []
+        self._noises: dict[int, list[float]] = {}
+        self._made: dict[int, tuple[int, _Made]] = {}
         self.plain_bits = 0.0
 
     def begin(self, aim: float) -> int:
         """The shift at which nearest levels have about so much noise; trials are about it."""
-        pools = pooled(self._weights, self._factors, self._relative)
 
         def is_fine_enough(steps: list[int]) -> bool:
-            return sum(pool.noise(steps) for pool in pools) <= aim
+            return sum(pool.noise(steps) for pool in self._pools) <= aim
 
         guess = guess_shift(self._weights, self._relative, self._factors, aim)
         shift = choose_shift(self._weights, self._relative, is_fine_enough, guess=guess)
+        if shift != self._shift:
+            self._try(shift)
+        return shift
+
+    def _try(self, shift: int) -> None:
+        """Trials about a shift; what is known of others is forgotten."""
+        self._shift = shift
+        self._noises.clear()
+        self._made.clear()
         pairs = enumerate(zip(self._weights, self.steps(shift), strict=True))
         self._trials = [
             Trial(w, step, self._foldings.get(at)) if w.coded else None for at, (w, step) in pairs
         ]
         self.plain_bits = sum(trial.bits for trial in self._trials if trial is not None)
-        return shift
 
     def steps(self, shift: int) -> list[int]:
         """The step of each tensor."""
@@ -101,6 +114,12 @@ class _Search:
 
     def noises(self, shift: int) -> list[float]:
         """What thrifty levels of each tensor have, about."""
+        if shift not in self._noises:
+            self._noises[shift] = self._find_noises(shift)
+        return self._noises[shift]
+
+    def _find_noises(self, shift: int) -> list[float]:
+        """The same, not known yet."""
         counted = [at for at, f in enumerate(self._factors) if f and self._trials[at] is not None]
         trials = [trial for at in counted if (trial := self._trials[at]) is not None]
         steps, found = self.steps(shift), [0.0] * len(self._factors)
@@ -141,7 +160,14 @@ class _Search:
         return None
 
     def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> _Made:
-        """Thrifty levels of a tensor."""
+        """Thrifty levels of a tensor; those of its last step are known."""
+        known = self._made.get(at)
+        if known is None or known[0] != step:
+            known = self._made[at] = step, self._make(at, step, cuts)
+        return known[1]
+
+    def _make(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> _Made:
+        """The same, not known yet."""
         trial, factor = self._trials[at], self._factors[at]
         if trial is None:
             code = TensorCode(coded=False, same_as=self._weights[at].same_as)
@@ -174,23 +200,13 @@ class _Search:
         return cuts
 
 
-def find_single(
-    weights: Sequence[Weights],
-    factors: Sequence[float],
-    relative: Sequence[float],
-    aim: float,
-    foldings: Foldings,
-) -> Single | None:
+def find_single(search: Search, aim: float) -> Single | None:
     """Thrifty levels whose noise is at most what is aimed at; None where none were found.
 
     Args:
-        weights: All tensors.
-        factors: What a squared error of each counts.
-        relative: Step index of each before the shift.
+        search: Where they are looked for.
         aim: The sum of what all squared errors count.
-        foldings: Of each that has any, those of its slices, by their start.
     """
-    search = _Search(weights, factors, relative, foldings)
     shift = search.begin(aim)
     fine, coarse = search.noises(shift), None
     for _ in range(_MOST_FINER):

@@ -13,7 +13,7 @@ from midstream.encoder.near import whole
 from midstream.encoder.plan import Plan
 from midstream.encoder.ratio import noise_of
 from midstream.encoder.recipes import PLAIN
-from midstream.encoder.single import find_single
+from midstream.encoder.single import Search, find_single
 from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.steps import (
     Allocation,
@@ -58,6 +58,7 @@ class UniformBase:
         self._weights = weights
         self._bases = bases
         self._factors = factors
+        self._searches: dict[bool, Search] = {}
 
     def reach(self, target: float, last: float | None, *, is_only: bool) -> Base:
         """The base that reaches a target, or the nearest to it.
@@ -73,6 +74,7 @@ class UniformBase:
             climb = Climb(bottom=target, top=last)
             relative = staggered(self._weights, self._factors, relative, climb)
         make = self._single if is_only else self._plain
+        self._searches.clear()
         limit = 10 ** (-target / 10)
         aim = _lower(limit, _MORE * self._rounding(relative, limit))
         made: list[tuple[float, float, Base]] = []
@@ -117,7 +119,11 @@ class UniformBase:
         fold: Callable[[Plan], Plan],
     ) -> Base | None:
         """Thrifty levels, or the nearest ones where these take fewer bytes."""
-        found = find_single(self._weights, self._factors, relative, aim, foldings)
+        is_folded = bool(foldings)
+        if is_folded not in self._searches:
+            own = Search(self._weights, self._factors, relative, foldings)
+            self._searches[is_folded] = own
+        found = find_single(self._searches[is_folded], aim)
         if found is None:
             return None
         base = self._bases.write(found.codes, found.levels, fold=fold)

@@ -46,7 +46,7 @@ def test_a_target_is_reached_and_hardly_more(target):
 
 
 def test_what_samples_promise_too_much_is_made_finer(monkeypatch):
-    monkeypatch.setattr(single, "noises", lambda trials, steps: [0.0] * len(trials))
+    monkeypatch.setattr(single, "noises", lambda trials, steps, known: [0.0] * len(trials))
     reached = encode(network(), ladder="20dB").units[0].fidelity.weight_snr
     assert 20 <= reached < 20.1
 

@@ -85,6 +85,26 @@ def test_one_size_is_that_of_all_weights(kernel, kind):
         assert one == kernel.squared_error(numbers, np.full(1000, 0.3), 0.0, known)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sizes", [[], [0], [1000], [3, 0, 7, 16, 9, 1, 900]])
+def test_errors_of_tensors_are_those_of_each(kernel, kind, sizes):
+    count = sum(sizes)
+    numbers, size = weights(count, kind), np.array([0.37])
+    levels = numpy_nearest.nearest_levels(numbers, size) + np.arange(count, dtype=np.int32) % 3
+    stops = np.cumsum(sizes, dtype=np.int64)
+    found = kernel.squared_errors(numbers, size, levels, stops)
+    each = zip(np.split(numbers, stops)[: len(sizes)], np.split(levels, stops), strict=False)
+    assert found == [numpy_nearest.squared_error(own, size, 0.0, near) for own, near in each]
+
+
+@pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler here")
+@pytest.mark.parametrize("stops", [[], [7], [9], [5, 4, 8], [-1, 8], [8, 1 << 62, 8]])
+def test_tensors_that_do_not_fill_the_weights_are_refused(stops):
+    numbers, levels = np.ones(8, np.float32), np.ones(8, np.int32)
+    with pytest.raises(ValueError, match="tensor"):
+        native_nearest.squared_errors(numbers, np.ones(1), levels, np.array(stops, np.int64))
+
+
 @pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler")
 @pytest.mark.parametrize("name", ["nearest_levels", "squared_error"])
 @pytest.mark.parametrize(

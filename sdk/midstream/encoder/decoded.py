@@ -60,19 +60,22 @@ def rounding_noise(
         steps: The step index of each.
         factors: What a squared error of each counts.
     """
-    triples = zip(weights, steps, factors, strict=True)
-    return sum(
-        factor * _added(w, step)
-        for w, step, factor in triples
-        if factor and w.tensor.dtype in (DType.FLOAT16, DType.BFLOAT16)
-    )
+    alike: dict[tuple[DType, int, float], list[_Numbers]] = {}
+    added = 0.0
+    for w, step, factor in zip(weights, steps, factors, strict=True):
+        dtype = w.tensor.dtype
+        if factor and dtype in (DType.FLOAT16, DType.BFLOAT16):
+            sample = w.sample()
+            alike.setdefault((dtype, step, factor * sample.share), []).append(sample.numbers)
+    for (dtype, step, counts), numbers in alike.items():
+        added += counts * _added(np.concatenate(numbers, dtype=np.float32), dtype, step)
+    return added
 
 
-def _added(weights: Weights, step: int) -> float:
-    """Squared errors that rounding adds to those of a tensor; less than 0 where it heals some."""
-    dtype, sample = weights.tensor.dtype, weights.sample()
+def _added(numbers: _Numbers, dtype: DType, step: int) -> float:
+    """Squared errors that rounding adds to those of weights; less than 0 where it heals some."""
     sizes = grid.one_size(step, 0, dtype)
-    levels = nearest_levels(sample.numbers, sizes)
+    levels = nearest_levels(numbers, sizes)
     decoded = storage.numbers(grid.reconstruct(levels, dtype, step), dtype)
-    errors = np.subtract(sample.numbers, decoded, dtype=np.float64)
-    return sample.share * (squared_error(errors, _WIDE) - squared_error(sample.numbers, sizes))
+    errors = np.subtract(numbers, decoded, dtype=np.float64)
+    return squared_error(errors, _WIDE) - squared_error(numbers, sizes)

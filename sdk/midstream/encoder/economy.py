@@ -7,7 +7,7 @@ whichever is the less of squared error and a price for each bit, by a sample.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +29,9 @@ from midstream.encoder.making import make
 from midstream.encoder.narrow import Narrow, narrow
 from midstream.encoder.weights import Weights
 from midstream.encoder.weights import squared_error as weights_error
-from midstream.kernels import nearest_levels, predict, squared_error
+from midstream.kernels import nearest_levels, predict, squared_error, squared_errors
 
-__all__ = ["Trial", "noises"]
+__all__ = ["Known", "Together", "Trial", "noises"]
 
 _FINER = 10
 """Step indices from the integers' step to the lattice's half step of about equal error."""
@@ -234,9 +234,50 @@ class Trial:
         return levels, weights_error(w, step), refit(levels, w.tensor, self.code(step))
 
 
-def noises(trials: Sequence[Trial], steps: Sequence[int]) -> list[float]:
-    """Sums of squared errors of thrifty levels at a step of each, about."""
-    found = [0.0] * len(trials)
+class Together:
+    """Trials of one step whose levels are thrifty on the integers, looked at at once.
+
+    Args:
+        trials: Each has a step that others are about, the same of all.
+    """
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        contexts = [trial.contexts for trial in trials]
+        self._one = trials[0]
+        self._shares = [trial.share for trial in trials]
+        self._numbers = np.concatenate([trial.numbers for trial in trials])
+        self._stops = np.cumsum([len(trial.numbers) for trial in trials], dtype=np.int64)
+        self._halves = np.concatenate([own.means for own in contexts])
+        self._context = Context(
+            shape=np.concatenate([own.predicted.shape for own in contexts]),
+            width=np.concatenate([own.predicted.width for own in contexts]),
+        )
+
+    def noises(self, step: int) -> list[float]:
+        """Sums of squared errors of thrifty levels at a step, about."""
+        numbers, size = self._numbers, self._one.size(step)
+        context = _wider(self._context, self._one.wider(step))
+        near = nearest_levels(numbers, size)
+        moved = thrift.thrifty(near, numbers, size, context, self._halves)
+        errors = squared_errors(numbers, size, moved, self._stops)
+        return [share * error for share, error in zip(self._shares, errors, strict=True)]
+
+
+Known: TypeAlias = dict[tuple[int, ...], Together]
+"""Those that were looked at together before, by their places among all trials."""
+
+
+def noises(
+    trials: Sequence[Trial], steps: Sequence[int], known: Known | None = None
+) -> list[float]:
+    """Sums of squared errors of thrifty levels at a step of each, about.
+
+    Args:
+        trials: All of them.
+        steps: Of each.
+        known: Kept from one call to the next.
+    """
+    found, pools = [0.0] * len(trials), {} if known is None else known
     alike: dict[tuple[int, int], list[int]] = {}
     for at, (trial, step) in enumerate(zip(trials, steps, strict=True)):
         if trial.is_together:
@@ -244,30 +285,12 @@ def noises(trials: Sequence[Trial], steps: Sequence[int]) -> list[float]:
         else:
             found[at] = trial.noise(step)
     for (_, step), places in alike.items():
-        errors = _together([trials[at] for at in places], step)
-        for at, error in zip(places, errors, strict=True):
+        key = tuple(places)
+        if key not in pools:
+            pools[key] = Together([trials[at] for at in places])
+        for at, error in zip(places, pools[key].noises(step), strict=True):
             found[at] = error
     return found
-
-
-def _together(trials: Sequence[Trial], step: int) -> list[float]:
-    """The noise of thrifty levels on the integers, of trials of one step, at another one."""
-    numbers = np.concatenate([trial.numbers for trial in trials])
-    contexts = [trial.contexts for trial in trials]
-    context = Context(
-        shape=np.concatenate([own.predicted.shape for own in contexts]),
-        width=np.concatenate([own.predicted.width for own in contexts]),
-    )
-    halves = np.concatenate([own.means for own in contexts])
-    size = trials[0].size(step)
-    context = _wider(context, trials[0].wider(step))
-    moved = thrift.thrifty(nearest_levels(numbers, size), numbers, size, context, halves)
-    stops = accumulate(len(trial.numbers) for trial in trials)
-    return [
-        trial.share
-        * squared_error(trial.numbers, size, levels=moved[stop - len(trial.numbers) : stop])
-        for trial, stop in zip(trials, stops, strict=True)
-    ]
 
 
 def _moved(code: TensorCode, step: int, wider: int, *, is_lattice: bool) -> TensorCode:

@@ -12,7 +12,7 @@ import numpy as np
 
 from midstream.bitstream import partition
 from midstream.codec import TensorCode
-from midstream.encoder.economy import Trial, noises
+from midstream.encoder.economy import Known, Trial, noises
 from midstream.encoder.folds import Foldings
 from midstream.encoder.narrow import Narrow
 from midstream.encoder.samples import pooled
@@ -81,6 +81,7 @@ class Search:
         self._pools = pooled(weights, factors, relative)
         self._shift: int | None = None
         self._trials: list[Trial | None] = []
+        self._known: Known = {}
         self._noises: dict[int, list[float]] = {}
         self._made: dict[int, tuple[int, _Made]] = {}
         self.plain_bits = 0.0
@@ -100,6 +101,7 @@ class Search:
     def _try(self, shift: int) -> None:
         """Trials about a shift; what is known of others is forgotten."""
         self._shift = shift
+        self._known.clear()
         self._noises.clear()
         self._made.clear()
         pairs = enumerate(zip(self._weights, self.steps(shift), strict=True))
@@ -123,7 +125,8 @@ class Search:
         counted = [at for at, f in enumerate(self._factors) if f and self._trials[at] is not None]
         trials = [trial for at in counted if (trial := self._trials[at]) is not None]
         steps, found = self.steps(shift), [0.0] * len(self._factors)
-        for at, noise in zip(counted, noises(trials, [steps[at] for at in counted]), strict=True):
+        own = noises(trials, [steps[at] for at in counted], self._known)
+        for at, noise in zip(counted, own, strict=True):
             found[at] = self._factors[at] * noise
         return found
 

@@ -66,6 +66,7 @@ __all__ = [
     "scale_floats",
     "scale_integers",
     "squared_error",
+    "squared_errors",
     "table_rows",
     "thrifty_levels",
     "thrifty_points",
@@ -122,7 +123,12 @@ if NAME == "native":
         unpack_bits,
         write_varints,
     )
-    from midstream.kernels.native_nearest import nearest_levels, squared_error, widen_halves
+    from midstream.kernels.native_nearest import (
+        nearest_levels,
+        squared_error,
+        squared_errors,
+        widen_halves,
+    )
     from midstream.kernels.native_objects import restore_objects
     from midstream.kernels.native_prediction import (
         decode_digits,
@@ -150,7 +156,12 @@ else:
         unpack_bits,
         write_varints,
     )
-    from midstream.kernels.numpy_nearest import nearest_levels, squared_error, widen_halves
+    from midstream.kernels.numpy_nearest import (
+        nearest_levels,
+        squared_error,
+        squared_errors,
+        widen_halves,
+    )
     from midstream.kernels.numpy_objects import restore_objects
     from midstream.kernels.numpy_prediction import (
         decode_digits,

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 
-__all__ = ["nearest_levels", "plain_weights", "squared_error", "widen_halves"]
+__all__ = [
+    "nearest_levels",
+    "plain_weights",
+    "squared_error",
+    "squared_errors",
+    "widen_halves",
+]
 
 _NONE = np.zeros(0, np.int32)
 
@@ -32,6 +38,18 @@ def squared_error(
     """As numpy_nearest.squared_error; ValueError where sizes or levels are of other weights."""
     own = _NONE if levels is None else plain(levels, np.int32)
     return _native.squared_error(*plain_weights(numbers, sizes), offset, own)
+
+
+def squared_errors(
+    numbers: _Numbers, sizes: _Float, levels: NDArray[np.int32], stops: NDArray[np.int64]
+) -> list[float]:
+    """As numpy_nearest.squared_errors; ValueError where levels or stops are of other weights."""
+    errors = np.empty(len(stops), np.float64)
+    _native.squared_errors(
+        *plain_weights(numbers, sizes), plain(levels, np.int32), plain(stops, np.int64), errors
+    )
+    found: list[float] = errors.tolist()
+    return found
 
 
 def widen_halves(halves: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -1,9 +1,11 @@
 """From weights to their nearest levels, in NumPy. Knows nothing of tensors."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest_levels", "squared_error", "widen_halves"]
+__all__ = ["nearest_levels", "squared_error", "squared_errors", "widen_halves"]
 
 _MOST = float(1 << 30)
 _SUMS = 8
@@ -45,6 +47,21 @@ def squared_error(
     squares = np.zeros((-(-len(errors) // _SUMS), _SUMS))
     squares.ravel()[: len(errors)] = errors * errors
     return float(np.cumsum(squares.sum(axis=0))[-1])
+
+
+def squared_errors(
+    numbers: _Numbers, sizes: _Float, levels: NDArray[np.int32], stops: NDArray[np.int64]
+) -> list[float]:
+    """What `squared_error` gives for each of several tensors of one step.
+
+    Args:
+        numbers: (weights,) of all, one tensor after the other.
+        sizes: (1,) the step.
+        levels: (weights,)
+        stops: Where each tensor stops, rising from 0 to all weights.
+    """
+    parts = pairwise([0, *stops.tolist()])
+    return [squared_error(numbers[a:b], sizes, 0.0, levels[a:b]) for a, b in parts]
 
 
 def widen_halves(halves: NDArray[np.float16]) -> NDArray[np.float32]:

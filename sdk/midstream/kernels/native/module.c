@@ -105,6 +105,8 @@ static PyMethodDef methods[] = {
         "scale_integers(levels, steps, powers, offsets, low, high, item size, out)" },
     { "squared_error", squared_error, METH_VARARGS,
         "squared_error(numbers, item size, sizes, offset, levels or nothing) -> sum" },
+    { "squared_errors", squared_errors, METH_VARARGS,
+        "squared_errors(numbers, item size, size, levels, stops, errors)" },
     { "table_rows", table_rows, METH_VARARGS,
         "table_rows(shapes, widths, phases or nothing, last width, each width, each shape, each "
         "phase, rows)" },

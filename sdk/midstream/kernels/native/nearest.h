@@ -44,5 +44,6 @@ Py_ssize_t read_weights(
 /* The Python faces of these. */
 PyObject *nearest_levels(PyObject *module, PyObject *args);
 PyObject *squared_error(PyObject *module, PyObject *args);
+PyObject *squared_errors(PyObject *module, PyObject *args);
 
 #endif

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice, Topology, write_unit
 from midstream.codec import (
@@ -15,9 +16,11 @@ from midstream.codec import (
     grid,
     kept,
     points,
+    refined_points,
     storage,
     values,
 )
+from midstream.codec.lattice import BLOCK, blocks
 from midstream.kernels.codewords import CODEWORDS
 from midstream.kernels.numpy_runs import MIRRORED
 from midstream.types import DType, Tensor, UnitKind
@@ -126,6 +129,8 @@ WAYS = (
     (Operation.LEVELS, Operation.DIGITS, Operation.DIGITS, Operation.EXACT),
     (Operation.LEVELS, Operation.EXACT),
     (Operation.LEVELS, Operation.DIGITS, Operation.RAW),
+    (Operation.LEVELS, Operation.POINTS),
+    (Operation.LEVELS, Operation.DIGITS, Operation.DIGITS, Operation.POINTS),
     (Operation.VALUES,),
     (Operation.RAW,),
 )
@@ -133,18 +138,33 @@ WAYS = (
 
 def way_of(rng: Rng, head: Head, piece: Slice, context: Context) -> tuple[Operation, ...]:
     """What is done to a slice, of all that may be done."""
-    floats = {Operation.EXACT, Operation.VALUES}
+    floats = {Operation.EXACT, Operation.VALUES, Operation.POINTS}
     allowed = [
         way
         for way in WAYS
         if (piece.dtype.is_float or not floats.intersection(way))
-        and not (context.lattice and Operation.DIGITS in way)
+        and not (context.lattice and {Operation.DIGITS, Operation.POINTS}.intersection(way))
         and (
             piece.dtype.is_float
             or all(head.codes[run.tensor].step >= way.count(Operation.DIGITS) for run in piece.runs)
         )
     ]
     return allowed[int(rng.integers(len(allowed)))]
+
+
+def points_above(rng: Rng, parents: NDArray[np.int32], ratio: int) -> NDArray[np.int32]:
+    """Points of the lattice in the cells of levels, whichever these are."""
+    count, centres = blocks(len(parents)), ratio * parents.astype(np.int64)
+    odd = np.zeros(len(parents), np.int64)
+    odd[: BLOCK * count] = CODEWORDS[rng.integers(0, 32, count)].T.ravel()
+    sign = rng.choice([-1, 1], len(parents))
+    even = rng.choice([-2, 0, 2], len(parents)) if ratio > 3 else 0
+    children = centres + np.where((odd ^ parents) & 1, sign, even)
+    last = slice((BLOCK - 1) * count, BLOCK * count)
+    sums = children[: last.start].reshape(-1, count).sum(axis=0) if count else 0
+    rest = (-sums - centres[last]) & 3
+    children[last] = centres[last] + np.where(rest == 2, 2 * sign[last], ((rest + 1) & 3) - 1)
+    return children.astype(np.int32)
 
 
 def payloads_of(rng: Rng, head: Head, piece: Slice) -> list[tuple[Operation, bytes]]:
@@ -165,6 +185,10 @@ def payloads_of(rng: Rng, head: Head, piece: Slice) -> list[tuple[Operation, byt
             finer = 3 * levels + np.where(moved, rng.integers(-9, 10), rng.integers(-1, 2))
             payload = digits.encode(levels, finer.astype(np.int32), context, trits)
             levels, trits = finer.astype(np.int32), trits + 1
+        elif operation is Operation.POINTS:
+            ratio = int(rng.choice(refined_points.RATIOS))
+            found = points_above(rng, levels, ratio)
+            payload = refined_points.encode_many([levels], [found], [context], [trits], [ratio])[0]
         elif operation is Operation.RAW and not piece.dtype.is_float:
             payload = kept.encode(grid.reconstruct(levels, piece.dtype, 0), piece.dtype)
         else:

@@ -18,6 +18,7 @@ from midstream.codec import (
     grid,
     levels,
     points,
+    refined_points,
     scales,
     storage,
     values,
@@ -70,6 +71,17 @@ def test_digits_have_these_bytes(case):
     payload = memoryview(bytes.fromhex(case["payload"]))
     decoded = digits.decode([payload], [where], [parents], [case["trits"]])[0]
     assert decoded.tolist() == case["children"]
+
+
+@named("refined points")
+def test_refined_points_have_these_bytes(case):
+    parents, children = (np.array(case[key], np.int32) for key in ("parents", "children"))
+    where, trits, ratio = context(case, len(parents)), case["trits"], case["ratio"]
+    made = refined_points.encode_many([parents], [children], [where], [trits], [ratio])[0]
+    assert made.hex() == case["payload"]
+    payload = memoryview(bytes.fromhex(case["payload"]))
+    decoded, ratios = refined_points.decode([payload], [where], [parents], [trits])
+    assert (decoded[0].tolist(), ratios) == (case["children"], [ratio])
 
 
 @named("exact")

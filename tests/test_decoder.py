@@ -138,7 +138,7 @@ def test_an_enhancement_of_nothing_changes_nothing() -> None:
     assert rebuild([UNITS[0], on_top(UnitKind.ENHANCEMENT, 1)]) == rebuild(UNITS[:1])
 
 
-LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES, MOVES, REPEATS = Operation
+LEVELS, DIGITS, EXACT, AS_IT_IS, VALUES, DIFFERENCES, MOVES, REPEATS, POINTS = Operation
 FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "nothing": ("floats", []),
     "digits of nothing": ("floats", [DIGITS]),
@@ -173,6 +173,15 @@ FORBIDDEN: dict[str, tuple[str, list[Operation]]] = {
     "what repeats among values": ("floats", [REPEATS, VALUES]),
     "what repeats among raw floats": ("floats", [REPEATS, AS_IT_IS]),
     "what repeats among integers": ("bytes", [REPEATS, LEVELS]),
+    "points of nothing": ("floats", [POINTS]),
+    "points twice": ("floats", [LEVELS, POINTS, POINTS]),
+    "digits after points": ("floats", [LEVELS, POINTS, DIGITS]),
+    "exact after points": ("floats", [LEVELS, POINTS, EXACT]),
+    "raw after points": ("floats", [LEVELS, POINTS, AS_IT_IS]),
+    "points after exact": ("floats", [LEVELS, EXACT, POINTS]),
+    "points of integers": ("bytes", [LEVELS, POINTS]),
+    "points after too many digits": ("floats", [LEVELS] + [DIGITS] * 24 + [POINTS]),
+    "points where raw is announced": ("raw", [POINTS]),
     "what repeats where raw is announced": ("raw", [REPEATS, AS_IT_IS]),
 }
 
@@ -191,9 +200,10 @@ def test_points_of_the_lattice_are_not_refined() -> None:
     """[BIT-7]"""
     unit = encode(safetensors({"a": normal(80, 80)}), ladder="20dB").units[0].data
     assert read_stack([unit]).head.codes[0].lattice
-    digits = Record(slice=0, operation=DIGITS, payload=b"")
-    after = write_unit(UnitKind.ENHANCEMENT, 1, b"", [digits])
-    assert code_of(unit, after) is ErrorCode.WRONG_PARENT
+    for operation in (DIGITS, POINTS):
+        refined = Record(slice=0, operation=operation, payload=b"")
+        after = write_unit(UnitKind.ENHANCEMENT, 1, b"", [refined])
+        assert code_of(unit, after) is ErrorCode.WRONG_PARENT
 
 
 def test_operations_are_checked_across_units() -> None:
@@ -212,6 +222,8 @@ def test_operations_are_checked_across_units() -> None:
         [LEVELS, DIGITS, AS_IT_IS],
         [REPEATS, LEVELS, DIGITS, EXACT],
         [REPEATS, LEVELS, AS_IT_IS],
+        [LEVELS, POINTS],
+        [REPEATS, LEVELS, DIGITS, POINTS],
         [AS_IT_IS],
         [VALUES],
     ],

@@ -32,10 +32,10 @@ def bits_float(bits: int, dtype: int) -> float:
     return float(struct.unpack("<f", (bits << 16 * (dtype == 3)).to_bytes(4, "little"))[0])
 
 
-def step_of(tensor: Tensor, at: int, digits: int) -> float:
-    """The step of a weight of a float tensor after so many digits."""
+def step_of(tensor: Tensor, at: int, digits: int, ratio: int = 1) -> float:
+    """The step of a weight of a float tensor after so many digits, cut into so many more."""
     index = tensor.step_index(at)
-    return math.ldexp(M[index % 16], index // 16) / 3.0**digits
+    return math.ldexp(M[index % 16], index // 16) / float(3**digits * ratio)
 
 
 def reconstruct(piece: Slice, part: range) -> bytes:
@@ -44,7 +44,8 @@ def reconstruct(piece: Slice, part: range) -> bytes:
     for i in part:
         tensor, at, _ = piece.weights[i]
         if piece.is_float:
-            out.append(float_bits(piece.levels[i] * step_of(tensor, at, piece.digits), piece.dtype))
+            step = step_of(tensor, at, piece.digits, piece.ratio)
+            out.append(float_bits(piece.levels[i] * step, piece.dtype))
         else:
             low, high = RANGES[piece.dtype]
             value = tensor.zero + piece.levels[i] * 3 ** (tensor.step - piece.digits)

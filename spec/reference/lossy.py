@@ -14,7 +14,7 @@ from reference.grid import step_of
 from reference.heads import TOPOLOGY_WINDOW
 from reference.tables import Tables
 from reference.tensors import Slice, Tensor
-from reference.units import BASE, DIGITS, ENHANCEMENT, LEVELS, REPEATS, Decoder
+from reference.units import BASE, DIGITS, ENHANCEMENT, LEVELS, POINTS, REPEATS, Decoder
 from reference.updates import DICTIONARY, read_product
 
 LOSSY_UPDATE, MOVES, INT32 = 5, 6, 4
@@ -86,7 +86,8 @@ def read_outline(reader: Reader, place: int) -> Outline:
         index += reader.varint()
         value = reader.integer(1)
         operation, way = value & 15, value >> 4
-        check(operation in (*range(5), REPEATS) and way <= MOVED, "no such operation or way")
+        is_known = operation in (*range(5), REPEATS, POINTS)
+        check(is_known and way <= MOVED, "no such operation or way")
         check(way != MOVED or operation in (LEVELS, DIGITS), "no levels to move")
         records.append((index, operation, way))
     return Outline(kind, layer, head, records)

@@ -118,6 +118,7 @@ class Slice:
         self.copies: list[tuple[int, bool]] = []  # see `fold`
         self.state: int | None = None  # the last operation
         self.digits = 0
+        self.ratio = 1  # half steps that a step was cut into after them
         self.levels: list[int] = []
         self.climb: list[list[int]] = []  # levels of the base, and after each digit
         self.data = b""

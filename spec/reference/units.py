@@ -8,13 +8,14 @@ from reference.exact import read_exact
 from reference.grid import reconstruct
 from reference.heads import read_parameters, read_topology
 from reference.levels import read_digits, read_expected_points, read_levels, read_points
+from reference.refined import read_refined_points
 from reference.tables import read_tables
 from reference.tensors import BITS, Slice, cut
 from reference.values import read_copies, read_raw, read_values, repeat
 
 BASE, ENHANCEMENT, EXACT_UNIT = range(3)
 LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
-REPEATS = 7
+REPEATS, POINTS = 7, 8
 
 
 class Decoder:
@@ -72,6 +73,7 @@ class Decoder:
             LEVELS: (is_new or piece.state == REPEATS) and piece.coded,
             DIGITS: has_levels,
             EXACT: has_levels and piece.is_float,
+            POINTS: has_levels and piece.is_float,
             RAW: is_new or has_levels,
             VALUES: is_new and piece.coded and piece.is_float,
         }
@@ -86,6 +88,9 @@ class Decoder:
             piece.levels = read_digits(payload, self.tables, piece)
             piece.climb.append(piece.levels)
             piece.digits += 1
+        elif operation == POINTS:
+            check_digits(piece)
+            piece.levels, piece.ratio = read_refined_points(payload, self.tables, piece)
         else:
             piece.data = self.values(piece, operation, payload)
         piece.state = operation
@@ -118,7 +123,7 @@ class Decoder:
         """The model file as it is now."""
         model = bytearray(self.model)
         for piece in self.slices:
-            has_levels = piece.state in (LEVELS, DIGITS)
+            has_levels = piece.state in (LEVELS, DIGITS, POINTS)
             data = unfolded(piece) if has_levels and piece.copies else piece.data
             at = 0
             for tensor, start, stop in piece.pieces:

@@ -21,6 +21,7 @@ from midstream.codec import (
     lattice,
     levels,
     points,
+    refined_points,
     scales,
     storage,
     values,
@@ -116,6 +117,34 @@ def _digits() -> list[Any]:
         _digits_case("trits", parents, few),
         _digits_case("moved parents", parents, many.astype(np.int32)),
         _digits_case("a spike at zero", np.zeros(60, np.int32), np.zeros(60, np.int32)),
+    ]
+
+
+def _refined_case(name: str, numbers: NDArray[np.float64], ratio: int, width: list[int]) -> Any:
+    children = lattice.quantise(numbers)
+    parents = refined_points.parents_of(children, ratio)
+    context = _context(len(numbers), 1, width)
+    payload = refined_points.encode_many([parents], [children], [context], [1], [ratio])[0]
+    return {
+        "name": name,
+        "parents": parents.tolist(),
+        "children": children.tolist(),
+        "ratio": ratio,
+        "shape": 1,
+        "widths": width,
+        "trits": 1,
+        "payload": payload.hex(),
+    }
+
+
+def _refined() -> list[Any]:
+    far = bell(1600, 31, 90) / 16.0
+    return [
+        _refined_case("six points and four weights by thirds", far[:100], 3, [9, 6]),
+        _refined_case("the same by fifths", far[:100], 5, [6, 3]),
+        _refined_case("a hundred points in all kinds of cosets", far, 5, [8, 3]),
+        _refined_case("nothing but zeros", np.zeros(64), 5, [0]),
+        _refined_case("fewer weights than a point", far[:5], 3, [9]),
     ]
 
 
@@ -257,6 +286,7 @@ def content() -> str:
         "levels": _levels(),
         "lattice": _lattice(),
         "digits": _digits(),
+        "refined points": _refined(),
         "exact": _exact(),
         "values": _values(),
         "grid": _grid(),

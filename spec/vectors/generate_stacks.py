@@ -8,7 +8,7 @@ PYTHONPATH=sdk python spec/vectors/generate_stacks.py
 
 import json
 import runpy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from midstream.codec import (
     levels,
     points,
     prediction,
+    refined_points,
     repeats,
     scales,
     storage,
@@ -37,7 +38,7 @@ from midstream.types import DType, Tensor
 FOLDER = Path(__file__).parent
 UNITS = runpy.run_path(str(FOLDER / "generate_units.py"))
 LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
-REPEATS = 7
+REPEATS, POINTS = 7, 8
 RUNS = np.array([[20, 19, 12, 3], [40, 3, 30, 0], [72, 60, 30, 5], [104, 90, 10, 6]], np.int64)
 """Turned round and negative; as they were; of itself, signs by turns; turned round with them."""
 
@@ -201,6 +202,47 @@ def _points() -> dict[str, Any]:
     return _case("predicted points of the lattice", [UNITS["unit"](0, 0, head, [record])], model)
 
 
+def _refined() -> list[dict[str, Any]]:
+    """Points above levels: of two tensors that are predicted, after a digit or none; and folded."""
+    wanted = [lattice.quantise(_waves(tensor.weights) / 2.0) for tensor in TENSORS]
+    context, folding = [_context(0), _context(1)], Folding.of(RUNS, TENSORS[1].weights)
+    parents = [refined_points.parents_of(w, r) for w, r in zip(wanted, (3, 5), strict=True)]
+    coarse = grid.coarsen(parents[0])
+    first = [levels.encode(coarse, context[0]), levels.encode(parents[1], context[1])]
+    below = digits.encode(coarse, parents[0], context[0], 0)
+    above = refined_points.encode_many(parents, wanted, context, [1, 0], [3, 5])
+    with np.errstate(over="ignore"):
+        model = b"".join(
+            storage.dump((w * _steps(i, 1 - i) / r).astype(kind), TENSORS[i].dtype)
+            for i, (w, r, kind) in enumerate(zip(wanted, (3, 5), ("<f4", "<f2"), strict=True))
+        )
+    units = [
+        UNITS["unit"](0, 0, _head(len(model), TENSORS, CODES), [*_numbered(LEVELS, first)]),
+        UNITS["unit"](1, 1, b"", [(0, DIGITS, below)]),
+        UNITS["unit"](1, 2, b"", [*_numbered(POINTS, above)]),
+    ]
+    coded, own = wanted[1][folding.places], folding.context(context[1])
+    last = lattice.quantise(coded / 2.0)
+    middle = refined_points.parents_of(last, 3)
+    records = [
+        (0, REPEATS, repeats.write(RUNS)),
+        (0, LEVELS, levels.encode(middle, own)),
+        (0, POINTS, refined_points.encode_many([middle], [last], [own], [0], [3])[0]),
+    ]
+    with np.errstate(over="ignore"):
+        weights = (last * (_steps(1, 0) / 3)[folding.places]).astype("<f2")
+    folded = storage.dump(folding.values(weights, TENSORS[1].dtype), TENSORS[1].dtype)
+    base = UNITS["unit"](0, 0, _head(len(folded), TENSORS[1:], CODES[1:]), records)
+    return [
+        _case("points that refine predicted levels", units, model),
+        _case("points among weights that repeat others", [base], folded),
+    ]
+
+
+def _numbered(operation: int, payloads: Sequence[bytes]) -> Iterator[tuple[int, int, bytes]]:
+    return ((i, operation, payload) for i, payload in enumerate(payloads))
+
+
 def _repeats() -> dict[str, Any]:
     """Floats that are earlier ones: in order, mirrored, and negative."""
     wave = ((np.arange(20) * 7 + 3) % 31).astype("<f4") / 64
@@ -216,7 +258,7 @@ def _repeats() -> dict[str, Any]:
 
 def content() -> dict[str, str]:
     """The file by its path."""
-    cases = [_predicted(), _folded(), *_lossless(), _points(), _repeats()]
+    cases = [_predicted(), _folded(), *_lossless(), _points(), *_refined(), _repeats()]
     return {"valid/stacks.json": "[\n " + ",\n ".join(map(json.dumps, cases)) + "\n]\n"}
 
 

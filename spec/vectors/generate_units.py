@@ -15,12 +15,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.codec import Context, TensorCode, digits, exact, grid, levels, scales, storage
+from midstream.codec import (
+    Context,
+    TensorCode,
+    digits,
+    exact,
+    grid,
+    lattice,
+    levels,
+    refined_points,
+    scales,
+    storage,
+)
 from midstream.types import DType, Tensor
 
 FOLDER = Path(__file__).parent
 BASE, ENHANCEMENT, EXACT_UNIT, UPDATE, CONTRIBUTION = range(5)
 LEVELS, DIGITS, EXACT, RAW, VALUES = range(5)
+POINTS = 8
 
 Payload = tuple[int, int, bytes]
 """Slice, operation, payload."""
@@ -115,6 +127,15 @@ def _digits(index: int, ladder: Sequence[NDArray[np.int32]], trits: int) -> Payl
 def _exact(trits: int) -> Payload:
     steps = np.full(20, grid.step_size(CODES[0].step, trits, DType.FLOAT32))
     return 0, EXACT, exact.encode(FLOAT_VALUES, NEAR[trits], steps, DType.FLOAT32)
+
+
+def _points(ratio: int) -> tuple[Payload, Payload]:
+    """Levels of the floats that follow from points, and these."""
+    step = grid.step_size(CODES[0].step, 0, DType.FLOAT32) / ratio
+    children = lattice.quantise(FLOAT_VALUES.astype(np.float64) / step / 2)
+    parents = refined_points.parents_of(children, ratio)
+    found = refined_points.encode_many([parents], [children], [_context(0)], [0], [ratio])[0]
+    return (0, LEVELS, levels.encode(parents, _context(0))), (0, POINTS, found)
 
 
 LEVELS_0: Payload = (0, LEVELS, levels.encode(NEAR[0], _context(0)))
@@ -261,6 +282,14 @@ def invalid() -> list[dict[str, Any]]:
     size = len(MODEL)
     swapped = [FIRST[1], FIRST[0], FIRST[2]]
     again = _digits(1, WHOLE, 0)
+    below, points = _points(5)
+    pointed = unit(BASE, 0, HEAD, [below, *FIRST[1:]])
+    short, long = points[2][:-2], points[2] + b"\0"
+    lost = points[2][:3] + bytes([points[2][3] ^ 1]) + points[2][4:]
+
+    def headed(head: int) -> Payload:
+        return *points[:2], bytes([head]) + points[2][1:]
+
     bad_magic, bad_version = b"MDV" + UNIT_0[3:], b"MDU\1" + UNIT_0[4:]
     long_layer = UNIT_1.replace(b"MDU\0\1\1", b"MDU\0\1\x81\0", 1)
     huge = b"MDU\0\1\1\0" + bytes.fromhex("ffffffffffffffff7f")
@@ -290,6 +319,28 @@ def invalid() -> list[dict[str, Any]]:
         ("BIT-7", "digits after exact", "WRONG_PARENT", UNIT_0, _on_top(_exact(0), RAW_0)),
         ("BIT-7", "values on levels", "WRONG_PARENT", UNIT_0, _on_top((0, VALUES, b"\0"))),
         ("BIT-7", "exact on integers", "WRONG_PARENT", UNIT_0, _on_top((1, EXACT, b"\0"))),
+        ("BIT-7", "points of nothing", "WRONG_PARENT", unit(BASE, 0, HEAD, [points, *FIRST[1:]])),
+        ("BIT-7", "points on points", "WRONG_PARENT", pointed, _on_top(points, points)),
+        (
+            "BIT-7",
+            "digits on points",
+            "WRONG_PARENT",
+            pointed,
+            _on_top(points, _digits(0, NEAR, 0)),
+        ),
+        ("BIT-7", "exact on points", "WRONG_PARENT", pointed, _on_top(points, _exact(0))),
+        ("BIT-7", "points on integers", "WRONG_PARENT", UNIT_0, _on_top((1, *points[1:]))),
+        ("COD-17", "a share of 0", "BAD_FIELD", pointed, _on_top(headed(0x10))),
+        ("COD-17", "a bit that is none of the head's", "BAD_FIELD", pointed, _on_top(headed(0x26))),
+        ("COD-1", "points that end early", "BAD_SYMBOL", pointed, _on_top((*points[:2], short))),
+        ("COD-1", "a byte after points", "TRAILING_BYTES", pointed, _on_top((*points[:2], long))),
+        (
+            "COD-4",
+            "codewords of another state",
+            "BAD_SYMBOL",
+            pointed,
+            _on_top((*points[:2], lost)),
+        ),
         ("BIT-8", "three trits of two", "WRONG_PARENT", UNIT_0, _on_top(again, again, again)),
         (
             "BIT-9",

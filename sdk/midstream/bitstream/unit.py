@@ -60,6 +60,8 @@ class Operation(IntEnum):
     """From the levels of the parent's slices to those of a new one, in lossy updates alone."""
     REPEATS = 7
     """Which weights repeat others of the slice; what follows is done to those others alone."""
+    POINTS = 8
+    """The last refinement: the step divided by five, levels that are points of the lattice."""
 
 
 _OPERATIONS = tuple(Operation)

@@ -75,11 +75,12 @@ def step_sizes(steps: NDArray[np.int32], trits: int, dtype: DType) -> NDArray[np
 
 
 @lru_cache
-def float_sizes(trits: int) -> NDArray[np.float64]:
-    """The size of every float step after so many refinements."""
+def float_sizes(trits: int, ratio: int = 1) -> NDArray[np.float64]:
+    """The size of every float step after so many refinements, or the half step of points."""
     octaves, part = np.divmod(np.arange(-MAX_STEP_INDEX, MAX_STEP_INDEX + 1, dtype=np.int32), 16)
-    # a power of two and a power of three, both exact, so that this is one rounding
-    sizes: NDArray[np.float64] = np.ldexp(np.array(MANTISSA)[part], octaves) / float(3**trits)
+    # powers of two are exact, and what they are divided by, so that this is one rounding
+    sizes: NDArray[np.float64] = np.ldexp(np.array(MANTISSA)[part], octaves)
+    sizes /= float(3**trits * ratio)
     sizes.setflags(write=False)
     return sizes
 
@@ -167,7 +168,13 @@ def coarsen(levels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def reconstruct_into(
-    out: Buffer, levels: NDArray[np.int32], dtype: DType, steps: NDArray[np.int32], trits: int
+    out: Buffer,
+    levels: NDArray[np.int32],
+    dtype: DType,
+    steps: NDArray[np.int32],
+    trits: int,
+    *,
+    ratio: int = 1,
 ) -> None:
     """Write the bytes of the floats that levels stand for.
 
@@ -177,12 +184,11 @@ def reconstruct_into(
         dtype: Data type of the weights, of floats.
         steps: Step index of the base grid, (weights,) or (1,).
         trits: Refinements applied.
+        ratio: Half steps that a step is cut into after them, where levels are points.
     """
     if len(levels):
-        precision = 1 + storage.MANTISSA_BITS[dtype]
-        scale_floats(
-            levels, steps, float_sizes(trits), out, first=-MAX_STEP_INDEX, precision=precision
-        )
+        sizes, precision = float_sizes(trits, ratio), 1 + storage.MANTISSA_BITS[dtype]
+        scale_floats(levels, steps, sizes, out, first=-MAX_STEP_INDEX, precision=precision)
 
 
 def reconstruct(
@@ -191,6 +197,8 @@ def reconstruct(
     step: _Ints,
     trits: int = 0,
     offset: _Ints = 0,
+    *,
+    ratio: int = 1,
 ) -> NDArray[np.generic]:
     """The weights that levels stand for, as a storage array.
 
@@ -200,11 +208,13 @@ def reconstruct(
         step: Step index or trit exponent of the base grid, one or (weights,).
         trits: Refinements applied; for integer dtypes not more than any of `step`.
         offset: The value of level 0, one or (weights,), integer dtypes only.
+        ratio: Half steps that a step is cut into after them, where levels are points, of floats.
     """
     steps = np.broadcast_to(np.asarray(step, np.int32), levels.shape)
     if dtype.is_float:
         weights = np.empty(len(levels), storage.ELEMENT[dtype])
-        reconstruct_into(weights.view(np.uint8), levels, dtype, steps, trits)
+        out = weights.view(np.uint8)
+        reconstruct_into(out, levels, dtype, steps, trits, ratio=ratio)
         return weights
     return scale_integers(
         levels,

@@ -136,6 +136,7 @@ def stream(
     rows: NDArray[np.uint16],
     terms: Terms | None = None,
     escapes: NDArray[np.int64] | None = None,
+    odd: NDArray[np.int8] | None = None,
 ) -> Stream:
     """The symbols of one slice, at least one.
 
@@ -144,6 +145,7 @@ def stream(
         rows: (symbols,) the first of the tables that each may have.
         terms: What predicts them.
         escapes: What escapes stand for, in order.
+        odd: Of points, whether each level is; (16, points).
 
     Raises:
         BitstreamError: The stream ends before its states do.
@@ -154,7 +156,7 @@ def stream(
             ErrorCode.BAD_LENGTH, f"stream: {len(data)} bytes, {4 * lanes} for its states"
         )
     known = _NO_ESCAPES if escapes is None else escapes
-    return Stream(data=data, lanes=lanes, rows=rows, terms=terms, escapes=known)
+    return Stream(data=data, lanes=lanes, rows=rows, terms=terms, escapes=known, odd=odd)
 
 
 def check(decoded: Decoded, what: str) -> None:

@@ -16,6 +16,8 @@ from midstream.kernels.terms import CLASS_EDGES
 
 __all__ = [
     "BINARY_TABLES",
+    "CODEWORD_SHARES",
+    "COSETS",
     "DIGIT_TABLES",
     "DIGIT_WIDTHS",
     "ESCAPE_SHARES",
@@ -30,10 +32,12 @@ __all__ = [
     "ZERO_SHARES",
     "Family",
     "binary_family",
+    "codeword_frequencies",
     "digit_family",
     "family_of",
     "level_family",
     "lowest_symbols",
+    "refined_point_family",
     "value_family",
 ]
 
@@ -63,6 +67,21 @@ ZERO_SHARES = (1, 2, 4, 16, 32, 64, 128, 192, 256, 384, 512, 640, 768, 832, 896,
 """How often, of 1024, a value is 0.0 in each class of slices."""
 LOW_SHARES = (1, 2, 8, 32, 64, 128, 256, 512)
 """How often, of 1024, another is below all parts of octaves in each class of slices."""
+
+CODEWORD_SHARES = 16
+"""Levels that are odd where their parents are even, or the other way round, in 16ths."""
+COSETS = (
+    {0: 1, 8: 30, 16: 1},
+    {1: 1, 7: 15, 9: 15, 15: 1},
+    {2: 1, 6: 7, 8: 16, 10: 7, 14: 1},
+    {3: 1, 5: 3, 7: 12, 9: 12, 11: 3, 13: 1},
+    {4: 4, 8: 24, 12: 4},
+    {4: 2, 6: 8, 8: 12, 10: 8, 12: 2},
+    {5: 6, 7: 10, 9: 10, 11: 6},
+    {6: 16, 10: 16},
+)
+"""How many codewords are at which distance from sixteen parities, in each kind of coset."""
+_PARITIES, _CODEWORDS = 16, 32
 
 _TOTAL = 1 << TOTAL_BITS
 
@@ -181,6 +200,41 @@ def digit_family() -> Family:
             moved[:, 1] = _TOTAL - escapes - moved[:, 0] - moved[:, 2]
             table[:] = np.maximum(moved, 1)
     return _even_family(tables.reshape(-1, base.shape[1]))
+
+
+@cache
+def refined_point_family() -> Family:
+    """Tables of points that refine levels: kind * DIGIT_TABLES + that of the digit.
+
+    Kinds: three children, symbols as of digits; two that are two apart, two that are four, nearer
+    to the mean and farther; one child, a single table.
+    """
+    toward, _, away, _ = _committed()[2].T
+    three = np.stack([toward, _TOTAL - toward - away, away], axis=1)
+    roots = np.sqrt(_TOTAL * toward).astype(np.int64), np.sqrt(_TOTAL * away).astype(np.int64)
+    tables = [*three]
+    for near, far in (roots, (toward, away)):
+        nearer = (2 * _TOTAL * near + near + far) // (2 * (near + far))
+        tables += [*np.stack([nearer, _TOTAL - nearer], axis=1)]
+    return family_of([*tables, np.array([_TOTAL])])
+
+
+@cache
+def codeword_frequencies() -> NDArray[np.uint16]:
+    """How often, of 4096, a codeword is that far from its parents' parities.
+
+    (shares, kinds of cosets, distances); share 0 is none. What is missing from 4096 of all
+    codewords goes to the last one.
+    """
+    found = np.ones((CODEWORD_SHARES, len(COSETS), _PARITIES + 1), np.uint16)
+    for share in range(1, CODEWORD_SHARES):
+        even = CODEWORD_SHARES - share
+        odd = [share**d * even ** (_PARITIES - d) for d in range(_PARITIES + 1)]
+        for kind, counts in enumerate(COSETS):
+            whole = sum(n * odd[d] for d, n in counts.items())
+            for distance in counts:
+                found[share, kind, distance] += (_TOTAL - _CODEWORDS) * odd[distance] // whole
+    return found
 
 
 @cache

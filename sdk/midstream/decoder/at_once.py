@@ -1,7 +1,8 @@
 """All slices of a stack by one call of a kernel. Knows nothing of what is wrong with a payload."""
 
 from midstream.bitstream import Operation
-from midstream.codec import digits, grid, levels, values
+from midstream.codec import digits, grid, levels, refined_points, values
+from midstream.codec.tables import codeword_frequencies
 from midstream.decoder.layout import network_of, work_of
 from midstream.decoder.memory import most_together
 from midstream.decoder.stack import Stack
@@ -27,6 +28,7 @@ def rebuild_at_once(stack: Stack, model: memoryview) -> bool:
         work_of(stack),
         levels=levels.slots(),
         digits=digits.starts(),
+        refined=(refined_points.starts(), codeword_frequencies()),
         values=values.frequencies(),
         sizes=grid.float_sizes(0),
         weights=most_together(stack.head, stack.records),

@@ -128,7 +128,7 @@ def _check_operations(head: Head, records: Sequence[Sequence[Record]], limits: L
         if len(operations) <= limits.trits + 3 and _may_follow(
             operations, piece.coded, piece.dtype.is_float
         ):
-            digits = operations.count(Operation.DIGITS)
+            digits = operations.count(Operation.DIGITS) + operations.count(Operation.POINTS)
             if not digits or may_have_digits(piece, digits, head.codes, limits):
                 continue
         names = ", ".join(operation.name for operation in operations) or "nothing"
@@ -136,6 +136,10 @@ def _check_operations(head: Head, records: Sequence[Sequence[Record]], limits: L
             ErrorCode.WRONG_PARENT,
             f"slice of tensor {piece.runs[0].tensor}: {names} cannot follow each other",
         )
+
+
+_ENDS = {Operation.DIGITS, Operation.EXACT, Operation.RAW, Operation.POINTS}
+_OF_FLOATS = {Operation.EXACT, Operation.VALUES, Operation.POINTS}
 
 
 @lru_cache(maxsize=256)
@@ -150,8 +154,8 @@ def _may_follow(operations: tuple[Operation, ...], coded: bool, is_float: bool) 
     return operations == (Operation.RAW,) or (
         coded
         and (climbs or operations == (Operation.VALUES,))
-        and set(operations[1:][-1:]) <= {Operation.DIGITS, Operation.EXACT, Operation.RAW}
-        and (is_float or not {Operation.EXACT, Operation.VALUES} & set(operations))
+        and set(operations[1:][-1:]) <= _ENDS
+        and (is_float or not _OF_FLOATS & set(operations))
     )
 
 

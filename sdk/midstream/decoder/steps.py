@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Run, Slice
-from midstream.codec import Context, Folding, digits, exact, grid, kept, points, storage, values
+from midstream.codec import (
+    Context,
+    Folding,
+    digits,
+    exact,
+    grid,
+    kept,
+    points,
+    refined_points,
+    storage,
+    values,
+)
 from midstream.decoder.memory import group_sizes
 from midstream.decoder.stack import Stack
 from midstream.types import DType
@@ -58,6 +69,7 @@ class _Work:
     model: memoryview
     levels: NDArray[np.int32] = field(default_factory=lambda: _NO_LEVELS)
     trits: int = 0
+    ratio: int = 1
     folding: Folding | None = None
     values: NDArray[np.generic] | None = None
     is_in_place: bool = False
@@ -130,6 +142,17 @@ def _apply_digits(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
         work.trits += 1
 
 
+def _apply_points(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
+    decoded, ratios = refined_points.decode(
+        payloads,
+        [work.context for work in batch],
+        [work.levels for work in batch],
+        [work.trits for work in batch],
+    )
+    for work, found, ratio in zip(batch, decoded, ratios, strict=True):
+        work.levels, work.ratio = found, ratio
+
+
 def _apply_exact(batch: Sequence[_Work], payloads: list[memoryview]) -> None:
     for work, payload in zip(batch, payloads, strict=True):
         steps = grid.step_sizes(work.steps, work.trits, work.piece.dtype)
@@ -167,6 +190,7 @@ _APPLY = {
     Operation.EXACT: _apply_exact,
     Operation.RAW: _apply_raw,
     Operation.VALUES: _apply_values,
+    Operation.POINTS: _apply_points,
 }
 
 
@@ -191,7 +215,9 @@ def _values(work: _Work) -> NDArray[np.generic]:
     found = work.values
     if found is None:
         offsets = 0 if work.dtype.is_float else work.offsets
-        found = grid.reconstruct(work.levels, work.dtype, work.steps, work.trits, offsets)
+        found = grid.reconstruct(
+            work.levels, work.dtype, work.steps, work.trits, offsets, ratio=work.ratio
+        )
     if work.folding is None or len(found) == work.piece.weights:
         return found
     return work.folding.values(found, work.dtype)
@@ -204,7 +230,8 @@ def _fill_floats(work: _Work) -> None:
         start = work.start(run)
         out = work.model[start : start + _bytes_before(run.weights, work.dtype.bits)]
         own = work.levels[taken : taken + run.weights]
-        grid.reconstruct_into(out, own, work.dtype, work.head.run_steps(run), work.trits)
+        steps, ratio = work.head.run_steps(run), work.ratio
+        grid.reconstruct_into(out, own, work.dtype, steps, work.trits, ratio=ratio)
         taken += run.weights
 
 

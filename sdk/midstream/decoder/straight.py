@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from midstream.bitstream.restoring import open_content
 from midstream.bitstream.slices import GROUP_WEIGHTS, SMALL_TENSOR
-from midstream.codec import digits, grid, kept, levels, raw, storage, values
+from midstream.codec import digits, grid, kept, levels, raw, refined_points, storage, values
+from midstream.codec.tables import codeword_frequencies
 from midstream.decoder.memory import TOGETHER
 from midstream.errors import BitstreamError, LimitError
 from midstream.kernels import decode_units, outline_base
@@ -117,6 +118,8 @@ def _tables() -> Tables:
     return (
         *levels.slots().packed,
         digits.starts(),
+        refined_points.starts(),
+        codeword_frequencies(),
         values.frequencies(),
         grid.float_sizes(0),
     )

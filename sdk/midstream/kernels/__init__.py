@@ -32,10 +32,12 @@ __all__ = [
     "combine_rows",
     "copy_runs",
     "count_levels",
+    "decode_codewords",
     "decode_digits",
     "decode_floats",
     "decode_levels",
     "decode_lists",
+    "decode_refined_points",
     "decode_stacked",
     "decode_units",
     "digit_symbols",
@@ -137,6 +139,7 @@ if NAME == "native":
         predict,
         table_rows,
     )
+    from midstream.kernels.native_refined_points import decode_codewords, decode_refined_points
     from midstream.kernels.native_runs import copy_runs, find_runs
     from midstream.kernels.native_symbols import digit_symbols, level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
@@ -170,6 +173,7 @@ else:
         predict,
         table_rows,
     )
+    from midstream.kernels.numpy_refined_points import decode_codewords, decode_refined_points
     from midstream.kernels.numpy_repeats import find_runs
     from midstream.kernels.numpy_runs import copy_runs
     from midstream.kernels.numpy_symbols import digit_symbols, level_symbols

@@ -46,6 +46,24 @@ def count_levels(
     most: int,
     /,
 ) -> int: ...
+def decode_codewords(
+    stream: memoryview, lanes: int, frequencies: _Array, codewords: _Array, /
+) -> int: ...
+def decode_refined_points(
+    stream: memoryview,
+    lanes: int,
+    rows: _Array,
+    codewords: _Array,
+    parents: _Array,
+    ratio: int,
+    starts: _Array,
+    runs: _Array,
+    terms: _Array,
+    steps: _Array,
+    sums: _Array,
+    levels: _Array,
+    /,
+) -> int: ...
 def decode_digits(
     stream: memoryview,
     lanes: int,
@@ -108,6 +126,8 @@ def decode_stacked(
     level_names: _Array,
     level_entries: _Array,
     digit_starts: _Array,
+    point_starts: _Array,
+    codewords: _Array,
     frequencies: _Array,
     sizes: _Array,
     memory: _Array,
@@ -122,6 +142,8 @@ def decode_units(
     level_names: _Array,
     level_entries: _Array,
     digit_starts: _Array,
+    point_starts: _Array,
+    codewords: _Array,
     frequencies: _Array,
     sizes: _Array,
     model: Buffer,

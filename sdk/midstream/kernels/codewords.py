@@ -6,10 +6,11 @@ The first-order Reed-Muller code of length 16 (spec/coding.md, "Lattice").
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CODEWORDS", "codewords_of"]
+__all__ = ["CODEWORDS", "codewords_of", "coset_kinds", "distances"]
 
 _BITS = 5
 _PLACES = np.arange(16)
+_FOUR = 4
 
 
 def _codewords() -> NDArray[np.int8]:
@@ -30,3 +31,22 @@ def codewords_of(odd: NDArray[np.int8]) -> NDArray[np.uint8]:
     for bit in range(_BITS - 1):
         numbers |= (odd[0] ^ odd[1 << bit]).astype(np.uint8) << np.uint8(bit + 1)
     return numbers
+
+
+def distances(odd: NDArray[np.int8]) -> NDArray[np.int64]:
+    """How far each codeword is from the parities of each point: (16, points) to (points, 32)."""
+    # of signs that differ in d of sixteen places the product is 16 - 2 d; floats are exact here
+    signs, words = (1 - 2 * one.astype(np.float32) for one in (odd, CODEWORDS))
+    found: NDArray[np.int64] = (8 - (signs.T @ words.T) / 2).astype(np.int64)
+    return found
+
+
+def coset_kinds(far: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which kind of coset parities are in, by how far codewords are from them; (points,).
+
+    It is told by how near the nearest codewords are, and at four by how many these are.
+    """
+    nearest = far.min(axis=1, initial=len(_PLACES))
+    few = (far == nearest[:, None]).sum(axis=1) < _FOUR
+    found: NDArray[np.int64] = nearest + ((nearest > _FOUR) | (nearest == _FOUR) & few)
+    return found

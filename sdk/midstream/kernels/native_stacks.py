@@ -25,6 +25,7 @@ def decode_stacked(
     *,
     levels: Slots,
     digits: NDArray[np.uint16],
+    refined: tuple[NDArray[np.uint16], NDArray[np.uint16]],
     values: NDArray[np.uint16],
     sizes: NDArray[np.float64],
     weights: int,
@@ -37,6 +38,7 @@ def decode_stacked(
         work: On its slices.
         levels: Tables of levels.
         digits: Where the slots of each digit start; (tables, 4).
+        refined: The same of refined points, and frequencies of codewords; (shares, kinds, 17).
         values: Frequencies of tables of values; (tables, 40).
         sizes: The size of every step.
         weights: Of a group, at most.
@@ -59,6 +61,8 @@ def decode_stacked(
         plain(work.groups, np.int64),
         *levels.packed,
         plain(digits, np.uint16),
+        plain(refined[0], np.uint16),
+        plain(refined[1], np.uint16),
         plain(values, np.uint16),
         plain(sizes, np.float64),
         np.empty(_TABLES_MEMORY + _WEIGHT_MEMORY * weights + _SLICE_MEMORY * most, np.uint8),

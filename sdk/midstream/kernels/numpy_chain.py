@@ -16,14 +16,15 @@ from midstream.kernels.slots import TOTAL_BITS, Slots
 from midstream.kernels.stepping import STATE_START, WORD_BITS
 from midstream.kernels.terms import CLASS_EDGES, ESCAPED, ESCAPED_DIGIT, Decoded, Terms, classify
 
-__all__ = ["HALF", "Chain", "decode_digit_chain", "decode_level_chain"]
+__all__ = ["CLASSES", "HALF", "Chain", "decode_digit_chain", "decode_level_chain"]
 
 _PIECE = 1 << 12
 """Symbols whose numbers are those of Python at a time: these take ten times as much memory."""
 _MASK = (1 << TOTAL_BITS) - 1
 HALF = 1 << GAIN_BITS >> 1
 """Rounds what is expected to the nearest half step."""
-_CLASSES = classify(np.arange(CLASS_EDGES[-1] + 1)).tolist()
+CLASSES = classify(np.arange(CLASS_EDGES[-1] + 1)).tolist()
+"""The class of each distance up to the last edge."""
 _FARTHEST = CLASS_EDGES[-1]
 
 _Int = NDArray[np.int64]
@@ -197,7 +198,7 @@ def decode_digit_chain(batch: Batch, slots: Slots, parents: NDArray[np.int32]) -
             offset = 6 * parent - (mean >> GAIN_BITS)
             far = abs(offset)
             names, frequencies, starts, values = rows[
-                table + _CLASSES[far if far < _FARTHEST else _FARTHEST]
+                table + CLASSES[far if far < _FARTHEST else _FARTHEST]
             ]
             slot = state & _MASK
             name = names[slot]

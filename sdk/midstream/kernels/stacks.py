@@ -19,9 +19,12 @@ Tables = tuple[
     NDArray[np.uint32],
     NDArray[np.uint16],
     NDArray[np.uint16],
+    NDArray[np.uint16],
+    NDArray[np.uint16],
     NDArray[np.float64],
 ]
-"""Names and entries of levels, starts of digits, frequencies of values, sizes of steps."""
+"""Names and entries of levels, starts of digits and of refined points, frequencies of codewords
+and of values, sizes of steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

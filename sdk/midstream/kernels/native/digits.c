@@ -4,6 +4,7 @@
 
 #include "bits.h"
 #include "payloads.h"
+#include "points.h"
 #include "rows.h"
 
 #define DIGIT_WIDTHS 33
@@ -18,11 +19,10 @@ static int16_t width_shift(int64_t trits)
 
 /* The first of the tables of each weight. */
 static uint16_t *find_digit_rows(const struct network *network, const struct piece *piece,
-    int64_t trits, int kind, struct room *room)
+    int16_t shift, int kind, struct room *room)
 {
     int16_t *widths = take_room(room, piece->weights, sizeof *widths);
     uint16_t *rows = take_room(room, piece->weights, sizeof *rows);
-    const int16_t shift = width_shift(trits);
     if (!widths || !rows)
         return NULL;
     for (int64_t i = 0, done = 0; i < piece->span_count; i++) {
@@ -90,7 +90,7 @@ int decode_digits_of(const struct network *network, const struct level_slots *sl
         return 0;
     const int head = *payload.data++;
     payload.size--;
-    uint16_t *rows = find_digit_rows(network, piece, trits, head & 15, &room);
+    uint16_t *rows = find_digit_rows(network, piece, width_shift(trits), head & 15, &room);
     int32_t *parents = take_room(&room, piece->weights, sizeof *parents);
     if (!rows || !parents || !read_moved(slots, piece, &payload, head >> 4, &escapes, &room)
         || !find_terms_of(network, piece, &room, &terms))
@@ -100,5 +100,64 @@ int decode_digits_of(const struct network *network, const struct level_slots *sl
         .count = piece->weights, .rows = rows, .levels = piece->levels };
     return decode_digits_slice(
                starts, tables, payload.data, payload.size, &slice, parents, &escapes, &terms)
+        == payload.size;
+}
+
+/* --- points ------------------------------------------------------------------------------ */
+
+#define FINEST 5
+#define NARROWER_OF_THREE 4 /* quarter octaves from a parent's step to six half steps */
+#define NARROWER_OF_FIVE 1
+
+/* Whether the levels of each point are odd, told by those of their parents: the share of the head,
+ * and the stream of codewords, which the payload then begins after. */
+static int read_odd(const struct stack *stack, const struct piece *piece, int share,
+    struct bytes *payload, struct parities *parities, struct room *room)
+{
+    const int64_t points = piece->weights / POINT;
+    uint16_t *odd = take_room(room, points, sizeof *odd);
+    *parities = (struct parities){ odd, take_room(room, points, sizeof *parities->sum), points };
+    if (!odd || !parities->sum)
+        return 0;
+    memset(odd, 0, (size_t)points * sizeof *odd);
+    memset(parities->sum, 0, (size_t)points);
+    for (int64_t k = 0; k < POINT * points; k++)
+        odd[k % points] |= (uint16_t)((piece->levels[k] & 1) << k / points);
+    if (!points)
+        return 1;
+    int64_t taken = decode_codewords_of(payload->data, payload->size, lanes_for(points, 0),
+        stack->codewords[share], points, odd);
+    if (taken < 0)
+        return 0;
+    *payload = (struct bytes){ payload->data + taken, payload->size - taken };
+    return 1;
+}
+
+int decode_refined_points_of(const struct stack *stack, struct piece *piece, int64_t trits,
+    struct room room, int64_t *ratio)
+{
+    struct bytes payload = piece->payload;
+    struct parities parities;
+    struct terms terms;
+    if (!payload.size)
+        return 0;
+    const int head = *payload.data++, share = head % CODEWORD_SHARES;
+    payload.size--;
+    if (!share || head >= 2 * CODEWORD_SHARES)
+        return 0;
+    *ratio = head >= CODEWORD_SHARES ? FINEST : 3;
+    int16_t narrower = *ratio == FINEST ? NARROWER_OF_FIVE : NARROWER_OF_THREE;
+    uint16_t *rows = find_digit_rows(
+        &stack->network, piece, (int16_t)(width_shift(trits) - narrower), 0, &room);
+    int32_t *parents = take_room(&room, piece->weights, sizeof *parents);
+    if (!rows || !parents || !read_odd(stack, piece, share, &payload, &parities, &room)
+        || !find_terms_of(&stack->network, piece, &room, &terms))
+        return 0;
+    memcpy(parents, piece->levels, (size_t)piece->weights * sizeof *parents);
+    struct slice slice = { .lanes = lanes_for(piece->weights, nearest_of(&terms)),
+        .count = piece->weights, .rows = rows, .levels = piece->levels };
+    const struct refining refining = { stack->point_starts, stack->point_tables, *ratio };
+    return decode_refined_slice(
+               &refining, payload.data, payload.size, &slice, &parities, parents, &terms)
         == payload.size;
 }

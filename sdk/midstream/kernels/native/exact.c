@@ -22,7 +22,7 @@ static double *find_sizes(const struct network *network, const struct piece *pie
         const struct span *span = &piece->spans[i];
         const int64_t count = span->stop - span->start;
         const struct tensor *tensor = &network->tensor[span->tensor];
-        const double size = size_of(tensor->step, trits, sizes);
+        const double size = size_of(tensor->step, trits, 1, sizes);
         for (int64_t k = done; k < done + count; k++)
             steps[k] = size;
         if (!is_even(tensor))
@@ -30,7 +30,7 @@ static double *find_sizes(const struct network *network, const struct piece *pie
         for (int64_t k = 0; k < count && !is_even(tensor); k++)
             steps[done + k] = k && indices[k] == indices[k - 1]
                 ? steps[done + k - 1]
-                : size_of(indices[k], trits, sizes);
+                : size_of(indices[k], trits, 1, sizes);
         done += count;
     }
     return steps;
@@ -52,7 +52,7 @@ static int64_t read_with_steps(struct cells *cells, const struct network *networ
     const struct piece *piece, int64_t trits, const double *sizes, struct bytes payload,
     struct room room, void *out)
 {
-    const double size = size_of(network->tensor[piece->spans[0].tensor].step, trits, sizes);
+    const double size = size_of(network->tensor[piece->spans[0].tensor].step, trits, 1, sizes);
     cells->is_even = is_of_one_step(network, piece);
     cells->steps = &size;
     int64_t taken = CELLS_UNKNOWN;

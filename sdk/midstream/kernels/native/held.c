@@ -5,7 +5,7 @@
 
 #define DIGITS_OF_TABLE 4
 
-enum { LEVEL_NAMES, LEVEL_ENTRIES, DIGIT_STARTS, FREQUENCIES, SIZES };
+enum { LEVEL_NAMES, LEVEL_ENTRIES, DIGIT_STARTS, POINT_STARTS, CODEWORDS, FREQUENCIES, SIZES };
 
 void let_go(struct held *held)
 {
@@ -46,10 +46,15 @@ int tables_fit(const Py_buffer *b, struct stack *stack)
 {
     stack->digit_starts = b[DIGIT_STARTS].buf;
     stack->digit_tables = b[DIGIT_STARTS].len / (2 * DIGITS_OF_TABLE);
+    stack->point_starts = b[POINT_STARTS].buf;
+    stack->point_tables = b[POINT_STARTS].len / (2 * DIGITS_OF_TABLE);
+    stack->codewords = b[CODEWORDS].buf;
     stack->frequencies = b[FREQUENCIES].buf;
     stack->value_tables = b[FREQUENCIES].len / (2 * FLOAT_SYMBOLS);
     stack->sizes = b[SIZES].buf;
     return slots_fit(&b[LEVEL_NAMES], &b[LEVEL_ENTRIES], NEXT_PHASE, &stack->levels)
-        && items(&b[DIGIT_STARTS], 2) >= 0 && items(&b[FREQUENCIES], 2) >= 0
+        && items(&b[DIGIT_STARTS], 2) >= 0 && items(&b[POINT_STARTS], 2) >= 0
+        && has_items(&b[CODEWORDS], 2, CODEWORD_SHARES * COSET_KINDS * DISTANCES)
+        && items(&b[FREQUENCIES], 2) >= 0
         && has_items(&b[SIZES], 8, STEP_SIZES);
 }

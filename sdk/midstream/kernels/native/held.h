@@ -16,8 +16,9 @@ struct held {
 int hold(PyObject *list, struct held *held);
 void let_go(struct held *held);
 
-/* Names and entries of levels, starts of digits, frequencies of values, sizes of steps. */
-#define TABLE_BUFFERS 5
+/* Names and entries of levels, starts of digits and of refined points, frequencies of codewords
+ * and of values, sizes of steps. */
+#define TABLE_BUFFERS 7
 
 /* Give them to a stack. False and an error where they are not of their sizes. */
 int tables_fit(const Py_buffer *buffers, struct stack *stack);

@@ -23,18 +23,20 @@ static int precision_of(const struct tensor *tensor)
     return tensor->type == TYPE_FLOAT32 ? FLOAT32 : tensor->type == TYPE_FLOAT16 ? FLOAT16 : BFLOAT16;
 }
 
-double size_of(int64_t step, int64_t trits, const double *sizes)
+double size_of(int64_t step, int64_t trits, int64_t ratio, const double *sizes)
 {
-    return sizes[step + MOST_STEP_INDEX] / (double)power_of_three(trits);
+    return sizes[step + MOST_STEP_INDEX] / (double)(power_of_three(trits) * ratio);
 }
 
 static int fill_floats(const struct network *network, const struct span *span,
-    const int32_t *levels, int64_t trits, const double *sizes, uint8_t *out, struct room room)
+    const int32_t *levels, int64_t trits, int64_t ratio, const double *sizes, uint8_t *out,
+    struct room room)
 {
     const struct tensor *tensor = &network->tensor[span->tensor];
     int64_t count = span->stop - span->start, item = bits_of(tensor->type) / 8;
     if (is_even(tensor)) {
-        scale_run(out, precision_of(tensor), levels, count, size_of(tensor->step, trits, sizes));
+        scale_run(out, precision_of(tensor), levels, count,
+            size_of(tensor->step, trits, ratio, sizes));
         return 1;
     }
     int16_t *steps = take_room(&room, count, sizeof *steps);
@@ -45,7 +47,7 @@ static int fill_floats(const struct network *network, const struct span *span,
         for (end = i + 1; end < count && steps[end] == steps[i];)
             end++;
         scale_run(out + i * item, precision_of(tensor), levels + i, end - i,
-            size_of(steps[i], trits, sizes));
+            size_of(steps[i], trits, ratio, sizes));
     }
     return 1;
 }
@@ -121,12 +123,12 @@ void copy_to_holes(
 }
 
 int fill_span(const struct network *network, const struct span *span, const int32_t *levels,
-    int64_t trits, const double *sizes, uint8_t *model, struct room room)
+    int64_t trits, int64_t ratio, const double *sizes, uint8_t *model, struct room room)
 {
     const struct tensor *tensor = &network->tensor[span->tensor];
     uint8_t *out = hole_of(network, span, model);
     if (is_float(tensor))
-        return fill_floats(network, span, levels, trits, sizes, out, room);
+        return fill_floats(network, span, levels, trits, ratio, sizes, out, room);
     fill_integers(tensor, levels, span->stop - span->start, trits, out);
     return 1;
 }

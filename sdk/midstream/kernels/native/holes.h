@@ -8,13 +8,14 @@
 #define MOST_STEP_INDEX 2560
 #define STEP_SIZES (2 * MOST_STEP_INDEX + 1)
 
-/* The size of a step after so many refinements, given those of all steps before them. */
-double size_of(int64_t step, int64_t trits, const double *sizes);
+/* The size of a step after so many refinements, cut into so many half steps of the lattice or one,
+ * given those of all steps before them. */
+double size_of(int64_t step, int64_t trits, int64_t ratio, const double *sizes);
 
-/* Write what the levels of a span stand for after so many refinements, given the size of every
- * step before them. False where there is no room. */
+/* Write what the levels of a span stand for after so many refinements and one to so many half
+ * steps, 1 where there is none, given the size of every step before them. False where there is no room. */
 int fill_span(const struct network *network, const struct span *span, const int32_t *levels,
-    int64_t trits, const double *sizes, uint8_t *model, struct room room);
+    int64_t trits, int64_t ratio, const double *sizes, uint8_t *model, struct room room);
 
 /* Where the weights of a span go. */
 uint8_t *hole_of(const struct network *network, const struct span *span, uint8_t *model);

@@ -26,6 +26,9 @@ static PyMethodDef methods[] = {
     { "count_levels", count_levels, METH_VARARGS,
         "count_levels(levels, shapes, widths, halves or nothing, whether points, lowest, sizes, "
         "firsts, counts, next phase, widest, unshifted, most) -> bits of all but symbols" },
+    { "decode_codewords", decode_codewords, METH_VARARGS,
+        "decode_codewords(stream, lanes, frequencies, parities of parents) -> bytes, or -1; "
+        "codewords in place of parities" },
     { "decode_digits", decode_digits, METH_VARARGS,
         "decode_digits(stream, lanes, rows, starts, parents, escapes, runs, terms, steps, levels) -> "
         "bytes, -1 or -2" },
@@ -38,9 +41,13 @@ static PyMethodDef methods[] = {
         "escapes, runs, terms, steps, levels) -> bytes, -1 or -2" },
     { "decode_lists", decode_lists, METH_VARARGS,
         "decode_lists(data, widths, sizes, names, entries, memory, integers) -> bytes, or -1" },
+    { "decode_refined_points", decode_refined_points, METH_VARARGS,
+        "decode_refined_points(stream, lanes, rows, codewords, parents, half steps of a cell, starts, "
+        "runs, terms, steps, sums of points, levels) -> bytes, -1 or -2" },
     { "decode_stacked", decode_stacked, METH_VARARGS,
         "decode_stacked(tensors, vectors, spans, slices, operations, payloads, groups, names and "
-        "entries of levels, of flags, starts of digits, frequencies of values, sizes, memory, model) -> whether all of it is sound" },
+        "entries of levels, starts of digits and of refined points, frequencies of codewords and of "
+        "values, sizes, memory, model) -> whether all of it is sound" },
     { "decode_units", decode_units, METH_VARARGS,
         "decode_units(units, bounds, content, flags, tables as those of decode_stacked, model) -> "
         "raw slices and tied tensors, or None" },

@@ -7,6 +7,10 @@
 #define POINT 16 /* weights */
 #define CODEWORD_BITS 5
 
+/* The codewords of the first-order Reed-Muller code: bit k of word w is bit 0 of w, and of each
+ * bit j of k that is 1, bit j + 1 of w. */
+extern const uint16_t codewords[1 << CODEWORD_BITS];
+
 /* Which levels of each point are odd, a bit for each weight; false where bytes are missing. */
 int read_codewords(const uint8_t *data, int64_t size, int64_t points, uint16_t *odd);
 

@@ -38,7 +38,9 @@ static int read_blob(struct input *in, int64_t most, struct bytes *blob)
 static int read_record(struct input *in, int64_t most, struct record *record)
 {
     return read_varint(in, MOST_SLICES, &record->slice) && read_byte(in, &record->operation)
-        && (record->operation <= VALUES || record->operation == REPEATS) && read_blob(in, most, &record->payload);
+        && (record->operation <= VALUES || record->operation == REPEATS
+            || record->operation == POINTS)
+         && read_blob(in, most, &record->payload);
 }
 
 /* Read up to the records of a unit in its place, and how many they are. */
@@ -151,10 +153,11 @@ static int may_follow(const int64_t *operation, int64_t count, int floats, int64
     }
     *digits = 0;
     for (int64_t i = 1; i < count; i++) {
-        int may_end = operation[i] == RAW || (operation[i] == EXACT && floats);
+        int may_end = operation[i] == RAW
+            || ((operation[i] == EXACT || operation[i] == POINTS) && floats);
         if (operation[i] != DIGITS && !(may_end && i == count - 1))
             return 0;
-        *digits += operation[i] == DIGITS;
+        *digits += operation[i] == DIGITS || operation[i] == POINTS;
     }
     return operation[0] == LEVELS;
 }

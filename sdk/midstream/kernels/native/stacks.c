@@ -126,12 +126,13 @@ static int find_pieces(struct group *group, struct room *room)
 }
 
 static int fill_piece(
-    const struct stack *stack, const struct piece *piece, int64_t trits, struct room room)
+    const struct stack *stack, const struct piece *piece, int64_t trits, int64_t ratio,
+    struct room room)
 {
     int64_t done = 0;
     for (int64_t i = 0; i < piece->span_count; i++) {
         const struct span *span = &piece->spans[i];
-        if (!fill_span(&stack->network, span, piece->levels + done, trits, stack->sizes,
+        if (!fill_span(&stack->network, span, piece->levels + done, trits, ratio, stack->sizes,
                 stack->model, room))
             return 0;
         done += span->stop - span->start;
@@ -143,13 +144,17 @@ static int fill_piece(
 static int finish_piece(
     const struct stack *stack, const struct entry *entry, struct piece *piece, struct room room)
 {
-    int64_t trits = 0;
+    int64_t trits = 0, ratio = 1;
     for (int64_t i = levels_of(stack, entry) + 1; i < entry->first_record + entry->records; i++) {
         piece->payload = stack->payload[i];
         switch (stack->operation[i]) {
         case DIGITS:
             if (!decode_digits_of(&stack->network, &stack->levels, stack->digit_starts,
                     stack->digit_tables, piece, trits++, room))
+                return 0;
+            break;
+        case POINTS: /* nothing follows */
+            if (!decode_refined_points_of(stack, piece, trits, room, &ratio))
                 return 0;
             break;
         case EXACT:
@@ -161,7 +166,7 @@ static int finish_piece(
             return 0;
         }
     }
-    return fill_piece(stack, piece, trits, room);
+    return fill_piece(stack, piece, trits, ratio, room);
 }
 
 static int decode_values(struct group *group, struct room room)

@@ -5,11 +5,12 @@
 #ifndef MIDSTREAM_STACKS_H
 #define MIDSTREAM_STACKS_H
 
+#include "refined_points.h"
 #include "slices.h"
 #include "values.h"
 
 /* What is done to a slice; the numbers are those of the bitstream. */
-enum { LEVELS, DIGITS, EXACT, RAW, VALUES, REPEATS = 7 };
+enum { LEVELS, DIGITS, EXACT, RAW, VALUES, REPEATS = 7, POINTS };
 
 /* One slice: items of an int64 array. */
 struct entry {
@@ -21,6 +22,9 @@ struct stack {
     struct level_slots levels;
     const uint16_t *digit_starts; /* four of each table */
     int64_t digit_tables;
+    const uint16_t *point_starts; /* the same of refined points */
+    int64_t point_tables;
+    const codeword_table *codewords; /* of each share */
     const uint16_t *frequencies; /* of tables of values */
     int64_t value_tables;
     const double *sizes; /* of steps before any refinement */

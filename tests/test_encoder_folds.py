@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 
 from midstream import kernels, rebuild
 from midstream.bitstream import Operation
-from midstream.codec import repeats
+from midstream.codec import Folding, repeats
 from midstream.decoder import apply_lossy_update, read_stack
-from midstream.encoder import encode, uniform
+from midstream.encoder import economy, encode, uniform
 from midstream.encoder.lossy import encode_lossy_update
-from midstream.encoder.single import find_single
+from midstream.encoder.ratio import noise_factors
+from midstream.encoder.single import Common, Search, find_single
+from midstream.encoder.steps import uniform_steps
+from midstream.encoder.weights import load
+from midstream.formats import open_model
 from reference import decode
 from tensorfiles import normal, safetensors
 
@@ -63,6 +67,31 @@ def test_one_rung_leaves_them_out_too_on_the_lattice() -> None:
 def test_one_rung_of_what_repeats_reaches_its_target() -> None:
     unit = encode(model(), ladder="30dB").units[0]
     assert 30 <= unit.fidelity.weight_snr < 30.1
+
+
+@pytest.mark.parametrize("folded_first", [False, True])
+def test_what_both_ways_have_in_common_is_looked_for_once(folded_first: bool, monkeypatch) -> None:
+    """And what each finds is what it finds by itself."""
+    weights = [load(model(), tensor) for tensor in open_model(model()).tensors]
+    factors = noise_factors(weights)
+    relative = uniform_steps(weights, factors)
+    bits = weights[0].stored.view(np.uint32)
+    folding = {0: {0: Folding.of(repeats.find(bits), len(bits))}}
+    tried: list[object] = []
+    fit = economy.fit_ways
+    monkeypatch.setattr(economy, "fit_ways", lambda *args: (tried.append(args), fit(*args))[1])
+
+    common = Common()
+    for foldings in sorted([{}, folding], key=bool, reverse=folded_first):
+        here = find_single(Search(weights, factors, relative, foldings, common), 1e-3)
+        assert len(tried) == len(weights)
+        known = tried.copy()
+        alone = find_single(Search(weights, factors, relative, foldings), 1e-3)
+        tried[:] = known
+        assert here is not None
+        assert alone is not None
+        assert [code.step for code in here.codes] == [code.step for code in alone.codes]
+        assert all(map(np.array_equal, here.levels, alone.levels))
 
 
 # runs of eight weights each: to say where takes three bits a weight

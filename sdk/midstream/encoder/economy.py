@@ -22,7 +22,7 @@ from midstream.codec import (
     points,
     scales,
 )
-from midstream.codec.fitting import fit_ways, refit
+from midstream.codec.fitting import Ways, fit_ways, refit
 from midstream.codec.prediction import terms
 from midstream.encoder import thrift
 from midstream.encoder.making import make
@@ -90,15 +90,23 @@ class Trial:
         weights: The tensor, coded.
         step: Step index or trit exponent.
         foldings: Of its slices of which weights that repeat others are left out, by their start.
+        ways: How its nearest levels may be coded, where that is known.
     """
 
     def __init__(
-        self, weights: Weights, step: int, foldings: Mapping[int, Folding] | None = None
+        self,
+        weights: Weights,
+        step: int,
+        foldings: Mapping[int, Folding] | None = None,
+        ways: Ways | None = None,
     ) -> None:
         self.weights = weights
         self._foldings = foldings or {}
         near = _nearest(weights, step)
-        ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
+        if ways is None:
+            ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
+        self.ways = ways
+        """How these may be coded."""
         self.bits = ways.bits
         """What the nearest levels take, about."""
         self._code, self._unpredicted = ways.code, ways.unpredicted
@@ -106,6 +114,7 @@ class Trial:
             self._code = ways.unpredicted
         self.step = step
         """The one that others are about."""
+        self._errors: dict[int, float] = {}
         sample = weights.sample()
         self.share = sample.share
         """Weights for each that is in the sample."""
@@ -129,7 +138,9 @@ class Trial:
         """Sum of squared errors of thrifty levels at a step, about, if not on the integers."""
         if not self.weights.tensor.dtype.is_float:
             return weights_error(self.weights, step)
-        return self.share * self._points(step).error
+        if step not in self._errors:
+            self._errors[step] = self.share * self._points(step).error
+        return self._errors[step]
 
     @property
     def is_together(self) -> bool:

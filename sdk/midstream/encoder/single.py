@@ -6,7 +6,7 @@ Knows nothing of other rungs and of outputs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,11 +15,11 @@ from midstream.codec import TensorCode
 from midstream.encoder.economy import Known, Trial, noises
 from midstream.encoder.folds import Foldings
 from midstream.encoder.narrow import Narrow
-from midstream.encoder.samples import pooled
+from midstream.encoder.samples import Pool, pooled
 from midstream.encoder.steps import choose_shift, coarsened, guess_shift, shifted
 from midstream.encoder.weights import Weights
 
-__all__ = ["Search", "Single", "find_single"]
+__all__ = ["Common", "Search", "Single", "find_single"]
 
 _MOST_FINER = 12
 """Step indices that thrifty levels are finer than plain ones, at most, by samples."""
@@ -55,6 +55,20 @@ class _Made:
     """How they are coded."""
 
 
+@dataclass(slots=True)
+class Common:
+    """What searches of one network with and without foldings know together."""
+
+    pools: list[Pool] | None = None
+    """Samples of all tensors."""
+    shifts: dict[float, int] = field(default_factory=dict)
+    """At which nearest levels have about so much noise."""
+    trials: dict[tuple[int, bool], Trial] = field(default_factory=dict)
+    """The last of each tensor, with and without foldings."""
+    made: dict[tuple[int, bool], tuple[int, _Made]] = field(default_factory=dict)
+    """Of these the last levels, and at which step."""
+
+
 class Search:
     """Steps and levels of one network.
 
@@ -65,6 +79,7 @@ class Search:
         factors: What a squared error of each counts.
         relative: Step index of each before the shift.
         foldings: Of each that has any, those of its slices, by their start.
+        common: What another search with other foldings found, and what it will find.
     """
 
     def __init__(
@@ -73,42 +88,59 @@ class Search:
         factors: Sequence[float],
         relative: Sequence[float],
         foldings: Foldings,
+        common: Common | None = None,
     ) -> None:
         self._foldings = foldings
+        self._common = Common() if common is None else common
         self._weights = weights
         self._factors = factors
         self._relative = relative
-        self._pools = pooled(weights, factors, relative)
         self._shift: int | None = None
         self._trials: list[Trial | None] = []
         self._known: Known = {}
         self._noises: dict[int, list[float]] = {}
-        self._made: dict[int, tuple[int, _Made]] = {}
         self.plain_bits = 0.0
 
     def begin(self, aim: float) -> int:
         """The shift at which nearest levels have about so much noise; trials are about it."""
+        shifts = self._common.shifts
+        if aim not in shifts:
+            shifts[aim] = self._find_shift(aim)
+        if shifts[aim] != self._shift:
+            self._try(shifts[aim])
+        return shifts[aim]
+
+    def _find_shift(self, aim: float) -> int:
+        """The shift at which nearest levels have about so much noise."""
+        common = self._common
+        if common.pools is None:
+            common.pools = pooled(self._weights, self._factors, self._relative)
+        pools = common.pools
 
         def is_fine_enough(steps: list[int]) -> bool:
-            return sum(pool.noise(steps) for pool in self._pools) <= aim
+            return sum(pool.noise(steps) for pool in pools) <= aim
 
         guess = guess_shift(self._weights, self._relative, self._factors, aim)
-        shift = choose_shift(self._weights, self._relative, is_fine_enough, guess=guess)
-        if shift != self._shift:
-            self._try(shift)
-        return shift
+        return choose_shift(self._weights, self._relative, is_fine_enough, guess=guess)
 
     def _try(self, shift: int) -> None:
         """Trials about a shift; what is known of others is forgotten."""
         self._shift = shift
         self._known.clear()
         self._noises.clear()
-        self._made.clear()
         pairs = enumerate(zip(self._weights, self.steps(shift), strict=True))
-        self._trials = [
-            Trial(w, step, self._foldings.get(at)) if w.coded else None for at, (w, step) in pairs
-        ]
+        self._trials = [self._trial(at, step) if w.coded else None for at, (w, step) in pairs]
         self.plain_bits = sum(trial.bits for trial in self._trials if trial is not None)
+
+    def _trial(self, at: int, step: int) -> Trial:
+        """One about a step; what is known of the tensor's nearest levels is kept."""
+        trials, foldings = self._common.trials, self._foldings.get(at)
+        key, like = (at, bool(foldings)), (at, not foldings)
+        if key not in trials or trials[key].step != step:
+            ways = trials[like].ways if like in trials and trials[like].step == step else None
+            trials[key] = Trial(self._weights[at], step, foldings, ways)
+            self._common.made.pop(key, None)
+        return trials[key]
 
     def steps(self, shift: int) -> list[int]:
         """The step of each tensor."""
@@ -164,10 +196,10 @@ class Search:
 
     def _one(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> _Made:
         """Thrifty levels of a tensor; those of its last step are known."""
-        known = self._made.get(at)
-        if known is None or known[0] != step:
-            known = self._made[at] = step, self._make(at, step, cuts)
-        return known[1]
+        made, key = self._common.made, (at, at in self._foldings)
+        if key not in made or made[key][0] != step:
+            made[key] = step, self._make(at, step, cuts)
+        return made[key][1]
 
     def _make(self, at: int, step: int, cuts: Sequence[tuple[int, int]]) -> _Made:
         """The same, not known yet."""

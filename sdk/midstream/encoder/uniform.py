@@ -13,7 +13,7 @@ from midstream.encoder.near import whole
 from midstream.encoder.plan import Plan
 from midstream.encoder.ratio import noise_of
 from midstream.encoder.recipes import PLAIN
-from midstream.encoder.single import Search, find_single
+from midstream.encoder.single import Common, Search, find_single
 from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.steps import (
     Allocation,
@@ -59,6 +59,7 @@ class UniformBase:
         self._bases = bases
         self._factors = factors
         self._searches: dict[bool, Search] = {}
+        self._common = Common()
 
     def reach(self, target: float, last: float | None, *, is_only: bool) -> Base:
         """The base that reaches a target, or the nearest to it.
@@ -75,6 +76,7 @@ class UniformBase:
             relative = staggered(self._weights, self._factors, relative, climb)
         make = self._single if is_only else self._plain
         self._searches.clear()
+        self._common = Common()
         limit = 10 ** (-target / 10)
         aim = _lower(limit, _MORE * self._rounding(relative, limit))
         made: list[tuple[float, float, Base]] = []
@@ -121,7 +123,7 @@ class UniformBase:
         """Thrifty levels, or the nearest ones where these take fewer bytes."""
         is_folded = bool(foldings)
         if is_folded not in self._searches:
-            own = Search(self._weights, self._factors, relative, foldings)
+            own = Search(self._weights, self._factors, relative, foldings, self._common)
             self._searches[is_folded] = own
         found = find_single(self._searches[is_folded], aim)
         if found is None:

@@ -25,7 +25,7 @@ from midstream.testing import MemoryRepository, SimulatedLink
 from midstream.transport import open_transport
 from published import NAME, Published, published
 from releases import content, make
-from waiting import IN_TIME
+from waiting import IN_TIME, until
 
 QUICK = Limits(attempts=2)
 
@@ -93,14 +93,15 @@ async def test_a_thread_gives_its_result_and_its_error() -> None:
 
 
 async def test_who_is_cancelled_waits_for_the_thread() -> None:
-    may_end, has_ended = threading.Event(), threading.Event()
+    has_begun, may_end, has_ended = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
+        has_begun.set()
         may_end.wait(IN_TIME)
         has_ended.set()
 
     task = asyncio.create_task(in_thread(work))
-    await asyncio.sleep(0.05)
+    await until(has_begun.is_set)
     task.cancel()
     await asyncio.sleep(0.05)
     assert not task.done()

@@ -5,8 +5,9 @@ from the tables themselves: levels are sorted into magnitude classes, and what e
 at each width is known.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +82,7 @@ def fit(
     return _code(_fitted(levels, tensor, None), plain, trits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Ways:
+class Ways(NamedTuple):
     """How a tensor's levels may be coded."""
 
     code: TensorCode
@@ -118,7 +118,7 @@ def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 
         found = _fitted(levels, tensor, _halves(levels, tensor, expecting), known)
         bits, before = found.bits / _UNIT + _PREDICTOR_BITS * len(predictor), ways.bits
         if bits < before:
-            ways = replace(ways, code=_code(found, expecting, trits), bits=bits)
+            ways = ways._replace(code=_code(found, expecting, trits), bits=bits)
         if bits > _MUCH * before:
             break
     return ways
@@ -193,7 +193,7 @@ def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int) ->
 
 def _are_candidates(code: TensorCode, tensor: Tensor) -> bool:
     """Whether all that predict are among those that `choose` may choose."""
-    return set(dict(code.predictor)) <= set(neighbours(tensor)[0])
+    return not code.predictor or set(dict(code.predictor)) <= set(neighbours(tensor)[0])
 
 
 def _refitted_in_c(levels: _Levels, tensor: Tensor, code: TensorCode, known: Fit) -> TensorCode:

@@ -109,7 +109,8 @@ def one_size(step: int, trits: int, dtype: DType) -> NDArray[np.float64]:
 
 def step_index(size: float) -> int:
     """The index of the float step nearest to `size` > 0, on a logarithmic scale."""
-    return int(np.clip(np.rint(np.log2(size) * 16), -MAX_STEP_INDEX, MAX_STEP_INDEX))
+    index = 16 * float(np.log2(size))
+    return round(min(max(index, -MAX_STEP_INDEX), MAX_STEP_INDEX))
 
 
 def quantise(

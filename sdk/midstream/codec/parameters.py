@@ -98,8 +98,12 @@ class TensorCode:
         _set_offset(code, grid[1])
         _set_shape(code, spread[0])
         _set_width(code, spread[1])
-        for set_vector, vector in zip(_SET_VECTORS, vectors, strict=True):
-            set_vector(code, vector)
+        rows, columns, taps, row_steps, column_steps = vectors
+        _set_rows(code, rows)
+        _set_columns(code, columns)
+        _set_taps(code, taps)
+        _set_row_steps(code, row_steps)
+        _set_column_steps(code, column_steps)
         _set_predictor(code, predictor)
         _set_lattice(code, lattice)
         _set_same_as(code, None)
@@ -112,7 +116,11 @@ class TensorCode:
     _set_offset,
     _set_shape,
     _set_width,
-    *_SET_VECTORS,
+    _set_rows,
+    _set_columns,
+    _set_taps,
+    _set_row_steps,
+    _set_column_steps,
     _set_predictor,
     _set_lattice,
     _set_same_as,

@@ -53,7 +53,7 @@ def contexts(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDArray
 
 def write_contexts(widths: NDArray[np.int16], tensor: Tensor, code: TensorCode, start: int) -> None:
     """Write the width of each weight from `start` on, so many as there is room for."""
-    widths[:] = code.width
+    widths.fill(code.width)
     for axis, deltas in enumerate(code.axes):
         if deltas is not None:
             add_vector(widths, deltas, tensor, axis, start)

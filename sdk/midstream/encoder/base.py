@@ -26,6 +26,8 @@ __all__ = ["PLACES_PER_STEP", "Base", "Bases", "fit_codes", "step_sizes"]
 
 PLACES_PER_STEP = 8
 """Fineness is counted in eighths of a step index: tensors get finer one by one."""
+_CODES = {is_coded: TensorCode(coded=is_coded) for is_coded in (False, True)}
+"""Of tensors of which nothing else is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +58,10 @@ class Bases:
         self._weights = weights
         self._quantiser = quantiser
         # what is not coded is the same in all of them
-        codes = tuple(TensorCode(coded=w.coded, same_as=w.same_as) for w in weights)
+        codes = tuple(
+            _CODES[w.coded] if w.same_as is None else TensorCode(coded=False, same_as=w.same_as)
+            for w in weights
+        )
         empty = [np.zeros(0, np.int32)] * len(weights)
         plans = make_plans(Head(topology=topology, codes=codes), weights, empty)
         self._raw = raw_records(plans)

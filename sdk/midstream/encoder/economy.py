@@ -6,8 +6,8 @@ whichever is the less of squared error and a price for each bit, by a sample.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeAlias
+from functools import cached_property, lru_cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,7 @@ _Levels = NDArray[np.int32]
 _Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Contexts:
+class _Contexts(NamedTuple):
     """How the levels of a sample of weights are coded."""
 
     predicted: Context
@@ -104,7 +103,7 @@ class Trial:
         self._foldings = foldings or {}
         near = _nearest(weights, step)
         if ways is None:
-            ways = fit_ways(near, weights.tensor, TensorCode(step=step, offset=weights.offset))
+            ways = fit_ways(near, weights.tensor, _grid(step, weights.offset))
         self.ways = ways
         """How these may be coded."""
         self.bits = ways.bits
@@ -125,9 +124,10 @@ class Trial:
 
     def _sampled(self, near: _Levels, stride: int) -> _Contexts:
         tensor = self.weights.tensor
-        expected = terms([(tensor, self._code, 0, tensor.weights)])
-        predicted = _context(self.weights, self._code, stride)
-        is_free = self._code is self._unpredicted
+        code = self._code
+        expected = terms([(tensor, code, 0, tensor.weights)]) if code.predictor else None
+        predicted = _context(self.weights, code, stride)
+        is_free = code is self._unpredicted
         return _Contexts(
             predicted=predicted,
             halves=None if expected is None else predict(near, expected)[::stride].copy(),
@@ -304,6 +304,12 @@ def noises(
     return found
 
 
+@lru_cache(maxsize=64)
+def _grid(step: int, offset: int) -> TensorCode:
+    """Parameters of which only steps are known."""
+    return TensorCode(step=step, offset=offset)
+
+
 def _moved(code: TensorCode, step: int, wider: int, *, is_lattice: bool) -> TensorCode:
     """The same parameters at another step, of levels that spread so much wider."""
     grid, spread = (step, code.offset), (code.shape, code.width + wider)
@@ -322,8 +328,12 @@ def _nearest(weights: Weights, step: int) -> _Levels:
 
 
 def _context(weights: Weights, code: TensorCode, stride: int) -> Context:
-    width = scales.contexts(weights.tensor, code, 0, weights.tensor.weights)[::stride].copy()
-    return Context(shape=np.full(len(width), code.shape, np.int8), width=width)
+    width = scales.contexts(weights.tensor, code, 0, weights.tensor.weights)
+    if stride > 1:
+        width = width[::stride].copy()
+    shape = np.empty(len(width), np.int8)
+    shape.fill(code.shape)
+    return Context(shape=shape, width=width)
 
 
 def _wider(context: Context, quarters: int) -> Context:

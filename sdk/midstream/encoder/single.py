@@ -7,6 +7,7 @@ Knows nothing of other rungs and of outputs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,8 +44,7 @@ class Single:
     """What the nearest levels of a step that reaches the target take, about."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Made:
+class _Made(NamedTuple):
     """Thrifty levels of one tensor."""
 
     levels: Narrow

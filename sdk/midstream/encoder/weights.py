@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,8 @@ _MOST = {DType.FLOAT32: 2.0**126, DType.BFLOAT16: 2.0**126, DType.FLOAT16: 2.0**
 stand for at most twice as much, and a step more where they are points."""
 _LARGEST_LEVEL = 1 << 24
 """Of a base: as many as float32 has mantissas; what is finer is for the exact unit."""
-
+_MOST_FINEST = {dtype: grid.step_index(most / _LARGEST_LEVEL) for dtype, most in _MOST.items()}
+"""The least step index that these may have."""
 
 Corrected: TypeAlias = Mapping[int, NDArray[np.float64]]
 """By the place of a tensor, what its levels should stand for instead of its weights, less the
@@ -95,10 +96,10 @@ class Weights:
 
     def sample(self) -> "Sample":
         """Some of the weights, to know about all by."""
+        if self.known is not None:
+            return Sample(self.known, self.tensor.dtype, self.offset, 1, 1.0)
         stride = next((s for s in _STRIDES if len(self.stored) >= s * _FEWEST_SAMPLED), 1)
-        some = self.known
-        if some is None:
-            some = storage.numbers(self.stored[::stride].copy(), self.tensor.dtype)
+        some = storage.numbers(self.stored[::stride].copy(), self.tensor.dtype)
         return Sample(
             numbers=some,
             dtype=self.tensor.dtype,
@@ -114,8 +115,7 @@ class Weights:
         return nearest_levels(self.numbers(start, stop), grid.one_size(step, 0, dtype), offset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(NamedTuple):
     """Some weights of a tensor, evenly spread."""
 
     numbers: Numbers
@@ -162,8 +162,8 @@ def reachable(weights: Weights) -> Weights:
     What is decoded would be infinite. Such tensors are masks, too, beside which nothing else
     would count.
     """
-    most = _MOST.get(weights.tensor.dtype)
-    if most is None or weights.finest <= grid.step_index(most / _LARGEST_LEVEL):
+    most = _MOST_FINEST.get(weights.tensor.dtype)
+    if most is None or weights.finest <= most:
         return weights
     return replace(weights, coded=False)
 

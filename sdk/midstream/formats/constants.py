@@ -5,8 +5,8 @@ and is as strict; what is wrong with a file is said here.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import IntFlag
+from typing import NamedTuple
 
 from midstream.errors import ErrorCode, FormatError, LimitError
 from midstream.formats.flatbuffer import Buffer, Table
@@ -58,8 +58,7 @@ _WITH_BIAS = {
 _BIAS, _NOT_BIAS = int(Use.BIAS), ~int(Use.BIAS)
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     """What a tensor says whose buffer is in the file."""
 
     buffer: int
@@ -97,7 +96,7 @@ def read_constants(data: memoryview, types: Iterable[int]) -> Iterable[Constant]
     found = None if find_constants is None else find_constants(data, types)
     if found is None:  # to say what is wrong with it, if there is no other reason
         return read_tables(data, types)
-    return [Constant(*row) for row in found]
+    return map(Constant._make, found)
 
 
 def read_tables(data: memoryview, types: Iterable[int]) -> list[Constant]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +71,7 @@ class Prices:
     """Of saying anything about an axis."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Fit:
+class Fit(NamedTuple):
     """How wide the levels of a tensor spread."""
 
     shape: int
@@ -99,8 +98,7 @@ class Neighbours:
     """What naming one costs, in 1/1024 bit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Making:
+class Making(NamedTuple):
     """How thrifty levels are made."""
 
     size: NDArray[np.float64]  # (1,)

@@ -56,7 +56,8 @@ def fit_ways(
     """
     call = _Call(geometry, is_known=False)
     count = call(levels, prices, neighbours, 0)
-    return call.known(count), call.fit(call.unpredicted, 2)
+    other = call.fit(call.unpredicted, 2)
+    return call.known(count) if count else (other, ()), other
 
 
 def refit_way(
@@ -167,7 +168,7 @@ class _Call:
         """Scales of one way, whose log-scales are in so many thirds of all."""
         shape, width, bits, *spreads = state.tolist()
         used = {axis: spread for axis, spread in enumerate(spreads) if spread >= 0}
-        found = {axis: self._part(axis, third).copy() for axis in used}
+        found = {axis: self._part(axis, third) for axis in used}  # nobody writes there again
         return Fit(shape=shape, width=width, deltas=found, spreads=used, bits=bits)
 
     def _part(self, axis: int, third: int) -> NDArray[np.int8]:

@@ -330,7 +330,7 @@ def test_parameters_out_of_range_are_refused(code, where):  # COD-8
 
 def test_spreads_out_of_range_are_refused(monkeypatch):
     code = TensorCode(rows=np.array([1, 0], np.int8))
-    monkeypatch.setattr(scales, "spread", lambda values: 40)
+    monkeypatch.setattr(scales, "spreads", lambda lists: [40] * len(lists))
     data = bytearray(scales.write([code], [tensor(2)]))
     assert data[4:11] == bytes([40] * 7)
     data[4] = 41

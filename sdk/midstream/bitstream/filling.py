@@ -17,6 +17,9 @@ from midstream.errors import BitstreamError, ErrorCode
 __all__ = ["Content", "pack", "pack_fields"]
 
 _LEVEL = 19
+_LESS = ((1 << 12, 15), (1 << 17, 17))
+"""Levels of contents of at most so many bytes: they take half the time of level 19, and 0.05 % more
+bytes."""
 _LONG_ENOUGH = 96
 """Bytes of a match that nothing better is looked for: the level's 256 take up to 1.5 times as long
 and save 0.1 %."""
@@ -40,8 +43,9 @@ def pack(pieces: Iterable[bytes | memoryview], size: int) -> bytes:
         pieces: The tensor table, then what lies between holes, in order.
         size: Bytes of all.
     """
+    level = next((level for most, level in _LESS if size <= most), _LEVEL)
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, source_size=size, target_length=_LONG_ENOUGH, write_content_size=False
+        level, source_size=size, target_length=_LONG_ENOUGH, write_content_size=False
     )
     return _packed(pieces, size, parameters)
 

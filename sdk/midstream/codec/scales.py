@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import levels, raw
 from midstream.codec.axes import add_vector
-from midstream.codec.costs import spread
+from midstream.codec.costs import spreads
 from midstream.codec.fitting import fit, refit
 from midstream.codec.grid import MAX_STEP_INDEX
 from midstream.codec.parameter_lists import (
@@ -73,7 +73,7 @@ def weight_steps(tensor: Tensor, code: TensorCode, start: int, stop: int) -> NDA
 def vectors_cost(code: TensorCode) -> float:
     """About the bits that the log-scales and half octaves of a tensor take."""
     vectors = [v.astype(np.int32) for v in code.vectors if v is not None]
-    context = lists_context([spread(v) for v in vectors], [len(v) for v in vectors])
+    context = lists_context(spreads(vectors), [len(v) for v in vectors])
     return levels.cost(np.concatenate([np.zeros(0, np.int32), *vectors]), context)
 
 
@@ -82,10 +82,10 @@ def write(codes: Sequence[TensorCode], tensors: Sequence[Tensor]) -> bytes:
     flags = np.array([_flags(code) for code in codes], "<u2")
     out = Writer().blob(raw.encode(flags.tobytes(), 2, may_be_slow=False))
     vectors = [v for code in codes if code.coded for v in code.vectors if v is not None]
-    spreads = [spread(vector.astype(np.int32)) for vector in vectors]
-    lists = _lists(list(zip(codes, tensors, strict=True)), spreads)
+    widths = spreads(vectors)
+    lists = _lists(list(zip(codes, tensors, strict=True)), widths)
     out.raw(_write_lists(lists))
-    context = lists_context(spreads, [len(vector) for vector in vectors])
+    context = lists_context(widths, [len(vector) for vector in vectors])
     return out.raw(levels.encode(_joined(vectors), context)).bytes()
 
 
@@ -118,7 +118,7 @@ def _lists(pairs: Sequence[tuple[TensorCode, Tensor]], spreads: list[int]) -> Li
 def _write_lists(lists: Lists) -> bytes:
     """The widths of all lists, then all of them in payloads of levels."""
     columns = [np.array(column, np.int32) for column in lists.columns()]
-    widths = [spread(column) for column in columns]
+    widths = spreads(columns)
     first = levels.encode(np.concatenate(columns[:5]), _contexts_of(widths, columns, 0, 5))
     # how many coefficients there are, the neighbours say
     second = levels.encode(np.concatenate(columns[5:]), _contexts_of(widths, columns, 5, COLUMNS))

@@ -22,6 +22,10 @@ _SQUARE_LOST, _LEAST_LOST = 2.0**-48, 2.0**-300
 """Of the square of a number, what rounding it to float32 adds at most; and of the least ones."""
 _CLEAR = 1e8
 """Times what rounding may add, from which on it changes noise by less than 0.001 dB."""
+_LOST = {DType.FLOAT16: (2.0**-20 / 12, 2.0**-48 / 12), DType.BFLOAT16: (2.0**-14 / 12, 0.0)}
+"""Of the square of a number, what rounding it to a half adds at most on average; and of any."""
+_NEXT_TO_NOTHING = 2.0**-13
+"""Of the noise that there may be, what need not be told any better than by how much it may be."""
 
 _Stored = NDArray[np.generic]
 _Numbers = NDArray[np.float32] | NDArray[np.float64]
@@ -51,15 +55,21 @@ def is_far_above_rounding(error: float, numbers: _Numbers) -> bool:
 
 
 def rounding_noise(
-    weights: Sequence[Weights], steps: Sequence[int], factors: Sequence[float]
+    weights: Sequence[Weights], steps: Sequence[int], factors: Sequence[float], limit: float
 ) -> float:
     """What rounding to float16 and bfloat16 adds to the noise of nearest levels, by samples.
+
+    Twice as much as that may be on average, where this is next to nothing.
 
     Args:
         weights: All tensors.
         steps: The step index of each.
         factors: What a squared error of each counts.
+        limit: How much noise there may be.
     """
+    most = _most_lost(weights, factors)
+    if most < _NEXT_TO_NOTHING * limit:
+        return 2 * most
     alike: dict[tuple[DType, int, float], list[_Numbers]] = {}
     added = 0.0
     for w, step, factor in zip(weights, steps, factors, strict=True):
@@ -70,6 +80,16 @@ def rounding_noise(
     for (dtype, step, counts), numbers in alike.items():
         added += counts * _added(np.concatenate(numbers, dtype=np.float32), dtype, step)
     return added
+
+
+def _most_lost(weights: Sequence[Weights], factors: Sequence[float]) -> float:
+    """What rounding adds on average, at most."""
+    lost = 0.0
+    for w, factor in zip(weights, factors, strict=True):
+        if factor and w.tensor.dtype in _LOST:
+            of_square, of_any = _LOST[w.tensor.dtype]
+            lost += factor * (of_square * w.energy + of_any * w.tensor.weights)
+    return lost
 
 
 def _added(numbers: _Numbers, dtype: DType, step: int) -> float:

@@ -99,6 +99,8 @@ class Plan:
         """Whether the levels give the weights bit for bit."""
         if not self.piece.coded:
             return True
+        if self.squared_error > 0:
+            return False
         dtype = self.piece.dtype
         return storage.dump(self._decoded, dtype) == storage.dump(self.stored, dtype)
 

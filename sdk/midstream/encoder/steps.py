@@ -211,12 +211,12 @@ def guess_shift(
 def shifted(weights: Sequence[Weights], relative: Sequence[float], shift: float) -> list[int]:
     """Steps after the shift, kept in what each data type allows."""
     floats = [
-        min(max(round(base + shift), w.finest), grid.MAX_STEP_INDEX)
+        min(step if (step := round(base + shift)) > w.finest else w.finest, grid.MAX_STEP_INDEX)
         for w, base in zip(weights, relative, strict=True)
     ]
-    exponents = _exponents(weights, floats)
-    if not exponents:
+    if all(w.tensor.dtype.is_float for w in weights):
         return floats
+    exponents = _exponents(weights, floats)
     return [
         step if w.tensor.dtype.is_float else exponents[w.tensor.dtype]
         for w, step in zip(weights, floats, strict=True)

@@ -95,7 +95,7 @@ class UniformBase:
         """What rounding to half precision adds to so much noise, about."""
         guess = guess_shift(self._weights, relative, self._factors, limit)
         steps = shifted(self._weights, relative, guess)
-        return max(rounding_noise(self._weights, steps, self._factors), 0.0)
+        return max(rounding_noise(self._weights, steps, self._factors, limit), 0.0)
 
     def _single(self, relative: Sequence[float], aim: float) -> Base:
         """With what repeats left out or not; both are made where either may be the shorter."""

@@ -55,11 +55,15 @@ def test_level_tables_are_symmetric_about_their_phase():
     family, lowest = tables.level_family(), tables.lowest_symbols()
     for table in range(246):  # those of the third phase are not symmetric
         first, size = family.firsts[table], family.sizes[table]
-        counts = family.frequencies[first : first + size - 1].astype(int)
+        counts = family.frequencies[first : first + size - 1].astype(int) // 2
         phase, width = table // 123, table % 41
         if width <= tables.UNSHIFTED_WIDTH:
             assert 2 * lowest[table] + size - 2 == phase
             assert np.abs(counts - counts[::-1]).max() <= 1
+
+
+def test_frequencies_of_levels_are_even():
+    assert not (tables.level_family().frequencies % 2).any()
 
 
 def test_a_lookup_names_symbol_frequency_and_place_for_each_slot():

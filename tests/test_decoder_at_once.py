@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from midstream.bitstream import Operation
-from midstream.codec import digits, grid, levels, values
+from midstream.codec import digits, grid, levels, refined_points, values
+from midstream.codec.tables import codeword_frequencies
 from midstream.decoder import Stack, read_stack
 from midstream.decoder.at_once import rebuild_at_once
 from midstream.decoder.layout import network_of, work_of
@@ -115,8 +116,8 @@ def good() -> tuple[Any, Any, list[Any]]:
     """Arguments of the kernel: of the network, of what is done to it, all others."""
     stack = read_stack(units_of("a few of every kind", 0))
     memory = np.empty(80 * most_together(stack.head, stack.records) + (1 << 18), np.uint8)
-    tables = [*levels.slots().packed]
-    tables += [digits.starts(), values.frequencies(), grid.float_sizes(0)]
+    tables = [levels.slots().packed, digits.starts(), refined_points.starts()]
+    tables += [codeword_frequencies(), values.frequencies(), grid.float_sizes(0)]
     return (
         network_of(stack.head),
         work_of(stack),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from midstream.bitstream import Head, Operation, Record, read_unit, write_unit
-from midstream.codec import digits, grid, levels, values
+from midstream.codec import digits, grid, levels, refined_points, values
+from midstream.codec.tables import codeword_frequencies
 from midstream.decoder import read_stack, rebuild, rebuild_into
 from midstream.decoder.rebuild import _rebuild_slices
 from midstream.decoder.straight import _bounds, open_straight
@@ -182,17 +183,18 @@ def call(units: Any = None, **changed: Any) -> Any:
     own = units_of("a few of every kind", 0)
     opened = open_straight(own, LIMITS)
     assert opened is not None
-    tables = [*levels.slots().packed]
-    tables += [digits.starts(), values.frequencies(), grid.float_sizes(0)]
+    tables = [levels.slots().packed, digits.starts(), refined_points.starts()]
+    tables += [codeword_frequencies(), values.frequencies(), grid.float_sizes(0)]
     named = {
         "bounds": _bounds(LIMITS),
         "content": opened.content,
         "flags": opened.flags,
-        "level_names": tables[0],
-        "level_entries": tables[1],
-        "digit_starts": tables[2],
-        "frequencies": tables[3],
-        "sizes": tables[4],
+        "level_slots": tables[0],
+        "digit_starts": tables[1],
+        "point_starts": tables[2],
+        "codewords": tables[3],
+        "frequencies": tables[4],
+        "sizes": tables[5],
         "model": bytearray(opened.model_size),
     }
     return _native.decode_units(own if units is None else units, *(named | changed).values())
@@ -204,11 +206,8 @@ BAD_ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("10 items, 11 wanted", {"bounds": np.zeros(10, np.int64)}),
     ("out of their range", {"bounds": np.zeros(11, np.int64)}),
     ("of that size", {"model": bytearray(1 << 20)}),
-    (
-        "tables are missing",
-        {"level_names": np.zeros(4, np.uint8), "level_entries": np.zeros(0, np.uint32)},
-    ),
-    ("4 items", {"level_names": np.zeros(4, np.uint8)}),
+    ("tables are missing", {"level_slots": np.zeros(368 << 11, np.uint32)}),
+    ("an array of what is wanted", {"level_slots": np.zeros(3, np.uint8)}),
     ("5 items", {"sizes": np.zeros(5, np.float64)}),
 ]
 

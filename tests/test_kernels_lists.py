@@ -78,10 +78,10 @@ def test_sizes_that_do_not_fit_are_refused_in_c(widths, sizes, items) -> None:
     room, out = np.empty(4096, np.uint8), np.empty(items, np.int32)
     slots = levels.slots().packed
     with pytest.raises(ValueError, match=r"list|items|integers"):
-        _native.decode_lists(b"\0" * 9, widths, np.array(sizes), *slots, room, out)
+        _native.decode_lists(b"\0" * 9, widths, np.array(sizes), slots, room, out)
 
 
 def test_too_little_memory_is_told() -> None:
     room, out = np.empty(64, np.uint8), np.empty(3, np.int32)
     data = payload([[1, 2, 3]], [3])
-    assert _native.decode_lists(data, b"\3", np.array([3]), *levels.slots().packed, room, out) == -1
+    assert _native.decode_lists(data, b"\3", np.array([3]), levels.slots().packed, room, out) == -1

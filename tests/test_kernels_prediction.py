@@ -106,7 +106,9 @@ def test_what_is_expected_is_the_same_in_both(kernel, count):
 
 @pytest.mark.parametrize("flipped", [None, 3, 40, 700, 2500])
 @pytest.mark.parametrize("count", [9000, 30_003, 40_005])  # on 4, 8 and 16 lanes
-def test_damaged_levels_are_the_same_in_both(kernel, flipped, count):
+@pytest.mark.parametrize("widest", [0, 1, 2])
+def test_damaged_levels_are_the_same_in_both(monkeypatch, kernel, flipped, count, widest):
+    monkeypatch.setattr(native_prediction, "_WIDEST", widest)
     values = drawn(count, 1, 1.2)
     payload = bytearray(levels.encode(values, context(count, 24)))
     assert payload[0] == 0, "no escapes"
@@ -180,7 +182,9 @@ def test_widths_are_folded_by_octaves(kernel):
 @pytest.mark.parametrize("shift", [1, 7, 15, 16, 28])
 @pytest.mark.parametrize("every", [1, 3, 40])
 @pytest.mark.parametrize("is_predicted", [True, False])
-def test_low_bits_are_the_same_in_both(kernel, shift, every, is_predicted):
+@pytest.mark.parametrize("widest", [0, 1, 2])
+def test_low_bits_are_the_same_in_both(monkeypatch, kernel, shift, every, is_predicted, widest):
+    monkeypatch.setattr(native_prediction, "_WIDEST", widest)
     where = context(40_000, 20) if is_predicted else replace(context(40_000, 20), terms=None)
     values = drawn(40_000, 4, 1)
     lanes = rans.lanes_of(40_000, where.terms)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from reference.bits import Reader, check, cumulated
 
-TABLES_SHA256 = "c78fa06849bee74026f84c9e57fbf1d06a63342cdb24685a9ef9fe15f32dd576"
+TABLES_SHA256 = "cd05c1363527d128fb4ab6277ca9de2fabba54efc43ee0fdebbbc1c66a3b2603"
 ZEROS = (1, 2, 4, 16, 32, 64, 128, 192, 256, 384, 512, 640, 768, 832, 896, 944)
 BELOW = (1, 2, 8, 32, 64, 128, 256, 512)
 Tables = tuple[list[tuple[int, list[int]]], list[list[int]], list[list[int]]]

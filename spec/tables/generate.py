@@ -77,12 +77,12 @@ def between(shape: float, sigma: float, low: float, high: float) -> float:
     return distribution(shape, sigma, high) - distribution(shape, sigma, low)
 
 
-def apportion(shares: Sequence[float]) -> list[int]:
-    """Integers of the least code length that add up to TOTAL, none of them zero."""
-    scale = TOTAL / sum(shares)
+def apportion(shares: Sequence[float], total: int = TOTAL) -> list[int]:
+    """Integers of the least code length that add up to a total, none of them zero."""
+    scale = total / sum(shares)
     counts = [max(1, math.floor(share * scale + 0.5)) for share in shares]
     symbols = range(len(shares))
-    while (missing := TOTAL - sum(counts)) != 0:
+    while (missing := total - sum(counts)) != 0:
         if missing > 0:
             best = max(symbols, key=lambda s: shares[s] * math.log((counts[s] + 1) / counts[s]))
             counts[best] += 1
@@ -94,7 +94,10 @@ def apportion(shares: Sequence[float]) -> list[int]:
 
 
 def level_table(shape: float, width: int, phase: float) -> tuple[int, list[int]]:
-    """First symbol and counts of a level table; the last count is the escape's."""
+    """First symbol and counts of a level table; the last count is the escape's.
+
+    Counts are even, so that a decoder needs but half as many slots of each table.
+    """
     sigma = 2 ** (width / 4 - 3)
     shift = max(0, -(-(width - UNSHIFTED_WIDTH) // 4))
     shares = {}
@@ -105,7 +108,8 @@ def level_table(shape: float, width: int, phase: float) -> tuple[int, list[int]]
         if share * TOTAL >= 0.5:
             shares[symbol] = share
     outside = max(0.0, 1 - sum(shares.values()))
-    return min(shares), apportion([*shares.values(), outside])
+    halves = apportion([*shares.values(), outside], TOTAL // 2)
+    return min(shares), [2 * half for half in halves]
 
 
 def digit_table(shape: float, width: int, offsets: Sequence[int]) -> list[int]:

@@ -116,7 +116,7 @@ def _usual_bounds() -> NDArray[np.int64]:
 def _tables() -> Tables:
     """All that symbols are looked up in."""
     return (
-        *levels.slots().packed,
+        levels.slots().packed,
         digits.starts(),
         refined_points.starts(),
         codeword_frequencies(),

@@ -38,7 +38,7 @@ def decode_lists(
         data,
         bytes(widths),
         np.array(sizes, np.int64),
-        *slots.packed,
+        slots.packed,
         np.empty(_MEMORY + _ITEM_MEMORY * items, np.uint8),
         out,
     )

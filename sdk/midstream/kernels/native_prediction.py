@@ -19,6 +19,9 @@ __all__ = ["decode_digits", "decode_levels", "fold_widths", "predict", "table_ro
 _Int = NDArray[np.int64]
 _Array = NDArray[Any]
 
+_WIDEST = 2
+"""Of one, eight or sixteen lanes that are stepped at a time, where the processor can."""
+
 
 def predict(levels: NDArray[np.int32], terms: Terms) -> _Int:
     """As numpy_prediction.predict; ValueError where terms are not those of the levels."""
@@ -77,8 +80,9 @@ def _levels(stream: Stream, low: LowBits, slots: Slots, next_phase: int) -> Deco
         stream.data,
         stream.lanes,
         stream.rows,
-        *slots.packed,
+        slots.packed,
         next_phase,
+        _WIDEST,
         low.data,
         low.shifts,
         plain(stream.escapes, np.int64),

@@ -59,7 +59,7 @@ def decode_stacked(
         plain(work.operations, np.int64),
         work.payloads,
         plain(work.groups, np.int64),
-        *levels.packed,
+        levels.packed,
         plain(digits, np.uint16),
         plain(refined[0], np.uint16),
         plain(refined[1], np.uint16),

@@ -183,19 +183,13 @@ class Slots:
         return table, np.arange(len(table)) - np.searchsorted(table, table)
 
     @cached_property
-    def packed(self) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-        """The symbol in each slot of each table, and what there is of each symbol.
+    def packed(self) -> NDArray[np.uint32]:
+        """What there is of the symbol in every other slot of each table: frequencies are even.
 
-        These are small, so that the tables of a short slice are soon in the cache. Bits 0-11
-        of a symbol, at most 2**7 a table: frequency - 1, bits 12-23: start, 24-31: value.
+        Bits 0-11: frequency, bits 12-23: start, 24-31: value.
         """
-        frequencies = self.frequencies.astype(np.int64)
-        table, symbol = self._places
-        entry = self.values.view(np.uint8).astype(np.int64) << _VALUE_SHIFT
-        entry += (self.starts.astype(np.int64) << _START_SHIFT) + frequencies - 1
-        entries = np.zeros((self.tables, 1 << SYMBOL_BITS), np.uint32)
-        entries[table, symbol] = entry
-        # eight are read at once, each with the three after it
-        names = np.zeros((self.tables << TOTAL_BITS) + 4, np.uint8)
-        names[:-4] = np.repeat(symbol.astype(np.uint8), frequencies)
-        return names, entries
+        assert not (self.frequencies & 1).any(), "two slots after each other have one symbol"
+        entry = self.values.view(np.uint8).astype(np.uint32) << _VALUE_SHIFT
+        entry += self.starts.astype(np.uint32) << _START_SHIFT
+        entry += self.frequencies.astype(np.uint32)
+        return np.repeat(entry, self.frequencies >> 1)

@@ -15,7 +15,6 @@ NEIGHBOURS = 10
 _Int = NDArray[np.int64]
 
 Tables = tuple[
-    NDArray[np.uint8],
     NDArray[np.uint32],
     NDArray[np.uint16],
     NDArray[np.uint16],
@@ -23,7 +22,7 @@ Tables = tuple[
     NDArray[np.uint16],
     NDArray[np.float64],
 ]
-"""Names and entries of levels, starts of digits and of refined points, frequencies of codewords
+"""Slots of levels, starts of digits and of refined points, frequencies of codewords
 and of values, sizes of steps."""
 
 

@@ -12,7 +12,6 @@
 #define MOST_LOOKED_AT 8192 /* symbols of a job */
 #define LOOKED_AT 4         /* one of so many */
 #define CACHE_LINE 64
-#define FIRST_ENTRIES 256 /* bytes; few tables have more symbols than are in them */
 
 #ifdef __GNUC__
 #define INLINE static inline __attribute__((always_inline))
@@ -37,8 +36,6 @@ struct chain {
 INLINE void step_chains(const struct level_slots *slots, struct chain *chains, const int count,
     const int lanes, int64_t steps)
 {
-    const uint8_t *restrict name = slots->name;
-    const uint32_t *restrict entries = slots->entry;
     for (int64_t at = 0; at < steps * lanes; at += lanes)
         for (int c = 0; c < count; c++) {
             struct chain *restrict chain = &chains[c];
@@ -46,18 +43,16 @@ INLINE void step_chains(const struct level_slots *slots, struct chain *chains, c
             int32_t *restrict levels = chain->levels + at;
             const uint8_t *restrict word = chain->word;
             for (int lane = 0; lane < lanes; lane++) {
-                uint32_t state = chain->states[lane], slot = state & (TOTAL - 1);
-                size_t row = rows[lane];
-                uint32_t symbol = name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
-                uint32_t entry = entries[row << SYMBOL_BITS | symbol];
-                uint32_t stepped = ((entry & (TOTAL - 1)) + 1) * (state >> TOTAL_BITS) + slot
-                    - (entry >> 12 & (TOTAL - 1));
+                uint32_t state = chain->states[lane];
+                uint32_t slot = level_slot_of(slots, rows[lane], state);
+                uint32_t stepped = (slot & (TOTAL - 1)) * (state >> TOTAL_BITS)
+                    + (state & (TOTAL - 1)) - (slot >> 12 & (TOTAL - 1));
                 uint32_t hungry = stepped < STATE_START;
                 uint32_t refilled = stepped << 16 | word_at(word);
                 /* no branch: whether a lane takes a word cannot be foretold */
                 chain->states[lane] = stepped ^ ((stepped ^ refilled) & -hungry);
                 word += 2 * hungry;
-                levels[lane] = (int8_t)(uint8_t)(entry >> 24);
+                levels[lane] = level_value(slot);
             }
             chain->word = word;
         }
@@ -94,13 +89,10 @@ static void finish_symbols(const struct level_slots *slots, struct chain *chain,
 {
     chain->stream.place = (chain->word - chain->stream.data) / 2;
     for (int64_t i = 0; i < chain->left; i++) {
-        uint32_t *state = &chain->states[i & (lanes - 1)], slot = *state & (TOTAL - 1);
-        size_t row = chain->rows[i];
-        uint32_t symbol = slots->name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
-        uint32_t entry = slots->entry[row << SYMBOL_BITS | symbol];
-        advance(state, (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)),
-            &chain->stream, 1);
-        chain->levels[i] = (int8_t)(uint8_t)(entry >> 24);
+        uint32_t *state = &chain->states[i & (lanes - 1)];
+        uint32_t slot = level_slot_of(slots, chain->rows[i], *state);
+        advance_past(state, slot, &chain->stream, 1);
+        chain->levels[i] = level_value(slot);
     }
 }
 
@@ -225,12 +217,9 @@ static int64_t decode_one(const struct level_slots *slots, struct job *job)
 /* Ask for a table that is soon needed, all of it: what is asked for symbol by symbol is waited for. */
 static void ask_for(const struct level_slots *slots, int64_t row)
 {
-    const char *names = (const char *)(slots->name + (row << TOTAL_BITS));
-    const char *entries = (const char *)(slots->entry + (row << SYMBOL_BITS));
-    for (int at = 0; at < (int)TOTAL; at += CACHE_LINE)
-        PREFETCH(names + at);
-    for (int at = 0; at < FIRST_ENTRIES; at += CACHE_LINE)
-        PREFETCH(entries + at);
+    const uint32_t *slot = slots->slot + (row << LEVEL_SLOT_BITS);
+    for (int at = 0; at < 1 << LEVEL_SLOT_BITS; at += CACHE_LINE / (int)sizeof *slot)
+        PREFETCH(slot + at);
 }
 
 /* The same of the tables of a job, as far as a look at some of its symbols tells. */

@@ -83,7 +83,7 @@ struct place decode_many_digits(const uint16_t *starts, const struct segment *se
     struct stream *stream, struct slice *slice, const int32_t *parents, struct place place,
     int64_t count)
 {
-    if (!can_eight(stream))
+    if (stream->count - stream->place < EIGHT || !has_eight())
         return place;
     return decode_digits_wide(starts, segment, stream, slice, parents, place, count);
 }

@@ -98,10 +98,10 @@ static inline const uint8_t *last_words(const struct stream *stream)
     return stream->data + 2 * (stream->count - EIGHT);
 }
 
-static inline int can_eight(const struct stream *stream)
+static inline int has_eight(void)
 {
-    return stream->count - stream->place >= EIGHT && __builtin_cpu_supports("avx2")
-        && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")
+        && __builtin_cpu_supports("popcnt");
 }
 
 #endif

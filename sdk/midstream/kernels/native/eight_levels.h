@@ -19,11 +19,9 @@ INLINE __m256i eight_rows(const uint16_t *rows)
 /* What there is of the symbols of eight lanes, each in a table. */
 INLINE __m256i eight_entries(const struct level_slots *slots, __m256i row, __m256i slot)
 {
-    __m256i place = _mm256_or_si256(_mm256_slli_epi32(row, TOTAL_BITS), slot);
-    __m256i name = _mm256_i32gather_epi32((const int *)slots->name, place, 1);
-    name = _mm256_and_si256(name, _mm256_set1_epi32(LAST_SYMBOL));
-    place = _mm256_or_si256(_mm256_slli_epi32(row, SYMBOL_BITS), name);
-    return _mm256_i32gather_epi32((const int *)slots->entry, place, 4);
+    __m256i place
+        = _mm256_or_si256(_mm256_slli_epi32(row, LEVEL_SLOT_BITS), _mm256_srli_epi32(slot, 1));
+    return _mm256_i32gather_epi32((const int *)slots->slot, place, 4);
 }
 
 INLINE __m256i slots_of(const uint32_t *states)
@@ -42,7 +40,7 @@ INLINE void leave_entries(uint32_t *states, __m256i chosen, __m256i entry, __m25
     const uint8_t **word)
 {
     __m256i low = _mm256_set1_epi32(TOTAL - 1);
-    __m256i frequency = _mm256_add_epi32(_mm256_and_si256(entry, low), _mm256_set1_epi32(1));
+    __m256i frequency = _mm256_and_si256(entry, low);
     __m256i start = _mm256_and_si256(_mm256_srli_epi32(entry, TOTAL_BITS), low);
     advance_eight(states, chosen, frequency, _mm256_sub_epi32(slot, start), word);
 }
@@ -61,7 +59,7 @@ INLINE int read_eight_values(const struct level_slots *slots, __m256i row, uint3
 }
 
 /* The same of two times eight lanes, which do not wait for each other. */
-INLINE int read_sixteen_values(const struct level_slots *slots, const __m256i *row,
+INLINE int read_two_eights(const struct level_slots *slots, const __m256i *row,
     uint32_t *states, const uint8_t **word, __m256i *value)
 {
     const __m256i all = _mm256_set1_epi32(-1);

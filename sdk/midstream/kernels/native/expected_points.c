@@ -31,11 +31,9 @@ INLINE int64_t read_number(const struct level_slots *slots, struct slice *slice,
     const int is_last)
 {
     size_t row = slice->rows[at.first] + (size_t)(phases[quarters & 3] * slots->next_phase);
-    uint32_t *state = &slice->states[at.lane], slot = *state & (TOTAL - 1);
-    uint32_t symbol = slots->name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
-    uint32_t entry = slots->entry[row << SYMBOL_BITS | symbol];
-    advance(state, (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), stream, is_last);
-    int64_t value = (int8_t)(uint8_t)(entry >> 24);
+    uint32_t *state = &slice->states[at.lane], slot = level_slot_of(slots, row, *state);
+    advance_past(state, slot, stream, is_last);
+    int64_t value = level_value(slot);
     int shift = low->shift ? low->shift[at.first] : 0;
     value = value == ESCAPED ? take_escape(escapes) : value;
     if (shift)

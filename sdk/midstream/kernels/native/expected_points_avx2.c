@@ -1,6 +1,7 @@
 /* Eight levels of points at a time, where the processor can. Same results as expected_points.c. */
 #include "eight_levels.h"
 #include "expected_points.h"
+#include "expected_points_wider.h"
 #include "points.h"
 
 #ifdef HAS_EIGHT
@@ -107,7 +108,8 @@ struct place decode_many_points(const struct level_slots *slots, const struct se
     struct stream *stream, struct slice *slice, const struct parities *parities,
     struct low_bits *low, struct place here, int64_t stop)
 {
-    if (!can_eight(stream))
+    here = decode_wider_points(slots, segment, stream, slice, parities, low, here, stop);
+    if (here.first == stop || !slots->widest || stream->count - stream->place < EIGHT)
         return here;
     return decode_points_wide(slots, segment, stream, slice, parities, low, here, stop);
 }

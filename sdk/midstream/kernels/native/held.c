@@ -5,7 +5,7 @@
 
 #define DIGITS_OF_TABLE 4
 
-enum { LEVEL_NAMES, LEVEL_ENTRIES, DIGIT_STARTS, POINT_STARTS, CODEWORDS, FREQUENCIES, SIZES };
+enum { LEVEL_SLOTS, DIGIT_STARTS, POINT_STARTS, CODEWORDS, FREQUENCIES, SIZES };
 
 void let_go(struct held *held)
 {
@@ -33,13 +33,12 @@ int hold(PyObject *list, struct held *held)
     return 1;
 }
 
-static int slots_fit(const Py_buffer *names, const Py_buffer *entries, int64_t next_phase,
-    struct level_slots *slots)
+int slots_fit(const Py_buffer *buffer, int64_t next_phase, struct level_slots *slots)
 {
-    Py_ssize_t count = items(entries, 4);
-    *slots = (struct level_slots){ names->buf, entries->buf, count >> SYMBOL_BITS,
-        next_phase };
-    return count >= 0 && has_items(names, 1, (slots->rows << TOTAL_BITS) + NAMES_PADDING);
+    Py_ssize_t count = items(buffer, 4);
+    *slots = (struct level_slots){ buffer->buf, count >> LEVEL_SLOT_BITS, next_phase,
+        widest_levels() };
+    return count >= 0;
 }
 
 int tables_fit(const Py_buffer *b, struct stack *stack)
@@ -52,7 +51,7 @@ int tables_fit(const Py_buffer *b, struct stack *stack)
     stack->frequencies = b[FREQUENCIES].buf;
     stack->value_tables = b[FREQUENCIES].len / (2 * FLOAT_SYMBOLS);
     stack->sizes = b[SIZES].buf;
-    return slots_fit(&b[LEVEL_NAMES], &b[LEVEL_ENTRIES], NEXT_PHASE, &stack->levels)
+    return slots_fit(&b[LEVEL_SLOTS], NEXT_PHASE, &stack->levels)
         && items(&b[DIGIT_STARTS], 2) >= 0 && items(&b[POINT_STARTS], 2) >= 0
         && has_items(&b[CODEWORDS], 2, CODEWORD_SHARES * COSET_KINDS * DISTANCES)
         && items(&b[FREQUENCIES], 2) >= 0

@@ -16,9 +16,12 @@ struct held {
 int hold(PyObject *list, struct held *held);
 void let_go(struct held *held);
 
-/* Names and entries of levels, starts of digits and of refined points, frequencies of codewords
+/* Tables of levels. False and an error where they are no 32-bit numbers. */
+int slots_fit(const Py_buffer *buffer, int64_t next_phase, struct level_slots *slots);
+
+/* Slots of levels, starts of digits and of refined points, frequencies of codewords
  * and of values, sizes of steps. */
-#define TABLE_BUFFERS 7
+#define TABLE_BUFFERS 6
 
 /* Give them to a stack. False and an error where they are not of their sizes. */
 int tables_fit(const Py_buffer *buffers, struct stack *stack);

@@ -46,4 +46,12 @@ static inline void advance(uint32_t *state, uint32_t frequency, uint32_t offset,
     *state = stepped ^ ((stepped ^ refilled) & -hungry);
 }
 
+/* The same past a symbol of levels. */
+static inline void advance_past(
+    uint32_t *state, uint32_t slot, struct stream *stream, const int is_last)
+{
+    uint32_t start = slot >> 12 & (TOTAL - 1);
+    advance(state, slot & (TOTAL - 1), (*state & (TOTAL - 1)) - start, stream, is_last);
+}
+
 #endif

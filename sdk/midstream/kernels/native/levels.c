@@ -71,17 +71,13 @@ static inline int read_values(const struct level_slots *slots, struct slice *sli
 {
     struct stream here = *stream;
     const uint16_t *rows = slice->rows + block->at.first;
-    const uint8_t *restrict name = slots->name;
-    const uint32_t *restrict entries = slots->entry;
     uint32_t *restrict states = slice->states + block->at.lane;
     int escaped = 0;
     for (int k = 0; k < block->count; k++) {
         size_t row = rows[k] + (halves ? (size_t)((halves[k] & 1) * slots->next_phase) : 0);
-        uint32_t slot = states[k] & (TOTAL - 1);
-        uint32_t entry = entries[row << SYMBOL_BITS | (name[row << TOTAL_BITS | slot] & LAST_SYMBOL)];
-        advance(&states[k], (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), &here,
-            is_last);
-        values[k] = (int8_t)(uint8_t)(entry >> 24);
+        uint32_t slot = level_slot_of(slots, row, states[k]);
+        advance_past(&states[k], slot, &here, is_last);
+        values[k] = level_value(slot);
         escaped += values[k] == ESCAPED;
     }
     *stream = here;
@@ -150,13 +146,11 @@ static struct place decode_few_levels(const struct level_slots *slots,
     while (at.first < end && here.count - here.place > 1) {
         int64_t mean = expect_one(segment, slice->levels + at.first);
         size_t row = slice->rows[at.first] + (size_t)((mean & 1) * slots->next_phase);
-        uint32_t *state = &slice->states[at.lane], slot = *state & (TOTAL - 1);
-        uint32_t symbol = slots->name[row << TOTAL_BITS | slot] & LAST_SYMBOL;
-        uint32_t entry = slots->entry[row << SYMBOL_BITS | symbol];
-        int64_t value = (int8_t)(uint8_t)(entry >> 24);
+        uint32_t *state = &slice->states[at.lane], slot = level_slot_of(slots, row, *state);
+        int64_t value = level_value(slot);
         if (value == ESCAPED)
             break;
-        advance(state, (entry & (TOTAL - 1)) + 1, slot - (entry >> 12 & (TOTAL - 1)), &here, 0);
+        advance_past(state, slot, &here, 0);
         int shift = low->shift ? low->shift[at.first] : 0;
         if (shift)
             value = value * ((int64_t)1 << shift) - ((int64_t)1 << shift >> 1)

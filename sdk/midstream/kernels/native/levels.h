@@ -23,9 +23,8 @@
  * are read four at a time follow the last one. */
 extern const uint8_t class_of[LAST_EDGE + 4];
 
-#define SYMBOL_BITS 7
-#define LAST_SYMBOL ((1 << SYMBOL_BITS) - 1)
-#define NAMES_PADDING 4
+/* Slots of a table of levels: frequencies are even. */
+#define LEVEL_SLOT_BITS (TOTAL_BITS - 1)
 /* Levels that are out of their range are kept just outside it. */
 #define LEVEL_LIMIT ((1 << 30) + 1)
 
@@ -55,13 +54,28 @@ struct slice {
     int32_t *levels;      /* what comes out */
 };
 
-/* Tables of levels: the symbol in each slot, (rows, 4096) and 4 bytes more, less than 128; and
- * of each symbol, (rows, 128), bits 0-11 frequency - 1, 12-23 start, 24-31 value. */
+/* Tables of levels, (rows, 2048): of the symbol in each slot bits 0-11 frequency, 12-23 start,
+ * 24-31 value. */
 struct level_slots {
-    const uint8_t *name;
-    const uint32_t *entry;
+    const uint32_t *slot;
     int64_t rows, next_phase;
+    int widest; /* lanes at a time: 0 for one, 1 for eight, 2 for sixteen */
 };
+
+/* What the processor can. */
+int widest_levels(void);
+
+/* What the slot of a state says. */
+static inline uint32_t level_slot_of(const struct level_slots *slots, size_t row, uint32_t state)
+{
+    return slots->slot[row << LEVEL_SLOT_BITS | (state & (TOTAL - 1)) >> 1];
+}
+
+/* The value of a symbol, or ESCAPED. */
+static inline int8_t level_value(uint32_t slot)
+{
+    return (int8_t)(uint8_t)(slot >> 24);
+}
 
 /* Low bits of one slice, as many as the levels have. */
 struct low_bits {

@@ -1,7 +1,17 @@
 /* Eight symbols at a time, where the processor can. Same results as levels.c. */
 #include "eight_levels.h"
+#include "levels_wider.h"
 
 #ifdef HAS_EIGHT
+
+int widest_levels(void)
+{
+    if (!has_eight())
+        return 0;
+    return 1
+        + (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+            && __builtin_cpu_supports("avx512vl"));
+}
 
 #define SIXTEEN (2 * EIGHT)
 
@@ -30,7 +40,7 @@ INLINE int decode_sixteen(const struct level_slots *slots, const struct segment 
             return 0;
         row[k] = _mm256_add_epi32(eight_rows(rows + EIGHT * k), further(slots, halves[k]));
     }
-    if (!read_sixteen_values(slots, row, slice->states + here.lane, word, value))
+    if (!read_two_eights(slots, row, slice->states + here.lane, word, value))
         return 0;
     for (int k = 0; k < 2; k++) {
         if (shifts[k])
@@ -86,12 +96,19 @@ struct place decode_many_levels(const struct level_slots *slots, const struct se
     struct stream *stream, struct slice *slice, struct low_bits *low, struct place place,
     int64_t count)
 {
-    if (!can_eight(stream))
+    const int64_t stop = place.first + count;
+    place = decode_wider_levels(slots, segment, stream, slice, low, place, stop);
+    if (place.first == stop || !slots->widest || stream->count - stream->place < EIGHT)
         return place;
-    return decode_levels_wide(slots, segment, stream, slice, low, place, count);
+    return decode_levels_wide(slots, segment, stream, slice, low, place, stop - place.first);
 }
 
 #else
+
+int widest_levels(void)
+{
+    return 0;
+}
 
 struct place decode_many_levels(const struct level_slots *slots, const struct segment *segment,
     struct stream *stream, struct slice *slice, struct low_bits *low, struct place place,

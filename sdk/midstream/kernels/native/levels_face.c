@@ -2,6 +2,7 @@
  * the GIL. */
 #include "buffers.h"
 #include "faces.h"
+#include "held.h"
 #include "levels.h"
 
 #define STARTS_OF_TABLE 4
@@ -68,32 +69,31 @@ static PyObject *result(int64_t taken)
 PyObject *decode_levels(PyObject *module, PyObject *args)
 {
     (void)module;
-    Py_buffer b[STREAM_BUFFERS], more[4];
-    int lanes;
+    Py_buffer b[STREAM_BUFFERS], more[3];
+    int lanes, widest;
     long long next_phase;
-    if (!PyArg_ParseTuple(args, "y*iy*y*y*Ly*y*y*y*y*y*w*", &b[DATA], &lanes, &b[ROWS], &more[0],
-            &more[1], &next_phase, &more[2], &more[3], &b[ESCAPES], &b[RUNS], &b[TERMS], &b[STEPS],
+    if (!PyArg_ParseTuple(args, "y*iy*y*Liy*y*y*y*y*y*w*", &b[DATA], &lanes, &b[ROWS], &more[0],
+            &next_phase, &widest, &more[1], &more[2], &b[ESCAPES], &b[RUNS], &b[TERMS], &b[STEPS],
             &b[OUT]))
         return NULL;
-    struct level_slots slots = { more[0].buf, more[1].buf, 0, next_phase };
+    struct level_slots slots;
     struct escapes escapes;
     struct terms terms;
     struct slice slice;
     struct low_bits low;
     int64_t taken = UNFIT_ARGUMENTS;
-    slots.rows = items(&more[1], 4) >> SYMBOL_BITS;
-    int fits = slots.rows >= 0
-        && has_items(&more[0], 1, (slots.rows << TOTAL_BITS) + NAMES_PADDING)
+    int fits = slots_fit(&more[0], next_phase, &slots)
         && (next_phase >= 0 || refuse("a phase before the first")) && slice_fits(b, lanes, &slice)
         && escapes_fit(&b[ESCAPES], &escapes) && terms_fit(b, &terms)
-        && low_bits_fit(&more[2], &more[3], slice.count, &low);
+        && low_bits_fit(&more[1], &more[2], slice.count, &low);
     if (fits) {
+        slots.widest = widest < slots.widest ? widest : slots.widest;
         Py_BEGIN_ALLOW_THREADS
         taken = decode_levels_slice(&slots, b[DATA].buf, b[DATA].len, &slice, &low, &escapes, &terms);
         Py_END_ALLOW_THREADS
     }
     release(b, STREAM_BUFFERS);
-    release(more, 4);
+    release(more, 3);
     return fits ? result(taken) : NULL;
 }
 

@@ -1,10 +1,11 @@
 /* The Python face of lists.c: parses arguments, checks their sizes, releases the GIL. */
 #include "buffers.h"
 #include "faces.h"
+#include "held.h"
 #include "lists.h"
 #include "rows.h"
 
-enum { DATA, WIDTHS, SIZES, NAMES, ENTRIES, MEMORY, OUT, BUFFERS };
+enum { DATA, WIDTHS, SIZES, SLOTS_OF_LEVELS, MEMORY, OUT, BUFFERS };
 
 /* Whether the integers of all lists are as many as there is place for. */
 static int sizes_fit(const struct lists *lists)
@@ -25,11 +26,9 @@ static int lists_fit(const Py_buffer *b, struct lists *lists)
         && (lists->items || refuse("no integers")) && sizes_fit(lists);
 }
 
-static int tables_fit(const Py_buffer *b, struct level_slots *slots)
+static int are_all_there(const Py_buffer *buffer, struct level_slots *slots)
 {
-    Py_ssize_t count = items(&b[ENTRIES], 4);
-    *slots = (struct level_slots){ b[NAMES].buf, b[ENTRIES].buf, count >> SYMBOL_BITS, NEXT_PHASE };
-    return count >= 0 && has_items(&b[NAMES], 1, (slots->rows << TOTAL_BITS) + NAMES_PADDING)
+    return slots_fit(buffer, NEXT_PHASE, slots)
         && (slots->rows >= LEVEL_TABLES || refuse("tables are missing"));
 }
 
@@ -40,10 +39,10 @@ PyObject *decode_lists(PyObject *module, PyObject *args)
     struct lists lists;
     struct level_slots slots;
     int64_t taken = -1;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*w*w*", &b[DATA], &b[WIDTHS], &b[SIZES], &b[NAMES],
-            &b[ENTRIES], &b[MEMORY], &b[OUT]))
+    if (!PyArg_ParseTuple(args, "y*y*y*y*w*w*", &b[DATA], &b[WIDTHS], &b[SIZES],
+            &b[SLOTS_OF_LEVELS], &b[MEMORY], &b[OUT]))
         return NULL;
-    int fits = lists_fit(b, &lists) && tables_fit(b, &slots) && items(&b[MEMORY], 8) >= 0;
+    int fits = lists_fit(b, &lists) && are_all_there(&b[SLOTS_OF_LEVELS], &slots) && items(&b[MEMORY], 8) >= 0;
     if (fits) {
         struct room room = { b[MEMORY].buf, (uint8_t *)b[MEMORY].buf + b[MEMORY].len };
         Py_BEGIN_ALLOW_THREADS

@@ -40,10 +40,10 @@ PyObject *decode_stacked(PyObject *module, PyObject *args)
     struct held payloads = { 0 };
     struct stack stack;
     int done = 0;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*O!y*y*y*y*y*y*y*y*w*w*", &b[TENSORS], &b[VECTOR_ITEMS],
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*O!y*y*y*y*y*y*y*w*w*", &b[TENSORS], &b[VECTOR_ITEMS],
             &b[SPANS], &b[ENTRIES], &b[OPERATIONS], &PyList_Type, &list, &b[GROUPS], &b[TABLES],
             &b[TABLES + 1], &b[TABLES + 2], &b[TABLES + 3], &b[TABLES + 4], &b[TABLES + 5],
-            &b[TABLES + 6], &b[MEMORY], &b[MODEL]))
+            &b[MEMORY], &b[MODEL]))
         return NULL;
     int fits = hold(list, &payloads) && stack_fits(b, &payloads, &stack);
     if (fits) {

@@ -151,9 +151,9 @@ PyObject *decode_units(PyObject *module, PyObject *args)
     struct stack stack = { 0 };
     struct straight straight = { 0 };
     int done = 0;
-    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*y*w*", &PyList_Type, &list, &b[LIMITS],
+    if (!PyArg_ParseTuple(args, "O!y*y*y*y*y*y*y*y*y*w*", &PyList_Type, &list, &b[LIMITS],
             &b[CONTENT], &b[FLAGS], &b[TABLES], &b[TABLES + 1], &b[TABLES + 2], &b[TABLES + 3],
-            &b[TABLES + 4], &b[TABLES + 5], &b[TABLES + 6], &b[MODEL]))
+            &b[TABLES + 4], &b[TABLES + 5], &b[MODEL]))
         return NULL;
     int fits = hold(list, &units) && source_fits(b, &units, &source) && tables_fit(&b[TABLES], &stack)
         && (stack.levels.rows >= LEVEL_TABLES || refuse("tables are missing"));

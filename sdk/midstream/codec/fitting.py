@@ -125,7 +125,7 @@ def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 
 
 
 def refit(levels: _Levels, tensor: Tensor, code: TensorCode) -> TensorCode:
-    """The same parameters, as they suit other levels of the same tensor.
+    """The same parameters, as they suit other levels of the same tensor; scales on the same axes.
 
     Args:
         levels: (weights,), of any integer type, on the base grid.
@@ -138,7 +138,7 @@ def refit(levels: _Levels, tensor: Tensor, code: TensorCode) -> TensorCode:
     if code.predictor:
         chosen = choose(levels, tensor, code, _units(code, tensor))
         code = replace(code, predictor=chosen or code.predictor)
-    return _code(_fitted(levels, tensor, _halves(levels, tensor, code), known), code, 0)
+    return _code(_adjusted(levels, tensor, _halves(levels, tensor, code), known), code, 0)
 
 
 def may_make(code: TensorCode, tensor: Tensor) -> bool:
@@ -225,8 +225,14 @@ def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
 
 
 def _fitted(levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit | None = None) -> Fit:
+    """What suits levels; what is known is where it begins."""
     where = _geometry(tensor)
     return fit_scales(_classes(levels, halves), where.dims, where.tried, _prices(), known)
+
+
+def _adjusted(levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit) -> Fit:
+    """The same scales, on no other axes."""
+    return fit_scales(_classes(levels, halves), _geometry(tensor).dims, (), _prices(), known)
 
 
 def _classes(levels: _Levels, halves: _Int | None) -> NDArray[np.uint8]:

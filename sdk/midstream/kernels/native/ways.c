@@ -116,6 +116,6 @@ void refit_way(struct ways *ways)
     if (found.count)
         choice = found;
     classify(ways, &choice);
-    fit_tensor(&ways->fit, ways->tried, ways->tried_count);
+    fit_tensor(&ways->fit, NULL, 0); /* on the axes that are known */
     keep(&ways->best, ways, &choice);
 }

@@ -51,16 +51,27 @@ def step_by_step(monkeypatch):
 @needs_c
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("shape", SHAPES)
-def test_one_call_finds_what_steps_find(shape, seed, step_by_step):
+@pytest.mark.parametrize("is_rough", [False, True])
+def test_one_call_finds_what_steps_find(shape, seed, is_rough, step_by_step):
     own, known = levels(shape[0], seed), tensor(*shape)
-    ways = fitting.fit_ways(own, known, TensorCode(step=3))
+    ways = fitting.fit_ways(own, known, TensorCode(step=3), is_rough=is_rough)
     again = fitting.refit(own // 2, known, ways.code)
     step_by_step()
-    steps = fitting.fit_ways(own, known, TensorCode(step=3))
+    steps = fitting.fit_ways(own, known, TensorCode(step=3), is_rough=is_rough)
     assert facts(ways.code) == facts(steps.code)
     assert facts(ways.unpredicted) == facts(steps.unpredicted)
     assert ways.bits == steps.bits
     assert facts(again) == facts(fitting.refit(own // 2, known, steps.code))
+
+
+def test_some_weights_tell_about_what_all_do():
+    for shape in SHAPES:
+        own, known = levels(shape[0], 2), tensor(*shape)
+        whole, some = (
+            fitting.fit_ways(own, known, TensorCode(), is_rough=r) for r in (False, True)
+        )
+        assert abs(some.bits / whole.bits - 1) < 0.02
+        assert (facts(some.code) == facts(whole.code)) == (known.weights < 8000)
 
 
 @needs_c
@@ -98,6 +109,7 @@ def arguments():
         "axis cost": 8192,
         "term cost": 12288,
         "terms": 0,
+        "thin": 0,
     }
 
 
@@ -127,6 +139,8 @@ def arguments():
         {"room": np.zeros(100, np.uint8)},
         {"terms": -1},
         {"terms": 7},
+        {"thin": -1},
+        {"thin": 4},
         {"terms": 1, "predictor": np.array([1, 5] + [0] * 10, np.int64)},
         {"terms": 1, "predictor": np.array([0, 65] + [0] * 10, np.int64)},
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from midstream.kernels import numpy_fitting
-from midstream.kernels.fits import DELTAS, MARGIN, PADDING, Fit, Prices
+from midstream.kernels.fits import DELTAS, MARGIN, PADDING, Fit, Prices, seen
 
 if find_spec("midstream.kernels._native"):
     from midstream.kernels import native_fitting
@@ -127,6 +127,42 @@ def test_implementations_find_the_same(kernel, shape, axes, wide, tried):
     assert same(kernel.fit_scales(others, dims, (), prices(), found), expected)
 
 
+@pytest.mark.parametrize(("shape", "axes"), CASES)
+@pytest.mark.parametrize("thin", [1, 2, 3])
+def test_implementations_find_the_same_by_some_of_the_weights(kernel, shape, axes, thin):
+    dims = dims_of(shape, axes)
+    some = classes_of(shape, 7, 0.7)[seen(dims, thin)]
+    if not len(some):
+        pytest.skip("none is looked at")
+    expected = numpy_fitting.fit_scales(some, dims, (0, 1, 2), prices(), None, thin)
+    found = kernel.fit_scales(some, dims, (0, 1, 2), prices(), None, thin)
+    assert same(found, expected)
+
+
+@pytest.mark.parametrize("thin", [1, 2, 3])
+def test_one_of_so_many_weights_is_looked_at_on_each_place(thin):
+    for shape, axes in (((16, 9, 40), (ROWS, TAPS, COLUMNS)), ((3, 3, 300), (TAPS, TAPS, ROWS))):
+        places = seen(dims_of(shape, axes), thin)
+        assert len(np.unique(places)) == len(places)
+        is_seen = np.zeros(shape, bool)
+        is_seen.ravel()[places] = True
+        assert abs(is_seen.mean() * (1 << thin) - 1) < 0.1
+        for axis in range(3):
+            others = tuple(at for at in range(3) if at != axis)
+            assert is_seen.sum(axis=others).all() or shape[axis] == 300
+
+
+def test_scales_of_all_are_found_by_some(kernel):
+    shape, axes = (8, 4000), (ROWS, COLUMNS)
+    levels = np.random.default_rng(5).normal(size=shape) * 4 * 2.0 ** np.arange(8)[:, None] / 8
+    classes = np.minimum(np.abs(levels), CLASSES - 1).astype(np.uint8).ravel()
+    dims = dims_of(shape, axes)
+    whole = kernel.fit_scales(classes, dims, (ROWS,), prices())
+    some = kernel.fit_scales(classes[seen(dims, 2)], dims, (ROWS,), prices(), None, 2)
+    assert abs(some.bits / whole.bits - 1) < 0.02
+    assert np.abs(some.deltas[ROWS].astype(int) - whole.deltas[ROWS]).max() <= 1
+
+
 def test_without_axes_the_cheapest_of_all_tables_is_taken(kernel):
     classes = classes_of((900,), 3, 0.0)
     found = kernel.fit_scales(classes, dims_of((900,), (TAPS,)), (), prices())
@@ -178,6 +214,12 @@ def test_more_weights_on_a_place_than_32_bits_hold_the_bits_of(kernel):
         {"state": np.array([0, 0, 0, -2, -1, -1], np.int64)},
         {"state": np.zeros(5, np.int64)},
         {"memory": np.zeros(100, np.uint8)},
+        {"weights": 13},
+        {"weights": 0},
+        {"weights": -12},
+        {"thin": 1},
+        {"thin": 4},
+        {"thin": -1},
     ],
 )
 def test_nothing_is_fitted_outside(changed):
@@ -193,6 +235,8 @@ def test_nothing_is_fitted_outside(changed):
         "state": np.array([0, 0, 0, -1, -1, -1], np.int64),
         "memory": np.zeros(4 * 206 + 4 * 289 * CLASSES, np.uint8),
         "axis cost": 8192,
+        "weights": 12,
+        "thin": 0,
     }
     assert _native.fit_scales(*good.values()) is None
     good["state"][:] = 0, 0, 0, -1, -1, -1

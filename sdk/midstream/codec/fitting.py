@@ -23,7 +23,17 @@ from midstream.kernels import fit_scales, level_classes, predict
 from midstream.kernels import fit_ways as ways_in_c
 from midstream.kernels import make_way as make_in_c
 from midstream.kernels import refit_way as refit_in_c
-from midstream.kernels.fits import AXES, MARGIN, PADDING, Fit, Geometry, Making, Prices
+from midstream.kernels.fits import (
+    AXES,
+    MARGIN,
+    MOST_THIN,
+    PADDING,
+    Fit,
+    Geometry,
+    Making,
+    Prices,
+    seen,
+)
 from midstream.types import Tensor
 
 __all__ = ["Ways", "fit", "fit_ways", "may_make", "refit", "refit_made"]
@@ -37,6 +47,8 @@ _PREDICTOR_BITS = 12
 _CHOICES = 4
 _MUCH = 0.99
 """Predictors that leave less of the bits than this are worth another choice."""
+_FEWEST = 64
+"""Weights of a place that tell how all of them spread."""
 _SPREADS = WIDTHS
 """Widths that log-scales may be sent with."""
 
@@ -93,7 +105,14 @@ class Ways(NamedTuple):
     """What the shortest takes, about, its own parameters included."""
 
 
-def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 0) -> Ways:
+def fit_ways(
+    levels: _Levels,
+    tensor: Tensor,
+    grid: TensorCode,
+    *,
+    trits: int = 0,
+    is_rough: bool = False,
+) -> Ways:
     """What `fit` finds, and what it would without a predictor.
 
     Args:
@@ -101,11 +120,13 @@ def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 
         tensor: Where they are from.
         grid: Steps and offset of the base grid.
         trits: Refinements of the base grid that the levels have.
+        is_rough: Whether some of the weights tell how all of them spread, where there are many.
     """
+    thin = _thin(tensor) if is_rough else 0
     if ways_in_c is not None and grid.is_even:
-        return _ways_in_c(levels, tensor, grid, trits)
+        return _ways_in_c(levels, tensor, grid, trits, thin)
     units = _units(grid, tensor)
-    found = _fitted(levels, tensor, None)
+    found = _fitted(levels, tensor, None, thin=thin)
     code = _code(found, grid, trits)
     ways = Ways(code=code, unpredicted=code, bits=found.bits / _UNIT)
     # neighbours that predict much are chosen anew by how wide what they leave spreads
@@ -115,7 +136,7 @@ def fit_ways(levels: _Levels, tensor: Tensor, grid: TensorCode, *, trits: int = 
             break
         expecting = replace(grid, predictor=predictor)
         known = found if ways.code.predictor else None
-        found = _fitted(levels, tensor, _halves(levels, tensor, expecting), known)
+        found = _fitted(levels, tensor, _halves(levels, tensor, expecting), known, thin)
         bits, before = found.bits / _UNIT + _PREDICTOR_BITS * len(predictor), ways.bits
         if bits < before:
             ways = ways._replace(code=_code(found, expecting, trits), bits=bits)
@@ -178,12 +199,12 @@ def _known(code: TensorCode) -> Fit:
     return Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=widths, bits=0)
 
 
-def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int) -> Ways:
+def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int, thin: int) -> Ways:
     """What `fit_ways` finds."""
     assert ways_in_c is not None, "asked for where it is there"
     names, own = neighbours(tensor)
     (best, chosen), other = ways_in_c(
-        levels.astype(np.int32, copy=False), _geometry(tensor), _prices(), own
+        levels.astype(np.int32, copy=False), _geometry(tensor), _prices(), own, thin
     )
     predictor = tuple((names[at], coefficient) for at, coefficient in chosen)
     unpredicted = _code(other, grid, trits)
@@ -224,10 +245,20 @@ def _units(code: TensorCode, tensor: Tensor) -> NDArray[np.float32] | None:
     return np.exp2(halves / 2)
 
 
-def _fitted(levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit | None = None) -> Fit:
+def _fitted(
+    levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit | None = None, thin: int = 0
+) -> Fit:
     """What suits levels; what is known is where it begins."""
-    where = _geometry(tensor)
-    return fit_scales(_classes(levels, halves), where.dims, where.tried, _prices(), known)
+    where, classes = _geometry(tensor), _classes(levels, halves)
+    if thin:
+        classes = classes[seen(where.dims, thin)]
+    return fit_scales(classes, where.dims, where.tried, _prices(), known, thin)
+
+
+def _thin(tensor: Tensor) -> int:
+    """How few of the weights tell how those on each place of each axis spread."""
+    each = tensor.weights // _geometry(tensor).most if tensor.weights >= _LARGE else 0
+    return next((thin for thin in range(MOST_THIN, 0, -1) if each >> thin >= _FEWEST), 0)
 
 
 def _adjusted(levels: _Levels, tensor: Tensor, halves: _Int | None, known: Fit) -> Fit:

@@ -103,9 +103,9 @@ class Trial:
         self._foldings = foldings or {}
         near = _nearest(weights, step)
         if ways is None:
-            ways = fit_ways(near, weights.tensor, _grid(step, weights.offset))
+            ways = fit_ways(near, weights.tensor, _grid(step, weights.offset), is_rough=True)
         self.ways = ways
-        """How these may be coded."""
+        """How these may be coded, about."""
         self.bits = ways.bits
         """What the nearest levels take, about."""
         self._code, self._unpredicted = ways.code, ways.unpredicted

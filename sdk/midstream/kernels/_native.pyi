@@ -184,6 +184,8 @@ def fit_scales(
     state: _Array,
     memory: _Array,
     axis_cost: int,
+    weights: int,
+    thin: int,
     /,
 ) -> None: ...
 def fit_ways(
@@ -203,6 +205,7 @@ def fit_ways(
     axis_cost: int,
     term_cost: int,
     terms: int,
+    thin: int,
     /,
 ) -> int: ...
 def fold_widths(

@@ -12,6 +12,7 @@ __all__ = [
     "AXES",
     "DELTAS",
     "MARGIN",
+    "MOST_THIN",
     "PADDING",
     "Dims",
     "Fit",
@@ -20,12 +21,15 @@ __all__ = [
     "Neighbours",
     "Prices",
     "axis_sizes",
+    "seen",
 ]
 
 AXES = 3
 """Rows, columns and taps."""
 MARGIN = 48
 """Log-scales are between minus and plus this many quarter octaves."""
+MOST_THIN = 3
+"""One of each 2**3 weights is looked at, at least."""
 DELTAS = 2 * MARGIN + 1
 PADDING = 16
 """Widths before the first and after the last, which cost the same as these."""
@@ -113,6 +117,23 @@ class Making(NamedTuple):
     """Numbers that have a price are at most so far from zero."""
     is_lattice: bool
     """Whether levels are points."""
+
+
+def seen(dims: Dims, thin: int) -> NDArray[np.int64]:
+    """Which weights are looked at, where these are one of each 2**thin of a run.
+
+    Where they begin is spread evenly over many runs, so that each place of an axis has some.
+
+    Args:
+        dims: Dimensions, of which the last is a run.
+        thin: At least 1.
+    """
+    length = int(dims[-1, 0])
+    runs = np.arange(int(dims[:, 0].prod()) // length)
+    first = ((runs * 0x9E3779B1 & 0xFFFFFFFF) >> (32 - thin))[:, None]
+    places = first + np.arange(0, length, 1 << thin)
+    chosen: NDArray[np.int64] = (length * runs[:, None] + places)[places < length]
+    return chosen
 
 
 def axis_sizes(dims: Dims) -> list[int]:

@@ -23,6 +23,7 @@ def fit_scales(
     tried: Sequence[int],
     prices: Prices,
     known: Fit | None = None,
+    thin: int = 0,
 ) -> Fit:
     """As numpy_fitting.fit_scales; ValueError where anything is of other weights."""
     sizes = axis_sizes(dims)
@@ -45,6 +46,8 @@ def fit_scales(
         state,
         np.empty(_PLACE_MEMORY * max(sizes) + _COUNTS_MEMORY, np.uint8),
         prices.axis,
+        int(dims[:, 0].prod()) if len(dims) else 0,
+        thin,
     )
     shape, width, bits, *spreads = state.tolist()
     used = {axis: spread for axis, spread in enumerate(spreads) if spread >= 0}

@@ -45,6 +45,7 @@ def fit_ways(
     geometry: Geometry,
     prices: Prices,
     neighbours: Neighbours,
+    thin: int,
 ) -> tuple[Known, Fit]:
     """The shortest way, and the shortest without a predictor.
 
@@ -53,9 +54,10 @@ def fit_ways(
         geometry: Where they are, and the axes to try.
         prices: What levels and log-scales cost.
         neighbours: Who may predict.
+        thin: Scales are found by one of each 2**thin weights.
     """
     call = _Call(geometry, is_known=False)
-    count = call(levels, prices, neighbours, 0)
+    count = call(levels, prices, neighbours, 0, thin)
     other = call.fit(call.unpredicted, 2)
     return call.known(count) if count else (other, ()), other
 
@@ -70,7 +72,7 @@ def refit_way(
     """A way as it suits levels that are much like those that it was found for."""
     call = _Call(geometry, is_known=True)
     call.begin(known)
-    return call.known(call(levels, prices, neighbours, len(known[1])))
+    return call.known(call(levels, prices, neighbours, len(known[1]), 0))
 
 
 def make_way(
@@ -135,10 +137,15 @@ class _Call:
             self._predictor[2 * term : 2 * term + 2] = pair
 
     def __call__(
-        self, levels: NDArray[np.int32], prices: Prices, neighbours: Neighbours, terms: int
+        self,
+        levels: NDArray[np.int32],
+        prices: Prices,
+        neighbours: Neighbours,
+        terms: int,
+        thin: int,
     ) -> int:
         given = self.given(levels, prices, neighbours)
-        return _native.fit_ways(*given, prices.axis, neighbours.term, terms)
+        return _native.fit_ways(*given, prices.axis, neighbours.term, terms, thin)
 
     def given(self, levels: NDArray[np.int32], prices: Prices, neighbours: Neighbours) -> _Given:
         """All arrays; those of prices, neighbours and dimensions are made as C takes them."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices, axis_sizes
+from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices, axis_sizes, seen
 from midstream.kernels.numpy_windows import (
     FARTHEST_BELOW,
     WINDOW,
@@ -38,6 +38,7 @@ def fit_scales(
     tried: Sequence[int],
     prices: Prices,
     known: Fit | None = None,
+    thin: int = 0,
 ) -> Fit:
     """The shape, width and log-scales that give levels their shortest code, about.
 
@@ -45,13 +46,15 @@ def fit_scales(
     each axis to the others once more.
 
     Args:
-        classes: (weights,) of levels, as `level_classes` gives them; not empty.
+        classes: (weights,) of levels, as `level_classes` gives them; not empty. Of those that
+            `fits.seen` names, where they are thin.
         dims: Where they are.
         tried: Axes to try, in this order.
         prices: What levels and log-scales cost.
         known: What to begin with; its axes are not tried but adjusted.
+        thin: Each weight that is looked at stands for 2**thin.
     """
-    search = _Search(classes, dims, prices)
+    search = _Search(classes, dims, prices, thin)
     if known is not None:
         search.begin(known)
     search.choose_table()
@@ -72,13 +75,15 @@ def fit_scales(
 class _Search:
     """What is found so far."""
 
-    def __init__(self, classes: NDArray[np.uint8], dims: Dims, prices: Prices) -> None:
+    def __init__(self, classes: NDArray[np.uint8], dims: Dims, prices: Prices, thin: int) -> None:
         self.shape = self.width = self.bits = 0
         self.deltas: dict[int, _Int] = {}
         self.spreads: dict[int, int] = {}
         self._classes = classes
         self._sizes = axis_sizes(dims)
         self._dims = dims
+        self._seen = seen(dims, thin) if thin else None
+        self._each = 1 << thin
         self._prices = prices
         self._depth = int(classes.max()) + 1
 
@@ -105,7 +110,7 @@ class _Search:
         size = self._sizes[axis]
         sizes = magnitudes().take(self._classes).astype(np.float64)
         sums = np.bincount(self._places(axis), sizes, minlength=size)  # whole numbers
-        widths = widths_of(sums / (len(self._classes) // size))
+        widths = widths_of(self._each * sums / (int(self._dims[:, 0].prod()) // size))
         return np.clip(widths - self.width, -MARGIN, MARGIN)
 
     def polish(self) -> None:
@@ -143,7 +148,7 @@ class _Search:
         for at, (size, own, step) in enumerate(self._dims.tolist()):
             if own == axis:
                 places += (np.arange(size) * step).reshape([-1] + [1] * (len(sizes) - 1 - at))
-        return places.ravel()
+        return places.ravel() if self._seen is None else places.ravel()[self._seen]
 
     def _improve(self, axis: int, guess: _Int | None) -> None:
         """Find the best log-scales of one axis, given those of all others.
@@ -190,7 +195,7 @@ class _Search:
         table = np.ascontiguousarray(windows).reshape(span * depth, -1)
         rows = histogram.reshape(size, -1)
         bits = [rows[at : at + _ROWS].astype(np.float64) @ table for at in range(0, size, _ROWS)]
-        return -(low + span - 1), np.concatenate(bits).astype(np.int64)
+        return -(low + span - 1), self._each * np.concatenate(bits).astype(np.int64)
 
     def _table_bits(self, low: int, counts: NDArray[np.int32]) -> _Int:
         """Bits in each table: (shapes, base widths), the first of these -MARGIN."""
@@ -200,7 +205,7 @@ class _Search:
         bases = np.arange(-MARGIN, widths)
         at = np.clip(bases + low + np.arange(span)[:, None], 0, widths - 1)
         bits: _Int = np.take_along_axis(each, at[None], axis=2).sum(axis=1).astype(np.int64)
-        return bits
+        return self._each * bits
 
 
 def _best_table(bits: _Int) -> int:

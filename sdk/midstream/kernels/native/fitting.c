@@ -87,15 +87,15 @@ static void find_shifts(const struct fit *fit, int64_t *low, int64_t *high)
 /* Part of a run. Every fourth weight is counted apart where there are several tables: of equal ones
  * that follow each other, none waits for the one before. */
 static void count_run(uint32_t *counts, int64_t each, const uint8_t *classes, const int8_t *deltas,
-    int64_t depth, int64_t size)
+    int64_t depth, int64_t size, int thin)
 {
     int64_t i = 0;
     if (deltas) {
         for (; i + 4 <= size; i += 4)
             for (int k = 0; k < 4; k++)
-                counts[k * each + deltas[i + k] * depth + classes[i + k]]++;
+                counts[k * each + deltas[(i + k) << thin] * depth + classes[i + k]]++;
         for (; i < size; i++)
-            counts[deltas[i] * depth + classes[i]]++;
+            counts[deltas[i << thin] * depth + classes[i]]++;
         return;
     }
     for (; i + 4 <= size; i += 4)
@@ -108,7 +108,7 @@ static void count_run(uint32_t *counts, int64_t each, const uint8_t *classes, co
 /* How many weights there are of each shift, from the least on, and class: so many cells. */
 static void count_weights_of(struct fit *fit, int64_t low, int64_t cells)
 {
-    struct walk walk = { { 0 }, { 0 } };
+    struct walk walk = { { 0 }, { 0 }, 0 };
     const struct fit_dim *last = &fit->dims[fit->dim_count - 1];
     const struct fit_axis *axis = &fit->axes[last->axis];
     const uint8_t *classes = fit->classes;
@@ -116,10 +116,12 @@ static void count_weights_of(struct fit *fit, int64_t low, int64_t cells)
     const int64_t each = tables > 1 ? cells : 0;
     memset(fit->counts, 0, sizeof(uint32_t) * (size_t)(tables * cells));
     do {
-        const int8_t *deltas = axis->is_used ? axis->deltas + walk.at[last->axis] : NULL;
-        int64_t first = shift_of(fit, &walk, last->axis, last->axis) - low;
-        count_run(fit->counts + first * fit->depth, each, classes, deltas, fit->depth, last->size);
-        classes += last->size;
+        int64_t first = first_seen(fit, walk.run), seen = seen_from(fit, first, last->size);
+        const int8_t *deltas = axis->is_used ? axis->deltas + walk.at[last->axis] + first : NULL;
+        int64_t shift = shift_of(fit, &walk, last->axis, last->axis) - low;
+        count_run(fit->counts + shift * fit->depth, each, classes, deltas, fit->depth, seen,
+            fit->thin);
+        classes += seen;
     } while (next_run(&walk, fit));
     for (int64_t t = 1; t < tables; t++)
         for (int64_t k = 0; k < cells; k++)
@@ -142,10 +144,11 @@ static void add_counts(const struct fit *fit, int64_t first, int64_t span, doubl
     double bits[FIT_SHAPES][FIT_WINDOW])
 {
     const uint32_t *counts = fit->counts;
+    const double each = 1 << fit->thin;
     memset(bits, 0, sizeof(double) * FIT_SHAPES * FIT_WINDOW);
     for (int64_t shift = 0; shift < span && !are_dearer(bits, known); shift++)
         for (int64_t class = 0; class < fit->depth; class++) {
-            double number = *counts++;
+            double number = each * *counts++;
             if (number == 0)
                 continue;
             const uint16_t *costs = costs_at(fit->costs, class, first + shift);
@@ -162,12 +165,13 @@ WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t s
 {
     __m256d sums[FIT_SHAPES][FIT_WINDOW / 4], most = _mm256_set1_pd(known);
     const uint32_t *counts = fit->counts;
+    const double one = 1 << fit->thin;
     memset(sums, 0, sizeof sums);
     for (int64_t shift = 0, is_open = 1; shift < span && is_open; shift++) {
         for (int64_t class = 0; class < fit->depth; class++, counts++) {
             if (!*counts)
                 continue;
-            __m256d number = _mm256_set1_pd((double)*counts);
+            __m256d number = _mm256_set1_pd(one * *counts);
             const uint16_t *costs = costs_at(fit->costs, class, first + shift);
             for (int shape = 0; shape < FIT_SHAPES; shape++, costs += FIT_CLASSES * FIT_ROW)
                 for (int k = 0; k < FIT_WINDOW / 4; k++) {
@@ -235,6 +239,29 @@ static void choose_table(struct fit *fit)
             more += fit->axis_cost + side_bits(fit, counts, fit->axes[a].spread, 0, FIT_DELTAS - 1);
         }
     fit->bits = (int64_t)best.bits + more;
+}
+
+int64_t count_seen(const struct fit *fit)
+{
+    const int64_t length = fit->dims[fit->dim_count - 1].size, runs = fit->count / length;
+    int64_t seen = 0;
+    if (!fit->thin)
+        return fit->count;
+    for (int64_t run = 0; run < runs; run++)
+        seen += seen_from(fit, first_seen(fit, run), length);
+    return seen;
+}
+
+int64_t thin_out(const struct fit *fit, uint8_t *classes)
+{
+    const int64_t length = fit->dims[fit->dim_count - 1].size, runs = fit->count / length;
+    int64_t seen = 0;
+    if (!fit->thin)
+        return fit->count;
+    for (int64_t run = 0; run < runs; run++)
+        for (int64_t i = first_seen(fit, run); i < length; i += (int64_t)1 << fit->thin)
+            classes[seen++] = classes[run * length + i];
+    return seen;
 }
 
 static void try_axis(struct fit *fit, int64_t a)

@@ -18,6 +18,7 @@
 #define FIT_AXES 3
 #define FIT_DIMS 8
 #define FIT_SHIFTS (2 * FIT_AXES * FIT_MARGIN + 1)
+#define FIT_MOST_THIN 3
 #define FIT_STATES (3 + FIT_AXES) /* shape, width, bits, spread of each axis */
 
 /* One dimension of a tensor: the axis it belongs to, and places from one to the next on that. */
@@ -32,9 +33,11 @@ struct fit_axis {
     int is_used;
 };
 
+/* Weights that are looked at are one of each 2^thin of a run; each stands for so many. */
 struct fit {
-    const uint8_t *classes;
-    int64_t count, depth;
+    const uint8_t *classes; /* of those that are looked at */
+    int64_t count, depth;   /* of all weights */
+    int thin;
     const struct fit_dim *dims;
     int64_t dim_count;
     const uint16_t *costs; /* by shape, class and width, which begins FIT_WINDOW before 0 */
@@ -50,6 +53,12 @@ struct fit {
     int8_t *guesses;
 };
 
+/* Of the classes of all weights those that are looked at, in their place; how many these are. */
+int64_t thin_out(const struct fit *fit, uint8_t *classes);
+
+/* How many weights are looked at. */
+int64_t count_seen(const struct fit *fit);
+
 /* Find scales on those axes of so many that save bits; `is_used` says which are known already. */
 void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count);
 
@@ -60,6 +69,9 @@ int read_dims(struct fit *fit, const Py_buffer *buffer);
 
 /* Log-scales of all axes, and what is known of them: spreads of -1 are not. */
 int read_axes(struct fit *fit, const Py_buffer *deltas, const Py_buffer *state);
+
+/* Of how many weights each that is looked at stands for; false and an error where that is too many. */
+int read_thin(struct fit *fit, long long thin);
 
 int read_memory(struct fit *fit, const Py_buffer *memory);
 

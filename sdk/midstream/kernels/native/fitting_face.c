@@ -81,22 +81,38 @@ int read_memory(struct fit *fit, const Py_buffer *memory)
     return 1;
 }
 
-static int read_fit(struct fit *fit, const Py_buffer *b)
+int read_thin(struct fit *fit, long long thin)
 {
-    fit->classes = b[CLASSES].buf;
-    fit->count = b[CLASSES].len;
+    if (thin < 0 || thin > FIT_MOST_THIN)
+        return refuse("too few weights that are looked at");
+    fit->thin = (int)thin;
+    return 1;
+}
+
+static int read_classes(struct fit *fit, const Py_buffer *classes)
+{
+    fit->classes = classes->buf;
+    for (int64_t i = 0; i < classes->len; i++)
+        fit->depth = fit->classes[i] >= fit->depth ? fit->classes[i] + 1 : fit->depth;
+    if (!classes->len || fit->depth > FIT_CLASSES)
+        return refuse("no weights, or classes that there are not");
+    return classes->len == count_seen(fit) ? 1 : refuse("classes of other weights");
+}
+
+static int read_fit(struct fit *fit, const Py_buffer *b, long long weights, long long thin)
+{
+    fit->count = weights;
     fit->costs = b[COSTS].buf;
     fit->sent = b[SENT].buf;
     const uint8_t *tried = b[TRIED].buf;
     for (Py_ssize_t k = 0; k < b[TRIED].len; k++)
         if (tried[k] >= FIT_AXES)
             return refuse("an axis that there is not");
-    for (int64_t i = 0; i < fit->count; i++)
-        fit->depth = fit->classes[i] >= fit->depth ? fit->classes[i] + 1 : fit->depth;
-    if (!fit->count || fit->count >= MAX_WEIGHTS || fit->depth > FIT_CLASSES)
-        return refuse("no weights, too many, or classes that there are not");
+    if (fit->count < 1 || fit->count >= MAX_WEIGHTS)
+        return refuse("no weights, or too many");
     return has_items(&b[COSTS], 2, FIT_SHAPES * FIT_CLASSES * FIT_ROW)
         && has_items(&b[SENT], 2, FIT_SPREADS * FIT_DELTAS) && read_dims(fit, &b[DIMS])
+        && read_thin(fit, thin) && read_classes(fit, &b[CLASSES])
         && read_axes(fit, &b[DELTAS], &b[STATE]) && read_memory(fit, &b[MEMORY]);
 }
 
@@ -105,11 +121,11 @@ PyObject *fit_scales(PyObject *module, PyObject *args)
     (void)module;
     Py_buffer b[BUFFERS];
     struct fit fit = { 0 };
-    long long axis_cost;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*w*w*w*L", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
-            &b[6], &b[7], &axis_cost))
+    long long axis_cost, weights, thin;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*w*w*w*LLL", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+            &b[6], &b[7], &axis_cost, &weights, &thin))
         return NULL;
-    int fits = read_fit(&fit, b);
+    int fits = read_fit(&fit, b, weights, thin);
     if (fits) {
         int64_t *state = b[STATE].buf;
         fit.axis_cost = axis_cost;

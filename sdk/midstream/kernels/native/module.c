@@ -60,7 +60,7 @@ static PyMethodDef methods[] = {
     { "find_runs", find_runs, METH_VARARGS,
         "find_runs(values, item size, table, runs) -> how many" },
     { "fit_scales", fit_scales, METH_VARARGS,
-        "fit_scales(classes, dimensions, tried, costs, sent, deltas, state, memory, axis cost)" },
+        "fit_scales(classes, dimensions, tried, costs, sent, deltas, state, memory, axis cost, weights, thin)" },
     { "fit_ways", fit_ways, METH_VARARGS,
         "fit_ways(levels, dimensions, tried, neighbours, scales, costs, sent, log-scales of both "
         "ways, the best way, the unpredicted one or nothing, predictor, memory, room, axis cost, "

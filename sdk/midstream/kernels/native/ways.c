@@ -39,8 +39,9 @@ static void classify(struct ways *ways, const struct choice *choice)
                 ways->classes + i + k, here, choice->count ? ways->halves : NULL, count);
         }
     }
+    int64_t seen = thin_out(&ways->fit, ways->classes);
     ways->fit.depth = 0;
-    for (int64_t i = 0; i < ways->fit.count; i++)
+    for (int64_t i = 0; i < seen; i++)
         if (ways->classes[i] >= ways->fit.depth)
             ways->fit.depth = ways->classes[i] + 1;
 }

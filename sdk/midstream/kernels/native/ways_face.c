@@ -142,12 +142,13 @@ PyObject *fit_ways(PyObject *module, PyObject *args)
     (void)module;
     Py_buffer b[WAYS_BUFFERS];
     struct ways ways = { 0 };
-    long long axis_cost, term_cost, terms;
-    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*w*w*w*w*w*LLL", &b[0], &b[1], &b[2], &b[3], &b[4],
+    long long axis_cost, term_cost, terms, thin;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*y*y*y*w*w*w*w*w*w*LLLL", &b[0], &b[1], &b[2], &b[3], &b[4],
             &b[5], &b[6], &b[7], &b[8], &b[9], &b[10], &b[11], &b[12], &axis_cost, &term_cost,
-            &terms))
+            &terms, &thin))
         return NULL;
-    int fits = read_ways(&ways, b, terms), is_known = !b[UNPREDICTED].len;
+    int is_known = !b[UNPREDICTED].len;
+    int fits = read_ways(&ways, b, terms) && read_thin(&ways.fit, thin);
     if (fits) {
         ways.fit.axis_cost = axis_cost;
         ways.term_cost = term_cost;

@@ -22,7 +22,7 @@ INLINE void add_costs(uint32_t *restrict sums, const uint16_t *restrict costs)
 static void add_along(struct fit *fit, const uint8_t *classes, int64_t place, int64_t count,
     int64_t shift, const uint16_t *costs)
 {
-    for (int64_t i = 0; i < count; i++, place++)
+    for (int64_t i = 0; i < count; i++, place += (int64_t)1 << fit->thin)
         if (fit->is_open[place])
             add_costs(fit->sums + FIT_WINDOW * place,
                 costs_at(costs, classes[i], fit->starts[place] + shift));
@@ -30,12 +30,12 @@ static void add_along(struct fit *fit, const uint8_t *classes, int64_t place, in
 
 /* Part of a run that is on one place of the axis; `deltas` is of the axis that it is along. */
 static void add_across(uint32_t *sums, const uint8_t *classes, const int8_t *deltas, int64_t count,
-    int64_t width, const uint16_t *costs)
+    int thin, int64_t width, const uint16_t *costs)
 {
     uint32_t own[FIT_WINDOW] = { 0 };
     if (deltas) {
         for (int64_t i = 0; i < count; i++)
-            add_costs(own, costs_at(costs, classes[i], width + deltas[i]));
+            add_costs(own, costs_at(costs, classes[i], width + deltas[i << thin]));
     } else {
         const uint16_t *first = costs_at(costs, 0, width);
         for (int64_t i = 0; i < count; i++)
@@ -56,7 +56,8 @@ static inline __attribute__((always_inline)) WIDE __m256i eight(const uint16_t *
 WIDE static void add_along_wide(struct fit *fit, const uint8_t *classes, int64_t place,
     int64_t count, int64_t shift, const uint16_t *costs)
 {
-    for (int64_t i = 0; i < count; i++, place++) {
+    const int64_t next = (int64_t)1 << fit->thin;
+    for (int64_t i = 0; i < count; i++, place += next) {
         if (!fit->is_open[place])
             continue;
         const uint16_t *own = costs_at(costs, classes[i], fit->starts[place] + shift);
@@ -68,13 +69,13 @@ WIDE static void add_along_wide(struct fit *fit, const uint8_t *classes, int64_t
 }
 
 WIDE static void add_across_wide(uint32_t *sums, const uint8_t *classes, const int8_t *deltas,
-    int64_t count, int64_t width, const uint16_t *costs)
+    int64_t count, int thin, int64_t width, const uint16_t *costs)
 {
     __m256i low = _mm256_loadu_si256((__m256i *)sums);
     __m256i high = _mm256_loadu_si256((__m256i *)(sums + 8));
     const uint16_t *first = costs_at(costs, 0, width);
     for (int64_t i = 0; i < count; i++) {
-        const uint16_t *own = deltas ? costs_at(costs, classes[i], width + deltas[i])
+        const uint16_t *own = deltas ? costs_at(costs, classes[i], width + deltas[i << thin])
                                      : first + classes[i] * FIT_ROW;
         low = _mm256_add_epi32(low, eight(own));
         high = _mm256_add_epi32(high, eight(own + 8));
@@ -99,36 +100,37 @@ static void add_run(struct fit *fit, const struct walk *walk, const uint8_t *cla
     } else if (fit->is_open[place]) {
         const int8_t *deltas = axis->is_used ? axis->deltas + walk->at[along] + first : NULL;
         (IS_WIDE ? add_across_wide : add_across)(fit->sums + FIT_WINDOW * place, classes, deltas,
-            count, fit->starts[place] + shift, costs);
+            count, fit->thin, fit->starts[place] + shift, costs);
     }
 }
 
-/* Add sums to totals, and begin anew. */
+/* Add sums to totals, each weight as many as it stands for, and begin anew. */
 static void flush(struct fit *fit, int64_t size)
 {
     for (int64_t k = 0; k < FIT_WINDOW * size; k++)
-        fit->totals[k] += fit->sums[k];
+        fit->totals[k] += (int64_t)fit->sums[k] << fit->thin;
     memset(fit->sums, 0, sizeof(uint32_t) * FIT_WINDOW * (size_t)size);
 }
 
 /* Bits of each place that is open, at the widths of its window. */
 static void add_weights(struct fit *fit, int64_t a)
 {
-    struct walk walk = { { 0 }, { 0 } };
+    struct walk walk = { { 0 }, { 0 }, 0 };
     int64_t length = fit->dims[fit->dim_count - 1].size, seen = 0;
     int may_overflow = fit->count / fit->axes[a].size > 2 * PIECE;
     const uint8_t *classes = fit->classes;
     do {
-        for (int64_t i = 0, count; i < length; i += count) {
-            count = length - i < PIECE ? length - i : PIECE;
-            add_run(fit, &walk, classes + i, i, count, a);
+        int64_t first = first_seen(fit, walk.run), some = seen_from(fit, first, length);
+        for (int64_t i = 0, count; i < some; i += count) {
+            count = some - i < PIECE ? some - i : PIECE;
+            add_run(fit, &walk, classes + i, first + (i << fit->thin), count, a);
             seen += count;
             if (may_overflow && seen > PIECE) {
                 flush(fit, fit->axes[a].size);
                 seen = 0;
             }
         }
-        classes += length;
+        classes += some;
     } while (next_run(&walk, fit));
     flush(fit, fit->axes[a].size);
 }
@@ -217,7 +219,7 @@ static int64_t width_of(double mean)
 /* Where widths should be: by the mean magnitude of each place, whatever other axes add there. */
 static void guess_deltas(struct fit *fit, int64_t a)
 {
-    struct walk walk = { { 0 }, { 0 } };
+    struct walk walk = { { 0 }, { 0 }, 0 };
     const struct fit_dim *last = &fit->dims[fit->dim_count - 1];
     int64_t magnitudes[FIT_CLASSES], *sums = fit->least;
     const uint8_t *classes = fit->classes;
@@ -226,16 +228,17 @@ static void guess_deltas(struct fit *fit, int64_t a)
         magnitudes[class] = magnitude_of(class);
     memset(sums, 0, sizeof(int64_t) * (size_t)axis->size);
     do {
+        int64_t first = first_seen(fit, walk.run), seen = seen_from(fit, first, last->size);
         int64_t *sum = sums + walk.at[a], all = 0;
-        for (int64_t i = 0; last->axis == a && i < last->size; i++)
-            sum[i] += magnitudes[classes[i]];
-        for (int64_t i = 0; last->axis != a && i < last->size; i++)
+        for (int64_t i = 0; last->axis == a && i < seen; i++)
+            sum[first + (i << fit->thin)] += magnitudes[classes[i]];
+        for (int64_t i = 0; last->axis != a && i < seen; i++)
             all += magnitudes[classes[i]];
         *sum += all;
-        classes += last->size;
+        classes += seen;
     } while (next_run(&walk, fit));
     for (int64_t i = 0; i < axis->size; i++) {
-        double mean = (double)sums[i] / (double)(fit->count / axis->size);
+        double mean = (double)(sums[i] << fit->thin) / (double)(fit->count / axis->size);
         fit->guesses[i] = (int8_t)bounded(width_of(mean) - fit->width, -FIT_MARGIN, FIT_MARGIN);
     }
 }

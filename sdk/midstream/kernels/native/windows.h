@@ -32,11 +32,12 @@ INLINE int64_t bounded(int64_t value, int64_t low, int64_t high)
 
 /* Where all weights are, run by run: a run is the last dimension. */
 struct walk {
-    int64_t index[FIT_DIMS], at[FIT_AXES];
+    int64_t index[FIT_DIMS], at[FIT_AXES], run;
 };
 
 INLINE int next_run(struct walk *walk, const struct fit *fit)
 {
+    walk->run++;
     for (int64_t d = fit->dim_count - 2; d >= 0; d--) {
         const struct fit_dim *dim = &fit->dims[d];
         walk->at[dim->axis] += dim->step;
@@ -46,6 +47,18 @@ INLINE int next_run(struct walk *walk, const struct fit *fit)
         walk->at[dim->axis] -= dim->size * dim->step;
     }
     return 0;
+}
+
+/* The first weight of a run that is looked at: spread evenly over those of many runs. */
+INLINE int64_t first_seen(const struct fit *fit, int64_t run)
+{
+    return fit->thin ? ((uint32_t)run * UINT32_C(0x9E3779B1)) >> (32 - fit->thin) : 0;
+}
+
+/* How many of a run are. */
+INLINE int64_t seen_from(const struct fit *fit, int64_t first, int64_t length)
+{
+    return (length - first + ((int64_t)1 << fit->thin) - 1) >> fit->thin;
 }
 
 /* What is added to the width of all weights of a run, but for what two axes add. */

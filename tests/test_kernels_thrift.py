@@ -31,7 +31,9 @@ def weights(count: int, kind: type) -> np.ndarray:
 
 
 def table(numbers: int, phases: int = 2) -> np.ndarray:
-    return np.random.default_rng(numbers).uniform(0, 0.5, (phases, ROWS, numbers))
+    return (
+        np.random.default_rng(numbers).uniform(0, 0.5, (phases, ROWS, numbers)).astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -173,7 +175,7 @@ def test_no_price_is_read_outside(name, changed):
         "item": 4,
         "sizes": np.ones(1),
         "rows": np.zeros(16, np.uint8),
-        "prices": np.zeros(2 * 3 if is_levels else 4 * 5),
+        "prices": np.zeros(2 * 3 if is_levels else 4 * 5, np.float32),
         "reach": 1,
         **halves,
         "levels": np.zeros(16, np.int32),

@@ -32,6 +32,7 @@ _STAY = np.uint8(255)
 assert SHAPES * _WIDTHS < _STAY, "rows are bytes"
 
 _Float = NDArray[np.float64]
+_Single = NDArray[np.float32]
 _Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -74,7 +75,7 @@ def _rows(shape: NDArray[np.int8], width: NDArray[np.int16]) -> NDArray[np.uint8
 
 
 @cache
-def _savings() -> _Float:
+def _savings() -> _Single:
     """Half the price of what a step toward the mean saves: (phases, shapes * widths, residuals)."""
     residuals = np.arange(-_REACH, _REACH + 1, dtype=np.int32)
     return np.array(
@@ -85,11 +86,10 @@ def _savings() -> _Float:
     )
 
 
-def _saved(residuals: NDArray[np.int32], shape: int, phase: int) -> _Float:
+def _saved(residuals: NDArray[np.int32], shape: int, phase: int) -> _Single:
     bits = code_lengths(residuals, shape, _WIDTHS, phase=phase).T
     nearer = np.arange(len(residuals)) - np.sign(2 * residuals - phase)
-    saved: _Float = PRICE / 2 * (bits - bits[:, nearer])
-    return saved
+    return (PRICE / 2 * (bits - bits[:, nearer])).astype(np.float32)
 
 
 def points(
@@ -131,13 +131,13 @@ def plan_of(size: NDArray[np.float64], parts: NDArray[np.int64], *, is_lattice: 
 
 
 @cache
-def _free(prices: Callable[[], _Float]) -> _Float:
+def _free(prices: Callable[[], _Single]) -> _Single:
     """Where nothing has a price."""
     return np.zeros_like(prices())
 
 
 @cache
-def _point_prices() -> _Float:
+def _point_prices() -> _Single:
     """What numbers beyond those expected cost: (quarters, shapes * widths, numbers)."""
     numbers = np.arange(-_REACH, _REACH + 3, dtype=np.int32)
     parts = [
@@ -147,4 +147,4 @@ def _point_prices() -> _Float:
         # a table is centred on a quarter; what is expected at three quarters is its mirror image
         for phase, own in ((0, numbers), (2, numbers), (1, numbers), (2, 1 - numbers))
     ]
-    return _POINT_PRICE * np.array(parts)
+    return (_POINT_PRICE * np.array(parts)).astype(np.float32)

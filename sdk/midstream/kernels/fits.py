@@ -109,9 +109,9 @@ class Making(NamedTuple):
     """What a level is; of points, which are in half steps, half a step."""
     parts: NDArray[np.int64]  # (parts, 2)
     """Where those start and stop that are coded apart from each other."""
-    prices: NDArray[np.float64]
+    prices: NDArray[np.float32]
     """As thrifty_points takes them; or savings, as thrifty_levels does."""
-    free: NDArray[np.float64]
+    free: NDArray[np.float32]
     """As many zeros."""
     reach: int
     """Numbers that have a price are at most so far from zero."""

@@ -12,6 +12,7 @@ __all__ = ["thrifty_levels", "thrifty_points"]
 _NONE = np.zeros(0, np.int64)
 
 _Float = NDArray[np.float64]
+_Single = NDArray[np.float32]
 _Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -21,7 +22,7 @@ def thrifty_levels(
     numbers: _Numbers,
     sizes: _Float,
     rows: NDArray[np.uint8],
-    savings: _Float,
+    savings: _Single,
 ) -> NDArray[np.int32]:
     """As numpy_thrift.thrifty_levels; ValueError where arrays are of other weights."""
     moved = np.empty(len(levels), np.int32)
@@ -30,7 +31,7 @@ def thrifty_levels(
         _NONE if halves is None else plain(halves, np.int64),
         *plain_weights(numbers, sizes),
         plain(rows, np.uint8),
-        plain(savings, np.float64),
+        plain(savings, np.float32),
         savings.shape[2] // 2,
         moved,
     )
@@ -41,7 +42,7 @@ def thrifty_points(
     numbers: _Numbers,
     sizes: _Float,
     rows: NDArray[np.uint8],
-    prices: _Float,
+    prices: _Single,
     halves: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int32]:
     """As numpy_thrift.thrifty_points; ValueError where arrays are of other weights."""
@@ -49,7 +50,7 @@ def thrifty_points(
     _native.thrifty_points(
         *plain_weights(numbers, sizes),
         plain(rows, np.uint8),
-        plain(prices, np.float64),
+        plain(prices, np.float32),
         (prices.shape[2] - 3) // 2,
         _NONE if halves is None else plain(halves, np.int64),
         levels,

@@ -13,6 +13,7 @@ _MOST = float(1 << 28)
 
 _Int = NDArray[np.int64]
 _Float = NDArray[np.float64]
+_Single = NDArray[np.float32]
 _Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 
@@ -22,7 +23,7 @@ def thrifty_levels(
     numbers: _Numbers,
     sizes: _Float,
     rows: NDArray[np.uint8],
-    savings: _Float,
+    savings: _Single,
 ) -> NDArray[np.int32]:
     """Levels, some of them moved by one toward what is expected.
 
@@ -44,7 +45,8 @@ def thrifty_levels(
     tried = (np.abs(residual) <= reach) & (rows < savings.shape[1])
     near = np.clip(residual, -reach, reach) + reach
     saved = savings[phase, np.minimum(rows, savings.shape[1] - 1), near]
-    moves = tried & (outward * (levels - places) > 0.5 - saved)
+    ahead = (levels - places).astype(np.float32)
+    moves = tried & (outward.astype(np.float32) * ahead > np.float32(0.5) - saved)
     return np.where(moves, levels - outward, levels).astype(np.int32)
 
 
@@ -52,7 +54,7 @@ def thrifty_points(
     numbers: _Numbers,
     sizes: _Float,
     rows: NDArray[np.uint8],
-    prices: _Float,
+    prices: _Single,
     halves: _Int | None = None,
 ) -> NDArray[np.int32]:
     """Points of the lattice near weights, and cheap; in half steps.
@@ -87,8 +89,8 @@ def thrifty_points(
 
 
 def _nearest(
-    places: _Float, rows: _Int, odd: int, prices: _Float, quarters: _Int
-) -> tuple[_Float, _Float, _Float, NDArray[np.bool_]]:
+    places: _Float, rows: _Int, odd: int, prices: _Single, quarters: _Int
+) -> tuple[_Float, _Single, _Single, NDArray[np.bool_]]:
     """The cheaper number of each coordinate in a phase.
 
     Returns:
@@ -97,16 +99,16 @@ def _nearest(
     numbers = prices.shape[2]
     reach = (numbers - 3) // 2
     low = np.floor(places - odd / 2)
-    part = places - odd / 2 - low
+    part = (places - odd / 2 - low).astype(np.float32)
     near = np.clip(low - (quarters >> 2), -reach, reach).astype(np.int64) + (reach + odd)
     entry = ((quarters & 3) * prices.shape[1] + rows) * numbers + near
     below = np.square(part) + prices.take(entry)
-    above = np.square(1 - part) + prices.take(entry + 1)
+    above = np.square(np.float32(1) - part) + prices.take(entry + 1)
     up = above < below
     return low + up, np.minimum(below, above), np.abs(above - below), up
 
 
-def _cheapest(price: _Float, total: _Float, gap: _Float) -> _Int:
+def _cheapest(price: _Single, total: _Float, gap: _Single) -> _Int:
     """The codeword of each point.
 
     Args:
@@ -122,5 +124,5 @@ def _cheapest(price: _Float, total: _Float, gap: _Float) -> _Int:
             np.concatenate([join(v[::2], v[1::2]), join(v[::2], v[1::2, beside])], axis=1)
             for v, join in ((price, np.add), (total, np.add), (gap, np.minimum))
         )
-    found: _Int = np.argmin(price[0] + np.where(total[0] % 2, gap[0], 0), axis=0)
+    found: _Int = np.argmin(price[0] + np.where(total[0] % 2, gap[0], np.float32(0)), axis=0)
     return found

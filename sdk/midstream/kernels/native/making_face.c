@@ -33,7 +33,7 @@ static int read_parts(struct making *making, const Py_buffer *buffer)
 static int read_prices(
     struct prices *prices, const Py_buffer *buffer, long long reach, int is_lattice)
 {
-    Py_ssize_t found = items(buffer, sizeof(double));
+    Py_ssize_t found = items(buffer, sizeof(float));
     int phases = is_lattice ? 4 : 2;
     if (found < 0)
         return 0;

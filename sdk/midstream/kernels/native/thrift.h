@@ -13,7 +13,7 @@
 
 /* What numbers from -reach to reach and so many more cost in each row: (phases, rows, numbers). */
 struct prices {
-    const double *price;
+    const float *price;
     int64_t rows, reach, numbers;
 };
 

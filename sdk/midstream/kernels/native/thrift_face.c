@@ -11,7 +11,7 @@
 static int read_prices(
     struct prices *prices, const Py_buffer *buffer, int phases, long long reach, int more)
 {
-    Py_ssize_t found = items(buffer, 8);
+    Py_ssize_t found = items(buffer, sizeof(float));
     if (found < 0)
         return 0;
     if (reach < 0 || reach > MAX_REACH)
@@ -20,7 +20,9 @@ static int read_prices(
     prices->reach = reach;
     prices->numbers = 2 * reach + 1 + more;
     prices->rows = found / phases / prices->numbers;
-    return found == phases * prices->rows * prices->numbers ? 1 : refuse("prices of other rows");
+    return found == phases * prices->rows * prices->numbers && prices->rows <= UINT8_MAX + 1
+        ? 1
+        : refuse("prices of other rows");
 }
 
 PyObject *thrifty_levels(PyObject *module, PyObject *args)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from midstream.bitstream.slices import Run, Slice, partition
+from midstream.bitstream.slices import Run, Slice
 from midstream.bitstream.topology import Topology
 from midstream.codec import Context, Sigmas, TensorCode, prediction, scales
 from midstream.limits import LIMITS, Limits
@@ -31,7 +31,7 @@ class Head:
     def slices(self) -> tuple[Slice, ...]:
         """The network's slices; they follow from the tensors."""
         coded = [code.coded if code.same_as is None else None for code in self.codes]
-        return partition(self.topology.tensors, coded)
+        return self.topology.partition(coded)
 
     def context(self, piece: Slice) -> Context:
         """The table that each weight of a slice is coded with; empty for a raw slice."""

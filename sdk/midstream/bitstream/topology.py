@@ -10,6 +10,7 @@ from functools import cached_property, partial
 
 from midstream.bitstream.filling import pack
 from midstream.bitstream.restoring import open_content, pack_objects
+from midstream.bitstream.slices import Slice, partition
 from midstream.bitstream.tensor_table import (
     MOST_OF_ENTRY,
     check_filling,
@@ -75,6 +76,23 @@ class Topology:
     def table(self) -> bytes:
         """The bytes of the tensor table."""
         return write_table(self.tensors)
+
+    def partition(self, coded: Sequence[bool | None]) -> tuple[Slice, ...]:
+        """The slices of its tensors; those of the last call are kept.
+
+        Args:
+            coded: As `slices.partition` takes them.
+        """
+        known = self._partitions
+        key = tuple(coded)
+        if key not in known:
+            known.clear()
+            known[key] = partition(self.tensors, key)
+        return known[key]
+
+    @cached_property
+    def _partitions(self) -> dict[tuple[bool | None, ...], tuple[Slice, ...]]:
+        return {}
 
     @cached_property
     def _written(self) -> bytes:

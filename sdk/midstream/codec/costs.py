@@ -36,9 +36,18 @@ def class_costs() -> NDArray[np.float64]:
     )
 
 
+@cache
+def _spread_costs() -> NDArray[np.float64]:
+    """Of integers, at shape 0: (classes, widths)."""
+    return np.ascontiguousarray(class_costs()[0, :LEVEL_CLASSES, :WIDTHS])
+
+
 def spread(values: NDArray[np.int32]) -> int:
     """The width, 0 to 40, that gives a list of integers its shortest code at shape 0."""
-    return spreads([values])[0]
+    if not len(values):
+        return 0
+    histogram = np.bincount(level_classes(values), minlength=LEVEL_CLASSES)
+    return int((histogram @ _spread_costs()).argmin())
 
 
 def spreads(lists: Sequence[NDArray[np.int32] | NDArray[np.int8]]) -> list[int]:
@@ -49,6 +58,6 @@ def spreads(lists: Sequence[NDArray[np.int32] | NDArray[np.int8]]) -> list[int]:
     classes = level_classes(np.concatenate(lists, dtype=np.int32))
     places = np.repeat(LEVEL_CLASSES * np.arange(len(lists)), sizes) + classes
     histograms = np.bincount(places, minlength=LEVEL_CLASSES * len(lists))
-    costs = histograms.reshape(len(lists), -1) @ class_costs()[0, :LEVEL_CLASSES, :WIDTHS]
+    costs = histograms.reshape(len(lists), -1) @ _spread_costs()
     found: list[int] = costs.argmin(axis=1).tolist()
     return found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from midstream.codec.axes import axis_index, axis_sizes
 from midstream.codec.correlation import choose, neighbours
-from midstream.codec.costs import class_costs, spreads
+from midstream.codec.costs import class_costs, spread
 from midstream.codec.digits import width_shift
 from midstream.codec.parameters import TensorCode
 from midstream.codec.prediction import terms
@@ -195,8 +195,8 @@ def refit_made(
 def _known(code: TensorCode) -> Fit:
     """Scales as they are known, but for what they take."""
     deltas = {axis: own for axis, own in enumerate(code.axes) if own is not None}
-    widths = dict(zip(deltas, spreads(list(deltas.values())), strict=True))
-    return Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=widths, bits=0)
+    spreads = {axis: spread(own.astype(np.int32)) for axis, own in deltas.items()}
+    return Fit(shape=code.shape, width=code.width, deltas=deltas, spreads=spreads, bits=0)
 
 
 def _ways_in_c(levels: _Levels, tensor: Tensor, grid: TensorCode, trits: int, thin: int) -> Ways:

@@ -123,10 +123,11 @@ class Builder:
         self._bases.is_refined = any(rung.target is not Target.EXACT for rung in others)
         last = max((r.value for r in others if r.target is Target.SNR), default=None)
         base = self._base(first, recipes, last, is_only=not others)
-        refiner = Refiner(self._weights, self._quantiser, self.recipe)
-        self._search = RungSearch(
-            refiner, self._targets, self._weight_snr, self._factors, self._work.part
-        )
+        if others:
+            refiner = Refiner(self._weights, self._quantiser, self.recipe)
+            self._search = RungSearch(
+                refiner, self._targets, self._weight_snr, self._factors, self._work.part
+            )
         self._plans = base.plans
         self._add(first, UnitKind.BASE, base.data, base.plans)
         for at, rung in enumerate(others, start=1):

@@ -107,7 +107,8 @@ class Plan:
     @property
     def _decoded(self) -> NDArray[np.generic]:
         """(weights,), what the levels stand for, in storage form."""
-        steps, offsets = self.head.steps(self.piece), self.head.offsets(self.piece)
+        steps = self.head.steps(self.piece)
+        offsets = 0 if self.piece.dtype.is_float else self.head.offsets(self.piece)
         return grid.reconstruct(self.levels, self.piece.dtype, steps, self.trits, offsets)
 
     def sizes(self, trits: int) -> NDArray[np.float64]:

@@ -137,7 +137,8 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
     if not stored.flags.aligned:
         stored = stored.copy()
     numbers = storage.numbers(stored, tensor.dtype)
-    coded = tensor.dtype is not DType.INT32 and bool(np.isfinite(numbers).all())
+    largest = _largest(numbers)
+    coded = tensor.dtype is not DType.INT32 and math.isfinite(largest)
     coded = coded and not _is_filled(tensor, numbers)
     offset = 0
     if tensor.dtype is DType.UINT8:
@@ -151,7 +152,7 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
         offset=offset,
         energy=energy,
         scale=spread if spread > 0 else 1.0,
-        finest=_finest(numbers) if coded else -grid.MAX_STEP_INDEX,
+        finest=_finest(largest) if coded else -grid.MAX_STEP_INDEX,
         known=numbers if len(numbers) < _FEWEST_SAMPLED else None,
     )
 
@@ -183,7 +184,9 @@ def _energy(stored: NDArray[np.float32] | NDArray[np.float64], offset: int) -> f
     """Sum of squares about an offset, piece by piece: all numbers are twice the model."""
     total = 0.0
     for first in range(0, len(stored), _PIECE):
-        numbers = stored[first : first + _PIECE].astype(np.float64) - offset
+        numbers = stored[first : first + _PIECE].astype(np.float64)
+        if offset:
+            numbers -= offset
         total += float(numbers @ numbers)
     return total
 
@@ -219,12 +222,13 @@ def _have_same_bytes(one: NDArray[np.generic], other: NDArray[np.generic]) -> bo
 
 
 def _largest(numbers: NDArray[np.float32] | NDArray[np.float64]) -> float:
-    return max(-float(numbers.min()), float(numbers.max()))
+    """The magnitude of the largest; not a number where one of them is none."""
+    least, most = float(numbers.min()), float(numbers.max())
+    return most if most >= -least else -least
 
 
-def _finest(numbers: NDArray[np.float32] | NDArray[np.float64]) -> int:
+def _finest(largest: float) -> int:
     """The step index at which the largest weight gets about the largest level of a base."""
-    largest = _largest(numbers)
     return grid.step_index(largest / _LARGEST_LEVEL) if largest else -grid.MAX_STEP_INDEX
 
 

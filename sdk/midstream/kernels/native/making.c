@@ -1,19 +1,24 @@
 #include "making.h"
 
+#include "clones.h"
 #include "prediction.h"
 
 #define STAY 255 /* the row of levels that do not move */
 #define OCTAVE 4 /* points are an octave narrower than levels of half steps */
 
 /* The row of each weight in tables of all shapes and widths. */
-static void find_rows(const struct making *making, int64_t count)
+FOR_EVERY_WIDTH static void find_rows(const struct making *making, int64_t count)
 {
-    const int64_t widths = making->prices.rows / FIT_SHAPES;
-    const int64_t first = making->ways.best.shape * widths;
+    const int16_t last = (int16_t)(making->prices.rows / FIT_SHAPES - 1);
+    const int16_t first = (int16_t)(making->ways.best.shape * (last + 1));
+    const int16_t less = making->is_lattice ? OCTAVE : 0;
+    const int16_t most = making->is_lattice ? INT16_MAX : last; /* of those that move */
+    const int16_t *widths = making->widths;
+    uint8_t *rows = making->rows;
     for (int64_t i = 0; i < count; i++) {
-        int64_t width = making->widths[i] - (making->is_lattice ? OCTAVE : 0);
-        int64_t row = first + (width < 0 ? 0 : width < widths ? width : widths - 1);
-        making->rows[i] = (uint8_t)(width >= widths && !making->is_lattice ? STAY : row);
+        int16_t width = (int16_t)(widths[i] - less), row = width > 0 ? width : 0;
+        row = (int16_t)(first + (row < last ? row : last));
+        rows[i] = (uint8_t)(width > most ? STAY : row);
     }
 }
 

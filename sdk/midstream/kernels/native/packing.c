@@ -92,8 +92,8 @@ static int put_stream(struct packing *packing, const struct packed_levels *own,
     int has_low = has_any(packing->shifts, own->count);
     struct levels levels
         = { own->levels, halves, packing->tables, has_low ? packing->shifts : NULL, own->count };
-    struct symbols symbols = { packing->out ? packing->symbols : NULL, packing->low, packing->counts, packing->places,
-        packing->escapes };
+    struct symbols symbols = { packing->out ? packing->symbols : NULL, packing->low,
+        packing->out ? NULL : packing->counts, packing->places, packing->escapes };
     int64_t escapes = find_symbols(&symbols, &levels, &packing->alphabets);
     if (escapes < 0)
         return 0;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+enum { HALF_LOG = 15 };
+
 static const uint32_t top = UINT32_C(1) << 31;
 
 /* A value with its sign in the top bit; of two bytes, the lower ones are zeros. */
@@ -10,11 +12,18 @@ static inline uint32_t value_at(const void *values, int64_t size, int64_t i)
     return size == 4 ? ((const uint32_t *)values)[i] : (uint32_t)((const uint16_t *)values)[i] << 16;
 }
 
-/* The last place with this magnitude, -1 for none; the next value of it is to find this one. */
+/* The last place with this magnitude, -1 for none; the next value of it is to find this one. Where
+ * there is a slot for each magnitude of two bytes, none is looked for. */
 static inline int64_t last_place(
     const void *values, int64_t size, int64_t i, uint32_t *table, int log)
 {
     const uint32_t magnitude = value_at(values, size, i) & ~top;
+    if (size == 2 && log >= HALF_LOG) {
+        uint32_t *own = table + (magnitude >> 16);
+        const int64_t last = (int64_t)*own - 1;
+        *own = (uint32_t)(i + 1);
+        return last;
+    }
     const uint32_t mask = (uint32_t)((UINT64_C(1) << log) - 1);
     uint32_t slot = (magnitude * UINT32_C(0x9E3779B1)) >> (32 - log);
     while (table[slot] && (value_at(values, size, table[slot] - 1) & ~top) != magnitude)
@@ -55,13 +64,21 @@ static inline struct repeat longer(struct repeat one, struct repeat other)
     return is_one ? one : other;
 }
 
+/* Whether the value after a place is that before or after another one, but for signs. */
+static inline int may_go_on(const void *values, int64_t size, int64_t i, int64_t source)
+{
+    const uint32_t next = value_at(values, size, i + 1) & ~top;
+    return (value_at(values, size, source + 1) & ~top) == next
+        || (source && (value_at(values, size, source - 1) & ~top) == next);
+}
+
 static inline int64_t find_sized(const void *values, int64_t count, int64_t size, uint32_t *table,
     int log, struct repeat *repeats)
 {
     int64_t found = 0, end = 0;
     for (int64_t i = 0; i < count; i++) {
         int64_t before = last_place(values, size, i, table, log);
-        if (i < end || before < 0)
+        if (i < end || before < 0 || count - i < SHORTEST_RUN || !may_go_on(values, size, i, before))
             continue;
         struct repeat run = longer(run_from(values, count, size, i, before, 1),
             run_from(values, count, size, i, before, -1));
@@ -76,9 +93,10 @@ static inline int64_t find_sized(const void *values, int64_t count, int64_t size
 int64_t find_repeats(const void *values, int64_t count, int64_t size, uint32_t *table, int log,
     struct repeat *repeats)
 {
-    memset(table, 0, sizeof *table << log);
-    return size == 4 ? find_sized(values, count, 4, table, log, repeats)
-                     : find_sized(values, count, 2, table, log, repeats);
+    const int needed = size == 2 && log > HALF_LOG ? HALF_LOG : log;
+    memset(table, 0, sizeof *table << needed);
+    return size == 4 ? find_sized(values, count, 4, table, needed, repeats)
+                     : find_sized(values, count, 2, table, needed, repeats);
 }
 
 enum { LOOKED = 256, SEEN = 1 << 14, FEW = 8, SLOTS = 2048, BUCKETS = 1 << 16 };

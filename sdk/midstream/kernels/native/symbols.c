@@ -1,6 +1,14 @@
 #include "symbols.h"
 
-static int are_in_range(const struct levels *levels, int64_t tables)
+#include "clones.h"
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+FOR_EVERY_WIDTH static int are_in_range(const struct levels *levels, int64_t tables)
 {
     uint16_t last = 0;
     uint8_t most = 0;
@@ -21,19 +29,19 @@ static int are_tables(const struct alphabets *alphabets)
     return 1;
 }
 
-int64_t find_symbols(
-    struct symbols *symbols, const struct levels *levels, const struct alphabets *alphabets)
+/* Loops are made for what levels have, and for what is asked for. */
+INLINE int64_t find_some(struct symbols *symbols, const struct levels *levels,
+    const struct alphabets *alphabets, const int has_halves, const int has_shifts,
+    const int is_counted)
 {
-    int64_t escapes = 0, phase = levels->halves ? alphabets->next_phase : 0;
-    if (phase < 0 || !are_tables(alphabets) || !are_in_range(levels, alphabets->count - phase))
-        return -1;
+    int64_t escapes = 0;
     for (int64_t i = 0; i < levels->count; i++) {
         int64_t table = levels->tables[i], value = levels->levels[i];
-        if (levels->halves) {
+        if (has_halves) {
             value -= levels->halves[i] >> 1;
-            table += levels->halves[i] & 1 ? phase : 0;
+            table += levels->halves[i] & 1 ? alphabets->next_phase : 0;
         }
-        if (levels->shifts) {
+        if (has_shifts) {
             int64_t shift = levels->shifts[i];
             value += ((int64_t)1 << shift) >> 1;
             symbols->low[i] = (int32_t)(value & (((int64_t)1 << shift) - 1));
@@ -46,11 +54,28 @@ int64_t find_symbols(
             symbol = last;
         }
         symbol += alphabets->firsts[table];
-        symbols->counts[symbol]++;
+        if (is_counted)
+            symbols->counts[symbol]++;
         if (symbols->symbols)
             symbols->symbols[i] = (int32_t)symbol;
     }
     return escapes;
+}
+
+int64_t find_symbols(
+    struct symbols *symbols, const struct levels *levels, const struct alphabets *alphabets)
+{
+    int64_t phase = levels->halves ? alphabets->next_phase : 0;
+    if (phase < 0 || !are_tables(alphabets) || !are_in_range(levels, alphabets->count - phase))
+        return -1;
+    if (symbols->counts)
+        return find_some(
+            symbols, levels, alphabets, levels->halves != NULL, levels->shifts != NULL, 1);
+    if (levels->shifts)
+        return find_some(symbols, levels, alphabets, levels->halves != NULL, 1, 0);
+    if (levels->halves)
+        return find_some(symbols, levels, alphabets, 1, 0, 0);
+    return find_some(symbols, levels, alphabets, 0, 0, 0);
 }
 
 /* Whether all tables are there, whatever the class. */

@@ -28,7 +28,7 @@ struct levels {
 };
 
 /* What comes out: for each level a symbol, unless NULL, and its low bits, where it has a shift;
- * how many there are of each symbol; for each escape where, and what. */
+ * how many there are of each symbol, unless NULL; for each escape where, and what. */
 struct symbols {
     int32_t *symbols, *low;
     int64_t *counts;

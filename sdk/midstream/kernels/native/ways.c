@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "clones.h"
 #include "histograms.h"
 
 #define MOST_CHOICES 4
@@ -17,6 +18,14 @@ struct terms terms_of(
         run->stride = own->stride < run->stride ? own->stride : run->stride;
     }
     return (struct terms){ run, 1, terms, choice->count, NULL, 0 };
+}
+
+FOR_EVERY_WIDTH static uint8_t greatest(const uint8_t *classes, int64_t count)
+{
+    uint8_t most = 0;
+    for (int64_t i = 0; i < count; i++)
+        most = classes[i] > most ? classes[i] : most;
+    return most;
 }
 
 /* The class of each level, or of what is left of it where neighbours predict it. */
@@ -40,10 +49,7 @@ static void classify(struct ways *ways, const struct choice *choice)
         }
     }
     int64_t seen = thin_out(&ways->fit, ways->classes);
-    ways->fit.depth = 0;
-    for (int64_t i = 0; i < seen; i++)
-        if (ways->classes[i] >= ways->fit.depth)
-            ways->fit.depth = ways->classes[i] + 1;
+    ways->fit.depth = seen ? 1 + (int64_t)greatest(ways->classes, seen) : 0;
 }
 
 static void begin(struct fit *fit, const struct way *known, int64_t places)

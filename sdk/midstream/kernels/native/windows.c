@@ -141,6 +141,14 @@ int64_t cheapest(const struct fit *fit, const struct fit_axis *axis, int64_t pla
     const uint16_t *sent = fit->sent + axis->spread * FIT_DELTAS + FIT_MARGIN;
     int64_t first = fit->starts[place] - fit->width, best = first < -FIT_MARGIN ? FIT_WINDOW - 1 : 0;
     int64_t least = INT64_MAX;
+    if (first >= -FIT_MARGIN && first + FIT_WINDOW - 1 <= FIT_MARGIN) {
+        for (int64_t j = 0; j < FIT_WINDOW; j++) {
+            int64_t bits = totals[j] + sent[first + j];
+            best = bits < least ? j : best;
+            least = bits < least ? bits : least;
+        }
+        return best;
+    }
     for (int64_t j = 0; j < FIT_WINDOW; j++) {
         int64_t delta = first + j;
         if (delta < -FIT_MARGIN || delta > FIT_MARGIN || totals[j] + sent[delta] >= least)

@@ -43,7 +43,7 @@ def fit_scales(
     """The shape, width and log-scales that give levels their shortest code, about.
 
     Descends from one scale to scales on more axes, as long as bits are saved; then adjusts
-    each axis to the others once more.
+    each axis to the others once more, unless but some of the weights are looked at.
 
     Args:
         classes: (weights,) of levels, as `level_classes` gives them; not empty. Of those that
@@ -61,7 +61,7 @@ def fit_scales(
     for axis in tried:
         if axis not in search.deltas:
             search.try_axis(axis)
-    if len(search.deltas) > 1 or (known is not None and known.deltas):
+    if (len(search.deltas) > 1 and not thin) or (known is not None and known.deltas):
         search.polish()
     return Fit(
         shape=search.shape,

@@ -295,7 +295,7 @@ void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count)
             try_axis(fit, tried[k]);
     for (int64_t a = 0; a < FIT_AXES; a++)
         used += fit->axes[a].is_used;
-    if (used < 2 && !known)
+    if ((used < 2 || fit->thin) && !known)
         return;
     for (int64_t a = 0; a < FIT_AXES; a++)
         if (fit->axes[a].is_used) {

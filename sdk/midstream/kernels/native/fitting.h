@@ -59,7 +59,8 @@ int64_t thin_out(const struct fit *fit, uint8_t *classes);
 /* How many weights are looked at. */
 int64_t count_seen(const struct fit *fit);
 
-/* Find scales on those axes of so many that save bits; `is_used` says which are known already. */
+/* Find scales on those axes of so many that save bits; `is_used` says which are known already. What
+ * is found by some of the weights is not adjusted once more. */
 void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count);
 
 /* Arguments from buffers; false and an error where they are not what is wanted. */

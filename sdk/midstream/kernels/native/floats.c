@@ -1,5 +1,7 @@
 #include "floats.h"
 
+#include <string.h>
+
 #include "counts.h"
 #include "floats_wide.h"
 #include "floats_wider.h"
@@ -9,6 +11,12 @@
 #define WINDOW 8   /* bytes that are loaded at once */
 #define ZERO_SYMBOL 0
 #define LOW_SYMBOL 1
+
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
 
 static inline uint32_t load16(const uint8_t *data)
 {
@@ -70,21 +78,45 @@ static inline uint32_t stepped(uint32_t slot, uint32_t state)
     return frequency * (state >> TOTAL_BITS) + (state & (TOTAL - 1)) - start;
 }
 
-/* One symbol of each lane, where a word for each of them is left. No branch: whether a lane
- * takes a word cannot be foretold. */
-static void decode_round(const uint32_t *restrict slots, struct input *input,
-    uint32_t *restrict states, int64_t lanes, uint8_t *restrict rows)
+/* Symbols of rounds of all lanes, as long as a word for each of them is left; gives how many. No
+ * branch: whether a lane takes a word cannot be foretold. */
+INLINE int64_t decode_rounds(const uint32_t *restrict slots, struct input *input,
+    uint32_t *restrict states, const int lanes, uint8_t *restrict rows, int64_t count)
 {
     const uint8_t *restrict next = input->next;
-    for (int64_t lane = 0; lane < lanes; lane++) {
-        uint32_t slot = slot_of(slots, rows[lane], states[lane]);
-        uint32_t state = stepped(slot, states[lane]);
-        uint32_t refilled = state << 16 | load16(next), hungry = state < STATE_START;
-        rows[lane] = (uint8_t)(slot >> 24);
-        next += 2 * hungry;
-        states[lane] = state ^ ((state ^ refilled) & -hungry);
-    }
+    uint32_t own[FLOAT_LANES];
+    int64_t i = 0;
+    memcpy(own, states, (size_t)lanes * sizeof *own);
+    for (; count - i >= lanes && input->end - next > 2 * lanes; i += lanes, rows += lanes)
+        for (int lane = 0; lane < lanes; lane++) {
+            uint32_t slot = slot_of(slots, rows[lane], own[lane]);
+            uint32_t state = stepped(slot, own[lane]);
+            uint32_t refilled = state << 16 | load16(next), hungry = state < STATE_START;
+            rows[lane] = (uint8_t)(slot >> 24);
+            next += 2 * hungry;
+            own[lane] = state ^ ((state ^ refilled) & -hungry);
+        }
+    memcpy(states, own, (size_t)lanes * sizeof *own);
     input->next = next;
+    return i;
+}
+
+/* The same with all numbers known where the code is made. */
+static int64_t decode_any_rounds(const uint32_t *slots, struct input *input, uint32_t *states,
+    int64_t lanes, uint8_t *rows, int64_t count)
+{
+    switch (lanes) {
+    case 1:
+        return decode_rounds(slots, input, states, 1, rows, count);
+    case 2:
+        return decode_rounds(slots, input, states, 2, rows, count);
+    case 4:
+        return decode_rounds(slots, input, states, 4, rows, count);
+    case 8:
+        return decode_rounds(slots, input, states, 8, rows, count);
+    default:
+        return decode_rounds(slots, input, states, (int)lanes, rows, count);
+    }
 }
 
 static int refill(uint32_t *state, struct input *input)
@@ -136,8 +168,7 @@ int64_t decode_symbols(const uint32_t *slots, const uint8_t *data, int64_t size,
         i = wider_symbols(slots, &input.next, input.end, states, lanes, rows, count);
     else if (wide)
         i = wide_symbols(slots, &input.next, input.end, states, lanes, rows, count);
-    for (; count - i >= lanes && input.end - input.next > 2 * lanes; i += lanes)
-        decode_round(slots, &input, states, lanes, rows + i);
+    i += decode_any_rounds(slots, &input, states, lanes, rows + i, count - i);
     if (!decode_last(slots, &input, states, lanes, rows + i, count - i))
         return FLOATS_SHORT;
     for (int64_t lane = 0; lane < lanes; lane++)
@@ -203,6 +234,11 @@ static int64_t safe_run(const struct fields *fields, int64_t left, int whole)
     return left < most ? left : most;
 }
 
+static inline int64_t bytes_ahead(const struct fields *fields)
+{
+    return fields->rest_size - (fields->bit >> 3);
+}
+
 /* How many of some weights come up to the first whose symbol wide_floats leaves to others. */
 static int64_t up_to_odd_one(const struct layout *layout, const uint8_t *symbols, int64_t count)
 {
@@ -213,23 +249,57 @@ static int64_t up_to_odd_one(const struct layout *layout, const uint8_t *symbols
     return i < count ? i + 1 : count;
 }
 
+/* Groups of weights from `i` on, each odd one and those before it one by one, as long as more bytes
+ * are left than a group takes; gives where it stopped. */
+static inline int64_t read_groups(const struct layout *layout, const struct wide_parts *parts,
+    struct fields *fields, const uint8_t *symbols, const int16_t *quarters, int64_t i,
+    int64_t count, uint8_t *out, const int bits, const int whole)
+{
+    for (int64_t run;; i += run) {
+        i += wide_floats(
+            layout, parts, fields, symbols + i, quarters + i, count - i, out + i * (bits / 8));
+        run = safe_run(fields, WIDE_GROUP, whole);
+        if (count - i < WIDE_GROUP || run < 1 || bytes_ahead(fields) < WIDE_REST)
+            return i;
+        run = up_to_odd_one(layout, symbols + i, run);
+        read_some(layout, fields, symbols, quarters, i, i + run, out, bits, whole, 0);
+    }
+}
+
+/* The same where the rests end soon: with zeros behind them. */
+static inline int64_t read_last_groups(const struct layout *layout,
+    const struct wide_parts *parts, struct fields *fields, const uint8_t *symbols,
+    const int16_t *quarters, int64_t i, int64_t count, uint8_t *out, const int bits,
+    const int whole)
+{
+    uint8_t tail[2 * WIDE_REST] = { 0 };
+    const int64_t first = fields->bit >> 3, left = bytes_ahead(fields);
+    struct fields near = *fields;
+    if (left < 0 || left > WIDE_REST)
+        return i;
+    memcpy(tail, fields->rest + first, (size_t)left);
+    near.rest = tail;
+    near.rest_size = sizeof tail;
+    near.bit -= 8 * first;
+    i = read_groups(layout, parts, &near, symbols, quarters, i, count, out, bits, whole);
+    fields->whole = near.whole;
+    fields->bit = near.bit + 8 * first;
+    return i;
+}
+
 static inline void read_all(const struct layout *layout, struct fields *fields,
     const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out,
     const int bits, const int whole, int wide)
 {
     struct wide_parts parts;
     int64_t i = 0, run;
-    wide = wide && find_wide_parts(layout, &parts);
-    for (; (run = safe_run(fields, count - i, whole)) > 0; i += run) {
-        if (wide && run >= WIDE_GROUP) {
-            i += wide_floats(
-                layout, &parts, fields, symbols + i, quarters + i, run, out + i * (bits / 8));
-            /* then one whose symbol is no part, and those before it, or what is left */
-            run = safe_run(fields, count - i < WIDE_GROUP ? count - i : WIDE_GROUP, whole);
-            run = run > 0 ? up_to_odd_one(layout, symbols + i, run) : 0;
-        }
-        read_some(layout, fields, symbols, quarters, i, i + run, out, bits, whole, 0);
+    if (wide && find_wide_parts(layout, &parts)) {
+        i = read_groups(layout, &parts, fields, symbols, quarters, 0, count, out, bits, whole);
+        i = read_last_groups(
+            layout, &parts, fields, symbols, quarters, i, count, out, bits, whole);
     }
+    for (; (run = safe_run(fields, count - i, whole)) > 0; i += run)
+        read_some(layout, fields, symbols, quarters, i, i + run, out, bits, whole, 0);
     read_some(layout, fields, symbols, quarters, i, count, out, bits, whole, 1);
 }
 

@@ -212,6 +212,12 @@ WIDE static inline void write_group(const struct shifts *shifts, int bits, int w
     }
 }
 
+static inline int has_group(const struct layout *layout, const struct fields *fields)
+{
+    return fields->rest_size - (fields->bit >> 3) >= WIDE_REST
+        && fields->whole_end - fields->whole >= layout->whole * WIDE_GROUP;
+}
+
 WIDE int64_t wide_floats(const struct layout *layout, const struct wide_parts *parts,
     struct fields *fields, const uint8_t *symbols, const int16_t *quarters, int64_t count, uint8_t *out)
 {
@@ -222,7 +228,7 @@ WIDE int64_t wide_floats(const struct layout *layout, const struct wide_parts *p
     int64_t i = 0;
     const __m256i last = _mm256_set1_epi8(LAST_PART - LOW + 1);
     const __m256i refused = _mm256_set1_epi8((char)parts->refused);
-    for (; count - i >= WIDE_GROUP; i += WIDE_GROUP) {
+    for (; count - i >= WIDE_GROUP && has_group(layout, fields); i += WIDE_GROUP) {
         __m256i part = _mm256_sub_epi8(
             _mm256_loadu_si256((const void *)(symbols + i)), _mm256_set1_epi8(LOW));
         __m256i beyond = _mm256_cmpeq_epi8(_mm256_max_epu8(part, last), part);

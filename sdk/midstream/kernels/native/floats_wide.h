@@ -9,6 +9,7 @@
 
 #define WIDE_LANES 32
 #define WIDE_GROUP 32 /* weights at a time */
+#define WIDE_REST 41  /* bytes that their rests may reach: 8 bits each, and what is loaded beyond */
 
 /* Whether this processor has what it takes. */
 int has_wide(void);

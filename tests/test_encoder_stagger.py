@@ -61,16 +61,35 @@ def test_integers_have_no_steps_to_stagger() -> None:
 def test_the_last_rung_takes_fewer_bytes_than_above_one_step_for_all(
     monkeypatch: pytest.MonkeyPatch, top: int
 ) -> None:
-    ladder = f"20dB,{top}dB"
+    ladder = f"20dB,{top}dB,exact"  # no points follow, whose ends are nearer to each other
 
     def size() -> int:
-        units = encode(MODEL, ladder=ladder).units
+        units = encode(MODEL, ladder=ladder).units[:2]
         assert units[-1].fidelity.weight_snr >= top
         return sum(len(unit.data) for unit in units)
 
     found = size()
     monkeypatch.setattr(uniform, "staggered", lambda weights, factors, relative, climb: relative)
     assert found < 0.985 * size()
+
+
+@pytest.mark.parametrize("climb", [7.0, 12.0, 16.0, 21.0])
+def test_some_tensors_start_half_as_much_finer_as_their_points_are_coarser(climb: float) -> None:
+    weights = loaded(MODEL)
+    factors, way = noise_factors(weights), Climb(bottom=20.0, top=20.0 + climb, is_pointed=True)
+    found = 5.0 - np.array(staggered(weights, factors, [5.0] * len(weights), way))
+    gaps = [16 * np.log2(5 / 3) / 2, 16 * np.log2(9 / 5) / 2]
+    assert len(set(found.tolist())) == 2
+    assert found.min() == 0
+    assert min(abs(found.max() - gap) for gap in gaps) < 1e-9
+
+
+def test_ends_at_points_are_thirds_and_fifths_by_turns() -> None:
+    way = Climb(bottom=20.0, top=36.0, is_pointed=True)
+    ends = np.array([way.finer(end) for end in range(1, 6)])
+    parts = 2 ** ((ends - ends[0]) / 16)
+    assert np.allclose(parts, np.array([3, 5, 9, 15, 27]) / 3)
+    assert way.finer(0) == 0
 
 
 def test_bases_hardly_pass_their_target() -> None:

@@ -17,7 +17,7 @@ TARGETS = (22.0, 24.0, 25.0, 27.0, 28.5)
 
 
 def rung(target: float) -> EncodedUnit:
-    return encode(MODEL, ladder=f"20dB,{target}dB,36dB").units[1]
+    return encode(MODEL, ladder=f"20dB,{target}dB,36dB,exact").units[1]
 
 
 @pytest.fixture

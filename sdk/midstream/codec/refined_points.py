@@ -113,8 +113,11 @@ def _entries(parents: _Levels, children: _Levels, context: Context, trits: int, 
     kinds = _kinds(digits, ratio)
     family = refined_point_family()
     tables = np.where(kinds == _ONE, 0, _tables(context, trits, ratio) + classify(offsets))
-    symbols = np.choose(kinds, [(outward >> 1) + 1, outward > 0, outward > 0, 0])
-    found: _Int = family.firsts[tables + kinds * DIGIT_TABLES] + symbols
+    symbols = outward + np.where(kinds == _NEAR, 1, 2) >> 1
+    symbols[kinds == _FAR] >>= 1
+    symbols[kinds == _ONE] = 0
+    found: _Int = family.firsts[tables + kinds * DIGIT_TABLES]
+    found += symbols
     return found
 
 

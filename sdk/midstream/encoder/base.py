@@ -114,7 +114,10 @@ class Bases:
         """
         head = Head(topology=self._topology, codes=tuple(codes))
         plans = make_plans(head, self._weights, levels, corrected)
-        plans = tuple(map(fold or self.folds.shorter, plans))
+        return self.of(head, tuple(map(fold or self.folds.shorter, plans)))
+
+    def of(self, head: Head, plans: tuple[Plan, ...]) -> Base:
+        """The base of these slices."""
         records = heapq.merge(self._raw, level_records(plans), key=lambda record: record.slice)
         data = write_unit(UnitKind.BASE, 0, head.write(), records)
         return Base(head=head, plans=plans, data=data)

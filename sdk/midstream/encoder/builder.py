@@ -28,6 +28,7 @@ from midstream.encoder.recipes import (
 )
 from midstream.encoder.remarks import decibels_of
 from midstream.encoder.rungs import MOST_PARTS, SLACKS, RungSearch
+from midstream.encoder.stagger import Climb
 from midstream.encoder.statistics import Statistics
 from midstream.encoder.steps import Allocation, allocate
 from midstream.encoder.targets import Targets
@@ -121,8 +122,7 @@ class Builder:
         self._targets.check(rungs)
         first, *others = rungs
         self._bases.is_refined = any(rung.target is not Target.EXACT for rung in others)
-        last = max((r.value for r in others if r.target is Target.SNR), default=None)
-        base = self._base(first, recipes, last, is_only=not others)
+        base = self._base(first, recipes, _climb(rungs), is_only=not others)
         if others:
             refiner = Refiner(self._weights, self._quantiser, self.recipe)
             self._search = RungSearch(
@@ -175,12 +175,12 @@ class Builder:
         return tuple(self._units)
 
     def _base(
-        self, rung: Rung, recipes: Sequence[Recipe], last: float | None, *, is_only: bool
+        self, rung: Rung, recipes: Sequence[Recipe], climb: Climb | None, *, is_only: bool
     ) -> Base:
         self._work.begin(str(rung), planned_parts([rung], is_known=self._statistics is not None))
         if rung.target is Target.SNR:
             uniform = UniformBase(self._weights, self._bases, self._factors)
-            return uniform.reach(rung.value, last, is_only=is_only)
+            return uniform.reach(rung.value, climb, is_only=is_only)
         finder = BaseSearch(
             self._weights, self._bases, self._targets, self._allocation, self._work.part
         )
@@ -250,6 +250,15 @@ class Builder:
 
     def _weight_snr(self, plans: Sequence[Plan], *, is_exact: bool = False) -> float:
         return decibels(noise_of(plans, self._factors), is_exact=is_exact)
+
+
+def _climb(rungs: Sequence[Rung]) -> Climb | None:
+    """From a base in weight SNR to the last rung that aims at that."""
+    first, *others = rungs
+    top = max((rung.value for rung in others if rung.target is Target.SNR), default=None)
+    if first.target is not Target.SNR or top is None:
+        return None
+    return Climb(bottom=first.value, top=top, is_pointed=others[-1].target is Target.SNR)
 
 
 def _ways(recipe: Recipe) -> Sequence[float]:

@@ -225,7 +225,7 @@ def _counts(plans: Sequence[Plan], chosen: Sequence[Refinement]) -> list[int]:
 def thriftily(plan: Plan, more: int) -> Plan:
     """A slice after so many more trits, its levels children that are near and cheap."""
     near = plan.refined(more)
-    if not more or not plan.piece.dtype.is_float:
+    if not more or not plan.piece.dtype.is_float or near.is_at_summit:
         return near
     levels, sizes = near.levels.copy(), plan.sizes(near.trits)
     here = slice(None) if plan.folding is None else plan.folding.places

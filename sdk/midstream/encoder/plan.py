@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Operation, Record, Slice
-from midstream.codec import Context, Folding, digits, grid, kept, storage
+from midstream.codec import Context, Folding, digits, grid, kept, refined_points, storage
 from midstream.encoder.decoded import decoded_error, is_far_above_rounding
 from midstream.encoder.narrow import Narrow, narrow, wide
+from midstream.encoder.summits import Summit
 from midstream.encoder.weights import Corrected, Weights
 from midstream.kernels import nearest_levels, squared_error
 from midstream.types import DType
@@ -53,6 +54,8 @@ class Plan:
     """Refinements made."""
     folding: Folding | None = None
     """Which weights repeat others, and are not coded; None where all are."""
+    summit: Summit | None = None
+    """Points that all levels follow from; None where levels are those nearest to the targets."""
 
     @property
     def levels(self) -> _Levels:
@@ -88,6 +91,8 @@ class Plan:
         """Refinements that there can be."""
         if not self.piece.coded:
             return 0
+        if self.summit is not None:
+            return self.summit.trits + 1
         if not self.piece.dtype.is_float:
             return int(self.head.steps(self.piece).min())
         largest = float(np.max(np.abs(self.targets) / self.sizes(0), initial=1.0))
@@ -109,10 +114,24 @@ class Plan:
         """(weights,), what the levels stand for, in storage form."""
         steps = self.head.steps(self.piece)
         offsets = 0 if self.piece.dtype.is_float else self.head.offsets(self.piece)
-        return grid.reconstruct(self.levels, self.piece.dtype, steps, self.trits, offsets)
+        return grid.reconstruct(
+            self.levels,
+            self.piece.dtype,
+            steps,
+            self.trits - self.is_at_summit,
+            offsets,
+            ratio=self.summit.ratio if self.summit and self.is_at_summit else 1,
+        )
+
+    @property
+    def is_at_summit(self) -> bool:
+        """Whether its levels are points that refine others."""
+        return self.summit is not None and self.trits > self.summit.trits
 
     def sizes(self, trits: int) -> NDArray[np.float64]:
         """The step of each weight after so many refinements; (1,) where all have the same."""
+        if self.summit is not None and trits > self.summit.trits:
+            return self.sizes(self.summit.trits) / self.summit.ratio
         code = self.head.codes[self.piece.runs[0].tensor]
         if len(self.piece.runs) == 1 and code.is_even:
             return grid.one_size(code.step, trits, self.piece.dtype)
@@ -128,7 +147,9 @@ class Plan:
         return self.rounded(trits)
 
     def rounded(self, trits: int) -> _Levels:
-        """The levels nearest to the targets, after so many refinements."""
+        """The levels nearest to the targets, or what follows from points, at any refinement."""
+        if self.summit is not None:
+            return self.summit.below(trits)
         return nearest_levels(self.numbers, self.sizes(trits))
 
     @cached_property
@@ -144,15 +165,22 @@ class Plan:
         """Squared errors in steps of the base, after so many refinements."""
         sizes = self.sizes(0)
         if len(sizes) == 1:
-            known = self.levels if trits == self.trits else None
+            known = self.nearest(trits) if trits == self.trits or self.summit else None
             error = squared_error(self.numbers, self.sizes(trits), levels=known)
             return error / float(sizes[0]) ** 2
-        errors = self.targets / sizes - self.nearest(trits) / 3.0**trits
+        errors = (self.targets - self.nearest(trits) * self.sizes(trits)) / sizes
         return float(errors @ errors)
 
     def digit_bits(self, trits: int) -> float:
         """Estimated bits of one more trit after so many."""
         parents, children = (self.coded(self.nearest(t)) for t in (trits, trits + 1))
+        return self.step_bits(parents, children, trits)
+
+    def step_bits(self, parents: _Levels, children: _Levels, trits: int) -> float:
+        """The same of levels before and after it, as coded."""
+        if self.summit is not None and trits == self.summit.trits:
+            ratio = self.summit.ratio
+            return refined_points.cost(parents, children, self.context, trits, ratio)
         return digits.cost(parents, children, self.context, trits)
 
     def coded(self, values: NDArray[_T]) -> NDArray[_T]:
@@ -168,7 +196,10 @@ class Plan:
         """Parents, children and trits of each refinement from here to there, as coded."""
         ladder = [children]
         while len(ladder) < trits - self.trits:
-            ladder.append(grid.coarsen(ladder[-1]))
+            if self.summit is not None and trits - len(ladder) == self.summit.trits:
+                ladder.append(refined_points.parents_of(ladder[-1], self.summit.ratio))
+            else:
+                ladder.append(grid.coarsen(ladder[-1]))
         pairs = pairwise([self.coded(own) for own in (self.levels, *ladder[::-1])])
         return [(*pair, self.trits + at) for at, pair in enumerate(pairs)]
 

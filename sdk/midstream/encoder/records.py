@@ -3,11 +3,16 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
 from midstream.bitstream import Operation, Record
-from midstream.codec import digits, points
+from midstream.codec import digits, points, refined_points
 from midstream.encoder.plan import Plan
 
 __all__ = ["digit_records", "level_records", "raw_records"]
+
+_Levels = NDArray[np.int32]
 
 _SIDE_BY_SIDE = 16
 """Slices that are coded at once: enough for speed, at most a million weights in memory."""
@@ -51,7 +56,33 @@ def digit_records(before: Sequence[Plan], after: Sequence[Plan]) -> Iterator[Rec
         for step in here.steps_to(there.levels, there.trits)
     )
     while batch := list(islice(chosen, _SIDE_BY_SIDE)):
-        plans, parents, children, trits = zip(*batch, strict=True)
-        payloads = digits.encode_many(parents, children, [p.context for p in plans], trits)
-        pairs = zip(plans, payloads, strict=True)
-        yield from (plan.record(Operation.DIGITS, payload) for plan, payload in pairs)
+        payloads = iter(_payloads([step for step in batch if not _is_last(step)]))
+        for step in batch:
+            if _is_last(step):
+                yield step[0].record(Operation.POINTS, _points(*step))
+            else:
+                yield step[0].record(Operation.DIGITS, next(payloads))
+
+
+_Step = tuple[Plan, _Levels, _Levels, int]
+"""A slice, levels before and after a refinement, and how many there were before that."""
+
+
+def _is_last(step: _Step) -> bool:
+    """Whether a refinement is that to points."""
+    summit = step[0].summit
+    return summit is not None and step[3] == summit.trits
+
+
+def _payloads(steps: Sequence[_Step]) -> list[bytes]:
+    """Those of digits."""
+    if not steps:
+        return []
+    plans, parents, children, trits = zip(*steps, strict=True)
+    return digits.encode_many(parents, children, [plan.context for plan in plans], trits)
+
+
+def _points(plan: Plan, parents: _Levels, children: _Levels, trits: int) -> bytes:
+    assert plan.summit is not None, "it ends at points"
+    ratios = [plan.summit.ratio]
+    return refined_points.encode_many([parents], [children], [plan.context], [trits], ratios)[0]

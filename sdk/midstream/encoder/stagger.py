@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from midstream.bitstream.slices import SMALL_TENSOR
 from midstream.codec import storage
 from midstream.codec.parameters import MAX_LEVEL
+from midstream.codec.refined_points import RATIOS
 from midstream.encoder.steps import STEPS_PER_OCTAVE
 from midstream.encoder.weights import Weights
 from midstream.kernels import squared_error
@@ -24,8 +25,12 @@ __all__ = ["Climb", "staggered"]
 
 _DB_PER_TRIT = 20 * float(np.log10(3))
 _INDICES_PER_TRIT = STEPS_PER_OCTAVE * float(np.log2(3))
-_FINER = 2 / 3 * _INDICES_PER_TRIT
-"""By how much those start finer that will be refined once less; at the top they lack the rest."""
+_FINER, _FINER_TO_POINTS = 2 / 3, 1 / 2
+"""Of what lies between two ends, by how much those start finer that end at the coarser one; at the
+top they lack the rest."""
+_ROUNDER = 10.7
+"""Step indices from half steps of points to steps of integers that are as noisy, about."""
+_MOST_ENDS = 20
 _SAMPLE = 1 << 13
 """Weights of a tensor that are looked at."""
 _SHARES = 32
@@ -40,11 +45,17 @@ class Climb:
     """Target of the base, dB."""
     top: float
     """Target of the last rung, dB."""
+    is_pointed: bool = False
+    """Whether the last refinement may be to points; ends are then those of thirds and of fifths by
+    turns, and refinements otherwise."""
 
-    @property
-    def most_trits(self) -> int:
-        """Refinements of those that get the most."""
-        return int((self.top - self.bottom) / _DB_PER_TRIT) + 1
+    def finer(self, end: int) -> float:
+        """Step indices from steps of a base to those that are as noisy as one of its ends."""
+        if not self.is_pointed:
+            return end * _INDICES_PER_TRIT
+        trits, place = divmod(end - 1, len(RATIOS))
+        added = STEPS_PER_OCTAVE * float(np.log2(RATIOS[place])) - _ROUNDER
+        return trits * _INDICES_PER_TRIT + added if end else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,13 +107,22 @@ def staggered(
         for at, each in enumerate(zip(weights, factors, relative, strict=True))
         if each[1] and each[0].tensor.dtype.is_float
     ]
+    if climb.is_pointed:
+        ends = range(1, _MOST_ENDS)
+        most = next(
+            (n for n in ends if _top(samples, (), climb, (n, 0.0)) >= climb.top), _MOST_ENDS
+        )
+    else:
+        most = int((climb.top - climb.bottom) / _DB_PER_TRIT) + 1
+    share_of_gap = _FINER_TO_POINTS if climb.is_pointed else _FINER
+    finer = share_of_gap * (climb.finer(most) - climb.finer(most - 1))
     chosen: Collection[int] = ()
     for share in range(1, _SHARES):
         fewer = _pick(samples, share / _SHARES)
-        if _top(samples, fewer, climb) < climb.top:
+        if _top(samples, fewer, climb, (most, finer)) < climb.top:
             break
         chosen = fewer
-    return [step - _FINER if at in chosen else step for at, step in enumerate(relative)]
+    return [step - finer if at in chosen else step for at, step in enumerate(relative)]
 
 
 def _sample(place: int, weights: Weights, factor: float, step: float) -> _Sample:
@@ -134,17 +154,26 @@ def _pick(samples: Sequence[_Sample], share: float) -> set[int]:
     return picked
 
 
-def _top(samples: Sequence[_Sample], fewer: Collection[int], climb: Climb) -> float:
-    """SNR of the last rung, dB, above a base that just reaches its target."""
-    finer = [_FINER if sample.place in fewer else 0.0 for sample in samples]
+def _top(
+    samples: Sequence[_Sample], fewer: Collection[int], climb: Climb, ends: tuple[int, float]
+) -> float:
+    """SNR of the last rung, dB, above a base that just reaches its target.
+
+    Args:
+        samples: Of all tensors.
+        fewer: Those that end once less fine.
+        climb: Both targets.
+        ends: The finer of two, and step indices by which those start finer that have the other.
+    """
+    most, start = ends
+    finer = [start if sample.place in fewer else 0.0 for sample in samples]
     low, high = _FINEST, _COARSEST
     for _ in range(_ROUNDS):
         middle = (low + high) / 2
         is_enough = _snr(samples, [middle - f for f in finer]) >= climb.bottom
         low, high = (middle, high) if is_enough else (low, middle)
-    trits = [climb.most_trits - (sample.place in fewer) for sample in samples]
-    pairs = zip(finer, trits, strict=True)
-    return _snr(samples, [low - f - t * _INDICES_PER_TRIT for f, t in pairs])
+    last = [climb.finer(most - (sample.place in fewer)) for sample in samples]
+    return _snr(samples, [low - f - t for f, t in zip(finer, last, strict=True)])
 
 
 def _snr(samples: Sequence[_Sample], shifts: Sequence[float]) -> float:

@@ -4,11 +4,13 @@ Knows nothing of the rungs above but where the last one ends, and nothing of out
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from midstream.codec import rans
 from midstream.encoder.base import Base, Bases
 from midstream.encoder.decoded import rounding_noise
 from midstream.encoder.folds import Foldings
+from midstream.encoder.landing import landed
 from midstream.encoder.near import whole
 from midstream.encoder.plan import Plan
 from midstream.encoder.ratio import noise_of
@@ -33,6 +35,8 @@ _HARDLY, _CLEARLY = 0.35, 1.2
 _ROOM = 0.01
 """Of the noise that the base of a ladder may have, left free: what is trained on from these weights
 has about as much in the same steps, and follows in few bytes where it meets the target."""
+_FOLLOWING = 0.004
+"""Of the noise that nearest levels may have, what levels that follow from points add, about."""
 _MOST_ROUNDS = 8
 """Bases that are made, at most, until what is decoded of one has no more noise than it may."""
 _MORE = 1.05
@@ -61,20 +65,21 @@ class UniformBase:
         self._searches: dict[bool, Search] = {}
         self._common = Common()
 
-    def reach(self, target: float, last: float | None, *, is_only: bool) -> Base:
+    def reach(self, target: float, climb: Climb | None, *, is_only: bool) -> Base:
         """The base that reaches a target, or the nearest to it.
 
         Args:
             target: Weight SNR, dB, of what is decoded.
-            last: The same of the last rung above it that aims at that; tensors that it refines
-                once less start finer.
+            climb: To the last rung above it that aims at that, if any does; tensors that it
+                refines once less start finer, and levels may follow from points at the end.
             is_only: Whether no rung is above it; levels may then be thrifty.
         """
         relative: Sequence[float] = uniform_steps(self._weights, self._factors)
-        if last is not None:
-            climb = Climb(bottom=target, top=last)
+        if climb is not None:
             relative = staggered(self._weights, self._factors, relative, climb)
         make = self._single if is_only else self._plain
+        if climb is not None and climb.is_pointed:
+            make = partial(self._pointed, noise=10 ** (-climb.top / 10))
         self._searches.clear()
         self._common = Common()
         limit = 10 ** (-target / 10)
@@ -90,6 +95,11 @@ class UniformBase:
             made.append((noise, aim, base))
             aim = _lower(aim, _MORE * _FASTER**turn * (noise - limit))
         return min(made, key=lambda one: one[0])[-1]
+
+    def _pointed(self, relative: Sequence[float], aim: float, *, noise: float) -> Base:
+        """The plain base, but for slices whose levels follow from points."""
+        base = self._plain(relative, (1 - _FOLLOWING) * aim)
+        return self._bases.of(base.head, landed(base.plans, self._factors, noise))
 
     def _rounding(self, relative: Sequence[float], limit: float) -> float:
         """What rounding to half precision adds to so much noise, about."""

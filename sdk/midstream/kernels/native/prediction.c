@@ -57,6 +57,7 @@ static int64_t gain_of(const struct term *term, const struct terms *terms, int64
 static void start_run(struct walk *walk)
 {
     int64_t first = walk->run->first;
+    walk->length = walk->run->stride - first % walk->run->stride;
     for (int64_t t = 0; t < walk->run->terms; t++) {
         const struct term *term = &walk->term[t];
         walk->coordinate[t] = first / term->stride % term->size;
@@ -64,17 +65,59 @@ static void start_run(struct walk *walk)
     }
 }
 
-/* Go on by a segment, which ends at the next place of an axis or before. */
+/* Weights from here to where a place of the shortest axis starts, so many or more of them. */
+static int64_t to_place(const struct walk *walk, int64_t weights)
+{
+    int64_t more = weights - walk->length, stride = walk->run->stride;
+    return more <= 0 ? walk->length : walk->length + (more + stride - 1) / stride * stride;
+}
+
+/* Weights up to where another weight than now is told by a term, or none is, or more is. */
+static int64_t lasting(const struct walk *walk, int64_t t)
+{
+    const struct term *term = &walk->term[t];
+    int64_t coordinate = walk->coordinate[t], distance = term->back * term->stride;
+    int64_t last = coordinate < term->back ? term->back : term->size;
+    int64_t length = walk->left[t];
+    if (term->steps < 0)
+        length += (last - coordinate - 1) * term->stride;
+    int64_t start = distance > walk->done ? to_place(walk, distance - walk->done) : length;
+    return start < length ? start : length;
+}
+
+/* Weights of which all have the same terms as the next. */
+static int64_t stretch(const struct walk *walk)
+{
+    int64_t length = walk->is_known ? walk->run->weights - walk->done : walk->length;
+    for (int64_t t = 0; walk->is_known && t < walk->run->terms; t++) {
+        int64_t own = lasting(walk, t);
+        length = own < length ? own : length;
+    }
+    return length;
+}
+
+static void pass_places(struct walk *walk, int64_t t)
+{
+    const struct term *term = &walk->term[t];
+    int64_t places = -walk->left[t] / term->stride + 1, next = walk->coordinate[t] + places;
+    walk->coordinate[t] = next < term->size ? next : next % term->size;
+    walk->left[t] += places * term->stride;
+}
+
+/* Go on by a segment, which ends where a place of the shortest axis does, or the run. */
 static void leave(struct walk *walk, int64_t length)
 {
     walk->done += length;
+    walk->length = walk->run->stride;
     for (int64_t t = 0; t < walk->run->terms; t++) {
         walk->left[t] -= length;
-        if (walk->left[t] > 0)
-            continue;
-        int64_t next = walk->coordinate[t] + 1;
-        walk->coordinate[t] = next < walk->term[t].size ? next : 0;
-        walk->left[t] = walk->term[t].stride;
+        if (walk->left[t] < 0)
+            pass_places(walk, t);
+        else if (!walk->left[t]) {
+            int64_t next = walk->coordinate[t] + 1;
+            walk->coordinate[t] = next < walk->term[t].size ? next : 0;
+            walk->left[t] = walk->term[t].stride;
+        }
     }
 }
 
@@ -86,7 +129,7 @@ int next_segment(struct walk *walk, int64_t left, int64_t nearest, struct segmen
         start_run(walk);
     }
     const struct run *run = walk->run;
-    int64_t length = run->stride - (run->first + walk->done) % run->stride;
+    int64_t length = stretch(walk);
     segment->length = length < run->weights - walk->done ? length : run->weights - walk->done;
     segment->count = 0;
     for (int64_t t = 0; t < run->terms; t++) {
@@ -105,7 +148,7 @@ int next_segment(struct walk *walk, int64_t left, int64_t nearest, struct segmen
 
 int predict_slice(const int32_t *levels, int64_t count, struct terms *terms, int64_t *halves)
 {
-    struct walk walk = { .terms = terms };
+    struct walk walk = { .terms = terms, .is_known = 1 };
     struct segment segment;
     for (int64_t i = 0; i < count; i += segment.length) {
         if (!next_segment(&walk, count - i, 1, &segment))

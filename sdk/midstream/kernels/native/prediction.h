@@ -43,6 +43,8 @@ struct walk {
     const struct run *run;   /* NULL before the first */
     const struct term *term; /* the first of the run */
     int64_t done;            /* weights of the run */
+    int64_t length;          /* of the next place of the shortest axis, what is left of it */
+    int is_known;            /* whether all levels are known: segments then are as long as can be */
     /* of each term: the place of the next weight on its axis, and weights up to the next place */
     int64_t coordinate[MAX_TERMS], left[MAX_TERMS];
 };
@@ -57,7 +59,7 @@ static inline int64_t clamp(int64_t value, int64_t limit)
 int next_segment(struct walk *walk, int64_t left, int64_t nearest, struct segment *segment);
 
 /* What is expected of so many levels from `here` on, in half steps. They are no more than the
- * least distance, so that none is expected of another. */
+ * least distance, so that none is expected of another, or all are known. */
 static inline void expect(
     const struct segment *segment, const int32_t *here, int64_t count, int64_t *halves)
 {

@@ -34,7 +34,7 @@ static void classify(struct ways *ways, const struct choice *choice)
     struct term terms[CHOICE_TERMS];
     struct run run;
     struct terms all = terms_of(ways, choice, &run, terms);
-    struct walk walk = { .terms = &all };
+    struct walk walk = { .terms = &all, .is_known = 1 };
     struct segment segment = { .length = ways->fit.count };
     for (int64_t i = 0; i < ways->fit.count; i += segment.length) {
         if (choice->count && !next_segment(&walk, ways->fit.count - i, 1, &segment))

@@ -91,6 +91,15 @@ def test_any_points_in_any_context_come_back(count, width, octave, seed):
     assert np.array_equal(decoded, values)
 
 
+@pytest.mark.parametrize(("count", "lanes"), [(0, 0), (1, 1), (1023, 1), (1024, 2), (4096, 8)])
+def test_the_last_levels_of_points_are_on_a_lane_for_each_512(count, lanes):
+    assert levels.lanes_of_last(count) == lanes
+    where = context(16 * count, 20)
+    values = normal(16 * count)
+    payload = points.encode_many([values], [where])[0]
+    assert np.array_equal(points.decode([memoryview(payload)], [where])[0], values)
+
+
 def test_slices_on_the_lattice_and_others_are_coded_side_by_side():
     values = [normal(5000), normal(41, seed=2), normal(900, seed=3)]
     where = [context(5000), context(41, on_lattice=False), context(900)]

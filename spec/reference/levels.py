@@ -27,6 +27,7 @@ class NumberReader:
         tables: Tables,
         contexts: Sequence[tuple[int, int]],
         nearest: int,
+        per_lane: int = 2048,
     ):
         self.tables, self.kinds = tables[0], iter([kind for kind, _ in contexts])
         widths = [min(max(w, 0), 136) for _, w in contexts]
@@ -36,7 +37,7 @@ class NumberReader:
         escapes = [reader.svarint() for _ in range(count)]
         check(all(-(1 << 31) <= k <= 1 << 31 for k in escapes), "an escape is too far from zero")
         self.escapes = iter(escapes)
-        self.stream = Stream(reader, len(contexts), nearest)
+        self.stream = Stream(reader, len(contexts), nearest, per_lane)
 
     def next(self, quarters: int) -> int:
         """The next number, where so many quarters are expected."""
@@ -63,6 +64,7 @@ def read_levels(
     mean: Mean,
     nearest: int = 32,
     phases: Sequence[int] | None = None,
+    per_lane: int = 2048,
 ) -> list[int]:
     """Levels of weights of these shapes and widths; `mean` is asked with those before.
 
@@ -70,7 +72,7 @@ def read_levels(
     """
     if not contexts:
         return []
-    read, out = NumberReader(reader, tables, contexts, nearest), list[int]()
+    read, out = NumberReader(reader, tables, contexts, nearest, per_lane), list[int]()
     for i in range(len(contexts)):
         out.append(read.next((0, 2, 1)[phases[i]] if phases else 2 * mean(out, i)))
         check(abs(out[-1]) <= LEVEL_LIMIT, "a level is too far from zero")
@@ -114,7 +116,7 @@ def read_points(reader: Reader, tables: Tables, contexts: Sequence[tuple[int, in
     rests = [-sum(first[b : 15 * m : m]) % 4 for b in range(m)]
     narrowest = [(kind, w - 8) for kind, w in contexts[15 * m : 16 * m]]
     phases = [(0, 2, 1, 2)[r] for r in rests]
-    numbers = read_levels(reader, tables, narrowest, no_mean, 32, phases)
+    numbers = read_levels(reader, tables, narrowest, no_mean, 32, phases, 512)
     last = [1 - 4 * k if r == 1 else 4 * k - -r % 4 for k, r in zip(numbers, rests, strict=True)]
     levels = first[: 15 * m] + last + first[15 * m :]
     check(all(abs(level) <= LEVEL_LIMIT for level in levels), "a level is too far from zero")

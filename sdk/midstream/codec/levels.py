@@ -44,6 +44,7 @@ __all__ = [
     "decode_prefix",
     "encode",
     "encode_many",
+    "lanes_of_last",
     "packed",
     "slots",
     "table_and_shift",
@@ -51,6 +52,7 @@ __all__ = [
 
 _MAX_WIDTH = WIDTHS - 1 + 4 * 24
 _NEXT_PHASE = SHAPES * WIDTHS
+_LAST_LANES = 4
 _NO_SHIFTS = np.zeros(0, np.uint8)
 
 _Int = NDArray[np.int64]
@@ -123,7 +125,7 @@ def packed(levels: NDArray[np.int32], context: Context) -> bytes:
     assert context.phase is None, "levels have the phases that terms say"
     if context.lattice and context.terms is None:
         last = count // BLOCK
-    lanes = rans.lanes_of(count - last, context.terms), rans.lanes_of(last)
+    lanes = rans.lanes_of(count - last, context.terms), lanes_of_last(last)
     spread = context.shape, context.width
     return pack_in_c(levels, spread, context.terms, lanes, _tables(), is_lattice=context.lattice)
 
@@ -180,13 +182,28 @@ def _zigzag(values: _Int) -> NDArray[np.uint64]:
     return np.where(values < 0, -1 - 2 * values, 2 * values).astype(np.uint64)
 
 
-def decode(payloads: Sequence[memoryview], contexts: Sequence[Context]) -> list[NDArray[np.int32]]:
+def lanes_of_last(points: int) -> int:
+    """Lanes of the last weights of so many points: one for each 512, since they wait for others."""
+    return rans.lanes_of(_LAST_LANES * points)
+
+
+def decode(
+    payloads: Sequence[memoryview],
+    contexts: Sequence[Context],
+    *,
+    lanes: Sequence[int] | None = None,
+) -> list[NDArray[np.int32]]:
     """The levels of several slices.
+
+    Args:
+        payloads: Of each slice.
+        contexts: Of each slice.
+        lanes: Of the stream of each, where these are not as the contexts say.
 
     Raises:
         BitstreamError: A payload did not come from an encoder, or bytes follow it.
     """
-    levels, sizes = decode_prefix(payloads, contexts)
+    levels, sizes = decode_prefix(payloads, contexts, lanes=lanes)
     check_ends([payload[size:] for payload, size in zip(payloads, sizes, strict=True)])
     return levels
 
@@ -210,6 +227,7 @@ def decode_prefix(
     *,
     phase: int = 0,
     odd: Sequence[NDArray[np.int8] | None] | None = None,
+    lanes: Sequence[int] | None = None,
 ) -> tuple[list[NDArray[np.int32]], list[int]]:
     """The levels of several slices, and how many bytes each took.
 
@@ -219,6 +237,7 @@ def decode_prefix(
         phase: Half steps that are expected where nothing is predicted, 0 or 1.
         odd: (16, points) for each slice of points that are predicted, whether each level is;
             None for others. Their contexts are those of numbers.
+        lanes: Of the stream of each, where these are not as the contexts say.
 
     Raises:
         BitstreamError: A payload did not come from an encoder.
@@ -226,7 +245,8 @@ def decode_prefix(
     levels = [np.zeros(0, np.int32)] * len(payloads)
     sizes = [0] * len(payloads)
     chosen = [at for at, context in enumerate(contexts) if len(context.width)]
-    pairs = [_read_head(payloads[at], contexts[at], phase) for at in chosen]
+    own = [None] * len(payloads) if lanes is None else lanes
+    pairs = [_read_head(payloads[at], contexts[at], phase, own[at]) for at in chosen]
     streams, low = [stream for stream, _ in pairs], [bits for _, bits in pairs]
     if odd is not None:
         streams = [replace(s, odd=odd[at]) for at, s in zip(chosen, streams, strict=True)]
@@ -238,7 +258,9 @@ def decode_prefix(
     return levels, sizes
 
 
-def _read_head(payload: memoryview, context: Context, phase: int) -> tuple[Stream, LowBits]:
+def _read_head(
+    payload: memoryview, context: Context, phase: int, lanes: int | None
+) -> tuple[Stream, LowBits]:
     """What stands before the stream of a slice of some weights, and the stream."""
     table, shift = table_and_shift(context)
     table += np.uint16(phase * _NEXT_PHASE)
@@ -248,7 +270,7 @@ def _read_head(payload: memoryview, context: Context, phase: int) -> tuple[Strea
             ErrorCode.BAD_LENGTH, f"levels: {len(payload)} bytes, {size} for their low bits"
         )
     escapes, taken = _read_escapes(payload[size:], len(table))
-    stream = rans.stream(payload[size + taken :], table, context.terms, escapes)
+    stream = rans.stream(payload[size + taken :], table, context.terms, escapes, lanes=lanes)
     return stream, LowBits(data=payload[:size], shifts=shift)
 
 

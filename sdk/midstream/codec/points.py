@@ -153,7 +153,9 @@ def _encode_points(levels: Sequence[_Levels], contexts: Sequence[Context]) -> li
         [first for _, first, _, _ in parts], [_first_context(c, part[0]) for c, part in pairs]
     )
     lasts = level_coding.encode_many(
-        [last for _, _, _, last in parts], [_last_context(c, part[2]) for c, part in pairs]
+        [last for _, _, _, last in parts],
+        [_last_context(c, part[2]) for c, part in pairs],
+        lanes=_last_lanes([rests for _, _, rests, _ in parts]),
     )
     heads = [_write_codewords(part[0]) for part in parts]
     return [b"".join(payload) for payload in zip(heads, firsts, lasts, strict=True)]
@@ -255,6 +257,10 @@ def _last_context(context: Context, rests: _Odd) -> Context:
     )
 
 
+def _last_lanes(rests: Sequence[_Odd]) -> list[int]:
+    return [level_coding.lanes_of_last(len(own)) for own in rests]
+
+
 def _narrowed(width: NDArray[np.int16], octaves: int) -> NDArray[np.int16]:
     return width - np.int16(_OCTAVE * octaves)
 
@@ -267,6 +273,7 @@ def _decode_last(
     last = level_coding.decode(
         [payload for payload, _, _, _ in parts],
         [_last_context(part[1], rests) for part, rests in zip(parts, known, strict=True)],
+        lanes=_last_lanes(known),
     )
     return [
         _joined(odd, numbers, rests, ends)

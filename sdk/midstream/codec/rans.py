@@ -137,6 +137,7 @@ def stream(
     terms: Terms | None = None,
     escapes: NDArray[np.int64] | None = None,
     odd: NDArray[np.int8] | None = None,
+    lanes: int | None = None,
 ) -> Stream:
     """The symbols of one slice, at least one.
 
@@ -146,11 +147,12 @@ def stream(
         terms: What predicts them.
         escapes: What escapes stand for, in order.
         odd: Of points, whether each level is; (16, points).
+        lanes: How many there are; as many as symbols and terms allow where None.
 
     Raises:
         BitstreamError: The stream ends before its states do.
     """
-    lanes = lanes_of(len(rows), terms)
+    lanes = lanes_of(len(rows), terms) if lanes is None else lanes
     if len(data) < 4 * lanes:
         raise BitstreamError(
             ErrorCode.BAD_LENGTH, f"stream: {len(data)} bytes, {4 * lanes} for its states"

@@ -8,6 +8,7 @@
 
 #define FIRST_LESS 4 /* quarter octaves */
 #define LAST_LESS 8
+#define LAST_LANES 4 /* times as many as others of so many symbols have: they wait for themselves */
 
 /* A slice while its levels are decoded. */
 struct work {
@@ -123,6 +124,7 @@ static int start_lasts(const struct network *network, struct work *work, struct 
         work->widths + firsts, points, LAST_LESS, shape_of(network, work, 0), rows, shifts);
     choose_last_rows(work->odd, levels, points, work->rests, rows);
     struct job *job = next_job(round, rows, points, levels + firsts, 0);
+    job->slice.lanes = lanes_for(LAST_LANES * points, 0);
     job->low.shift = bits ? shifts : NULL;
     return start_levels(job, work->rest, bits, points, round->room);
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from midstream.publisher import history
 from shells import NAMES, Shell, with_providers
 from tensorfiles import normal, safetensors
 
@@ -164,6 +165,21 @@ def test_a_revert_that_brings_back_what_was_revoked_says_so(shell: Shell) -> Non
     assert "warning: east is revoked, and what it contributed is in release 3" in said
     assert "net release 3 is release 2 again" in said
     assert shell.read(*words[:4], "1", *words[5:])["revoked"] == []
+
+
+def test_a_merge_onto_what_was_revoked_says_so(shell: Shell) -> None:
+    for name in NAMES[:2]:
+        shell.contribute(name, 0.1)
+    shell("merge", "@repo", "net", "@east.parcel", "--rule", "mean", "--keys", "@keys")
+    shell("revoke", "east", "@repo", "net", "--keys", "@keys")
+    words = ["merge", "@repo", "net", "--rule", "mean", "--keys", "@keys", "--release"]
+    assert shell.read(*words, "1", "@north.parcel")["revoked"] == []
+    repo = shell.folder / "repo"
+    merged = history.exact_model(repo, history.manifest_of(repo, "net", 2))
+    (shell.folder / "net.model").write_bytes(merged)
+    shell.contribute("west", 0.1, "--release", "2")
+    said = shell(*words, "2", "@west.parcel")
+    assert "warning: east is revoked, and what it contributed is in release 4" in said
 
 
 def test_what_is_left_over_is_kept_in_a_file(shell: Shell) -> None:

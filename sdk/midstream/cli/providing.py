@@ -265,14 +265,24 @@ def _merge(options: argparse.Namespace, output: Output) -> None:
     output.table("Merged", ["provider", "share"], _share_rows(merged.shares))
     if merged.before is not None and merged.after is not None:
         output.say(f"the gate says {merged.after:g}, {merged.before:g} of the release before")
+    revoked = _warn_of_revoked(providers, options.network, release.number, output)
     output.result(
         {
             "release": release.number,
             "shares": merged.shares,
             "refused": merged.refused,
+            "revoked": revoked,
             "gate": None if merged.after is None else [merged.before, merged.after],
         }
     )
+
+
+def _warn_of_revoked(providers: Providers, network: str, release: int, output: Output) -> list[str]:
+    """Say who was revoked of those that a release came of; their names."""
+    held = sorted(providers.revoked_in(network, release))
+    for name in held:
+        output.warn(f"{name} is revoked, and what it contributed is in release {release}")
+    return held
 
 
 def _share_rows(shares: dict[str, float | None]) -> list[list[str]]:
@@ -313,8 +323,6 @@ def _revert(options: argparse.Namespace, output: Output) -> None:
         options.repo, signer=publisher_keys(options), backend=backend_or_none(output)
     )
     release = providers.revert(options.network, options.to, despite=options.despite)
-    held = providers.revoked_in(options.network, options.to) if options.despite else {}
-    for name in held:
-        output.warn(f"{name} is revoked, and what it contributed is in release {release.number}")
+    revoked = _warn_of_revoked(providers, options.network, release.number, output)
     output.say(f"{release.name} release {release.number} is release {options.to} again")
-    output.result({"release": release.number, "of": options.to, "revoked": sorted(held)})
+    output.result({"release": release.number, "of": options.to, "revoked": revoked})

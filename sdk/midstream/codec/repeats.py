@@ -15,9 +15,9 @@ from midstream.kernels.numpy_runs import MIRRORED, Bits
 __all__ = ["count", "expand", "find", "literals", "may_be", "read", "write"]
 
 _LOOKED, _SEEN, _FEW = 256, 1 << 14, 8
-"""Pairs that are looked for, among how many, and of how many one must come again."""
+"""Fours that are looked for, among how many, and of how many one must come again."""
 _BUCKETS = 1 << 16
-_SCATTER = np.uint32(0x9E3779B1)
+_SCATTER, _OTHER = np.uint32(0x9E3779B1), np.uint32(0x85EBCA6B)
 _KIND_BITS = 3
 _FIELDS = 3
 """Numbers of a run in the bitstream."""
@@ -37,8 +37,8 @@ def may_be(bits: Bits) -> bool:
     if look_in_c is not None:
         return look_in_c(bits)
     stride = max(1, len(bits) // _SEEN)
-    looked = np.unique(_pairs(bits, max(1, len(bits) // _LOOKED)))
-    seen = _pairs(bits, stride)
+    looked = np.unique(_fours(bits, max(1, len(bits) // _LOOKED)))
+    seen = _fours(bits, stride)
     is_there = np.zeros(_BUCKETS, np.bool_)
     is_there[looked & _BUCKETS - 1] = True
     near = seen[is_there[seen.astype(np.uint16)]]
@@ -47,15 +47,14 @@ def may_be(bits: Bits) -> bool:
     return bool(np.count_nonzero(counts > 1) * _FEW * stride > len(looked))
 
 
-def _pairs(bits: Bits, stride: int) -> NDArray[np.uint32]:
-    """A number of the magnitudes of every so many values and the next, in whatever order."""
+def _fours(bits: Bits, stride: int) -> NDArray[np.uint32]:
+    """A number of the magnitudes of every so many values and the next three, whichever way."""
     magnitude = bits.dtype.type((1 << 8 * bits.itemsize - 1) - 1)
-    one, other = ((part & magnitude).astype(np.uint32) for part in _neighbours(bits, stride))
-    return (one + other) * _SCATTER ^ one ^ other
-
-
-def _neighbours(bits: Bits, stride: int) -> tuple[Bits, Bits]:
-    return bits[:-1:stride], bits[1::stride]
+    fours = bits[:-3:stride], bits[1:-2:stride], bits[2:-1:stride], bits[3::stride]
+    first, second, third, fourth = ((part & magnitude).astype(np.uint32) for part in fours)
+    outer = (first + fourth) * _SCATTER ^ first ^ fourth
+    inner = (second + third) * _SCATTER ^ second ^ third
+    return outer + inner * _OTHER
 
 
 def count(runs: Runs) -> int:

@@ -4,6 +4,12 @@
 
 enum { HALF_LOG = 15 };
 
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 static const uint32_t top = UINT32_C(1) << 31;
 
 /* A value with its sign in the top bit; of two bytes, the lower ones are zeros. */
@@ -101,63 +107,69 @@ int64_t find_repeats(const void *values, int64_t count, int64_t size, uint32_t *
 
 enum { LOOKED = 256, SEEN = 1 << 14, FEW = 8, SLOTS = 2048, BUCKETS = 1 << 16 };
 
-/* Pairs that are looked for, and how often each was seen; an index of 0 is of none. */
+/* Fours that are looked for, and how often each was seen; an index of 0 is of none. */
 struct looked {
-    uint32_t pair[SLOTS / 2], count[SLOTS / 2];
+    uint32_t four[SLOTS / 2], count[SLOTS / 2];
     uint16_t slot[SLOTS];
     uint8_t is_there[BUCKETS / 8];
-    int64_t pairs;
+    int64_t fours;
 };
 
-/* A number of the magnitudes of a value and the next, in whatever order. */
-static inline uint32_t pair_at(const void *values, int64_t size, int64_t i)
+INLINE uint32_t magnitude_at(const void *values, int64_t size, int64_t i)
 {
-    uint32_t one, other;
-    if (size == 4) {
-        one = ((const uint32_t *)values)[i] & ~top;
-        other = ((const uint32_t *)values)[i + 1] & ~top;
-    } else {
-        one = ((const uint16_t *)values)[i] & 0x7FFF;
-        other = ((const uint16_t *)values)[i + 1] & 0x7FFF;
-    }
-    return (one + other) * UINT32_C(0x9E3779B1) ^ one ^ other;
+    return size == 4 ? ((const uint32_t *)values)[i] & ~top : ((const uint16_t *)values)[i] & 0x7FFF;
 }
 
-/* The slot of a pair, or where it would be. */
-static inline int slot_of(const struct looked *looked, uint32_t pair)
+/* A number of the magnitudes of four values, whichever way they are gone through. */
+INLINE uint32_t four_at(const void *values, int64_t size, int64_t i)
 {
-    int slot = (pair * UINT32_C(0x9E3779B1)) >> 21;
-    while (looked->slot[slot] && looked->pair[looked->slot[slot] - 1] != pair)
+    uint32_t first = magnitude_at(values, size, i), fourth = magnitude_at(values, size, i + 3);
+    uint32_t second = magnitude_at(values, size, i + 1), third = magnitude_at(values, size, i + 2);
+    uint32_t outer = (first + fourth) * UINT32_C(0x9E3779B1) ^ first ^ fourth;
+    uint32_t inner = (second + third) * UINT32_C(0x9E3779B1) ^ second ^ third;
+    return outer + inner * UINT32_C(0x85EBCA6B);
+}
+
+/* The slot of a four, or where it would be. */
+static inline int slot_of(const struct looked *looked, uint32_t four)
+{
+    int slot = (four * UINT32_C(0x9E3779B1)) >> 21;
+    while (looked->slot[slot] && looked->four[looked->slot[slot] - 1] != four)
         slot = (slot + 1) % SLOTS;
     return slot;
 }
 
-static void look_for(struct looked *looked, uint32_t pair)
+static void look_for(struct looked *looked, uint32_t four)
 {
-    int slot = slot_of(looked, pair);
+    int slot = slot_of(looked, four);
     if (looked->slot[slot])
         return;
-    looked->pair[looked->pairs++] = pair;
-    looked->slot[slot] = (uint16_t)looked->pairs;
-    looked->is_there[(pair & (BUCKETS - 1)) / 8] |= (uint8_t)(1 << pair % 8);
+    looked->four[looked->fours++] = four;
+    looked->slot[slot] = (uint16_t)looked->fours;
+    looked->is_there[(four & (BUCKETS - 1)) / 8] |= (uint8_t)(1 << four % 8);
 }
 
-int may_repeat_in(const void *values, int64_t count, int64_t size)
+INLINE int may_repeat_sized(const void *values, int64_t count, int64_t size)
 {
     struct looked looked;
     const int64_t far = count / LOOKED > 1 ? count / LOOKED : 1;
     const int64_t near = count / SEEN > 1 ? count / SEEN : 1;
     int64_t again = 0;
     memset(&looked, 0, sizeof looked);
-    for (int64_t i = 0; i + 1 < count; i += far)
-        look_for(&looked, pair_at(values, size, i));
-    for (int64_t i = 0; i + 1 < count; i += near) {
-        uint32_t pair = pair_at(values, size, i);
-        if (!(looked.is_there[(pair & (BUCKETS - 1)) / 8] >> pair % 8 & 1))
+    for (int64_t i = 0; i + 3 < count; i += far)
+        look_for(&looked, four_at(values, size, i));
+    for (int64_t i = 0; i + 3 < count; i += near) {
+        uint32_t four = four_at(values, size, i);
+        if (!(looked.is_there[(four & (BUCKETS - 1)) / 8] >> four % 8 & 1))
             continue;
-        int place = looked.slot[slot_of(&looked, pair)];
+        int place = looked.slot[slot_of(&looked, four)];
         if (place)
             again += ++looked.count[place - 1] == 2;
     }
-    return again * FEW * near > looked.pairs;
+    return again * FEW * near > looked.fours;
+}
+
+int may_repeat_in(const void *values, int64_t count, int64_t size)
+{
+    return size == 4 ? may_repeat_sized(values, count, 4) : may_repeat_sized(values, count, 2);
 }

@@ -20,7 +20,7 @@
 int64_t find_repeats(const void *values, int64_t count, int64_t size, uint32_t *table, int log,
     struct repeat *repeats);
 
-/* Whether some of the pairs of neighbours, 256 to 511 of them, come more than once among 16,384 to
+/* Whether some of what four neighbours are, of 256 to 511 of them, come more than once among 16,384 to
  * 32,767: of eight one, as a quick look tells that has strides. Values are as above. */
 int may_repeat_in(const void *values, int64_t count, int64_t size);
 

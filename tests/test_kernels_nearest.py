@@ -97,6 +97,23 @@ def test_errors_of_tensors_are_those_of_each(kernel, kind, sizes):
     assert found == [numpy_nearest.squared_error(own, size, 0.0, near) for own, near in each]
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1003])
+def test_distances_are_added_up_as_errors_are(kernel, count):
+    one, other = weights(count, np.float32), weights(count + 1, np.float32)[:count]
+    found = kernel.squared_distance(one, other)
+    assert found == numpy_nearest.squared_distance(one, other)
+    errors = one.astype(np.float64) - other
+    assert found == numpy_nearest.squared_error(errors, np.array([2.0**1000]))
+    assert found == pytest.approx(float(errors @ errors))
+
+
+@pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler here")
+@pytest.mark.parametrize("others", [np.zeros(3, np.float32), np.zeros(5, np.float32)])
+def test_no_distance_is_read_outside(others):
+    with pytest.raises(ValueError, match=r"."):
+        native_nearest.squared_distance(np.zeros(4, np.float32), others)
+
+
 @pytest.mark.skipif(len(IMPLEMENTATIONS) < 2, reason="no compiler here")
 @pytest.mark.parametrize("stops", [[], [7], [9], [5, 4, 8], [-1, 8], [8, 1 << 62, 8]])
 def test_tensors_that_do_not_fill_the_weights_are_refused(stops):

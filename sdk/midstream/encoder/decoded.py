@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from midstream.codec import grid, storage
 from midstream.encoder.weights import Weights
-from midstream.kernels import nearest_levels, squared_error
+from midstream.kernels import nearest_levels, squared_distance, squared_error
 from midstream.types import DType
 
 __all__ = ["decoded_error", "is_far_above_rounding", "rounding_noise"]
@@ -40,6 +40,8 @@ def decoded_error(stored: _Stored, decoded: _Stored, dtype: DType) -> float:
         dtype: Data type of both.
     """
     own, other = storage.numbers(stored, dtype), storage.numbers(decoded, dtype)
+    if own.dtype == np.float32 and other.dtype == np.float32:
+        return squared_distance(own, other)
     return squared_error(np.subtract(own, other, dtype=np.float64), _WIDE)
 
 

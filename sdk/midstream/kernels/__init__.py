@@ -67,6 +67,7 @@ __all__ = [
     "round_floats",
     "scale_floats",
     "scale_integers",
+    "squared_distance",
     "squared_error",
     "squared_errors",
     "table_rows",
@@ -127,6 +128,7 @@ if NAME == "native":
     )
     from midstream.kernels.native_nearest import (
         nearest_levels,
+        squared_distance,
         squared_error,
         squared_errors,
         widen_halves,
@@ -161,6 +163,7 @@ else:
     )
     from midstream.kernels.numpy_nearest import (
         nearest_levels,
+        squared_distance,
         squared_error,
         squared_errors,
         widen_halves,

@@ -11,6 +11,7 @@ from midstream.kernels.native_kernels import plain
 __all__ = [
     "nearest_levels",
     "plain_weights",
+    "squared_distance",
     "squared_error",
     "squared_errors",
     "widen_halves",
@@ -38,6 +39,11 @@ def squared_error(
     """As numpy_nearest.squared_error; ValueError where sizes or levels are of other weights."""
     own = _NONE if levels is None else plain(levels, np.int32)
     return _native.squared_error(*plain_weights(numbers, sizes), offset, own)
+
+
+def squared_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """As numpy_nearest.squared_distance; ValueError where they are not as many."""
+    return _native.squared_distance(plain(one, np.float32), plain(other, np.float32))
 
 
 def squared_errors(

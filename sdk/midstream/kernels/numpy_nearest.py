@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest_levels", "squared_error", "squared_errors", "widen_halves"]
+__all__ = ["nearest_levels", "squared_distance", "squared_error", "squared_errors", "widen_halves"]
 
 _MOST = float(1 << 30)
 _SUMS = 8
@@ -43,7 +43,21 @@ def squared_error(
         levels: (weights,); the nearest ones where None.
     """
     near = nearest_levels(numbers, sizes, offset) if levels is None else levels
-    errors = numbers.astype(np.float64) - offset - near * sizes
+    return _sum(numbers.astype(np.float64) - offset - near * sizes)
+
+
+def squared_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The sum of squared differences between two lists of numbers, added up as in `squared_error`.
+
+    Args:
+        one: (weights,)
+        other: (weights,)
+    """
+    return _sum(one.astype(np.float64) - other)
+
+
+def _sum(errors: _Float) -> float:
+    """Of squares, eight sums of every eighth, then the sum of those."""
     squares = np.zeros((-(-len(errors) // _SUMS), _SUMS))
     squares.ravel()[: len(errors)] = errors * errors
     return float(np.cumsum(squares.sum(axis=0))[-1])

@@ -112,6 +112,7 @@ static PyMethodDef methods[] = {
         "scale_integers(levels, steps, powers, offsets, low, high, item size, out)" },
     { "squared_error", squared_error, METH_VARARGS,
         "squared_error(numbers, item size, sizes, offset, levels or nothing) -> sum" },
+    { "squared_distance", squared_distance, METH_VARARGS, "squared_distance(one, other)" },
     { "squared_errors", squared_errors, METH_VARARGS,
         "squared_errors(numbers, item size, size, levels, stops, errors)" },
     { "table_rows", table_rows, METH_VARARGS,

@@ -74,3 +74,23 @@ FOR_EVERY_WIDTH double sum_squares(const int32_t *levels, const struct weights *
         return sum(levels, weights, 1, 1, count);
     return levels ? sum(levels, weights, 1, 0, count) : sum(NULL, weights, 1, 0, count);
 }
+
+INLINE double distance(const float *one, const float *other, int64_t i)
+{
+    double error = (double)one[i] - (double)other[i];
+    return error * error;
+}
+
+FOR_EVERY_WIDTH double sum_distances(const float *one, const float *other, int64_t count)
+{
+    double sums[SUMS] = { 0 }, total = 0;
+    int64_t i = 0;
+    for (; i + SUMS <= count; i += SUMS)
+        for (int k = 0; k < SUMS; k++)
+            sums[k] += distance(one, other, i + k);
+    for (int k = 0; i < count; i++, k++)
+        sums[k] += distance(one, other, i);
+    for (int k = 0; k < SUMS; k++)
+        total += sums[k];
+    return total;
+}

@@ -37,6 +37,9 @@ void find_nearest(int32_t *levels, const struct weights *weights, int64_t count)
  * are NULL: eight sums of every eighth weight, then the sum of those. */
 double sum_squares(const int32_t *levels, const struct weights *weights, int64_t count);
 
+/* The sum of squared differences between two lists of numbers, in the same order. */
+double sum_distances(const float *one, const float *other, int64_t count);
+
 /* How many weights of so many bytes there are; -1 and an error where there is no size for each. */
 Py_ssize_t read_weights(
     struct weights *weights, const Py_buffer *numbers, int item, const Py_buffer *sizes);
@@ -44,6 +47,7 @@ Py_ssize_t read_weights(
 /* The Python faces of these. */
 PyObject *nearest_levels(PyObject *module, PyObject *args);
 PyObject *squared_error(PyObject *module, PyObject *args);
+PyObject *squared_distance(PyObject *module, PyObject *args);
 PyObject *squared_errors(PyObject *module, PyObject *args);
 
 #endif

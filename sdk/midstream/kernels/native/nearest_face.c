@@ -59,6 +59,24 @@ PyObject *squared_error(PyObject *module, PyObject *args)
     return fits ? PyFloat_FromDouble(total) : NULL;
 }
 
+PyObject *squared_distance(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[2];
+    double total = 0;
+    if (!PyArg_ParseTuple(args, "y*y*", &b[0], &b[1]))
+        return NULL;
+    Py_ssize_t count = items(&b[0], sizeof(float));
+    int fits = count >= 0 && has_items(&b[1], sizeof(float), count);
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        total = sum_distances(b[0].buf, b[1].buf, count);
+        Py_END_ALLOW_THREADS
+    }
+    release(b, 2);
+    return fits ? PyFloat_FromDouble(total) : NULL;
+}
+
 /* Whether tensors stop one after the other, the last where all weights do. */
 static int are_stops(const int64_t *stops, Py_ssize_t tensors, Py_ssize_t count)
 {

@@ -40,8 +40,9 @@ def decoded_error(stored: _Stored, decoded: _Stored, dtype: DType) -> float:
         dtype: Data type of both.
     """
     own, other = storage.numbers(stored, dtype), storage.numbers(decoded, dtype)
-    if own.dtype == np.float32 and other.dtype == np.float32:
-        return squared_distance(own, other)
+    if own.dtype == other.dtype == np.float32:
+        single = np.float32
+        return squared_distance(own.astype(single, copy=False), other.astype(single, copy=False))
     return squared_error(np.subtract(own, other, dtype=np.float64), _WIDE)
 
 

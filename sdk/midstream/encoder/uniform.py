@@ -39,8 +39,10 @@ _FOLLOWING = 0.004
 """Of the noise that nearest levels may have, what levels that follow from points add, about."""
 _MOST_ROUNDS = 8
 """Bases that are made, at most, until what is decoded of one has no more noise than it may."""
+_EXPECTED = 1.1
+"""Times what rounding is expected to add, by samples, that is aimed lower."""
 _MORE = 1.05
-"""Times what a base has too much, or rounding is expected to add, that is aimed lower."""
+"""Times what a base has too much that is aimed lower."""
 _FASTER = 4
 """Times as much in each round: what is aimed at may have to pass that of a step."""
 _LEAST_LEFT = 0.75
@@ -83,7 +85,7 @@ class UniformBase:
         self._searches.clear()
         self._common = Common()
         limit = 10 ** (-target / 10)
-        aim = _lower(limit, _MORE * self._rounding(relative, limit))
+        aim = _lower(limit, _EXPECTED * self._rounding(relative, limit))
         made: list[tuple[float, float, Base]] = []
         for turn in range(_MOST_ROUNDS):
             base = make(relative, aim)

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from midstream.kernels.fits import MARGIN, PADDING, Dims, Fit, Prices, axis_sizes, seen
+from midstream.kernels.numpy_histograms import LEVEL_CLASSES
 from midstream.kernels.numpy_windows import (
     FARTHEST_BELOW,
     WINDOW,
@@ -57,7 +58,10 @@ def fit_scales(
     search = _Search(classes, dims, prices, thin)
     if known is not None:
         search.begin(known)
-    search.choose_table()
+    # levels that nothing predicts spread about as is known: their table is chosen in the end
+    is_near = known is not None and known.deltas and not tried
+    if not is_near or not search.is_unpredicted:
+        search.choose_table()
     for axis in tried:
         if axis not in search.deltas:
             search.try_axis(axis)
@@ -92,6 +96,11 @@ class _Search:
         self.shape, self.width = known.shape, known.width
         self.deltas = {axis: d.astype(np.int64) for axis, d in known.deltas.items()}
         self.spreads = dict(known.spreads)
+
+    @property
+    def is_unpredicted(self) -> bool:
+        """Whether no level is half a step from what is expected."""
+        return self._depth <= LEVEL_CLASSES
 
     def try_axis(self, axis: int) -> None:
         """Add an axis if it pays."""

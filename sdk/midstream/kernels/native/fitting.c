@@ -1,9 +1,8 @@
 #include "fitting.h"
 
-#include <math.h>
-
 #include "windows.h"
 
+#define MOST_BITS ((uint64_t)INT64_MAX)
 #define FIRST_SPREAD 18
 #define FIRST_SHAPE 1
 #define NARROWEST (-FIT_MARGIN)
@@ -129,7 +128,7 @@ static void count_weights_of(struct fit *fit, int64_t low, int64_t cells)
 }
 
 /* Whether all widths are dearer than what is known: they only become more so. */
-static int are_dearer(double bits[FIT_SHAPES][FIT_WINDOW], double known)
+static int are_dearer(uint64_t bits[FIT_SHAPES][FIT_WINDOW], uint64_t known)
 {
     int cheaper = 0;
     for (int shape = 0; shape < FIT_SHAPES; shape++)
@@ -138,17 +137,15 @@ static int are_dearer(double bits[FIT_SHAPES][FIT_WINDOW], double known)
     return !cheaper;
 }
 
-/* Whole numbers, as doubles: all of them are far below 2^53. Ends early where all are dearer than
- * what is known. */
-static void add_counts(const struct fit *fit, int64_t first, int64_t span, double known,
-    double bits[FIT_SHAPES][FIT_WINDOW])
+/* Ends early where all are dearer than what is known. */
+static void add_counts(const struct fit *fit, int64_t first, int64_t span, uint64_t known,
+    uint64_t bits[FIT_SHAPES][FIT_WINDOW])
 {
     const uint32_t *counts = fit->counts;
-    const double each = 1 << fit->thin;
-    memset(bits, 0, sizeof(double) * FIT_SHAPES * FIT_WINDOW);
+    memset(bits, 0, sizeof(uint64_t) * FIT_SHAPES * FIT_WINDOW);
     for (int64_t shift = 0; shift < span && !are_dearer(bits, known); shift++)
         for (int64_t class = 0; class < fit->depth; class++) {
-            double number = each * *counts++;
+            uint64_t number = *counts++;
             if (number == 0)
                 continue;
             const uint16_t *costs = costs_at(fit->costs, class, first + shift);
@@ -159,30 +156,29 @@ static void add_counts(const struct fit *fit, int64_t first, int64_t span, doubl
 }
 
 #if HAS_WIDE
-/* The same, four at a time: whole numbers, so that their order does not matter. */
-WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t span, double known,
-    double bits[FIT_SHAPES][FIT_WINDOW])
+/* The same, four at a time. */
+WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t span,
+    uint64_t known, uint64_t bits[FIT_SHAPES][FIT_WINDOW])
 {
-    __m256d sums[FIT_SHAPES][FIT_WINDOW / 4], most = _mm256_set1_pd(known);
+    __m256i sums[FIT_SHAPES][FIT_WINDOW / 4], most = _mm256_set1_epi64x((int64_t)known);
     const uint32_t *counts = fit->counts;
-    const double one = 1 << fit->thin;
     memset(sums, 0, sizeof sums);
     for (int64_t shift = 0, is_open = 1; shift < span && is_open; shift++) {
         for (int64_t class = 0; class < fit->depth; class++, counts++) {
             if (!*counts)
                 continue;
-            __m256d number = _mm256_set1_pd(one * *counts);
+            __m256i number = _mm256_set1_epi64x(*counts);
             const uint16_t *costs = costs_at(fit->costs, class, first + shift);
             for (int shape = 0; shape < FIT_SHAPES; shape++, costs += FIT_CLASSES * FIT_ROW)
                 for (int k = 0; k < FIT_WINDOW / 4; k++) {
                     __m128i own = _mm_loadl_epi64((const __m128i *)(costs + 4 * k));
-                    __m256d each = _mm256_cvtepi32_pd(_mm_cvtepu16_epi32(own));
-                    sums[shape][k] = _mm256_add_pd(sums[shape][k], _mm256_mul_pd(number, each));
+                    __m256i each = _mm256_mul_epu32(number, _mm256_cvtepu16_epi64(own));
+                    sums[shape][k] = _mm256_add_epi64(sums[shape][k], each);
                 }
         }
         is_open = 0;
         for (int k = 0; k < FIT_SHAPES * FIT_WINDOW / 4; k++)
-            is_open |= _mm256_movemask_pd(_mm256_cmp_pd((&sums[0][0])[k], most, _CMP_LE_OQ));
+            is_open |= ~_mm256_movemask_epi8(_mm256_cmpgt_epi64((&sums[0][0])[k], most));
     }
     memcpy(bits, sums, sizeof sums);
 }
@@ -191,15 +187,15 @@ WIDE static void add_counts_wide(const struct fit *fit, int64_t first, int64_t s
 #endif
 
 struct table {
-    double bits;
+    uint64_t bits;
     int64_t shape, width;
 };
 
 /* The cheapest in a window: of equals the first shape, then the greatest width; of equals in two
  * windows those of the one with the greater widths. */
-static void better(struct table *best, double bits[FIT_SHAPES][FIT_WINDOW], int64_t start)
+static void better(struct table *best, uint64_t bits[FIT_SHAPES][FIT_WINDOW], int64_t start)
 {
-    struct table own = { INFINITY, 0, 0 };
+    struct table own = { MOST_BITS, 0, 0 };
     for (int64_t shape = 0; shape < FIT_SHAPES; shape++)
         for (int64_t j = FIT_WINDOW - 1; j >= 0; j--)
             if (bits[shape][j] < own.bits)
@@ -212,7 +208,7 @@ static void better(struct table *best, double bits[FIT_SHAPES][FIT_WINDOW], int6
 static void look_at(
     const struct fit *fit, struct table *best, int64_t start, int64_t low, int64_t high)
 {
-    double bits[FIT_SHAPES][FIT_WINDOW];
+    uint64_t bits[FIT_SHAPES][FIT_WINDOW];
     (IS_WIDE ? add_counts_wide : add_counts)(fit, start + low, high - low + 1, best->bits, bits);
     better(best, bits, start);
 }
@@ -220,7 +216,7 @@ static void look_at(
 /* Choose shape and base width for the log-scales that there are. */
 static void choose_table(struct fit *fit)
 {
-    struct table best = { INFINITY, 0, 0 };
+    struct table best = { MOST_BITS, 0, 0 };
     int64_t low, high, counts[FIT_DELTAS], more = 0;
     find_shifts(fit, &low, &high);
     count_weights_of(fit, low, (high - low + 1) * fit->depth);
@@ -238,7 +234,7 @@ static void choose_table(struct fit *fit)
             count_deltas(&fit->axes[a], counts);
             more += fit->axis_cost + side_bits(fit, counts, fit->axes[a].spread, 0, FIT_DELTAS - 1);
         }
-    fit->bits = (int64_t)best.bits + more;
+    fit->bits = ((int64_t)best.bits << fit->thin) + more;
 }
 
 int64_t count_seen(const struct fit *fit)
@@ -289,7 +285,9 @@ void fit_tensor(struct fit *fit, const uint8_t *tried, int64_t count)
     int known = 0, used = 0;
     for (int64_t a = 0; a < FIT_AXES; a++)
         known += fit->axes[a].is_used;
-    choose_table(fit);
+    /* levels that nothing predicts spread about as is known: their table is chosen in the end */
+    if (!known || count || fit->depth > FIT_CLASSES / 2)
+        choose_table(fit);
     for (int64_t k = 0; k < count; k++)
         if (!fit->axes[tried[k]].is_used)
             try_axis(fit, tried[k]);

@@ -131,3 +131,13 @@ def test_a_second_rung_goes_no_further_than_points() -> None:
     for lower, all_of in zip(operations(encoded, 2), operations(encoded), strict=True):
         assert all_of[: len(lower)] == lower
         assert Operation.POINTS not in all_of[:-1]
+
+
+def test_a_slice_that_ends_after_digits_is_refined_no_further() -> None:
+    few = np.zeros((80, 80), np.float32)
+    few[np.arange(80), np.arange(80)] = normal(80)
+    many = {f"w{at}": normal(90, 70, seed=at) for at in range(8)}
+    encoded = encode(safetensors(many | {"few": few}), ladder="14dB,22dB,30dB")
+    others = [own for own in operations(encoded) if own[-1] is not Operation.POINTS]
+    assert sorted(own.count(Operation.DIGITS) for own in others) == [0, 2]
+    assert 30 <= encoded.units[-1].fidelity.weight_snr < 30.5

@@ -55,7 +55,7 @@ def landed(plans: Sequence[Plan], factors: Sequence[float], noise: float) -> tup
             slices[at].go(slices[at].enough(place, before - left + noise))
             left += slices[at].here.noise - before
             heapq.heappush(queue, (*slices[at].next(), at))
-    return tuple(one.here.plan for one in slices)
+    return tuple(one.landed for one in slices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,6 +91,14 @@ class _Slice:
     def here(self) -> _End:
         """The end that it has, its base at first."""
         return self._end(self._place)
+
+    @property
+    def landed(self) -> Plan:
+        """The slice as a base leaves it, its end known."""
+        plan = self.here.plan
+        if not self._factor or plan.summit is not None:
+            return plan
+        return replace(plan, planned=(self._place + 1) // _KINDS)
 
     def begin(self, square: float) -> None:
         """Go to an end that is clearly too coarse, where there is one.

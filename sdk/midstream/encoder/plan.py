@@ -56,6 +56,8 @@ class Plan:
     """Which weights repeat others, and are not coded; None where all are."""
     summit: Summit | None = None
     """Points that all levels follow from; None where levels are those nearest to the targets."""
+    planned: int | None = None
+    """Refinements that it is to have at the last rung, of digits; None where none are known."""
 
     @property
     def levels(self) -> _Levels:
@@ -88,11 +90,13 @@ class Plan:
 
     @property
     def most_trits(self) -> int:
-        """Refinements that there can be."""
+        """Refinements that there can be, or are to be."""
         if not self.piece.coded:
             return 0
         if self.summit is not None:
             return self.summit.trits + 1
+        if self.planned is not None:
+            return self.planned
         if not self.piece.dtype.is_float:
             return int(self.head.steps(self.piece).min())
         largest = float(np.max(np.abs(self.targets) / self.sizes(0), initial=1.0))

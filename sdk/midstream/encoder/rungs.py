@@ -140,6 +140,25 @@ class RungSearch:
         Returns:
             None where nothing can be refined.
         """
+        found = self._reach(rung, units, plans, slacks, is_last=is_last)
+        if found is not None and not found.missing:
+            return found
+        # what was planned is not enough, or nothing at all
+        freed = [replace(plan, planned=None) for plan in plans]
+        if all(plan.planned is None for plan in plans):
+            return found
+        other = self._reach(rung, units, freed, slacks, is_last=is_last)
+        return min([one for one in (found, other) if one], key=lambda one: one.rank, default=None)
+
+    def _reach(
+        self,
+        rung: Rung,
+        units: Sequence[bytes],
+        plans: Sequence[Plan],
+        slacks: Sequence[float],
+        *,
+        is_last: bool,
+    ) -> Found | None:
         worths = weight_worths(plans, self._factors) if rung.target is Target.SNR else None
         start = _Start(
             rung=rung,

@@ -35,6 +35,8 @@ _HARDLY, _CLEARLY = 0.35, 1.2
 _ROOM = 0.01
 """Of the noise that the base of a ladder may have, left free: what is trained on from these weights
 has about as much in the same steps, and follows in few bytes where it meets the target."""
+_SPARE = 0.002
+"""Of the noise of a last rung, left free: of slices that end after digits it is told beforehand."""
 _FOLLOWING = 0.004
 """Of the noise that nearest levels may have, what levels that follow from points add, about."""
 _MOST_ROUNDS = 8
@@ -101,7 +103,7 @@ class UniformBase:
     def _pointed(self, relative: Sequence[float], aim: float, *, noise: float) -> Base:
         """The plain base, but for slices whose levels follow from points."""
         base = self._plain(relative, (1 - _FOLLOWING) * aim)
-        return self._bases.of(base.head, landed(base.plans, self._factors, noise))
+        return self._bases.of(base.head, landed(base.plans, self._factors, (1 - _SPARE) * noise))
 
     def _rounding(self, relative: Sequence[float], limit: float) -> float:
         """What rounding to half precision adds to so much noise, about."""

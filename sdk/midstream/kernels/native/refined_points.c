@@ -74,60 +74,86 @@ struct stretch {
     int64_t first; /* point */
 };
 
-/* What is open to a weight: the family of its tables, the step between its children, and the one
- * in the middle, from five times or three times its parent on. */
+/* What weights of a stretch are of their points. */
+enum kind { INNER, FINAL };
+
+/* What is open to a weight: the place of its table, the step between its children, and the one in
+ * the middle of its cell. No branch: parities cannot be foretold. */
 struct open {
-    int64_t family, step, middle;
+    int64_t table, step, middle;
 };
 
-INLINE struct open inner_children(int64_t ratio, int64_t odd, int64_t parent)
+INLINE struct open inner_children(
+    const struct refining *refining, int64_t odd, int64_t parent, int64_t row)
 {
-    if ((odd ^ parent) & 1)
-        return (struct open){ 1, 1, 0 };
-    return (struct open){ ratio == FIVE ? 0 : OPEN_FAMILIES, 2, 0 };
+    const int64_t family = refining->tables / OPEN_FAMILIES, differs = (odd ^ parent) & 1;
+    const int64_t even = refining->ratio == FIVE ? row : OPEN_FAMILIES * family;
+    return (struct open){ even + ((row + family - even) & -differs), 2 - differs, 0 };
 }
 
-INLINE struct open last_children(uint8_t sum, int64_t centre)
+INLINE struct open last_children(
+    const struct refining *refining, uint8_t sum, int64_t centre, int64_t row)
 {
-    int64_t only = ((1 - (int64_t)sum - centre) & 3) - 1;
-    return only == 2 ? (struct open){ 2, 2, 0 } : (struct open){ OPEN_FAMILIES, 2, only };
+    const int64_t family = refining->tables / OPEN_FAMILIES;
+    const int64_t only = ((1 - (int64_t)sum - centre) & 3) - 1, is_far = only == 2;
+    const int64_t one = OPEN_FAMILIES * family;
+    return (struct open){ one + ((row + 2 * family - one) & -is_far), 2, only & (is_far - 1) };
 }
 
-INLINE int64_t read_child(const struct refining *refining, const struct open *open, size_t row,
-    int64_t offset, uint32_t *state, struct stream *stream)
+INLINE int64_t read_child(const uint16_t *starts, const struct open *open, int64_t offset,
+    uint32_t *state, struct stream *stream, const int is_last)
 {
-    size_t family = (size_t)(refining->tables / OPEN_FAMILIES);
-    size_t table = (size_t)open->family * family + (open->family < OPEN_FAMILIES ? row : 0);
-    const uint16_t *start = refining->starts + 4 * table;
+    const uint16_t *start = starts + 4 * open->table;
     uint32_t slot = *state & (TOTAL - 1);
     int symbol = (slot >= start[1]) + (slot >= start[2]);
-    advance(state, (uint32_t)start[symbol + 1] - start[symbol], slot - start[symbol], stream, 1);
-    int64_t outward = symbol - 1;
-    return open->middle + open->step * (offset < 0 ? -outward : outward);
+    advance(state, (uint32_t)start[symbol + 1] - start[symbol], slot - start[symbol], stream, is_last);
+    int64_t outward = symbol - 1, sign = offset < 0 ? -1 : 0;
+    return open->middle + open->step * ((outward ^ sign) - sign);
 }
 
-static void decode_stretch(const struct refining *refining, struct slice *slice,
+INLINE void decode_stretch(const struct refining *refining, struct slice *slice,
+    const struct parities *parities, const int32_t *parents, const struct segment *segment,
+    const struct stretch *stretch, struct stream *stream, const enum kind kind, const int is_last)
+{
+    static const uint16_t none[1] = { 0 };
+    struct stream here = *stream;
+    struct place at = stretch->at;
+    const int is_over = stretch->place == POINT;
+    const uint16_t *odd = is_over ? none : parities->odd + stretch->first;
+    uint8_t *sum = parities->sum + stretch->first;
+    for (int64_t k = 0; k < stretch->count; k++, at = moved(at, 1, slice->lanes)) {
+        const int64_t parent = parents[at.first], centre = refining->ratio * parent;
+        const int64_t mean = segment->count ? expect_one(segment, slice->levels + at.first) : 0;
+        const int64_t offset = (2 * centre - mean) >> 1, distance = offset < 0 ? -offset : offset;
+        const int64_t row
+            = slice->rows[at.first] + class_of[distance < LAST_EDGE ? distance : LAST_EDGE];
+        const int64_t bit = is_over ? 0 : odd[k] >> (stretch->place & LAST) & 1;
+        const struct open open = kind == FINAL ? last_children(refining, sum[k], centre, row)
+                                               : inner_children(refining, bit, parent, row);
+        uint32_t *state = &slice->states[at.lane];
+        int64_t level
+            = centre + read_child(refining->starts, &open, offset, state, &here, is_last);
+        slice->levels[at.first] = (int32_t)clamp(level, LEVEL_LIMIT);
+        if (!is_over)
+            sum[k] += (uint8_t)level;
+    }
+    *stream = here;
+}
+
+static void decode_any(const struct refining *refining, struct slice *slice,
     const struct parities *parities, const int32_t *parents, const struct segment *segment,
     const struct stretch *stretch, struct stream *stream)
 {
-    struct stream here = *stream;
-    struct place at = stretch->at;
-    for (int64_t k = 0; k < stretch->count; k++, at = moved(at, 1, slice->lanes)) {
-        const int64_t point = stretch->first + k, parent = parents[at.first];
-        const int64_t centre = refining->ratio * parent;
-        const int64_t mean = expect_one(segment, slice->levels + at.first);
-        const int64_t offset = (2 * centre - mean) >> 1, distance = offset < 0 ? -offset : offset;
-        int64_t odd = stretch->place < LAST ? parities->odd[point] >> stretch->place & 1 : 0;
-        struct open open = stretch->place == LAST ? last_children(parities->sum[point], centre)
-                                                  : inner_children(refining->ratio, odd, parent);
-        size_t row = slice->rows[at.first] + class_of[distance < LAST_EDGE ? distance : LAST_EDGE];
-        int64_t level
-            = centre + read_child(refining, &open, row, offset, &slice->states[at.lane], &here);
-        slice->levels[at.first] = (int32_t)clamp(level, LEVEL_LIMIT);
-        if (stretch->place < POINT)
-            parities->sum[point] += (uint8_t)level;
-    }
-    *stream = here;
+    /* each symbol takes a word at most, and one more is looked at */
+    const int is_safe = stream->count - stream->place > stretch->count;
+    if (stretch->place != LAST && is_safe)
+        decode_stretch(refining, slice, parities, parents, segment, stretch, stream, INNER, 0);
+    else if (stretch->place != LAST)
+        decode_stretch(refining, slice, parities, parents, segment, stretch, stream, INNER, 1);
+    else if (is_safe)
+        decode_stretch(refining, slice, parities, parents, segment, stretch, stream, FINAL, 0);
+    else
+        decode_stretch(refining, slice, parities, parents, segment, stretch, stream, FINAL, 1);
 }
 
 /* The next stretch of at most `left` weights of a segment. */
@@ -154,7 +180,7 @@ static int decode_all(const struct refining *refining, struct stream *stream, st
             return 0;
         for (int64_t end = at.first + segment.length; at.first < end;) {
             struct stretch stretch = next_stretch(parities, at, end - at.first);
-            decode_stretch(refining, slice, parities, parents, &segment, &stretch, stream);
+            decode_any(refining, slice, parities, parents, &segment, &stretch, stream);
             at = (struct place){ at.first + stretch.count, (at.lane + stretch.count) % slice->lanes };
         }
     }

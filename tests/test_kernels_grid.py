@@ -22,7 +22,18 @@ def kernel(request):
 
 @pytest.mark.parametrize(
     ("size", "stride", "start", "count"),
-    [(1, 1, 0, 9), (5, 1, 3, 40), (7, 3, 0, 21), (7, 3, 20, 50), (4, 100, 399, 3), (3, 2, 1, 0)],
+    [
+        (1, 1, 0, 9),
+        (5, 1, 3, 40),
+        (7, 3, 0, 21),
+        (7, 3, 20, 50),
+        (7, 3, 8, 41),
+        (2, 63, 190, 260),
+        (65, 63, 9, 8200),
+        (66, 63, 9, 8400),
+        (4, 100, 399, 3),
+        (3, 2, 1, 0),
+    ],
 )
 def test_each_weight_gets_what_is_said_of_its_place(kernel, size, stride, start, count):
     deltas = np.random.default_rng(size).integers(-128, 128, size).astype(np.int8)

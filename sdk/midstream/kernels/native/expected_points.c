@@ -96,6 +96,13 @@ static void decode_any(const struct level_slots *slots, struct slice *slice,
         decode_stretch(slots, slice, parities, segment, stretch, stream, low, escapes, OVER, 1);
 }
 
+/* The place after so many weights, which may be more than lanes; few are, and none of them divided. */
+static inline struct place passed(struct place at, int64_t count, int64_t lanes)
+{
+    int64_t lane = at.lane + count;
+    return (struct place){ at.first + count, lane < lanes ? lane : lane % lanes };
+}
+
 static int decode_all(const struct level_slots *slots, struct stream *stream, struct slice *slice,
     const struct parities *parities, struct low_bits *low, struct escapes *escapes,
     struct terms *terms)
@@ -117,7 +124,7 @@ static int decode_all(const struct level_slots *slots, struct stream *stream, st
                 stretch = next_stretch(parities, at, lanes < stop - at.first ? lanes : stop - at.first);
             }
             decode_any(slots, slice, parities, &segment, &stretch, stream, low, escapes);
-            at = (struct place){ at.first + stretch.count, (at.lane + stretch.count) % slice->lanes };
+            at = passed(at, stretch.count, slice->lanes);
         }
     }
     return 1;

@@ -5,6 +5,9 @@
 #include "clones.h"
 #include "halves.h"
 
+#define PATTERN 4096 /* weights */
+#define SHORT_STRIDE 64
+
 /* Sums wrap around, as NumPy's do; whoever calls sees to it that they need not. */
 static int16_t plus(int16_t total, int32_t factor, int8_t delta)
 {
@@ -22,8 +25,32 @@ static void add_pattern(int16_t *totals, int64_t count, int64_t index, const str
     }
 }
 
+/* Whether what an axis adds is worth to be laid out: its runs are shorter than what is added at
+ * once, and come again. */
+static int is_short(const struct axis *axis, int64_t count)
+{
+    return axis->stride > 1 && axis->stride < SHORT_STRIDE && axis->size <= PATTERN / axis->stride
+        && count >= 2 * axis->stride * axis->size;
+}
+
+/* What an axis adds to weights after each other, all around it. */
+static void lay_pattern(const struct axis *axis, int8_t *pattern)
+{
+    for (int64_t index = 0; index < axis->size; index++)
+        for (int64_t k = 0; k < axis->stride; k++)
+            pattern[index * axis->stride + k] = axis->deltas[index];
+}
+
 FOR_EVERY_WIDTH void add_to_weights(int16_t *totals, int64_t count, int64_t start, const struct axis *axis)
 {
+    int8_t pattern[PATTERN];
+    if (is_short(axis, count)) {
+        const int64_t size = axis->stride * axis->size;
+        const struct axis whole = { .deltas = pattern, .size = size, .stride = 1, .factor = axis->factor };
+        lay_pattern(axis, pattern);
+        add_pattern(totals, count, start % size, &whole);
+        return;
+    }
     int64_t index = start / axis->stride % axis->size;
     int64_t run = axis->stride - start % axis->stride;
     if (axis->stride == 1) {

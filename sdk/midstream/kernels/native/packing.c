@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "clones.h"
 #include "thrift.h"
 
 #define OCTAVE 4 /* quarters */
@@ -144,13 +145,45 @@ static void put_codewords(struct packing *packing, const int32_t *levels, int64_
         *packing->out++ = (uint8_t)buffer;
 }
 
-/* What the other levels of a point say of its last one, modulo four. */
-static uint32_t rest_of(const int32_t *levels, int64_t points)
+/* What the other levels of each point say of its last one, modulo four. */
+FOR_EVERY_WIDTH static void find_rests(
+    int32_t *restrict rests, const int32_t *levels, int64_t points)
 {
-    uint32_t sum = 0;
+    memset(rests, 0, sizeof *rests * (size_t)points);
     for (int k = 0; k < BLOCK - 1; k++)
-        sum += (uint32_t)levels[k * points];
-    return (0 - sum) & 3;
+        for (int64_t p = 0; p < points; p++)
+            rests[p] = (int32_t)((uint32_t)rests[p] - (uint32_t)levels[k * points + p]);
+    for (int64_t p = 0; p < points; p++)
+        rests[p] &= 3;
+}
+
+/* Of so many weights in a row: the number beyond half of whether each is odd, unless all are even. */
+FOR_EVERY_WIDTH static void split_some(int32_t *restrict numbers, int8_t *restrict phases,
+    const int32_t *levels, int64_t count, int is_odd)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int32_t odd = levels[i] & is_odd;
+        phases[i] = (int8_t)odd;
+        numbers[i] = (levels[i] + odd) >> 1;
+    }
+}
+
+FOR_EVERY_WIDTH static void narrow_some(
+    int16_t *restrict narrow, const int16_t *widths, int64_t count, int less)
+{
+    for (int64_t i = 0; i < count; i++)
+        narrow[i] = (int16_t)(widths[i] - less);
+}
+
+/* Numbers and phases of the last weights of points; `numbers` are what is known of them. */
+FOR_EVERY_WIDTH static void split_last(
+    int32_t *restrict numbers, int8_t *restrict phases, const int32_t *levels, int64_t points)
+{
+    for (int64_t p = 0; p < points; p++) {
+        int32_t rest = numbers[p], last = levels[p];
+        phases[p] = (int8_t)(rest & 1 ? 2 : rest >> 1); /* as phase_of */
+        numbers[p] = (rest == 1 ? 1 - last : last + (-rest & 3)) >> 2;
+    }
 }
 
 /* Numbers, widths and phases of all weights but the last ones of points, where nothing is
@@ -158,27 +191,19 @@ static uint32_t rest_of(const int32_t *levels, int64_t points)
 static void split_points(
     struct packing *packing, const struct packed_levels *given, int64_t points)
 {
+    const int64_t inside = (BLOCK - 1) * points, stop = BLOCK * points, over = given->count - stop;
+    const int64_t first = inside + over;
     const int32_t *levels = given->levels;
-    const int64_t inside = (BLOCK - 1) * points, stop = BLOCK * points;
-    for (int64_t i = 0; i < inside; i++) {
-        packing->phases[i] = levels[i] & 1;
-        packing->numbers[i] = (levels[i] + packing->phases[i]) >> 1;
-        packing->narrow[i] = (int16_t)(given->widths[i] - OCTAVE);
-        packing->shapes[i] = given->shapes[i];
-    }
-    for (int64_t i = stop, to = inside; i < given->count; i++, to++) {
-        packing->phases[to] = 0;
-        packing->numbers[to] = levels[i] >> 1;
-        packing->narrow[to] = (int16_t)(given->widths[i] - OCTAVE);
-        packing->shapes[to] = given->shapes[i];
-    }
-    for (int64_t p = 0, to = given->count - points; p < points; p++, to++) {
-        int32_t last = levels[inside + p], rest = (int32_t)rest_of(levels + p, points);
-        packing->phases[to] = phase_of[rest];
-        packing->numbers[to] = (rest == 1 ? 1 - last : last + (-rest & 3)) >> 2;
-        packing->narrow[to] = (int16_t)(given->widths[inside + p] - 2 * OCTAVE);
-        packing->shapes[to] = given->shapes[inside + p];
-    }
+    split_some(packing->numbers, packing->phases, levels, inside, 1);
+    split_some(packing->numbers + inside, packing->phases + inside, levels + stop, over, 0);
+    find_rests(packing->numbers + first, levels, points);
+    split_last(packing->numbers + first, packing->phases + first, levels + inside, points);
+    narrow_some(packing->narrow, given->widths, inside, OCTAVE);
+    narrow_some(packing->narrow + inside, given->widths + stop, over, OCTAVE);
+    narrow_some(packing->narrow + first, given->widths + inside, points, 2 * OCTAVE);
+    memcpy(packing->shapes, given->shapes, (size_t)inside);
+    memcpy(packing->shapes + inside, given->shapes + stop, (size_t)over);
+    memcpy(packing->shapes + first, given->shapes + inside, (size_t)points);
 }
 
 static int pack_free(struct packing *packing, const struct packed_levels *given, int64_t points)
@@ -212,8 +237,9 @@ static int pack_expected(
         int64_t odd = levels[i] & 1;
         put_number(packing, i, (levels[i] + odd) >> 1, halves[i] + 2 * odd);
     }
+    find_rests(packing->numbers + inside, levels, points);
     for (int64_t p = 0; p < points; p++) {
-        int64_t i = inside + p, rest = (int64_t)rest_of(levels + p, points);
+        int64_t i = inside + p, rest = packing->numbers[i];
         put_number(packing, i, (levels[i] - rest) >> 2, (halves[i] - 2 * rest) >> 1);
     }
     for (int64_t i = stop; i < given->count; i++)

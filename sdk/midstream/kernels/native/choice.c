@@ -15,6 +15,15 @@
 
 typedef double matrix[MAX_TERMS + 1][MAX_TERMS + 1];
 
+FOR_EVERY_WIDTH static void put_widths(
+    int16_t *restrict widths, int64_t width, const int8_t *deltas, int64_t count)
+{
+    for (int64_t k = 0; k < count; k++)
+        widths[k] = (int16_t)width;
+    for (int64_t k = 0; deltas && k < count; k++)
+        widths[k] = (int16_t)(widths[k] + deltas[k]);
+}
+
 void fitted_widths(const struct fit *fit, int64_t start, int64_t stop, int16_t *widths)
 {
     const struct fit_dim *last = &fit->dims[fit->dim_count - 1];
@@ -27,9 +36,18 @@ void fitted_widths(const struct fit *fit, int64_t start, int64_t stop, int16_t *
         for (int64_t a = 0; a < FIT_AXES; a++)
             width += fit->axes[a].is_used && a != last->axis ? fit->axes[a].deltas[at[a]] : 0;
         const struct fit_axis *along = &fit->axes[last->axis];
-        for (int64_t k = 0; k < count; k++)
-            widths[k] = (int16_t)(width
-                + (along->is_used ? along->deltas[at[last->axis] + first + k] : 0));
+        put_widths(widths, width, along->is_used ? along->deltas + at[last->axis] + first : NULL,
+            count);
+    }
+}
+
+FOR_EVERY_WIDTH static void find_scales(
+    float *restrict found, const float *scales, const int16_t *widths, int64_t count)
+{
+    for (int64_t k = 0; k < count; k++) {
+        int32_t width = widths[k] - FIRST_WIDTH;
+        width = width > 0 ? width : 0;
+        found[k] = scales[width < CHOICE_SCALES ? width : CHOICE_SCALES - 1];
     }
 }
 
@@ -50,14 +68,19 @@ FOR_EVERY_WIDTH static void divide(
 static void fill_column(int16_t *column, const struct neighbour *neighbour, const int32_t *levels,
     const float *scales, int64_t first, int64_t count)
 {
-    int64_t distance = neighbour->back * neighbour->stride, span;
-    for (int64_t k = 0; k < count; k += span) {
-        int64_t at = first + k, left = neighbour->stride - at % neighbour->stride;
+    const int64_t distance = neighbour->back * neighbour->stride;
+    /* at the start of each turn there is none */
+    const int64_t turn = neighbour->size < INT64_MAX / neighbour->stride
+        ? neighbour->size * neighbour->stride
+        : INT64_MAX;
+    int64_t at = first % turn;
+    for (int64_t k = 0, span; k < count; k += span, at = at + span < turn ? at + span : 0) {
+        const int64_t left = at < distance && distance < turn ? distance - at : turn - at;
         span = left < count - k ? left : count - k;
-        if (at / neighbour->stride % neighbour->size < neighbour->back)
+        if (at < distance)
             memset(column + k, 0, sizeof *column * (size_t)span);
         else
-            divide(column + k, levels + at - distance, scales + k, span);
+            divide(column + k, levels + first + k - distance, scales + k, span);
     }
 }
 
@@ -81,12 +104,7 @@ static void find_moments(const struct fit *fit, const struct candidates *from,
         int16_t columns[MAX_TERMS + 1][BLOCK] = { { 0 } };
         float scales[BLOCK];
         int64_t count = stop - i < BLOCK ? stop - i : BLOCK;
-        for (int64_t k = 0; k < count; k++) {
-            int64_t width = from->widths[i - start + k] - FIRST_WIDTH;
-            scales[k] = from->scales[width < 0 ? 0
-                    : width < CHOICE_SCALES    ? width
-                                               : CHOICE_SCALES - 1];
-        }
+        find_scales(scales, from->scales, from->widths + i - start, count);
         for (int64_t p = 0; p < from->count; p++)
             fill_column(columns[p], &from->neighbour[p], levels, scales, i, count);
         divide(columns[from->count], levels + i, scales, count);

@@ -112,9 +112,20 @@ class Bases:
             corrected: What they should stand for, where that is not the weights.
             fold: Leaves weights of a slice out that repeat others; None to do so where it pays.
         """
+        return self.of(*self.planned(codes, levels, corrected, fold=fold))
+
+    def planned(
+        self,
+        codes: Sequence[TensorCode],
+        levels: Sequence[Narrow],
+        corrected: Corrected | None = None,
+        *,
+        fold: Callable[[Plan], Plan] | None = None,
+    ) -> tuple[Head, tuple[Plan, ...]]:
+        """The head and the slices of what `write` takes, not written yet."""
         head = Head(topology=self._topology, codes=tuple(codes))
         plans = make_plans(head, self._weights, levels, corrected)
-        return self.of(head, tuple(map(fold or self.folds.shorter, plans)))
+        return head, tuple(map(fold or self.folds.shorter, plans))
 
     def of(self, head: Head, plans: tuple[Plan, ...]) -> Base:
         """The base of these slices."""

@@ -25,6 +25,7 @@ from midstream.encoder.steps import (
     shifted,
     uniform_steps,
 )
+from midstream.encoder.ways import Way, shorter
 from midstream.encoder.weights import Weights, squared_error
 
 __all__ = ["UniformBase"]
@@ -112,38 +113,39 @@ class UniformBase:
         return max(rounding_noise(self._weights, steps, self._factors, limit), 0.0)
 
     def _single(self, relative: Sequence[float], aim: float) -> Base:
-        """With what repeats left out or not; both are made where either may be the shorter."""
-        folds, folded, base = self._bases.folds, None, None
+        """With what repeats left out or not; both are found where either may be the shorter."""
+        folds, ways = self._bases.folds, []
         guess = guess_shift(self._weights, relative, self._factors, aim)
         promise = folds.promise(self._weights, shifted(self._weights, relative, guess))
         if promise > _HARDLY:
-            folded = self._folded(relative, aim)
-        if promise < _CLEARLY or folded is None:
-            base = self._thrifty(relative, aim, {}, whole)
-        made = [one for one in (base, folded) if one is not None]
+            ways += self._ways(relative, aim, folds.by_tensor, folds.folded)
+        if promise < _CLEARLY or not ways:
+            ways += self._ways(relative, aim, {}, whole)
+        made = [self._written(way, relative, aim) for way in shorter(ways)]
         return min(made or [self._plain(relative, aim)], key=lambda one: len(one.data))
 
-    def _folded(self, relative: Sequence[float], aim: float) -> Base | None:
-        folds = self._bases.folds
-        return self._thrifty(relative, aim, folds.by_tensor, folds.folded)
-
-    def _thrifty(
+    def _ways(
         self,
         relative: Sequence[float],
         aim: float,
         foldings: Foldings,
         fold: Callable[[Plan], Plan],
-    ) -> Base | None:
-        """Thrifty levels, or the nearest ones where these take fewer bytes."""
+    ) -> list[Way]:
+        """Thrifty levels, not written yet; none where none were found."""
         is_folded = bool(foldings)
         if is_folded not in self._searches:
             own = Search(self._weights, self._factors, relative, foldings, self._common)
             self._searches[is_folded] = own
         found = find_single(self._searches[is_folded], aim)
         if found is None:
-            return None
-        base = self._bases.write(found.codes, found.levels, fold=fold)
-        if 8 * (len(base.data) - self._bases.uncounted - _overhead(base.plans)) <= found.plain_bits:
+            return []
+        head, plans = self._bases.planned(found.codes, found.levels, fold=fold)
+        return [Way(head=head, plans=plans, plain_bits=found.plain_bits)]
+
+    def _written(self, way: Way, relative: Sequence[float], aim: float) -> Base:
+        """Thrifty levels, or the nearest ones where these take fewer bytes."""
+        base = self._bases.of(way.head, way.plans)
+        if 8 * (len(base.data) - self._bases.uncounted - _overhead(base.plans)) <= way.plain_bits:
             return base
         return min(base, self._plain(relative, aim), key=lambda one: len(one.data))
 

@@ -1,5 +1,6 @@
 """Points that refine levels: both implementations, on good bytes and on damaged ones."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -117,3 +118,34 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
         native.decode_codewords(memoryview(b""), 33, odd, tables.codeword_frequencies()[SHARE])
     with pytest.raises(ValueError, match="items"):
         native.decode_codewords(memoryview(b""), 1, odd, tables.codeword_frequencies()[SHARE, :7])
+
+
+@built
+@pytest.mark.parametrize("ratio", [3, 5])
+@pytest.mark.parametrize("is_predicted", [False, True])
+def test_symbols_are_the_same(is_predicted: bool, ratio: int) -> None:
+    where = predicted() if is_predicted else context(5203)
+    widths = (np.arange(len(where.width)) % 40 - 4).astype(np.int16)
+    where, rng = replace(where, width=widths), np.random.default_rng(ratio)
+    parents = np.rint(rng.normal(size=len(where.width)) * 30).astype(np.int32)
+    children = points_above(rng, parents, ratio)
+    rows, halves = refined_points._tables(where, 0, ratio), where.halves(children)
+    found = [
+        kernel.refined_symbols(parents, children, halves, rows, ratio, family=tables.DIGIT_TABLES)
+        for kernel in IMPLEMENTATIONS
+    ]
+    assert found[0].tolist() == found[1].tolist()
+    sizes = tables.refined_point_family().sizes
+    assert found[0].max() < sizes.sum()
+    assert len(set(found[0].tolist())) > 50
+
+
+@pytest.mark.parametrize("kernel", IMPLEMENTATIONS)
+@pytest.mark.parametrize(("ratio", "digit"), [(3, 2), (3, -2), (5, 3), (5, -3)])
+def test_a_child_in_no_cell_is_refused(kernel, ratio: int, digit: int) -> None:
+    parents = np.arange(40, dtype=np.int32)
+    children = ratio * parents
+    children[3] += digit
+    rows = np.zeros(40, np.uint16)
+    with pytest.raises(ValueError, match="no cell"):
+        kernel.refined_symbols(parents, children, None, rows, ratio, family=tables.DIGIT_TABLES)

@@ -29,10 +29,11 @@ from midstream.kernels import (
     decode_codewords,
     decode_refined_points,
     rans_encode,
+    refined_symbols,
     table_rows,
 )
 from midstream.kernels.codewords import codewords_of, coset_kinds, distances
-from midstream.kernels.terms import CLASS_EDGES, classify
+from midstream.kernels.terms import CLASS_EDGES
 
 __all__ = ["RATIOS", "cost", "decode", "encode_many", "parents_of", "starts"]
 
@@ -40,10 +41,6 @@ RATIOS = (3, 5)
 """Half steps of the lattice that a cell may be cut into."""
 _NARROWER = {3: 4, 5: 1}
 """Quarter octaves from a parent's step to six half steps, which tables are made for."""
-_THREE, _NEAR, _FAR, _ONE = range(4)
-"""Which children are open: three that are two apart, two that are, two that are four apart, one."""
-_FARTHEST = 2
-"""From the middle of a cell, of children; of cells in three, none but the last of a point."""
 _SHARE = CODEWORD_SHARES - 1
 """Bits of the head that are the share; the one above says which ratio it is."""
 
@@ -102,32 +99,12 @@ def _tables(context: Context, trits: int, ratio: int) -> NDArray[np.uint16]:
     )
 
 
-def _entries(parents: _Levels, children: _Levels, context: Context, trits: int, ratio: int) -> _Int:
+def _entries(
+    parents: _Levels, children: _Levels, context: Context, trits: int, ratio: int
+) -> _Levels:
     """The place of each symbol among all of the family."""
-    centres = ratio * parents.astype(np.int64)
-    halves = context.halves(children)
-    offsets = (2 * centres if halves is None else 2 * centres - halves) >> 1
-    digits = children - centres
-    assert not len(digits) or np.abs(digits).max() <= _FARTHEST, "these are not the parents"
-    outward = np.where(offsets < 0, -digits, digits)
-    kinds = _kinds(digits, ratio)
-    family = refined_point_family()
-    tables = np.where(kinds == _ONE, 0, _tables(context, trits, ratio) + classify(offsets))
-    symbols = outward + np.where(kinds == _NEAR, 1, 2) >> 1
-    symbols[kinds == _FAR] >>= 1
-    symbols[kinds == _ONE] = 0
-    found: _Int = family.firsts[tables + kinds * DIGIT_TABLES]
-    found += symbols
-    return found
-
-
-def _kinds(digits: _Int, ratio: int) -> _Int:
-    """Which children are open to each weight."""
-    count = blocks(len(digits))
-    kinds = np.where(digits & 1, _NEAR, _THREE if ratio == max(RATIOS) else _ONE)
-    last = slice((BLOCK - 1) * count, BLOCK * count)
-    kinds[last] = np.where(np.abs(digits[last]) == 2, _FAR, _ONE)
-    return kinds
+    halves, tables = context.halves(children), _tables(context, trits, ratio)
+    return refined_symbols(parents, children, halves, tables, ratio, family=DIGIT_TABLES)
 
 
 # --- codewords -----------------------------------------------------------------------------------
@@ -139,9 +116,9 @@ class _Codewords:
 
     numbers: NDArray[np.uint8]  # (points,)
     """Which codewords they are."""
-    distances: _Int  # (points, 32)
+    distances: NDArray[np.uint8]  # (points, 32)
     """How far each codeword is from the parities of the parents."""
-    kinds: _Int  # (points,)
+    kinds: NDArray[np.uint8]  # (points,)
     """Of the cosets of these parities."""
 
     @classmethod
@@ -151,7 +128,7 @@ class _Codewords:
         return cls(numbers=codewords_of(odd), distances=far, kinds=coset_kinds(far))
 
     @property
-    def own(self) -> _Int:
+    def own(self) -> NDArray[np.uint8]:
         """(points,) how far they are themselves."""
         return self.distances[np.arange(len(self.numbers)), self.numbers]
 
@@ -172,7 +149,7 @@ def _codeword_bits(found: _Codewords) -> _Float:
     """Bits of all codewords for each share from 1 on, about."""
     lengths = _lengths()
     most = codeword_frequencies().shape[-1]
-    counts = np.bincount(found.kinds * most + found.own, minlength=lengths.shape[1])
+    counts = np.bincount(found.kinds * np.int64(most) + found.own, minlength=lengths.shape[1])
     return lengths[1:] @ counts.astype(np.float64)
 
 

@@ -62,6 +62,7 @@ __all__ = [
     "read_entries",
     "read_holes",
     "read_varints",
+    "refined_symbols",
     "refit_way",
     "restore_objects",
     "round_floats",
@@ -141,7 +142,11 @@ if NAME == "native":
         predict,
         table_rows,
     )
-    from midstream.kernels.native_refined_points import decode_codewords, decode_refined_points
+    from midstream.kernels.native_refined_points import (
+        decode_codewords,
+        decode_refined_points,
+        refined_symbols,
+    )
     from midstream.kernels.native_runs import copy_runs, find_runs
     from midstream.kernels.native_symbols import digit_symbols, level_symbols
     from midstream.kernels.native_thrift import thrifty_levels, thrifty_points
@@ -176,7 +181,11 @@ else:
         predict,
         table_rows,
     )
-    from midstream.kernels.numpy_refined_points import decode_codewords, decode_refined_points
+    from midstream.kernels.numpy_refined_points import (
+        decode_codewords,
+        decode_refined_points,
+        refined_symbols,
+    )
     from midstream.kernels.numpy_repeats import find_runs
     from midstream.kernels.numpy_runs import copy_runs
     from midstream.kernels.numpy_symbols import digit_symbols, level_symbols

@@ -326,6 +326,16 @@ def read_entries(
 ) -> int: ...
 def read_holes(data: memoryview, holes: _Array, model_size: int, /) -> int: ...
 def read_varints(data: _Array, values: _Array, /) -> int: ...
+def refined_symbols(
+    parents: _Array,
+    children: _Array,
+    halves: _Array,
+    tables: _Array,
+    ratio: int,
+    family: int,
+    symbols: _Array,
+    /,
+) -> None: ...
 def restore_objects(
     columns: memoryview, kinds: _Array, holes: _Array, out: memoryview, model_size: int, /
 ) -> bool: ...

@@ -33,20 +33,20 @@ def codewords_of(odd: NDArray[np.int8]) -> NDArray[np.uint8]:
     return numbers
 
 
-def distances(odd: NDArray[np.int8]) -> NDArray[np.int64]:
+def distances(odd: NDArray[np.int8]) -> NDArray[np.uint8]:
     """How far each codeword is from the parities of each point: (16, points) to (points, 32)."""
     # of signs that differ in d of sixteen places the product is 16 - 2 d; floats are exact here
     signs, words = (1 - 2 * one.astype(np.float32) for one in (odd, CODEWORDS))
-    found: NDArray[np.int64] = (8 - (signs.T @ words.T) / 2).astype(np.int64)
+    found: NDArray[np.uint8] = (8 - (signs.T @ words.T) / 2).astype(np.uint8)
     return found
 
 
-def coset_kinds(far: NDArray[np.int64]) -> NDArray[np.int64]:
+def coset_kinds(far: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Which kind of coset parities are in, by how far codewords are from them; (points,).
 
     It is told by how near the nearest codewords are, and at four by how many these are.
     """
     nearest = far.min(axis=1, initial=len(_PLACES))
     few = (far == nearest[:, None]).sum(axis=1) < _FOUR
-    found: NDArray[np.int64] = nearest + ((nearest > _FOUR) | (nearest == _FOUR) & few)
+    found: NDArray[np.uint8] = nearest + ((nearest > _FOUR) | (nearest == _FOUR) & few)
     return found

@@ -7,9 +7,10 @@ from midstream.kernels import _native
 from midstream.kernels.native_kernels import plain
 from midstream.kernels.terms import BROKEN, Decoded, Stream, Terms
 
-__all__ = ["decode_codewords", "decode_refined_points"]
+__all__ = ["decode_codewords", "decode_refined_points", "refined_symbols"]
 
 _Odd = NDArray[np.int8]
+_NONE = np.zeros(0, np.int64)
 
 
 def decode_codewords(
@@ -46,6 +47,29 @@ def decode_refined_points(
         levels,
     )
     return Decoded(levels=levels, taken=taken)
+
+
+def refined_symbols(
+    parents: NDArray[np.int32],
+    children: NDArray[np.int32],
+    halves: NDArray[np.int64] | None,
+    tables: NDArray[np.uint16],
+    ratio: int,
+    *,
+    family: int,
+) -> NDArray[np.int32]:
+    """As numpy_refined_points.refined_symbols; ValueError where a child is in no cell."""
+    symbols = np.empty(len(parents), np.int32)
+    _native.refined_symbols(
+        plain(parents, np.int32),
+        plain(children, np.int32),
+        _NONE if halves is None else plain(halves, np.int64),
+        plain(tables, np.uint16),
+        ratio,
+        family,
+        symbols,
+    )
+    return symbols
 
 
 def _masks(odd: _Odd) -> NDArray[np.uint16]:

@@ -15,9 +15,9 @@ from midstream.kernels.numpy_chain import CLASSES, HALF, Chain
 from midstream.kernels.numpy_walk import GAIN_BITS, NEIGHBOUR_LIMIT
 from midstream.kernels.slots import TOTAL_BITS
 from midstream.kernels.stepping import STATE_START, WORD_BITS
-from midstream.kernels.terms import BROKEN, Decoded, Stream
+from midstream.kernels.terms import BROKEN, Decoded, Stream, classify
 
-__all__ = ["decode_codewords", "decode_refined_points"]
+__all__ = ["decode_codewords", "decode_refined_points", "refined_symbols"]
 
 _TOTAL = 1 << TOTAL_BITS
 _MASK = _TOTAL - 1
@@ -26,6 +26,8 @@ _PIECE = 1 << 8
 _LAST = 2
 """In place of whether a level is odd, for the last of a point."""
 _FIVE = 5
+_ONE = 3
+"""The kind of a weight of which one child is open."""
 _FAR = 2
 """From the middle of a cell: as near on one side as on the other, by what is known."""
 
@@ -134,6 +136,50 @@ def decode_refined_points(
                 one.keep(at, level)
     one.place = place
     return one.decoded()
+
+
+def refined_symbols(
+    parents: NDArray[np.int32],
+    children: NDArray[np.int32],
+    halves: NDArray[np.int64] | None,
+    tables: NDArray[np.uint16],
+    ratio: int,
+    *,
+    family: int,
+) -> NDArray[np.int32]:
+    """The places of symbols among those of all tables.
+
+    Args:
+        parents: (weights,) levels before.
+        children: (weights,) points in their cells.
+        halves: (weights,) what is expected of each child, in half steps of it; 0 where None.
+        tables: (weights,) those of three open children, to which a class is added.
+        ratio: How many half steps a cell is cut into, 3 or 5.
+        family: Tables of three children; twice as many of two follow, then one of one.
+    """
+    centres = ratio * parents.astype(np.int64)
+    offsets = (2 * centres if halves is None else 2 * centres - halves) >> 1
+    digits = children - centres
+    outward = np.where(offsets < 0, -digits, digits)
+    kinds = _kinds(digits, ratio)
+    alone = kinds == _ONE
+    alone[15 * (len(digits) // 16) : 16 * (len(digits) // 16)] = False
+    if np.abs(digits).max(initial=0) > _FAR or digits[alone].any():
+        raise ValueError("a child in no cell")
+    rows = tables + classify(offsets)
+    twos = 3 * family + 2 * ((kinds - 1) * family + rows) + (outward > 0)
+    found = np.where(kinds == 0, 3 * rows + (outward + _FAR >> 1), twos)
+    found[kinds == _ONE] = 7 * family
+    return found.astype(np.int32)
+
+
+def _kinds(digits: NDArray[np.int64], ratio: int) -> NDArray[np.int64]:
+    """Which children are open, told by those chosen: three, two that are near, far, or one."""
+    count = len(digits) // 16
+    kinds = np.where(digits & 1, 1, 0 if ratio == _FIVE else _ONE)
+    last = slice(15 * count, 16 * count)
+    kinds[last] = np.where(np.abs(digits[last]) == _FAR, 2, _ONE)
+    return kinds
 
 
 def _known(odd: _Odd, count: int) -> Iterator[int]:

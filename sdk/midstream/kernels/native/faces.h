@@ -32,6 +32,7 @@ PyObject *rans_encode(PyObject *module, PyObject *args);
 PyObject *read_entries(PyObject *module, PyObject *args);
 PyObject *read_holes(PyObject *module, PyObject *args);
 PyObject *read_varints(PyObject *module, PyObject *args);
+PyObject *refined_symbols(PyObject *module, PyObject *args);
 PyObject *restore_objects(PyObject *module, PyObject *args);
 PyObject *scale_floats(PyObject *module, PyObject *args);
 PyObject *scale_integers(PyObject *module, PyObject *args);

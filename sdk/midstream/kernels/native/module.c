@@ -104,6 +104,9 @@ static PyMethodDef methods[] = {
     { "read_holes", read_holes, METH_VARARGS,
         "read_holes(table, holes, model size) -> bytes, or -1" },
     { "read_varints", read_varints, METH_VARARGS, "read_varints(data, values) -> bytes, or -1" },
+    { "refined_symbols", refined_symbols, METH_VARARGS,
+        "refined_symbols(parents, children, halves or nothing, tables, half steps of a cell, tables "
+        "of three, symbols)" },
     { "restore_objects", restore_objects, METH_VARARGS,
         "restore_objects(columns, kinds, holes, out, model size) -> whether they are sound" },
     { "scale_floats", scale_floats, METH_VARARGS,

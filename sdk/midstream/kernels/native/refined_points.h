@@ -30,4 +30,17 @@ int64_t decode_refined_slice(const struct refining *refining, const uint8_t *dat
     struct slice *slice, const struct parities *parities, const int32_t *parents,
     struct terms *terms);
 
+/* Levels that are refined, and points. */
+struct refined {
+    const int32_t *parents, *children;
+    const int64_t *halves;  /* what is expected of children; NULL for nothing */
+    const uint16_t *tables; /* those of three open children, to which a class is added */
+    int64_t count, ratio;
+    int64_t family; /* tables of three children */
+};
+
+/* The places of their symbols among those of all tables. False where a child is in no cell, or a
+ * table is not there. */
+int find_refined_symbols(const struct refined *refined, int32_t *symbols);
+
 #endif

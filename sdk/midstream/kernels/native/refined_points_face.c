@@ -90,3 +90,28 @@ PyObject *decode_refined_points(PyObject *module, PyObject *args)
         fits = refuse("runs or a table are out of range");
     return fits ? PyLong_FromLongLong(taken) : NULL;
 }
+
+enum { OF_PARENTS, OF_CHILDREN, HALVES, TABLES, SYMBOLS, SYMBOL_BUFFERS };
+
+PyObject *refined_symbols(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer b[SYMBOL_BUFFERS];
+    int ratio, family, done = 0;
+    if (!PyArg_ParseTuple(args, "y*y*y*y*iiw*", &b[OF_PARENTS], &b[OF_CHILDREN], &b[HALVES],
+            &b[TABLES], &ratio, &family, &b[SYMBOLS]))
+        return NULL;
+    Py_ssize_t count = items(&b[OF_PARENTS], 4);
+    if (count >= 0 && has_items(&b[OF_CHILDREN], 4, count) && has_items(&b[TABLES], 2, count)
+        && (!b[HALVES].len || has_items(&b[HALVES], 8, count)) && has_items(&b[SYMBOLS], 4, count)) {
+        const struct refined refined = { b[OF_PARENTS].buf, b[OF_CHILDREN].buf,
+            b[HALVES].len ? b[HALVES].buf : NULL, b[TABLES].buf, count, ratio, family };
+        Py_BEGIN_ALLOW_THREADS
+        done = find_refined_symbols(&refined, b[SYMBOLS].buf);
+        Py_END_ALLOW_THREADS
+        if (!done)
+            refuse("a child in no cell, or a table that is not there");
+    }
+    release(b, SYMBOL_BUFFERS);
+    return done ? Py_NewRef(Py_None) : NULL;
+}

@@ -216,3 +216,39 @@ def test_a_matrix_of_one_number_takes_a_few_bytes_in_every_ladder() -> None:
         units = [unit.data for unit in encode(model, ladder=ladder).units]
         assert rebuild(units) == model
         assert sum(map(len, units)) < 200
+
+
+CAUSAL = np.triu(np.full((48, 48), -1e4, "<f4"), 1)
+
+
+@pytest.mark.parametrize(
+    ("array", "is_coded"),
+    [
+        (CAUSAL, False),
+        (-CAUSAL[:7], False),
+        (CAUSAL[0], False),
+        (CAUSAL.astype("<f2"), False),
+        (CAUSAL / 1e4, True),
+        (CAUSAL + np.eye(48, dtype="<f4"), True),
+        (CAUSAL + 1, True),
+        (np.full((4, 4), -1e4, "<f4"), True),
+        (CAUSAL * np.linspace(1, 2, 48, dtype="<f4"), True),
+    ],
+    ids=["causal", "above 0", "vector", "half", "small", "diagonal", "no 0", "one number", "many"],
+)
+def test_a_mask_is_kept_as_it_is(array: NDArray[Any], is_coded: bool) -> None:
+    dtype = DType.FLOAT16 if array.dtype == "<f2" else DType.FLOAT32
+    assert weights(array, dtype).coded == is_coded
+
+
+@pytest.mark.parametrize("ladder", ["20dB", "12dB,20dB", "4b"])
+def test_weights_beside_a_mask_get_the_bytes_that_they_get_alone(ladder: str) -> None:
+    alone = {"a": normal(96, 96).astype("<f4")}
+    rungs = [
+        encode(safetensors(arrays), ladder=ladder).units
+        for arrays in (alone, {**alone, "m": CAUSAL})
+    ]
+    plain, masked = (units[-1].fidelity.weight_snr for units in rungs)
+    assert masked == pytest.approx(plain, abs=0.7)
+    found = rebuild([unit.data for unit in rungs[1]])
+    assert CAUSAL.tobytes() in found

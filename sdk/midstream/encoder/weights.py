@@ -33,6 +33,8 @@ _FEW = 64
 _PIECE = 1 << 16
 """Weights that are looked at as doubles at once."""
 _FEWEST_FILLED = 256
+_LEAST_MASKING = 64.0
+"""What a mask's other number is at least: 100, 10,000 and more are usual, and no weights are."""
 _MOST = {DType.FLOAT32: 2.0**126, DType.BFLOAT16: 2.0**126, DType.FLOAT16: 2.0**14}
 """What weights may be that are coded with loss, a quarter of what their data type holds: levels
 stand for at most twice as much, and a step more where they are points."""
@@ -139,7 +141,7 @@ def load(model: bytes | memoryview, tensor: Tensor) -> Weights:
     numbers = storage.numbers(stored, tensor.dtype)
     largest = _largest(numbers)
     coded = tensor.dtype is not DType.INT32 and math.isfinite(largest)
-    coded = coded and not _is_filled(tensor, numbers)
+    coded = coded and not (_is_filled(tensor, numbers) or _is_mask(tensor, numbers, largest))
     offset = 0
     if tensor.dtype is DType.UINT8:
         offset = round(float(np.median(numbers)))
@@ -178,6 +180,17 @@ def _is_filled(tensor: Tensor, numbers: NDArray[np.float32] | NDArray[np.float64
         return False
     first = numbers[0]
     return bool(first and first == numbers[-1] and (numbers == first).all())
+
+
+def _is_mask(tensor: Tensor, numbers: Numbers, largest: float) -> bool:
+    """Whether floats are 0 or one large number, as what is added to hide places from attention.
+
+    Beside such squares no weights would count.
+    """
+    if not tensor.dtype.is_float or largest < _LEAST_MASKING:
+        return False
+    value, is_zero = numbers.min() or numbers.max(), numbers == 0
+    return bool(is_zero.any() and (is_zero | (numbers == value)).all())
 
 
 def _energy(stored: NDArray[np.float32] | NDArray[np.float64], offset: int) -> float:

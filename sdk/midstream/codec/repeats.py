@@ -68,11 +68,12 @@ def literals(bits: Bits, runs: Runs) -> Bits:
 
 
 def _is_literal(runs: Runs, weights: int) -> NDArray[np.bool_]:
-    edges = np.zeros(weights + 1, np.int8)
-    edges[runs[:, 0]] += 1
-    edges[runs[:, 0] + runs[:, 2]] -= 1
-    is_literal: NDArray[np.bool_] = np.cumsum(edges[:-1], dtype=np.int8) == 0
-    return is_literal
+    lengths = np.empty(2 * len(runs) + 1, np.int64)
+    lengths[1::2] = runs[:, 2]
+    lengths[:-1:2] = runs[:, 0]
+    lengths[-1] = weights
+    lengths[2::2] -= runs[:, 0] + runs[:, 2]
+    return np.repeat(np.arange(len(lengths)) & 1 == 0, lengths)
 
 
 def write(runs: Runs) -> bytes:

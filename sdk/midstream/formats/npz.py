@@ -58,9 +58,10 @@ class _Member:
 
 def is_npz(data: bytes | memoryview) -> bool:
     """Whether it is an archive whose first member is an array."""
+    if bytes(data[:4]) != _LOCAL:
+        return False  # and of what would be its name nothing is copied
     name_size = int.from_bytes(data[26:28], "little")
-    name = bytes(data[_LOCAL_SIZE : _LOCAL_SIZE + name_size])
-    return bytes(data[:4]) == _LOCAL and name.endswith(b".npy")
+    return bytes(data[_LOCAL_SIZE : _LOCAL_SIZE + name_size]).endswith(b".npy")
 
 
 def locate(data: bytes | memoryview) -> tuple[Tensor, ...]:

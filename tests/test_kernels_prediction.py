@@ -104,6 +104,52 @@ def test_what_is_expected_is_the_same_in_both(kernel, count):
     assert np.array_equal(kernel.predict(values, found_terms(count)), expected)
 
 
+def drawn_run(rng: np.random.Generator) -> tuple[Tensor, TensorCode, int, int]:
+    """A part of a tensor of any shape, from any weight on, its neighbours and steps by chance."""
+    shape = tuple(rng.integers(1, 9, rng.integers(1, 5)).tolist())
+    axes = rng.permutation(len(shape)).tolist()
+    row, column = axes[0], axes[1] if len(shape) > 1 else None
+    tensor = Tensor(
+        name="t", dtype=DType.FLOAT32, shape=shape, offset=0, row_axis=row, column_axis=column
+    )
+    steps = rng.integers(-12, 13, shape[row]).astype(np.int8)
+    known = rng.permutation(10)[: rng.integers(0, 6)].tolist()
+    code = TensorCode(
+        predictor=tuple((at, int(rng.integers(-64, 65))) for at in sorted(known)),
+        row_steps=steps if rng.random() < 0.3 else None,
+    )
+    start = int(rng.integers(0, tensor.weights))
+    return tensor, code, start, int(rng.integers(start, tensor.weights)) + 1
+
+
+@built
+@pytest.mark.parametrize("seed", range(400))
+def test_parts_of_tensors_are_expected_to_be_the_same_in_both(seed):
+    rng = np.random.default_rng(seed)
+    runs = [drawn_run(rng) for _ in range(rng.integers(1, 4))]
+    found = prediction.terms(runs)
+    if found is not None:
+        own = drawn(sum(stop - start for _, _, start, stop in runs), seed, 9)
+        here = native_prediction.predict(own, found)
+        assert np.array_equal(here, numpy_prediction.predict(own, found))
+
+
+@built
+def test_axes_as_long_as_numbers_are_expected_to_be_the_same_in_both():
+    """More places than there is memory for, one after the other beyond all levels."""
+    last = (1 << 40) - 1
+    terms = [(1, 4, last, 20, -1), (64, 4, last, -9, -1), (1, last // 4 * 4, last, 33, -1)]
+    for first in (0, 1 << 39):
+        found = Terms(
+            runs=np.array([(first, 1000, 4, 3)], np.int64),
+            terms=np.array(terms, np.int64),
+            steps=np.zeros(0, np.int8),
+        )
+        own = drawn(1000, 3, 9)
+        here = native_prediction.predict(own, found)
+        assert np.array_equal(here, numpy_prediction.predict(own, found))
+
+
 @pytest.mark.parametrize("flipped", [None, 3, 40, 700, 2500])
 @pytest.mark.parametrize("count", [9000, 30_003, 40_005])  # on 4, 8 and 16 lanes
 @pytest.mark.parametrize("widest", [0, 1, 2])

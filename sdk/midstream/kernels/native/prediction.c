@@ -62,6 +62,7 @@ static void start_run(struct walk *walk)
         const struct term *term = &walk->term[t];
         walk->coordinate[t] = first / term->stride % term->size;
         walk->left[t] = term->stride - first % term->stride;
+        walk->most[t] = walk->run->weights / term->stride + 1;
     }
 }
 
@@ -78,9 +79,9 @@ static int64_t lasting(const struct walk *walk, int64_t t)
     const struct term *term = &walk->term[t];
     int64_t coordinate = walk->coordinate[t], distance = term->back * term->stride;
     int64_t last = coordinate < term->back ? term->back : term->size;
-    int64_t length = walk->left[t];
-    if (term->steps < 0)
-        length += (last - coordinate - 1) * term->stride;
+    int64_t length = walk->left[t], more = term->steps < 0 ? last - coordinate - 1 : 0;
+    /* more than the run has might be beyond all numbers */
+    length += (more < walk->most[t] ? more : walk->most[t]) * term->stride;
     int64_t start = distance > walk->done ? to_place(walk, distance - walk->done) : length;
     return start < length ? start : length;
 }

@@ -47,6 +47,7 @@ struct walk {
     int is_known;            /* whether all levels are known: segments then are as long as can be */
     /* of each term: the place of the next weight on its axis, and weights up to the next place */
     int64_t coordinate[MAX_TERMS], left[MAX_TERMS];
+    int64_t most[MAX_TERMS]; /* places that the run has at most */
 };
 
 static inline int64_t clamp(int64_t value, int64_t limit)

@@ -11,7 +11,9 @@ from midstream.bitstream.climbs import records_of
 from midstream.codec import grid, refined_points
 from midstream.decoder import read_stack, rebuild
 from midstream.decoder.steps import rebuild_slices
-from midstream.encoder import encode, uniform
+from midstream.encoder import build, encode, uniform
+from midstream.encoder.choice import rank
+from midstream.encoder.ladder import parse_ladder
 from midstream.encoder.narrow import narrow
 from midstream.encoder.stagger import Climb, staggered
 from midstream.encoder.summits import Summit
@@ -141,3 +143,18 @@ def test_a_slice_that_ends_after_digits_is_refined_no_further() -> None:
     others = [own for own in operations(encoded) if own[-1] is not Operation.POINTS]
     assert sorted(own.count(Operation.DIGITS) for own in others) == [0, 2]
     assert 30 <= encoded.units[-1].fidelity.weight_snr < 30.5
+
+
+def test_small_networks_take_the_better_of_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = safetensors({"a": normal(97, 88, seed=3), "b": normal(20, 9, seed=3)})
+    kinds = set()
+    for top in (22, 24, 26, 28, 30, 32):
+        ladder = f"15dB,{top}dB"
+        with monkeypatch.context() as patched:
+            patched.setattr(build, "_SMALL", 0)
+            pointed = encode(model, ladder=ladder)
+        found = encode(model, ladder=ladder)
+        kinds.add(any(Operation.POINTS in own for own in operations(found)))
+        ranks = [rank(parse_ladder(ladder), one.units) for one in (found, pointed)]
+        assert ranks[0] <= ranks[1]
+    assert kinds == {True, False}

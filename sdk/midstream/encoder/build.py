@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product, starmap
 
 from midstream import formats
 from midstream.bitstream import Topology
-from midstream.encoder.builder import Builder, planned_parts, recipe_sets
+from midstream.encoder.builder import Builder, ends_at_points, planned_parts, recipe_sets
 from midstream.encoder.choice import rank
 from midstream.encoder.ladder import Rung, Target, parse_ladder
 from midstream.encoder.lossless import exact_unit
@@ -27,6 +28,8 @@ __all__ = ["encode"]
 NEAR = "near"
 """The recipe of a ladder that follows another."""
 
+_SMALL = 1 << 16
+"""Weights of networks of which ladders are made both ways, since points do not always pay."""
 _STUDY_PARTS = 64
 """Parts that take about as long as to find out what the outputs need."""
 
@@ -104,7 +107,7 @@ def encode(
         work=work,
     )
     followed = make().follow(rungs, Near.of(near)) if near else None
-    units, recipe = (followed, NEAR) if followed else _best(rungs, sets, make)
+    units, recipe = (followed, NEAR) if followed else _best(rungs, sets, make, _ends(rungs, count))
     work.end()
     return Encoded(
         format=opened.format,
@@ -118,7 +121,13 @@ def encode(
 def _parts(rungs: Sequence[Rung], weights: int, *, is_known: bool) -> int:
     """How many times a network is quantised, at most."""
     sets = recipe_sets(rungs, weights=weights, is_known=is_known)
-    return len(sets) * planned_parts(rungs, is_known=is_known)
+    ladders = len(sets) * len(_ends(rungs, weights))
+    return ladders * planned_parts(rungs, is_known=is_known)
+
+
+def _ends(rungs: Sequence[Rung], weights: int) -> Sequence[bool]:
+    """Whether ladders may end at points of the lattice: small networks have few of them."""
+    return (True, False) if ends_at_points(rungs) and weights <= _SMALL else (True,)
 
 
 def _prepared(model: bytes, limits: Limits) -> bytes:
@@ -130,7 +139,10 @@ def _prepared(model: bytes, limits: Limits) -> bytes:
 
 
 def _best(
-    rungs: Sequence[Rung], sets: Sequence[Sequence[Recipe]], make: Callable[[], Builder]
+    rungs: Sequence[Rung],
+    sets: Sequence[Sequence[Recipe]],
+    make: Callable[[], Builder],
+    ends: Sequence[bool],
 ) -> tuple[tuple[EncodedUnit, ...], Recipe]:
     """The units of the best of several ladders, and how its base was rounded.
 
@@ -138,13 +150,14 @@ def _best(
         rungs: What was asked for.
         sets: The recipes of each ladder.
         make: A builder for one of them.
+        ends: Whether they may end at points of the lattice.
     """
 
-    def build(recipes: Sequence[Recipe]) -> tuple[tuple[EncodedUnit, ...], Recipe]:
+    def build(recipes: Sequence[Recipe], end: bool) -> tuple[tuple[EncodedUnit, ...], Recipe]:
         builder = make()
-        return builder.build(rungs, recipes), builder.recipe
+        return builder.build(rungs, recipes, may_be_pointed=end), builder.recipe
 
-    return min(map(build, sets), key=lambda built: rank(rungs, built[0]))
+    return min(starmap(build, product(sets, ends)), key=lambda built: rank(rungs, built[0]))
 
 
 def _is_hole(tensor: Tensor) -> bool:

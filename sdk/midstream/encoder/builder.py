@@ -37,7 +37,7 @@ from midstream.encoder.units import EncodedUnit, Evaluate
 from midstream.encoder.weights import Weights
 from midstream.types import Fidelity, UnitKind
 
-__all__ = ["Builder", "planned_parts", "recipe_sets"]
+__all__ = ["Builder", "ends_at_points", "planned_parts", "recipe_sets"]
 
 _MOST_TRIED = 1 << 20
 """Weights of networks of which more than one ladder is made."""
@@ -108,13 +108,18 @@ class Builder:
         """How the base was rounded."""
 
     def build(
-        self, rungs: Sequence[Rung], recipes: Sequence[Recipe] = RECIPES
+        self,
+        rungs: Sequence[Rung],
+        recipes: Sequence[Recipe] = RECIPES,
+        *,
+        may_be_pointed: bool = True,
     ) -> tuple[EncodedUnit, ...]:
         """All units, one for each rung that pays.
 
         Args:
             rungs: The ladder.
             recipes: Which to try for a base that does not aim at weight SNR.
+            may_be_pointed: Whether the last refinements may be to points of the lattice.
 
         Raises:
             UsageError: BAD_LADDER where a rung aims at outputs that cannot be measured.
@@ -122,7 +127,7 @@ class Builder:
         self._targets.check(rungs)
         first, *others = rungs
         self._bases.is_refined = any(rung.target is not Target.EXACT for rung in others)
-        base = self._base(first, recipes, _climb(rungs), is_only=not others)
+        base = self._base(first, recipes, _climb(rungs, may_be_pointed), is_only=not others)
         if others:
             refiner = Refiner(self._weights, self._quantiser, self.recipe)
             self._search = RungSearch(
@@ -252,13 +257,18 @@ class Builder:
         return decibels(noise_of(plans, self._factors), is_exact=is_exact)
 
 
-def _climb(rungs: Sequence[Rung]) -> Climb | None:
+def ends_at_points(rungs: Sequence[Rung]) -> bool:
+    """Whether the last refinements of a ladder may be to points of the lattice."""
+    return len(rungs) > 1 and rungs[0].target is rungs[-1].target is Target.SNR
+
+
+def _climb(rungs: Sequence[Rung], may_be_pointed: bool) -> Climb | None:
     """From a base in weight SNR to the last rung that aims at that."""
     first, *others = rungs
     top = max((rung.value for rung in others if rung.target is Target.SNR), default=None)
     if first.target is not Target.SNR or top is None:
         return None
-    return Climb(bottom=first.value, top=top, is_pointed=others[-1].target is Target.SNR)
+    return Climb(bottom=first.value, top=top, is_pointed=may_be_pointed and ends_at_points(rungs))
 
 
 def _ways(recipe: Recipe) -> Sequence[float]:

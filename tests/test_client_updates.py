@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from following import LADDER, after_each, delivering, follow, holding, put, resign, tuned
 from midstream import Publisher
+from midstream.cli.main import main
 from midstream.client import Delivery
 from midstream.client.events import UpdateApplied, UpdateRefused
 from midstream.errors import BitstreamError, DataError, ErrorCode, UsageError
@@ -73,6 +74,22 @@ async def test_a_release_comes_by_its_update(folders: list[Path], tmp_path: Path
         assert await delivery.rebuild(release=1) == tuned(1)  # to revert to costs no bytes
         with pytest.raises(UsageError, match="by an update"):
             delivery.units()
+
+
+def test_fetching_a_layer_says_that_the_exact_model_stands_for_it(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo, store, out = tmp_path / "repo", tmp_path / "store", tmp_path / "out"
+    words = ["fetch", str(repo), NAME, "--root", str(repo / "1.root.json"), "-o", str(out)]
+    words += ["--store", str(store)]
+    for release in (1, 2):
+        put(folders[release], repo)
+        assert main(words) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert main([*words, "--layer", "0"]) == 0
+    assert out.read_bytes() == tuned(2)
+    told = " ".join(capsys.readouterr().err.split())
+    assert "--layer 0: the exact model is here by an update" in told
 
 
 async def test_an_update_is_applied_though_who_fetched_it_is_cancelled(

@@ -257,6 +257,11 @@ def _tell(options: argparse.Namespace, output: Output, delivery: Delivery) -> No
         f"{human_size(received)} received, "
         f"{delivery.counters.repaired_packets} packets repaired"
     )
+    if options.layer is not None and layer > options.layer:
+        output.warn(
+            f"--layer {options.layer}: the exact model is here by an update, without the units of "
+            f"lower layers, and was written whole: it is layer {layer}"
+        )
 
 
 def _report(output: Output, delivery: Delivery, *, layer: int | None) -> None:

@@ -82,8 +82,8 @@ def test_fetching_a_layer_says_that_the_exact_model_stands_for_it(
     repo, store, out = tmp_path / "repo", tmp_path / "store", tmp_path / "out"
     words = ["fetch", str(repo), NAME, "--root", str(repo / "1.root.json"), "-o", str(out)]
     words += ["--store", str(store)]
-    for release in (1, 2):
-        put(folders[release], repo)
+    for number in (1, 2):
+        put(folders[number], repo)
         assert main(words) == 0
     assert "warning" not in capsys.readouterr().err
     assert main([*words, "--layer", "0"]) == 0

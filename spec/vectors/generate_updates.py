@@ -1,7 +1,8 @@
 """Writes valid/updates.json and invalid/updates.json: exact models, and updates on them.
 
 The models are safetensors files of a few weights, so that every way of coding is met; what the
-invalid ones change is one field of a valid one; their parent is that of the first valid one. Units
+invalid ones change is one field of a valid one; their parent is that of the first valid one, where
+they have no `old` of their own. Units
 are put together by generate_units.py. What zstd and LAPACK give differs by version, so a test
 holds the committed ones to the models that they give, not to what this writes.
 
@@ -21,6 +22,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from midstream.bitstream import Topology, read_unit, state_id
+from midstream.bitstream.patch import write_patch
 from midstream.bitstream.update import UpdateHead
 from midstream.codec import Context, TensorCode, histograms, levels, rans, references
 from midstream.codec.references import Decayed, LowRank, Pruned, Scaled
@@ -76,6 +78,13 @@ def _chain() -> dict[str, Any]:
         "units": [unit.hex() for unit in units],
         "model": files[-1].hex(),
     }
+
+
+def _of_nibbles() -> dict[str, Any]:
+    """An update of weights of four bits."""
+    old, new = (MODELS["nibbles"]((10, 20), pace) for pace in (3, 5))
+    unit = encode_update(Topology.cut(old, holes_of(old)), old, new, layer=3)
+    return {"name": "int4", "old": old.hex(), "units": [unit.hex()], "model": new.hex()}
 
 
 def _coding(place: int, code: TensorCode | None = None) -> bytes:
@@ -220,6 +229,7 @@ def valid() -> list[dict[str, Any]]:
         _case("another topology", MODELS["resized"]()),
         _chain(),
         *_bounds(),
+        _of_nibbles(),
     ]
 
 
@@ -351,7 +361,19 @@ def invalid() -> list[dict[str, Any]]:
         *_wrong_differences(),
         ("", "a base", "WRONG_PARENT", bytes(UNITS["UNIT_0"])),
     ]
-    return [{"requirement": r, "name": n, "error": e, "units": [u.hex()]} for r, n, e, u in wrong]
+    cases = [{"requirement": r, "name": n, "error": e, "units": [u.hex()]} for r, n, e, u in wrong]
+    return [*cases, _reshaped()]
+
+
+def _reshaped() -> dict[str, Any]:
+    """A tensor of int4 that comes from one of another shape, of a model of its own."""
+    files = [MODELS["nibbles"](shape, 3) for shape in ((10, 20), (20, 10))]
+    old, new = (Topology.cut(file, holes_of(file)) for file in files)
+    patch = Writer().blob(write_patch(new, old, (0,))).bytes()
+    unit = _unit(_head(parent=state_id(old, files[0]), flags=1, topology=patch), [])
+    name = "a source of int4 of another shape"
+    case = {"requirement": "UPD-4", "name": name, "error": "BAD_FIELD", "old": files[0].hex()}
+    return {**case, "units": [unit.hex()]}
 
 
 def _sourced(folded: int, shape: Sequence[int] = (24, 20)) -> bytes:

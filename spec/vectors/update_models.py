@@ -1,4 +1,7 @@
-"""The models of the vectors of updates and contributions: safetensors files of a few weights."""
+"""The models of the vectors of updates and contributions: files of a few weights.
+
+They are safetensors files; weights of four bits are those of an ONNX file.
+"""
 
 import json
 from collections.abc import Mapping
@@ -27,6 +30,16 @@ def model(arrays: Arrays) -> bytes:
     text += b" " * (-len(text) % 8)
     data = b"".join(array.tobytes() for array in arrays.values())
     return len(text).to_bytes(8, "little") + text + data
+
+
+def nibbles(shape: tuple[int, ...], pace: int) -> bytes:
+    """An ONNX file of one int4 tensor, a graph with one initializer of less than 128 bytes."""
+    count = int(np.prod(shape))
+    data = np.rint(waves(count // 2, pace) * 160).astype("|i1").tobytes()
+    tensor = b"\x0a" + bytes([len(shape), *shape])  # dims
+    tensor += b"\x10\x16\x42\x01w" + b"\x4a" + bytes([len(data)]) + data  # INT4, name, raw data
+    graph = b"\x2a" + bytes([len(tensor)]) + tensor
+    return b"\x08\x08\x3a" + bytes([len(graph)]) + graph
 
 
 def waves(count: int, pace: int) -> NDArray[np.float64]:

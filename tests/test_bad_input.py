@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapting import connected
 from following import LADDER, delivering, put, resign, tuned
 from midstream.bitstream import Topology
 from midstream.cli.main import main
@@ -32,7 +33,6 @@ from midstream.trust.updates import TAG, UpdateEntry, updates_of, with_updates
 from midstream.wire import Writer
 from providing import NAMES, Place, model, not_finite, of_other_shape, sealed
 from published import signer as publishers_key
-from test_client_adapting import connected
 from trusting import signer
 
 pytestmark = pytest.mark.once

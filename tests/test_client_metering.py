@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from adapting import ADAPTED, connected, of, policy, running
 from midstream import Model, Policy
 from midstream.client import AdapterChosen, AdaptersMerged, SharedLink
 from midstream.origin import serve
 from midstream.session import Allowance, Choice, Link, Wait
 from midstream.session.scheduler import choose_adapter
 from providing import Place
-from test_client_adapting import ADAPTED, connected, of, policy, running
 from waiting import IN_TIME, until
 
 pytestmark = pytest.mark.once

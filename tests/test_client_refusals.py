@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import midstream
+from adapting import connected, policy
 from following import LADDER, delivering, resign, tuned
 from midstream import Publisher
 from midstream.cli.main import main
@@ -23,7 +24,6 @@ from midstream.trust.manifest import Extension
 from midstream.trust.updates import TAG
 from providing import Place
 from published import NAME, signer
-from test_client_adapting import connected, policy
 from waiting import IN_TIME
 
 pytestmark = pytest.mark.once

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from adapting import connected, of, policy
 from midstream.client.events import AdaptersMerged, AdaptersRefused
 from midstream.store.partial import JOURNAL
 from providing import Place, model
-from test_client_adapting import connected, of, policy
 from test_kill_moments import Origin, overlap, serving
 from waiting import IN_TIME, until
 

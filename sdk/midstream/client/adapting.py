@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from midstream.client.delivery import Delivery
 from midstream.client.events import AdaptersMerged, AdaptersRefused
-from midstream.client.metadata import Seen
 from midstream.client.metering import Meter
+from midstream.client.offers import Seen
 from midstream.client.threads import in_thread
 from midstream.errors import ErrorCode, MidstreamError, TransportError, UsageError
 from midstream.limits import Limits

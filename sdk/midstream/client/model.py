@@ -4,25 +4,19 @@ Knows nothing of the wire. Decisions never wait for it, and its failures are eve
 """
 
 import asyncio
-import hashlib
 import math
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from enum import Enum
 from typing import Any
 
 from midstream.client.adapting import Adapting
 from midstream.client.delivery import Delivery
 from midstream.client.events import (
     CheckFailed,
-    GenerationRefused,
-    GenerationStaged,
-    GenerationSwapped,
     UpdateApplied,
 )
-from midstream.client.threads import Pulse, to_its_end
-from midstream.client.workers import Step, in_worker
+from midstream.client.staging import Staging, SwapMode
+from midstream.client.threads import Pulse
 from midstream.errors import ErrorCode, MidstreamError, UsageError
 from midstream.runtime import Generation, PinnedNetwork, Slots
 from midstream.session import Counters, Event, Link, SessionState, UnitVerified
@@ -31,15 +25,6 @@ from midstream.trust.manifest import Manifest
 from midstream.types import is_number
 
 __all__ = ["Model", "SwapMode"]
-
-
-class SwapMode(Enum):
-    """When a staged generation becomes the active one."""
-
-    MANUAL = "manual"
-    """When the player calls `swap`; the first one is taken at once."""
-    IMMEDIATE = "immediate"
-    """As soon as it is staged; a decision under way keeps the one it pinned."""
 
 
 class Model:
@@ -51,21 +36,15 @@ class Model:
 
     def __init__(self, slots: Slots, *, mode: SwapMode, on_event: Callable[[Event], None]) -> None:
         self._slots = slots
-        self._mode = mode
         self._on_event = on_event
         self._delivery: Delivery | None = None
         self._adapting: Adapting | None = None
         self._wake = asyncio.Event()
         self._has_news = asyncio.Event()
         self._changed = Pulse()
-        self._staging = asyncio.Lock()
-        self._refused: set[tuple[int, int]] = set()
-        self._fidelities: dict[tuple[int, int], float] = {}
-        """Of what is loaded, by release and layer: the release itself may be long past."""
-        self._refusal: MidstreamError | None = None
+        self._staging = Staging(slots, mode=mode, on_event=on_event, changed=self._changed)
         self._crash: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_closed = False
 
     @property
     def generation(self) -> Generation | None:
@@ -122,7 +101,7 @@ class Model:
         """
         async with asyncio.timeout(timeout):
             if not self._tasks and self.generation is None:
-                self._check_open()
+                self._staging.check_open()
                 await self.delivery.base()
                 await self.stage()
             while (generation := self.generation) is None:
@@ -164,10 +143,7 @@ class Model:
         Returns:
             The generation that is active now, or None where nothing was staged.
         """
-        generation = self._slots.swap()
-        if generation is not None:
-            self._on_event(GenerationSwapped(generation=generation))
-        return generation
+        return self._staging.swap()
 
     def revert(self) -> Generation | None:
         """Go back to the generation before; the one left is not used again.
@@ -175,12 +151,7 @@ class Model:
         Returns:
             The generation that is active now, or None where there is none to go back to.
         """
-        left = self.generation
-        generation = self._slots.revert()
-        if generation is not None and left is not None:
-            self._refused.add((left.release, left.layer))
-            self._on_event(GenerationSwapped(generation=generation))
-        return generation
+        return self._staging.revert()
 
     def report(
         self,
@@ -240,7 +211,7 @@ class Model:
             MidstreamError: The reason why a unit cannot be had.
         """
         if not self._tasks:
-            self._check_open()
+            self._staging.check_open()
             await self.delivery.complete()
         while self.delivery.state is not SessionState.COMPLETE:
             self._raise_if_stopped()
@@ -257,10 +228,7 @@ class Model:
         Raises:
             UsageError: BAD_STATE after `aclose`.
         """
-        async with self._staging:  # who finds another at work would only do the same again
-            self._check_open()
-            best = self._best()
-            return best is not None and await self._try(*best)
+        return await self._staging.stage()
 
     async def adapt(self) -> bool:
         """Merge providers' adapters into the newest release, where a policy was named.
@@ -274,14 +242,14 @@ class Model:
         Raises:
             UsageError: BAD_STATE after `aclose`.
         """
-        self._check_open()
+        self._staging.check_open()
         if self._adapting is None:
             return False
-        return await self._adapting.step(self._stage_adapted, self._slots)
+        return await self._adapting.step(self._staging.stage_adapted, self._slots)
 
     async def aclose(self) -> None:
         """Stop fetching and let go of the interpreters; calling it again does nothing."""
-        self._is_closed = True
+        self._staging.close()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -300,6 +268,7 @@ class Model:
     ) -> None:
         """Begin to follow a delivery; with `background`, in tasks of its own."""
         self._delivery = delivery
+        self._staging.begin(delivery)
         self._adapting = adapting
         delivery.source.on_change = self._has_news.set
         if background:
@@ -317,80 +286,6 @@ class Model:
         self._changed.beat()
         self._on_event(event)
 
-    async def _try(self, release: int, layer: int) -> bool:
-        """Stage one generation; one that is refused is not tried again."""
-
-        async def rebuilt() -> bytes:
-            return bytes(await self.delivery.rebuild(layer, release=release))
-
-        return await self._stage_made(rebuilt, release, layer)
-
-    async def _stage_adapted(self, model: bytes, release: int, layer: int) -> bool:
-        async def made() -> bytes:
-            return model
-
-        async with self._staging:
-            return await self._stage_made(made, release, layer)
-
-    async def _stage_made(
-        self, make: Callable[[], Awaitable[bytes]], release: int, layer: int
-    ) -> bool:
-        began = time.monotonic()
-        try:
-            model, fidelity = await make(), self.delivery.fidelity(release, layer)
-            await to_its_end(self._load(model, (release, layer), fidelity))
-            self.delivery.staged(time.monotonic() - began)
-        except MidstreamError as error:
-            self._refused.add((release, layer))
-            self._refusal = error
-            self._changed.beat()
-            event = GenerationRefused(release=release, layer=layer, error=error)
-            self.delivery.refusals.note(event)
-            self._on_event(event)
-            return False
-        return True
-
-    async def _load(self, model: bytes, place: tuple[int, int], fidelity: float) -> None:
-        """Take a model file into the standby slot; not to be cancelled in between."""
-        await in_worker(Step.STAGE, self._stage, model, *place)
-        loaded, before = self._loaded, self._fidelities | {place: fidelity}
-        self._fidelities = {place: known for place, known in before.items() if place in loaded}
-        if self._is_closed:
-            return
-        self._on_event(GenerationStaged(release=place[0], layer=place[1]))
-        if self.generation is None or self._mode is SwapMode.IMMEDIATE:
-            self.swap()
-        self._changed.beat()
-
-    def _stage(self, model: bytes, release: int, layer: int) -> None:
-        digest = hashlib.sha256(model).hexdigest()
-        self._slots.stage(model, release=release, layer=layer, sha256=digest)
-
-    def _best(self) -> tuple[int, int] | None:
-        """The newest release's best layer here, if it is worth more than what is loaded."""
-        loaded = self._slots.standby or self._slots.active
-        for release in self.delivery.releases:
-            layer = self.delivery.layer_here(release)
-            if layer is None or (release, layer) in self._refused:
-                continue
-            here = (release, layer)
-            is_better = loaded is None or self._is_better(here, (loaded.release, loaded.layer))
-            return here if is_better else None
-        return None
-
-    def _is_better(self, here: tuple[int, int], known: tuple[int, int]) -> bool:
-        """A new release is taken once it is as near to its original as the old one was."""
-        if here[0] <= known[0]:
-            return here > known
-        is_last = self.delivery.is_last(*here)
-        return is_last or self.delivery.fidelity(*here) >= self._fidelities[known]
-
-    @property
-    def _loaded(self) -> list[tuple[int, int]]:
-        """Releases and layers in the slots."""
-        slots = (self._slots.standby, self._slots.active, self._slots.previous)
-        return [(one.release, one.layer) for one in slots if one is not None]
-
     def _ended(self, task: asyncio.Task[None]) -> None:
         """An error that is not ours, a callback's perhaps, is for whoever waits next."""
         if task.cancelled() or (error := task.exception()) is None:
@@ -400,21 +295,17 @@ class Model:
         context = {"message": "a model's task has ended", "exception": error, "task": task}
         task.get_loop().call_exception_handler(context)
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise UsageError(ErrorCode.BAD_STATE, "the model is closed")
-
     def _raise_if_stopped(self) -> None:
         """What is waited for will not come by itself, or not soon."""
-        self._check_open()
+        self._staging.check_open()
         if self._crash is not None:
             raise self._crash
         if (failure := self.delivery.failure) is not None:
             raise failure
 
     def _raise_if_not_ready(self) -> None:
-        self._check_open()
-        error = self._crash or self._refusal
+        self._staging.check_open()
+        error = self._crash or self._staging.refusal
         if error is None and self.delivery.layer_here(self.manifest.release) is None:
             error = self.delivery.failure
         if error is not None:
@@ -440,7 +331,7 @@ class Model:
 
     async def _look(self, poll: float | None, *, push: bool) -> None:
         """Newer roots are looked for once the base runs, and from then on newer releases."""
-        while self.generation is None and not (self._refusal or self.delivery.failure):
+        while self.generation is None and not (self._staging.refusal or self.delivery.failure):
             await self._changed.wait()
         if poll is not None:
             return await self.delivery.watch(poll=poll, push=push)

@@ -175,6 +175,11 @@ class Assembly:
         return max(self.entry.size - self.received.total, 1)
 
     @property
+    def worth(self) -> float:
+        """What it brings, dB per kB; a base comes in any case."""
+        return math.inf if self.entry.parent is None else self.choice.worth
+
+    @property
     def is_nearly_there(self) -> bool:
         """Whether it is sooner finished than left: an eighth is missing at most."""
         return self.missing * 8 <= self.entry.size

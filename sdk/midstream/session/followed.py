@@ -1,10 +1,11 @@
-"""A release that a session follows, and what became of its units. Knows no bytes."""
+"""A release that a session follows, and what became of its units. Keeps no bytes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from midstream.errors import ErrorCode, UsageError
 from midstream.session.worth import Candidate
+from midstream.trust import tree
 from midstream.trust.manifest import Manifest
 
 __all__ = ["Followed", "find"]
@@ -33,6 +34,13 @@ class Followed:
     def next_retry(self) -> float | None:
         """When a unit that was given up is due again; None where none was."""
         return min((at + _RETRY_FAILED for at in self.failed.values()), default=None)
+
+    def takes(self, unit: int, data: bytes) -> bool:
+        """Whether these bytes are those that were signed for a unit which is not there yet."""
+        entry = self.manifest.units[unit]
+        if unit in self.verified or len(data) != entry.size:
+            return False
+        return tree.root(tree.leaves(data, entry.packet_size)) == entry.source_root
 
     def retry(self, now: float) -> int:
         """Forget that units were given up, where that is long past; says of how many."""

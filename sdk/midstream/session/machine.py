@@ -7,10 +7,9 @@ Time is an argument everywhere; `next_timeout` says when to call `handle_timeout
 """
 
 import math
-from collections import deque
 from collections.abc import Callable
 
-from midstream.errors import ErrorCode, MidstreamError, UsageError
+from midstream.errors import MidstreamError
 from midstream.limits import LIMITS, Limits
 from midstream.session.aiming import Aim
 from midstream.session.allowance import Allowance, Link, Policy, Wait
@@ -18,19 +17,15 @@ from midstream.session.assembly import Assembly, State
 from midstream.session.estimator import Estimator
 from midstream.session.events import (
     Choice,
-    Counters,
-    Event,
     ReleaseOpened,
     Request,
     UnitChosen,
     UnitDamaged,
-    UnitFailed,
-    UnitVerified,
 )
 from midstream.session.followed import Followed, find
+from midstream.session.progress import Progress
 from midstream.session.scheduler import LEAST_PART, choose
-from midstream.session.states import TRANSITIONS, Happening, SessionState
-from midstream.trust import tree
+from midstream.session.states import Happening, SessionState
 from midstream.trust.manifest import Manifest
 
 __all__ = ["Session"]
@@ -39,7 +34,7 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
 
 
-class Session:
+class Session(Progress):
     """State of one client that follows one network.
 
     Args:
@@ -55,33 +50,22 @@ class Session:
         limits: Limits = LIMITS,
         allowance: Allowance | None = None,
     ) -> None:
-        self.state = SessionState.IDLE
-        """Where it is."""
-        self.counters = Counters()
-        """Running totals."""
+        super().__init__(policy or Policy())
         self.estimator = Estimator()
         """Throughput of model bytes."""
         self.wait: Wait | None = None
         """Why nothing was chosen when last asked."""
         self.staging = 0.0
         """Seconds from a unit's last byte to a network that can be activated."""
-        self._policy = policy or Policy()
         self._limits = limits
         self._allowance = allowance or Allowance()
         self._reports_seen = 0
         self._has_news = False  # that may make another unit the better one
         self._aim = Aim()
         self._sends_parts = True
-        self._releases: list[Followed] = []
         self._assembly: Assembly | None = None
         self._parked: dict[tuple[int, int], Assembly] = {}
         self._not_before = 0.0
-        self._events: deque[Event] = deque()
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """The newest release."""
-        return self._releases[-1].manifest if self._releases else None
 
     @property
     def assembly(self) -> Assembly | None:
@@ -115,10 +99,7 @@ class Session:
         """
         self._refuse_if_closed()
         found = find(self._releases, release)
-        entry = found.manifest.units[unit]
-        if unit in found.verified or len(data) != entry.size:
-            return False
-        if tree.root(tree.leaves(data, entry.packet_size)) != entry.source_root:
+        if not found.takes(unit, data):
             return False
         self._parked.pop((release, unit), None)
         if self._assembly and self._assembly.place == (release, unit):
@@ -137,30 +118,10 @@ class Session:
         self._keep([r for r in self._releases if r.manifest.release != manifest.release])
         self.open_release(manifest, now)
 
-    def settle(self, release: int) -> None:
-        """All of a release is here, though its units did not come this way.
-
-        Raises:
-            UsageError: BAD_STATE after `close`, BAD_ARGUMENT where that release is not open.
-        """
-        self._refuse_if_closed()
-        found = find(self._releases, release)
-        found.verified.update(range(len(found.manifest.units)))
-        self._keep([found])
-        if self.state is SessionState.STARTING:
-            self._happened(Happening.BASE)
-        if self.state is SessionState.REFINING:
-            self._happened(Happening.NOTHING_MISSING)
-
     def restore(self, offset: int, data: bytes) -> None:
         """Give the unit under way bytes that an earlier run received."""
         if self._assembly is not None:
             self._assembly.restore(offset, data)
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether a unit of the newest release is given up for now."""
-        return bool(self._releases and self._releases[-1].failed)
 
     def report(self, link: Link, now: float) -> None:
         """Take what the player knows of the link; the budget begins anew."""
@@ -181,11 +142,6 @@ class Session:
     def within(self, now: float) -> float | None:
         """Seconds until the activation that the player aims at; None where there is none."""
         return self._aim.within(now)
-
-    @property
-    def runs(self) -> bool:
-        """Whether a base is here; before that, nothing holds the first one."""
-        return any(release.has_base for release in self._releases)
 
     @property
     def is_held(self) -> bool:
@@ -300,15 +256,6 @@ class Session:
         due = [release.next_retry for release in self._releases]
         return min((at for at in due if at is not None), default=None)
 
-    @property
-    def has_events(self) -> bool:
-        """Whether there is an event that was not taken yet."""
-        return bool(self._events)
-
-    def next_event(self) -> Event | None:
-        """The oldest event not taken yet."""
-        return self._events.popleft() if self._events else None
-
     def close(self) -> None:
         """End; everything but taking events is refused from now on."""
         self.state = SessionState.CLOSED
@@ -360,15 +307,9 @@ class Session:
 
     def _hold(self, *, least: int = 1) -> Wait | None:
         """Why the unit under way rests."""
+        worth = math.inf if self._assembly is None else self._assembly.worth
         hold = self._allowance.hold
-        return hold(self._policy, least=least, worth=self._worth) if self.runs else None
-
-    @property
-    def _worth(self) -> float:
-        """What the unit under way brings, dB per kB; a base comes in any case."""
-        if self._assembly is None or self._assembly.entry.parent is None:
-            return math.inf
-        return self._assembly.choice.worth
+        return hold(self._policy, least=least, worth=worth) if self.runs else None
 
     @property
     def _least(self) -> int:
@@ -404,47 +345,3 @@ class Session:
             return
         assert assembly.error is not None, "a failed assembly says why"
         self._failed(release, unit, assembly.error, now)
-
-    def _verified(self, release: Followed, unit: int, data: bytes, *, repaired: int) -> None:
-        entry = release.manifest.units[unit]
-        release.verified.add(unit)
-        self.counters.units_verified += 1
-        self._events.append(
-            UnitVerified(
-                release=release.manifest.release,
-                unit=unit,
-                entry=entry,
-                data=data,
-                repaired=repaired,
-            )
-        )
-        if entry.parent is None and release is self._releases[-1]:
-            self._keep([release])  # no byte is spent on what it replaces
-        if entry.parent is None and self.state in (SessionState.STARTING, SessionState.FAILED):
-            self._happened(Happening.BASE)
-        if self.state is SessionState.REFINING and self._is_complete():
-            self._happened(Happening.NOTHING_MISSING)
-
-    def _is_complete(self) -> bool:
-        if any(release.failed for release in self._releases):
-            return False
-        everything = choose([r.candidate({}) for r in self._releases], Allowance(), self._policy)
-        return isinstance(everything, Wait)
-
-    def _failed(self, release: Followed, unit: int, error: MidstreamError, now: float) -> None:
-        release.failed[unit] = now
-        self.counters.units_failed += 1
-        self._events.append(UnitFailed(release=release.manifest.release, unit=unit, error=error))
-        if release.manifest.units[unit].parent is None:
-            self._happened(Happening.BASE_LOST)
-
-    def _retry(self, now: float) -> None:
-        for _ in range(sum(release.retry(now) for release in self._releases)):
-            self._happened(Happening.RETRY)
-
-    def _happened(self, what: Happening) -> None:
-        self.state = TRANSITIONS[self.state, what]
-
-    def _refuse_if_closed(self) -> None:
-        if self.state is SessionState.CLOSED:
-            raise UsageError(ErrorCode.BAD_STATE, "the session is closed")

@@ -48,6 +48,20 @@ def test_weights_that_repeat_others_are_left_out_of_a_ladder() -> None:
     assert bytes(rebuild(units)) == model()
 
 
+def test_what_repeats_is_left_out_of_a_ladder_where_it_could_be_predicted() -> None:
+    halves = [normal(1, 129, seed=9).astype(float)]
+    for row in range(39):  # each much like the one before
+        halves.append(0.9 * halves[-1] + 0.3 * normal(1, 129, seed=row))
+    rows = np.concatenate(halves)
+    waves = np.concatenate([rows, rows[:, 127:0:-1]], axis=1) * np.hanning(257)[:256]
+    data = safetensors({"waves": waves.astype("<f4")})
+    units = [unit.data for unit in encode(data, ladder=("12dB", "20dB", "28dB")).units]
+    stack = read_stack(units)
+    assert stack.records[0][0].operation is Operation.REPEATS
+    assert not stack.head.codes[0].predictor
+    assert decode(units, TABLES) == bytes(rebuild(units))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_both_decoders_give_each_rung_the_same(count: int) -> None:
     units = units_of()[:count]

@@ -4,7 +4,8 @@ Knows nothing of targets, nor of the rungs above.
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from midstream.bitstream import Head, Topology, write_unit
 from midstream.codec import TensorCode, grid, scales, storage
-from midstream.encoder.folds import Folds
+from midstream.encoder.folds import Folds, size
 from midstream.encoder.narrow import Narrow, made
 from midstream.encoder.plan import Plan, make_plans
 from midstream.encoder.quantiser import Quantised, Quantiser, Recipe
@@ -123,9 +124,51 @@ class Bases:
         fold: Callable[[Plan], Plan] | None = None,
     ) -> tuple[Head, tuple[Plan, ...]]:
         """The head and the slices of what `write` takes, not written yet."""
-        head = Head(topology=self._topology, codes=tuple(codes))
+        if fold is None and self.is_refined:
+            codes = self._foldable(codes, levels, corrected)
+        head = self._head(codes)
         plans = make_plans(head, self._weights, levels, corrected)
-        return head, tuple(map(fold or self.folds.shorter, plans))
+        return head, tuple(map(fold or self._shorter, plans))
+
+    def _shorter(self, plan: Plan) -> Plan:
+        return self.folds.shorter(plan, is_refined=self.is_refined)
+
+    def _foldable(
+        self,
+        codes: Sequence[TensorCode],
+        levels: Sequence[Narrow],
+        corrected: Corrected | None,
+    ) -> Sequence[TensorCode]:
+        """The codes, without predictors where slices are shorter folded: nothing predicts those."""
+        others = [self._unpredicted(at, code) for at, code in enumerate(codes)]
+        if all(own is other for own, other in zip(codes, others, strict=True)):
+            return codes
+        sizes, other_sizes = (
+            self._sizes(make_plans(self._head(own), self._weights, levels, corrected))
+            for own in (codes, others)
+        )
+        pairs = enumerate(zip(codes, others, strict=True))
+        return [other if other_sizes[at] < sizes[at] else own for at, (own, other) in pairs]
+
+    def _unpredicted(self, at: int, code: TensorCode) -> TensorCode:
+        """What suits levels of one refinement without a predictor, if they may be folded."""
+        weights = self._weights[at]
+        if at not in self.folds.by_tensor or not code.predictor or not _is_plain(weights, code):
+            return code
+        fine = _refined(weights, code)
+        return scales.fit(fine, weights.tensor, step=code.step, trits=1, may_predict=False)
+
+    def _sizes(self, plans: Sequence[Plan]) -> Mapping[int, float]:
+        """Bytes of each tensor that may be folded, its first refinement included."""
+        sizes: dict[int, float] = defaultdict(float)
+        for plan in plans:
+            at = plan.piece.runs[0].tensor
+            if at in self.folds.by_tensor:
+                sizes[at] += size(self._shorter(plan), is_refined=True)
+        return sizes
+
+    def _head(self, codes: Sequence[TensorCode]) -> Head:
+        return Head(topology=self._topology, codes=tuple(codes))
 
     def of(self, head: Head, plans: tuple[Plan, ...]) -> Base:
         """The base of these slices."""

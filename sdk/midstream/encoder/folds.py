@@ -15,7 +15,7 @@ from midstream.encoder.plan import Plan
 from midstream.encoder.records import level_records
 from midstream.encoder.weights import Weights
 
-__all__ = ["Foldings", "Folds"]
+__all__ = ["Foldings", "Folds", "size"]
 
 Foldings: TypeAlias = Mapping[int, Mapping[int, Folding]]
 """By the tensor, those of its slices, by the first weight of each."""
@@ -56,15 +56,20 @@ class Folds:
         told = sum(len(folding.write()) for _, folding in found)
         return sum(_left_out(levels, folding) for levels, folding in found) / max(told, 1)
 
-    def shorter(self, plan: Plan) -> Plan:
-        """The slice folded, where that takes fewer bytes and leaves its levels as they are."""
+    def shorter(self, plan: Plan, *, is_refined: bool = False) -> Plan:
+        """The slice folded, where that takes fewer bytes and leaves its levels as they are.
+
+        Args:
+            plan: The slice.
+            is_refined: Whether what a refinement of it takes counts, too.
+        """
         folding = self._foldings.get(plan.index)
         if folding is None or not _is_even(plan):
             return plan
         other = plan.folded(folding)
-        if (other.levels != plan.levels).any() or _size(other) >= _size(plan):
+        if (other.levels != plan.levels).any():
             return plan
-        return other
+        return min(plan, other, key=lambda one: size(one, is_refined=is_refined))
 
 
 def _by_tensor(plans: Sequence[Plan], foldings: Mapping[int, Folding]) -> Foldings:
@@ -103,5 +108,7 @@ def _left_out(levels: NDArray[np.int32], folding: Folding) -> float:
     return float(bits.sum() - bits[folding.places].sum()) / 8
 
 
-def _size(plan: Plan) -> int:
-    return sum(len(record.payload) for record in level_records([plan]))
+def size(plan: Plan, *, is_refined: bool) -> float:
+    """Bytes of a slice of a base, and about those of its first refinement if it is refined."""
+    levels = sum(len(record.payload) for record in level_records([plan]))
+    return levels + plan.digit_bits(0) / 8 if is_refined else levels

@@ -265,5 +265,5 @@ def cost(
 ) -> float:
     """Bits that the digits take by the tables, without what a stream costs by itself."""
     made = _digits(parents, children, context, trits, counts_only=True)
-    bits = _bits()[_slice_class(made)].ravel() @ made.counts.ravel().astype(np.float64)
+    bits = np.einsum("i,i->", _bits()[_slice_class(made)].ravel(), made.counts.ravel())
     return float(bits) + _moved_cost(_fold(made.moved))[1]

@@ -341,7 +341,8 @@ def counted(levels: NDArray[np.int32], context: Context, known: _Int | None) -> 
 
 def bits_of(counts: _Int, others: int) -> float:
     """Bits of so many symbols of all tables, and others."""
-    return float(counts @ level_family().bits) + others
+    # a library's product would wake threads, which then wait for more
+    return float(np.einsum("i,i->", counts, level_family().bits)) + others
 
 
 def code_lengths(

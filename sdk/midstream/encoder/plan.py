@@ -173,7 +173,7 @@ class Plan:
             error = squared_error(self.numbers, self.sizes(trits), levels=known)
             return error / float(sizes[0]) ** 2
         errors = (self.targets - self.nearest(trits) * self.sizes(trits)) / sizes
-        return float(errors @ errors)
+        return float(np.einsum("i,i->", errors, errors))
 
     def digit_bits(self, trits: int) -> float:
         """Estimated bits of one more trit after so many."""

@@ -58,7 +58,7 @@ def _sensitivity(model: bytes, weights: Weights, measure: Measure) -> float | No
     step = grid.step_index(weights.scale * _PROBING_STEP) if tensor.dtype.is_float else 1
     noisy = grid.reconstruct(weights.levels(step), tensor.dtype, step, 0, weights.offset)
     difference = storage.to_float64(noisy, tensor.dtype) - weights.values
-    error = float(difference @ difference)
+    error = float(np.einsum("i,i->", difference, difference))
     if not error:
         return None
     changed = bytearray(model)

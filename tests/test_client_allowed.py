@@ -155,7 +155,7 @@ async def test_a_report_of_a_low_buffer_stops_the_bytes_of_a_unit_under_way(
         before = delivery.bytes_received
         await until(lambda: delivery.bytes_received > before + 10_000)
         delivery.report(Link(buffer=1.0))
-        await asyncio.sleep(0.3)
+        await until(lambda: delivery.trace[-1].ended > 0)
         rested = delivery.bytes_received
         await asyncio.sleep(0.3)
         assert delivery.bytes_received == rested

@@ -259,10 +259,18 @@ async def test_a_unit_that_cannot_be_had_ends_complete(made: Published, repo: Pa
 
 
 async def test_ready_keeps_to_its_timeout(made: Published, repo: Path) -> None:
+    may_load = threading.Event()
+
+    class Held(FakeBackend):
+        def load(self, model: bytes | memoryview, *, threads: int) -> Any:
+            assert may_load.wait(IN_TIME)
+            return super().load(model, threads=threads)
+
     (repo / f"bundles/{NAME}.bundle").unlink()
-    async with live(repo, made, backend=FakeBackend(load_seconds=0.5)) as (model, _):
+    async with live(repo, made, backend=Held()) as (model, _):
         with pytest.raises(TimeoutError):
             await model.ready(0.1)
+        may_load.set()
         assert await model.ready(IN_TIME)
 
 

@@ -26,7 +26,9 @@ from origins import HANG, Asked, Behaviour, for_units, origin
 from published import NAME, Published, published, signer
 from waiting import IN_TIME, until
 
+PATIENT = Limits(attempts=3)
 QUICK = Limits(attempts=3, connect_timeout=0.4, read_timeout=0.2)
+"""For origins that stall, so that they are given up soon."""
 BUNDLE = f"bundles/{NAME}.bundle"
 
 
@@ -114,7 +116,11 @@ def send_zeros(asked: Asked) -> bytes:
     return asked.say(bytes(asked.stop - asked.start))
 
 
-async def fetch(url: str, made: Published, limits: Limits = QUICK) -> Delivery:
+def limits_for(behave: Behaviour) -> Limits:
+    return QUICK if behave in (stall, stall_once, stall_in_the_body) else PATIENT
+
+
+async def fetch(url: str, made: Published, limits: Limits = PATIENT) -> Delivery:
     """A client's whole run, which ends."""
     async with (
         asyncio.timeout(IN_TIME),
@@ -142,7 +148,7 @@ async def test_the_model_comes_whole_from_an_origin_that(
 ) -> None:
     everywhere = behave if where == "all" else for_units(behave)
     async with origin(made.files, everywhere) as (url, _):
-        await fetch(url, made)
+        await fetch(url, made, limits_for(behave))
 
 
 def answer_a_part_as_the_whole(asked: Asked) -> bytes:
@@ -158,7 +164,7 @@ async def test_a_lie_about_length_ends_in_time(
     everywhere = behave if where == "all" else for_units(behave)
     async with origin(made.files, everywhere) as (url, served):
         with pytest.raises(TransportError):
-            await fetch(url, made)
+            await fetch(url, made, limits_for(behave))
     assert len(served.asked) < 40
 
 
@@ -181,7 +187,7 @@ async def test_units_are_given_up_where_their_origin_does(
 ) -> None:
     async with origin(made.files, for_units(behave)) as (url, served):
         with pytest.raises(MidstreamError) as caught:
-            await fetch(url, made)
+            await fetch(url, made, limits_for(behave))
     assert caught.value.code is code
     assert len(served.asked) < 40
 
@@ -205,7 +211,7 @@ async def test_nothing_is_opened_where_everything_does(
 ) -> None:
     async with origin(made.files, behave) as (url, _):
         with pytest.raises(MidstreamError) as caught:
-            await fetch(url, made)
+            await fetch(url, made, limits_for(behave))
     assert caught.value.code in codes
 
 
@@ -367,7 +373,7 @@ async def test_an_origin_that_goes_away_leaves_the_network_running(
             root=made.root,
             backend=FakeBackend(),
             poll=0.05,
-            limits=QUICK,
+            limits=PATIENT,
             on_event=events.append,
         ) as model,
     ):
@@ -389,7 +395,7 @@ async def test_a_link_that_heals_brings_what_was_given_up(
     monkeypatch.setattr("midstream.session.followed._RETRY_FAILED", 0.2)
     async with (
         origin(made.files, for_units(fail)) as (url, served),
-        Delivery.open(url, NAME, root=made.root, limits=QUICK) as delivery,
+        Delivery.open(url, NAME, root=made.root, limits=PATIENT) as delivery,
     ):
         with pytest.raises(TransportError):
             await delivery.complete()

@@ -21,7 +21,9 @@ LARGE = bytes(64 << 20)
 """More than the buffers between two sockets hold."""
 GET_SMALL = b"GET /units/small HTTP/1.1\r\nHost: x\r\n\r\n"
 GET_LARGE = b"GET /units/large HTTP/1.1\r\nHost: x\r\n\r\n"
-QUICK = ServerLimits(head_timeout=0.1, idle_timeout=0.1, stall_timeout=0.1)
+QUICK_HEAD = ServerLimits(head_timeout=0.5)
+QUICK_IDLE = ServerLimits(head_timeout=0.5, idle_timeout=0.1)
+QUICK_STALL = ServerLimits(stall_timeout=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +95,14 @@ def closed_by(limit: str) -> str:
     "begin", [b"", b"GET /units/small HTTP/1.1\r\nHost:"], ids=["nothing", "half a head"]
 )
 async def test_a_client_that_sends_no_request_is_closed(folder: Path, begin: bytes) -> None:
-    async with serve(folder, limits=QUICK) as url, connected(url) as client:
+    async with serve(folder, limits=QUICK_HEAD) as url, connected(url) as client:
         client.send(begin)
         assert await client.rest() == b""
         assert await metric(url, closed_by("head")) == 1
 
 
 async def test_a_client_that_drips_its_request_is_closed(folder: Path) -> None:
-    async with serve(folder, limits=QUICK) as url, connected(url) as client:
+    async with serve(folder, limits=QUICK_HEAD) as url, connected(url) as client:
 
         async def drip() -> None:
             client.send(GET_SMALL[:-2])
@@ -115,7 +117,10 @@ async def test_a_client_that_drips_its_request_is_closed(folder: Path) -> None:
 
 
 async def test_a_client_that_asks_no_more_is_closed(folder: Path) -> None:
-    async with serve(folder, limits=QUICK) as url, connected(url) as client:
+    async with (
+        serve(folder, limits=ServerLimits(idle_timeout=0.1)) as url,
+        connected(url) as client,
+    ):
         client.send(GET_SMALL)
         assert (await client.rest()).endswith(SMALL)
         assert await metric(url, closed_by("idle")) == 1
@@ -123,7 +128,7 @@ async def test_a_client_that_asks_no_more_is_closed(folder: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 20], ids=["one request", "many at once"])
 async def test_a_client_that_does_not_read_is_closed(folder: Path, count: int) -> None:
-    async with serve(folder, limits=QUICK) as url, connected(url) as client:
+    async with serve(folder, limits=QUICK_STALL) as url, connected(url) as client:
         client.send(GET_LARGE * count)
 
         async def is_closed() -> bool:
@@ -141,7 +146,7 @@ async def test_a_client_that_does_not_read_is_closed(folder: Path, count: int) -
 async def test_answers_that_nobody_reads_do_not_pile_up(folder: Path) -> None:
     """Each is small, and is written without waiting for its reader."""
     count = 5000
-    async with serve(folder, limits=QUICK) as url:
+    async with serve(folder, limits=QUICK_STALL) as url:
         host, port = url.removeprefix("http://").split(":")
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -167,7 +172,7 @@ async def test_a_listener_is_not_closed_for_asking_nothing_more(tmp_path: Path) 
     timestamp.write_bytes(b"1")
     async with (
         asyncio.timeout(IN_TIME),
-        serve(tmp_path, limits=QUICK) as url,
+        serve(tmp_path, limits=QUICK_IDLE) as url,
         aiohttp.ClientSession() as client,
         client.ws_connect(f"{url}/{CHANNEL}", protocols=[PROTOCOL]) as channel,
         connected(url) as other,

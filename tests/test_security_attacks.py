@@ -9,6 +9,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
@@ -35,9 +36,8 @@ from waiting import IN_TIME
 NAME, OTHER = "net", "other"
 BUNDLE = layout.bundle_path(NAME)
 OLD, NEW, ELSE = (mlp((6, 12, 4), seed=seed) for seed in (1, 2, 3))
-QUICK = Limits(
-    attempts=2, connect_timeout=0.5, read_timeout=0.2, least_throughput=1000, bundle_size=1 << 20
-)
+LIMITS = Limits(attempts=2, bundle_size=1 << 20)
+QUICK = replace(LIMITS, connect_timeout=0.5, read_timeout=0.2, least_throughput=1000)
 
 
 def read(folder: Path) -> dict[str, bytes]:
@@ -104,7 +104,7 @@ async def client(server: Hostile, store: Path | None = None) -> AsyncIterator[De
     root = releases()[0][layout.PINNED_ROOT]
     async with (
         asyncio.timeout(IN_TIME),
-        Delivery.open(server.url, NAME, root=root, store=store, limits=QUICK) as delivery,
+        Delivery.open(server.url, NAME, root=root, store=store, limits=LIMITS) as delivery,
     ):
         yield delivery
 
@@ -226,7 +226,7 @@ async def test_fast_forward_attack(stolen: tuple[str, ...], tmp_path: Path) -> N
     made.served[layout.TIMESTAMP_PATH] = forged
     async with (
         hostile(dict(made.files)) as server,
-        Delivery.open(server.url, NAME, root=made.root, limits=QUICK) as delivery,
+        Delivery.open(server.url, NAME, root=made.root, limits=LIMITS) as delivery,
     ):
         await delivery.complete()
         server.files.update(made.served)
@@ -326,7 +326,9 @@ async def test_rollback_attack(stolen: tuple[str, ...], world: World, tmp_path: 
 
 
 @pytest.mark.parametrize("what", ["timestamp", "manifest", "unit"])
-async def test_slow_retrieval_attack(what: str, world: World) -> None:
+async def test_slow_retrieval_attack(
+    what: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """[DEL-5] A body that drips is given up in time."""
     old, new = releases()
     path, found = manifest_of(new, release=2)
@@ -334,6 +336,7 @@ async def test_slow_retrieval_attack(what: str, world: World) -> None:
     async with running(old, OLD) as (server, delivery):
         server.files = dict(new)
         server.answers[slow] = dripping
+        monkeypatch.setattr(delivery._transport, "limits", QUICK)
         await refuse(delivery, ErrorCode.TIMEOUT)
 
 

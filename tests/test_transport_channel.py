@@ -10,7 +10,7 @@ import pytest
 
 from badserver import Script, answer, serving, sized
 from midstream.errors import ErrorCode, TransportError
-from midstream.limits import Limits
+from midstream.limits import LIMITS, Limits
 from midstream.origin import serve
 from midstream.transport import Announcement, open_transport
 from midstream.transport.channel import PROTOCOL, version_of
@@ -44,7 +44,8 @@ async def stall(_: asyncio.StreamWriter) -> None:
     ],
 )
 async def test_a_server_without_a_channel_is_told_apart(script: Script, code: ErrorCode) -> None:
-    async with serving(script) as server, open_transport(server.url, limits=QUICK) as transport:
+    limits = QUICK if script is stall else LIMITS
+    async with serving(script) as server, open_transport(server.url, limits=limits) as transport:
         with pytest.raises(TransportError) as caught:
             async with transport.announcements():
                 pass

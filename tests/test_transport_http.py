@@ -15,7 +15,7 @@ from midstream.origin import serve
 from midstream.testing import FakeClock
 from midstream.transport import HttpTransport, open_transport
 from staticservers import StaticServer
-from transfers import FILE, SIZE, free_port
+from transfers import FILE, SIZE, closed_port
 
 
 async def test_what_is_asked_for_is_said_as_the_standard_says_it(
@@ -89,10 +89,11 @@ async def test_everything_that_came_is_counted_and_traced(client: aiohttp.Client
 
 
 async def test_a_request_that_failed_is_traced_too(client: aiohttp.ClientSession) -> None:
-    transport = HttpTransport(f"http://127.0.0.1:{free_port()}", client)
-    with pytest.raises(TransportError) as caught:
-        async with transport.fetch("units/ab", limit=9):
-            pass
+    with closed_port() as port:
+        transport = HttpTransport(f"http://127.0.0.1:{port}", client)
+        with pytest.raises(TransportError) as caught:
+            async with transport.fetch("units/ab", limit=9):
+                pass
     assert caught.value.code is ErrorCode.UNREACHABLE
     assert [record.status for record in transport.trace] == [0]
 

@@ -1,6 +1,7 @@
 """Files over HTTP, from the servers that a published folder must be at home on."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from bodies import body
 from midstream.errors import ErrorCode, TransportError
 from midstream.transport import open_transport
 from staticservers import StaticServer
-from transfers import FILE, SIZE, free_port
+from transfers import FILE, SIZE
 
 
 async def test_a_file_comes_whole(folder: Path, static_server: StaticServer) -> None:
@@ -137,17 +138,17 @@ async def test_a_server_without_ranges_is_used_whole() -> None:
 @pytest.fixture
 def simple_server(folder: Path) -> Iterator[str]:
     """`python -m http.server`: HTTP/1.0, no ranges, no ETags."""
-    port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "http.server", str(port), "--bind", "127.0.0.1"],
+        [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
     with process:
         assert process.stdout is not None
-        process.stdout.readline()  # it listens
-        yield f"http://127.0.0.1:{port}/"
+        told = re.search(rb"port (\d+)", process.stdout.readline())  # it listens
+        assert told is not None
+        yield f"http://127.0.0.1:{int(told[1])}/"
         process.kill()
 
 

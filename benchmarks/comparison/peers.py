@@ -62,8 +62,9 @@ class Peers(WorkerWithFolder):
         *,
         qp: int,
         nonweight_qp: int,
+        repeats: int = 1,
     ) -> tuple[dict[str, Any], list[NDArray[np.generic]]]:
-        """Code float32 and int32 arrays: size and seconds, and what the decoder gives."""
+        """Code float32 and int32 arrays: size, median seconds, and what the decoder gives."""
         sent, received = self._folder / "arrays.npz", self._folder / "decoded.npz"
         np.savez(sent, **{f"t{at}": array for at, array in enumerate(arrays)})  # type: ignore[arg-type] # its stub takes the names for options
         answer = self._worker.ask(
@@ -72,6 +73,7 @@ class Peers(WorkerWithFolder):
             decoded=str(received),
             qp=qp,
             nonweight_qp=nonweight_qp,
+            repeats=repeats,
         )
         with np.load(received) as file:
             return answer, [file[f"t{at}"] for at in range(len(arrays))]

@@ -18,20 +18,20 @@ __all__ = ["measure_speed"]
 _RATE = 4.0
 """Bits a weight, about, at which lossy coding is timed."""
 _CALLS = 3
-"""In a row, where they are as short as lossless decoding."""
+"""In a row, of each side alike: the first finds other processes' data in the caches."""
 _SLOW = 10_000_000
-"""Weights from which three turns are enough."""
+"""Weights from which three turns are enough, of one call each."""
 
 
 def measure_speed(bench: Bench, network: Network) -> dict[str, Any]:
     """How many times as fast as its peer each way of coding is; seconds are medians."""
     weights = sum(tensor.weights for tensor in holes(network.model))
-    turns = min(bench.repeats, 3) if weights > _SLOW else bench.repeats
-    lossy = _lossy(bench, network, turns) if is_lossy(network) else {}
+    turns, calls = (min(bench.repeats, 3), 1) if weights > _SLOW else (bench.repeats, _CALLS)
+    lossy = _lossy(bench, network, turns, calls) if is_lossy(network) else {}
     return {"weights": weights, **lossy, **_lossless(bench, network, turns)}
 
 
-def _lossy(bench: Bench, network: Network, turns: int) -> dict[str, Any]:
+def _lossy(bench: Bench, network: Network, turns: int, calls: int) -> dict[str, Any]:
     """At the same weight SNR, NNCodec with the settings that are the smaller there."""
     weights = sum(tensor.weights for tensor in holes(network.model))
     points = [point for curve in nncodec_curves(bench, network) for point in curve]
@@ -43,15 +43,15 @@ def _lossy(bench: Bench, network: Network, turns: int) -> dict[str, Any]:
 
     def theirs() -> float:
         qps = {"qp": near["qp"], "nonweight_qp": near["nonweight_qp"]}
-        peer.append(bench.peers.nncodec(arrays, **qps)[0])
+        peer.append(bench.peers.nncodec(arrays, **qps, repeats=calls)[0])
         return 0.0
 
     runs = _by_turns(
         [
             theirs,
-            lambda: _seconds(bench.ours, "encode", model=model, ladder=ladder),
-            lambda: _seconds(bench.ours, "decode", units=units),
-            lambda: _seconds(bench.twin, "decode", units=units),
+            lambda: _seconds(bench.ours, "encode", calls, model=model, ladder=ladder),
+            lambda: _seconds(bench.ours, "decode", calls, units=units),
+            lambda: _seconds(bench.twin, "decode", calls, units=units),
         ],
         turns,
     )
@@ -88,8 +88,8 @@ def _by_turns(calls: Sequence[Callable[[], float]], turns: int) -> list[float]:
     return [statistics.median(column) for column in zip(*seconds, strict=True)]
 
 
-def _seconds(worker: Worker, op: str, **request: Any) -> float:
-    return _median(worker.ask(op, repeats=1, **request))
+def _seconds(worker: Worker, op: str, calls: int, **request: Any) -> float:
+    return _median(worker.ask(op, repeats=calls, **request))
 
 
 def _median(answer: dict[str, Any]) -> float:

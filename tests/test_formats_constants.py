@@ -78,6 +78,19 @@ def test_both_find_the_same_constants(data: bytes) -> None:
     assert found == in_python(data)
 
 
+@pytest.mark.parametrize("size", [2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("offset", [0, 1, 2, 64, 2**63, 2**64 - 1])
+def test_both_take_buffers_beyond_the_flatbuffer_alike(offset: int, size: int) -> None:
+    """No place is said by 0 and 1, whatever the size is then."""
+    net = Tflite()
+    net.weights("w", np.ones((4, 8), np.float32))
+    net.buffers[0] |= {1: Scalar("Q", offset), 2: Scalar("Q", size)}
+    data = net.file([], [])
+    found = in_c(data)
+    assert found == in_python(data)
+    assert (found is not None) == (offset < 2)
+
+
 def test_uses_types_and_names_are_told() -> None:
     """Who reads dequantised weights reads what they were before; their bias is not such a bias."""
     data = odd_network()

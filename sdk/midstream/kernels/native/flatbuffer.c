@@ -12,14 +12,14 @@ static uint64_t get(const uint8_t *from, int bytes)
     return value;
 }
 
-/* One of eight bytes has 63 bits: larger ones are of no use. */
+/* One of eight bytes that needs a 64th bit is INT64_MAX: no file has so many bytes either. */
 static int read_number(const struct flatbuffer *file, int64_t start, int bytes, int64_t *number)
 {
     if (!is_span(file, start, bytes))
         return 0;
     uint64_t value = get(file->data + start, bytes);
-    *number = (int64_t)value;
-    return value <= INT64_MAX;
+    *number = value < INT64_MAX ? (int64_t)value : INT64_MAX;
+    return 1;
 }
 
 static int spend(struct flatbuffer *file, int64_t bytes)

@@ -107,13 +107,7 @@ def staggered(
         for at, each in enumerate(zip(weights, factors, relative, strict=True))
         if each[1] and each[0].tensor.dtype.is_float
     ]
-    if climb.is_pointed:
-        ends = range(1, _MOST_ENDS)
-        most = next(
-            (n for n in ends if _top(samples, (), climb, (n, 0.0)) >= climb.top), _MOST_ENDS
-        )
-    else:
-        most = int((climb.top - climb.bottom) / _DB_PER_TRIT) + 1
+    most = _finest_end(samples, climb)
     share_of_gap = _FINER_TO_POINTS if climb.is_pointed else _FINER
     finer = share_of_gap * (climb.finer(most) - climb.finer(most - 1))
     chosen: Collection[int] = ()
@@ -123,6 +117,16 @@ def staggered(
             break
         chosen = fewer
     return [step - finer if at in chosen else step for at, step in enumerate(relative)]
+
+
+def _finest_end(samples: Sequence[_Sample], climb: Climb) -> int:
+    """The end of those that end finest: that of all, were it the same."""
+    if not climb.is_pointed:
+        return int((climb.top - climb.bottom) / _DB_PER_TRIT) + 1
+    for end in range(1, _MOST_ENDS):
+        if _top(samples, (), climb, (end, 0.0)) >= climb.top:
+            return end
+    return _MOST_ENDS
 
 
 def _sample(place: int, weights: Weights, factor: float, step: float) -> _Sample:
